@@ -1,0 +1,1 @@
+"""The science: papers' methods and the parts they share."""

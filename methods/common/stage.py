@@ -1,0 +1,118 @@
+"""What a stage is: a pure step from finished inputs and a complete config to a folder of plain files.
+
+The harness runs stages; a test runs one with :class:`LocalContext` and nothing else.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from methods.common.seeds import Axis, Seeds
+from methods.common.state_file import Checkpoints
+
+Record = dict[str, Any]
+"""What a stage returns: numbers and names that fit into JSON. It becomes the cell's ``result.json``."""
+
+
+class Config(BaseModel):
+    """Base of every config: frozen, unknown keys forbidden, each field described by the text under it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Folders that a stage reads, by role: finished cells of earlier stages, and data or weights from outside."""
+
+    roles: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+
+    def folders(self, role: str) -> tuple[Path, ...]:
+        """Return every folder in a role, in the plan's order; empty when the role is not given."""
+        return tuple(self.roles.get(role, ()))
+
+    def folder(self, role: str) -> Path:
+        """Return the one folder in a role."""
+        folders = self.folders(role)
+        assert len(folders) == 1, f"role {role!r} holds {len(folders)} folders, one was expected"
+        return folders[0]
+
+    def record(self, role: str) -> Record:
+        """Return the record that the one cell in a role returned."""
+        loaded: Record = json.loads((self.folder(role) / "result.json").read_text())
+        return loaded
+
+
+class Context(Protocol):
+    """All that a stage may use of its surroundings."""
+
+    @property
+    def out(self) -> Path:
+        """The only folder a stage writes to. After a restart it may hold files of the attempt before."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where networks run."""
+
+    @property
+    def seeds(self) -> Seeds:
+        """The source of every random stream."""
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """State to go on from after an interruption."""
+
+    def checkpoint_due(self) -> bool:
+        """True when it is time to save again. When it fires never changes a result."""
+
+    def progress(self, done: int, total: int, unit: str = "steps", **numbers: float) -> None:
+        """Tell how far the stage is, with a few live numbers such as the loss. Cheap enough for every step."""
+
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+@dataclass(frozen=True)
+class Stage(Generic[ConfigT]):
+    """A named, versioned pure function. Raise ``version`` when the same config would give other results."""
+
+    name: str
+    version: int
+    config_type: type[ConfigT]
+    run: Callable[[Inputs, ConfigT, Context], Record]
+    seed_axes: tuple[Axis, ...] = ()
+    """The axes it draws from; only these enter the cell's identity."""
+    uses_gpu: bool = False
+
+
+@dataclass
+class LocalContext:
+    """A context for tests and notebooks: a folder, seeds, no harness."""
+
+    out: Path
+    seeds: Seeds = field(default_factory=Seeds)
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    checkpoint_every_s: float = 60.0
+    history: list[tuple[int, int, str, dict[str, float]]] = field(default_factory=list)
+    _saved_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Checkpoints beside the output folder."""
+        return Checkpoints(self.out.with_name(self.out.name + ".checkpoints"))
+
+    def checkpoint_due(self) -> bool:
+        """True every ``checkpoint_every_s`` seconds."""
+        if time.monotonic() - self._saved_at < self.checkpoint_every_s:
+            return False
+        self._saved_at = time.monotonic()
+        return True
+
+    def progress(self, done: int, total: int, unit: str = "steps", **numbers: float) -> None:
+        """Keep what was reported."""
+        self.history.append((done, total, unit, numbers))
