@@ -1,0 +1,54 @@
+# Two commands do everything: `make reproduce PAPER=mrca` and `make test`. `make help` lists the rest.
+PAPER   ?=
+TIER    ?= mini
+CLUSTER ?= local
+SEEDS   ?= 3
+STORE   ?= .segrepro
+DATA    ?=
+OBJECTS ?=
+OUT     ?= reports/generated
+ARGS    ?=
+PYTHON  ?= python3
+
+RUN  := .venv/bin/segrepro
+PLAN := $(PAPER) --tier $(TIER) --seeds $(SEEDS) --store $(STORE) $(if $(DATA),--data $(DATA)) $(if $(OBJECTS),--objects $(OBJECTS)) $(ARGS)
+
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce report status test check bench checkpoints
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@echo "  variables: PAPER TIER=$(TIER) CLUSTER=$(CLUSTER) SEEDS=$(SEEDS) STORE=$(STORE) DATA OBJECTS OUT=$(OUT) ARGS (passed on)"
+
+setup: .venv/ready ## make .venv with the locked packages
+
+reproduce: .venv/ready ## run a paper and write its report, e.g. make reproduce PAPER=mrca
+	@$(RUN) run $(PLAN) --cluster $(CLUSTER) --out $(OUT)
+
+report: .venv/ready ## write the report again from what is finished
+	@$(RUN) report $(PLAN) --out $(OUT)
+
+status: .venv/ready ## show what is done, running, failed and waiting
+	@$(RUN) status $(PLAN)
+
+test: .venv/ready ## run the whole test suite
+	@.venv/bin/python -m pytest -q $(ARGS)
+
+check: .venv/ready ## format, lint and type checks
+	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
+
+bench: .venv/ready ## run the benchmarks
+	@.venv/bin/python -m pytest benchmarks/ --benchmark-only $(ARGS)
+
+checkpoints: .venv/ready ## train the miniature checkpoints anew
+	@$(RUN) run checkpoints --tier $(TIER) --store $(STORE) --cluster $(CLUSTER) --out $(OUT) $(ARGS)
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "segrepro needs Python 3.11 or later; name one with PYTHON=python3.12")'
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@command -v uv >/dev/null || test -x .venv/bin/uv || .venv/bin/python -m pip install -q --disable-pip-version-check uv
+	@uv=$$(command -v uv || echo .venv/bin/uv); $$uv pip install -q --python .venv/bin/python --require-hashes -r requirements.lock
+	@uv=$$(command -v uv || echo .venv/bin/uv); $$uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e .
+	@touch .venv/ready
