@@ -1,12 +1,16 @@
 """Named seed axes, and the one rule that derives every random stream from them."""
 
+from __future__ import annotations
+
 import hashlib
 import json
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import torch
 
 Axis = Literal["data", "generation", "training"]
 
@@ -40,4 +44,6 @@ class Seeds(BaseModel):
 
     def torch(self, axis: Axis, *parts: str | int) -> torch.Generator:
         """Return a CPU torch generator for one stream."""
+        import torch  # here, so that planning and `--help` start without it
+
         return torch.Generator().manual_seed(self.derive(axis, *parts))

@@ -3,18 +3,23 @@
 The harness runs stages; a test runs one with :class:`LocalContext` and nothing else.
 """
 
+from __future__ import annotations
+
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-import torch
 from pydantic import BaseModel, ConfigDict
 
 from methods.common.seeds import Axis, Seeds
-from methods.common.state_file import Checkpoints
+
+if TYPE_CHECKING:  # a plan is made without loading torch
+    import torch
+
+    from methods.common.state_file import Checkpoints
 
 Record = dict[str, Any]
 """What a stage returns: numbers and names that fit into JSON. It becomes the cell's ``result.json``."""
@@ -85,6 +90,7 @@ class Stage(Generic[ConfigT]):
     version: int
     config_type: type[ConfigT]
     run: Callable[[Inputs, ConfigT, Context], Record]
+    """A module-level function in the module that defines the stage; heavy imports belong inside it."""
     seed_axes: tuple[Axis, ...] = ()
     """The axes it draws from; only these enter the cell's identity."""
     uses_gpu: bool = False
@@ -96,14 +102,22 @@ class LocalContext:
 
     out: Path
     seeds: Seeds = field(default_factory=Seeds)
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     checkpoint_every_s: float = 60.0
     history: list[tuple[int, int, str, dict[str, float]]] = field(default_factory=list)
     _saved_at: float = field(default_factory=time.monotonic)
 
     @property
+    def device(self) -> torch.device:
+        """The CPU."""
+        import torch
+
+        return torch.device("cpu")
+
+    @property
     def checkpoints(self) -> Checkpoints:
         """Checkpoints beside the output folder."""
+        from methods.common.state_file import Checkpoints
+
         return Checkpoints(self.out.with_name(self.out.name + ".checkpoints"))
 
     def checkpoint_due(self) -> bool:

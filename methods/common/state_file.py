@@ -6,7 +6,6 @@ start of its SHA-256, hence one atomic rename both publishes and seals it.
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,8 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as safetensors_bytes
+
+from methods.common.files import write_atomic
 
 _CHECKPOINT_NAME = re.compile(r"step-(\d{9})-([0-9a-f]{16})\.safetensors")
 
@@ -74,19 +75,6 @@ def load_state(path: Path) -> Any:
     return _unpack(tree, tensors)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write ``data`` so that ``path`` holds either its old content or all of the new one, even after a crash."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 def save_state(path: Path, state: Any) -> None:
     """Write a state tree atomically."""
     write_atomic(path, state_to_bytes(state))
@@ -109,7 +97,6 @@ class Checkpoints:
     def save(self, step: int, state: Any) -> None:
         """Publish the state after ``step`` finished units, then drop the oldest ones."""
         data = state_to_bytes(state)
-        self.folder.mkdir(parents=True, exist_ok=True)
         write_atomic(self.folder / f"step-{step:09d}-{hashlib.sha256(data).hexdigest()[:16]}.safetensors", data)
         for _, _, path in list(self._newest_first())[self.keep :]:
             path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""What is run: plans, recipes, claims, and the harness that carries them out."""

@@ -1,0 +1,333 @@
+"""The command line: ``segrepro plan | run | status | report | why | check``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from methods.common.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from reproductions.harness.plan import Plan
+    from reproductions.paper import Paper, Request
+
+app = typer.Typer(
+    help="Reproduce and audit papers that train image segmenters on generated data.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+PaperId = Annotated[str, typer.Argument(metavar="PAPER", help="Paper id, e.g. mrca.")]
+TierOption = Annotated[str, typer.Option("--tier", help="smoke, mini or paper.")]
+ArmsOption = Annotated[str | None, typer.Option("--arms", help="Comma-separated arms; all when left out.")]
+SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds.")]
+StoreOption = Annotated[Path, typer.Option("--store", help="Folder that holds finished work.")]
+DataOption = Annotated[Path | None, typer.Option("--data", help="Your own data folder (docs/own-data.md).")]
+ObjectsOption = Annotated[
+    Path | None, typer.Option("--objects", help="Your own RGBA cut-outs, a folder for each class.")
+]
+GeneratorOption = Annotated[Path | None, typer.Option("--generator", help="A diffusers text-to-image folder.")]
+SetOption = Annotated[list[str], typer.Option("--set", metavar="NAME=VALUE", help="Change one setting; repeatable.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+OutOption = Annotated[Path, typer.Option("--out", help="Folder for reports.")]
+
+_STORE = Path(".segrepro")
+_OUT = Path("reports/generated")
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(soft_wrap=True)
+
+
+def _request(
+    paper_id: str,
+    tier: str,
+    arms: str | None,
+    seeds: int,
+    store: Path,
+    data: Path | None,
+    objects: Path | None,
+    generator: Path | None,
+    settings: list[str],
+    create: bool,
+) -> tuple[Paper, Request]:
+    from reproductions.harness.store import Store
+    from reproductions.paper import Request, check_tier, load_paper
+    from reproductions.settings import parse_settings
+
+    paper = load_paper(paper_id)
+    request = Request(
+        paper_id=paper_id,
+        store=Store.create(store) if create else Store(store),
+        tier=check_tier(tier),
+        arms=tuple(name.strip() for name in arms.split(",") if name.strip()) if arms is not None else None,
+        num_seeds=seeds,
+        data=data,
+        objects=objects,
+        generator=generator,
+        settings=parse_settings(settings),
+    )
+    return paper, request
+
+
+@app.command()
+def plan(
+    paper: PaperId,
+    tier: TierOption = "mini",
+    arms: ArmsOption = None,
+    seeds: SeedsOption = 3,
+    store: StoreOption = _STORE,
+    data: DataOption = None,
+    objects: ObjectsOption = None,
+    generator: GeneratorOption = None,
+    settings: SetOption = [],  # noqa: B006 - typer copies it
+    as_json: JsonOption = False,
+) -> None:
+    """Show the cells behind a report, and which of them are missing, without running anything."""
+    from reproductions.harness.progress import format_seconds
+
+    paper_object, request = _request(paper, tier, arms, seeds, store, data, objects, generator, settings, create=False)
+    planned = paper_object.plan(request)
+    done = {cell.id for cell in planned if request.store.is_complete(cell)}
+    if as_json:
+        _print_json(
+            [{"id": cell.id, "label": cell.label, "done": cell.id in done, **cell.identity} for cell in planned]
+        )
+        return
+    rows = [
+        (
+            cell.label,
+            cell.stage.name,
+            cell.id[:12],
+            "done" if cell.id in done else "missing",
+            format_seconds(cell.cost_s),
+        )
+        for cell in planned
+    ]
+    _print_table(("cell", "stage", "id", "state", "expected"), rows)
+    missing_s = sum(cell.cost_s for cell in planned if cell.id not in done)
+    _console().print(
+        f"{len(planned)} cells, {len(done)} done, {len(planned) - len(done)} missing; "
+        f"about {format_seconds(missing_s)} of one core's work left"
+    )
+
+
+@app.command()
+def run(
+    paper: PaperId,
+    tier: TierOption = "mini",
+    arms: ArmsOption = None,
+    seeds: SeedsOption = 3,
+    store: StoreOption = _STORE,
+    data: DataOption = None,
+    objects: ObjectsOption = None,
+    generator: GeneratorOption = None,
+    settings: SetOption = [],  # noqa: B006 - typer copies it
+    cluster: Annotated[str, typer.Option("--cluster", help="Where to run: local.")] = "local",
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes; as many as cores.")] = None,
+    in_process: Annotated[bool, typer.Option("--in-process", help="Run in this process, for debugging.")] = False,
+    out: OutOption = _OUT,
+) -> None:
+    """Run what is missing, then write the report. Interrupt it at any time; the same command goes on."""
+    if cluster != "local":
+        raise InputError(f"unknown cluster {cluster!r}; choose local")
+    paper_object, request = _request(paper, tier, arms, seeds, store, data, objects, generator, settings, create=True)
+    planned = paper_object.plan(request)
+    raise typer.Exit(_run(paper_object, request, planned, workers, in_process, out))
+
+
+def _run(paper: Paper, request: Request, planned: Plan, workers: int | None, in_process: bool, out: Path) -> int:
+    from reproductions.harness.launcher import run_in_process, run_local
+    from reproductions.harness.progress import Display
+
+    console = _console()
+    for cell, reason in planned.drop_damaged(request.store):
+        console.print(f"damaged, will be made anew: {cell.label} ({reason})", style="yellow", markup=False)
+    display = Display(planned, request.store, console)
+    with display.shown():
+        if in_process:
+            outcome = run_in_process(planned, request.store, display.update)
+        else:
+            num_workers = workers or len(os.sched_getaffinity(0))
+            outcome = run_local(planned, request.store, num_workers, display.update)
+    display.finish()
+    if outcome.interrupted:
+        console.print("interrupted; the same command goes on from here")
+        return outcome.exit_code
+    if outcome.failures:
+        _print_failures(planned, outcome.failures)
+        return outcome.exit_code
+    console.print(f"report: {paper.report(request, planned, out)}", markup=False, highlight=False)
+    return 0
+
+
+def _print_failures(planned: Plan, failures: dict[str, Any]) -> None:
+    blocked = sum(1 for failure in failures.values() if failure.kind == "blocked")
+    for cell_id, failure in failures.items():
+        if failure.kind != "blocked":
+            print(f"segrepro: {planned[cell_id].label} ({cell_id[:12]}): {failure.message}", file=sys.stderr)
+            if failure.traceback:
+                print(failure.traceback, file=sys.stderr)
+    if blocked:
+        print(f"segrepro: {blocked} cells that need them were not run; everything else is kept", file=sys.stderr)
+
+
+@app.command()
+def status(
+    paper: PaperId,
+    tier: TierOption = "mini",
+    arms: ArmsOption = None,
+    seeds: SeedsOption = 3,
+    store: StoreOption = _STORE,
+    data: DataOption = None,
+    objects: ObjectsOption = None,
+    generator: GeneratorOption = None,
+    settings: SetOption = [],  # noqa: B006 - typer copies it
+    as_json: JsonOption = False,
+) -> None:
+    """Show the state of every cell, from the store alone."""
+    from reproductions.harness.progress import cell_states
+
+    paper_object, request = _request(paper, tier, arms, seeds, store, data, objects, generator, settings, create=False)
+    states = cell_states(paper_object.plan(request), request.store)
+    if as_json:
+        _print_json(
+            [
+                {"id": s.cell.id, "label": s.cell.label, "state": s.state, "fraction": s.fraction, "message": s.message}
+                for s in states
+            ]
+        )
+        return
+    _print_table(("cell", "id", "state", ""), [(s.cell.label, s.cell.id[:12], s.state, s.describe()) for s in states])
+    counts = Counter(state.state for state in states)
+    _console().print(", ".join(f"{number} {name}" for name, number in counts.items()) + f" of {len(states)} cells")
+
+
+@app.command()
+def report(
+    paper: PaperId,
+    tier: TierOption = "mini",
+    arms: ArmsOption = None,
+    seeds: SeedsOption = 3,
+    store: StoreOption = _STORE,
+    data: DataOption = None,
+    objects: ObjectsOption = None,
+    generator: GeneratorOption = None,
+    settings: SetOption = [],  # noqa: B006 - typer copies it
+    out: OutOption = _OUT,
+) -> None:
+    """Write the report from what is finished; arms that were not run are marked so."""
+    paper_object, request = _request(paper, tier, arms, seeds, store, data, objects, generator, settings, create=False)
+    path = paper_object.report(request, paper_object.plan(request), out)
+    _console().print(f"report: {path}", markup=False, highlight=False)
+
+
+@app.command()
+def why(
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="Label, or the first digits of an id.")],
+    other: Annotated[
+        str | None, typer.Argument(metavar="[OTHER]", help="Compare with this cell; else with the plan.")
+    ] = None,
+    paper: Annotated[str, typer.Option("--paper", help="The plan to compare with.")] = "mrca",
+    tier: TierOption = "mini",
+    arms: ArmsOption = None,
+    seeds: SeedsOption = 3,
+    store: StoreOption = _STORE,
+    data: DataOption = None,
+    objects: ObjectsOption = None,
+    generator: GeneratorOption = None,
+    settings: SetOption = [],  # noqa: B006 - typer copies it
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what differs between two cells, or between a cell and what is asked now."""
+    from reproductions.harness.why import explain
+
+    paper_object, request = _request(paper, tier, arms, seeds, store, data, objects, generator, settings, create=False)
+    left, right, found = explain(cell, other, request.store, paper_object.plan(request))
+    if as_json:
+        _print_json({"left": left.name, "right": right.name, "differences": [vars(item) for item in found]})
+        return
+    console = _console()
+    console.print(f"left:  {left.name}\nright: {right.name}", markup=False, highlight=False)
+    if not found:
+        console.print("no difference: they are the same cell")
+        return
+    _print_table(("where", "left", "right"), [(d.path, json.dumps(d.left), json.dumps(d.right)) for d in found])
+
+
+@app.command()
+def check(
+    paper: PaperId,
+    tier: TierOption = "mini",
+    arms: ArmsOption = None,
+    seeds: SeedsOption = 3,
+    store: StoreOption = _STORE,
+    data: DataOption = None,
+    objects: ObjectsOption = None,
+    generator: GeneratorOption = None,
+    settings: SetOption = [],  # noqa: B006 - typer copies it
+    as_json: JsonOption = False,
+) -> None:
+    """Look whether everything that the plan needs is there and whole; exit code 2 when it is not."""
+    from reproductions.harness.store import Store
+
+    paper_object, request = _request(paper, tier, arms, seeds, store, data, objects, generator, settings, create=False)
+    needs = list(paper_object.needs(request))
+    damaged: list[tuple[str, str]] = []
+    if all(need.found for need in needs):
+        planned = paper_object.plan(request)
+        finished = [cell for cell in planned if request.store.is_complete(cell)]
+        damaged = [(c.label, reason) for c in finished if (reason := request.store.damage(c, deep=True)) is not None]
+    if request.store.root.exists():
+        Store.create(request.store.root)
+    if as_json:
+        _print_json({"needs": [vars(need) for need in needs], "damaged": damaged})
+    else:
+        _print_table(
+            ("needed", "where", "state"),
+            [(need.what, need.place, "found" if need.found else f"missing: {need.remedy}") for need in needs]
+            + [(label, str(request.store.root), f"damaged: {reason}") for label, reason in damaged],
+        )
+    if any(not need.found for need in needs):
+        raise typer.Exit(2)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    from rich.table import Table
+
+    table = Table(*header, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    _console().print(table, markup=False)
+
+
+def main() -> None:
+    """Run the command line; the user's mistakes become one sentence and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        print(f"segrepro: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Cells, store, plan, launchers, seeds and verdicts."""

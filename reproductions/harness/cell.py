@@ -1,0 +1,116 @@
+"""A cell: one stage with one complete config, its seeds and its inputs; the unit of work and of caching."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from methods.common.seeds import Seeds
+from methods.common.stage import Config, Stage
+
+IDENTITY_FORMAT = 1
+"""Raised when the identity document itself changes shape; every cell is then made anew."""
+
+
+@dataclass(frozen=True)
+class External:
+    """Data or weights from outside the store. The fingerprint is part of the identity, the place is not."""
+
+    path: Path
+    fingerprint: str
+
+
+def canonical_json(value: Any) -> str:
+    """Serialise with sorted keys and no spaces, so that equal documents are equal text. Rejects NaN and infinity."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One planned piece of work.
+
+    ``label`` and ``cost_s`` are for people and the scheduler and do not enter the identity.
+    """
+
+    stage: Stage[Any]
+    config: Config
+    seeds: Seeds
+    label: str
+    inputs: Mapping[str, Sequence[Cell]] = field(default_factory=dict)
+    external: Mapping[str, External] = field(default_factory=dict)
+    cost_s: float = 1.0
+    """Rough expected seconds on one core; only orders the queue and weighs the progress bar."""
+
+    def __post_init__(self) -> None:
+        assert type(self.config) is self.stage.config_type, f"{self.label}: config of another stage"
+        assert not set(self.inputs) & set(self.external), f"{self.label}: a role is both a cell and external"
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """The document whose SHA-256 is the id: everything that decides the result, defaults included."""
+        return {
+            "format": IDENTITY_FORMAT,
+            "stage": self.stage.name,
+            "version": self.stage.version,
+            "config": self.config.model_dump(mode="json"),
+            "seeds": {axis: getattr(self.seeds, axis) for axis in self.stage.seed_axes},
+            "inputs": {role: [cell.id for cell in cells] for role, cells in self.inputs.items()},
+            "external": {role: external.fingerprint for role, external in self.external.items()},
+        }
+
+    @cached_property
+    def id(self) -> str:
+        """SHA-256 of the canonical identity, 64 hexadecimal digits."""
+        return hashlib.sha256(canonical_json(self.identity).encode()).hexdigest()
+
+    def spec(self) -> dict[str, Any]:
+        """What a job on any machine needs to run the cell, beyond the store itself."""
+        return {
+            "id": self.id,
+            "identity": self.identity,
+            "module": self.stage.run.__module__,
+            "label": self.label,
+            "cost_s": self.cost_s,
+            "seeds": self.seeds.model_dump(),
+            "external": {role: str(external.path) for role, external in self.external.items()},
+        }
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """A cell as read back from the store: enough to run it, without the plan that made it."""
+
+    id: str
+    identity: dict[str, Any]
+    module: str
+    label: str
+    cost_s: float
+    seeds: dict[str, int]
+    external: dict[str, str]
+
+    @property
+    def stage_name(self) -> str:
+        """Name of the stage, also the folder that holds the finished cell."""
+        return str(self.identity["stage"])
+
+    @property
+    def needs(self) -> list[str]:
+        """Ids of every input cell."""
+        return [cell_id for ids in self.identity["inputs"].values() for cell_id in ids]
+
+    def stage(self) -> Stage[Any]:
+        """Find the stage object in the module that the plan named."""
+        if not self.module.startswith(("methods.", "tests.", "reproductions.")):
+            raise ValueError(f"cell {self.id[:12]} names the foreign module {self.module!r}")
+        for value in vars(importlib.import_module(self.module)).values():
+            if isinstance(value, Stage) and value.name == self.stage_name:
+                return value
+        raise ValueError(
+            f"module {self.module} defines no stage {self.stage_name!r}; it was planned by another version"
+        )

@@ -1,0 +1,75 @@
+"""A plan: the graph of cells behind a report, in an order in which it can be run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from reproductions.harness.cell import Cell
+from reproductions.harness.store import Store
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells that the given targets need, each once, inputs before users."""
+
+    name: str
+    targets: tuple[Cell, ...]
+    _order: dict[str, Cell] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        order: dict[str, Cell] = {}
+        stack: list[tuple[Cell, bool]] = [(cell, False) for cell in reversed(self.targets)]
+        while stack:
+            cell, inputs_done = stack.pop()
+            if cell.id in order:
+                continue
+            if inputs_done:
+                order[cell.id] = cell
+            else:
+                stack.append((cell, True))
+                stack.extend((needed, False) for needed in reversed(list(inputs_of(cell))))
+        object.__setattr__(self, "_order", order)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __iter__(self) -> Iterator[Cell]:
+        return iter(self._order.values())
+
+    def __getitem__(self, cell_id: str) -> Cell:
+        return self._order[cell_id]
+
+    @cached_property
+    def downstream_cost_s(self) -> dict[str, float]:
+        """Longest chain of expected seconds from the start of each cell to the end of the plan."""
+        longest = {cell.id: cell.cost_s for cell in self}
+        for cell in reversed(self._order.values()):
+            for needed in inputs_of(cell):
+                longest[needed.id] = max(longest[needed.id], needed.cost_s + longest[cell.id])
+        return longest
+
+    def by_urgency(self) -> list[Cell]:
+        """Cells with the longest chain behind them first, so that no core waits at the end for one long chain."""
+        return sorted(self, key=lambda cell: -self.downstream_cost_s[cell.id])
+
+    def drop_damaged(self, store: Store, deep: bool = False) -> list[tuple[Cell, str]]:
+        """Discard finished cells whose bytes no longer match their seal; return them with the reason."""
+        damaged = []
+        for cell in self:
+            if store.is_complete(cell) or store.cell_folder(cell).exists():
+                reason = store.damage(cell, deep=deep)
+                if reason is not None:
+                    store.discard(cell)
+                    damaged.append((cell, reason))
+        return damaged
+
+    def missing(self, store: Store) -> list[Cell]:
+        """Cells that are not finished."""
+        return [cell for cell in self if not store.is_complete(cell)]
+
+
+def inputs_of(cell: Cell) -> Iterable[Cell]:
+    """Every input cell, in the order of roles."""
+    return (needed for cells in cell.inputs.values() for needed in cells)
