@@ -1,0 +1,282 @@
+"""Every check on the content of an LVIS file, vectorised over the whole file; the first fault becomes the message.
+
+Tolerance: outlines and boxes may pass the image's border by 2 pixels or 1 % of the side, whichever is more, as hand-drawn
+ones do (our choice). What lies outside is cut off when the outline is rasterised.
+"""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from methods.common.datasets.rle import rle_fault, runs_to_rle, sum_runs
+from methods.common.errors import InputError
+
+Records = list[dict[str, Any]]
+
+OVERHANG_PX = 2.0
+OVERHANG_SHARE = 0.01
+
+
+class PolygonStore:
+    """All outlines of a file in one buffer: while the JSON is parsed, each annotation's lists become (first, count).
+
+    That keeps the memory of a file with a million outlines near the size of its numbers.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = array("d")
+        self._ends = array("q", [0])
+
+    def absorb(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Take over the outlines of one parsed JSON object; leave anything that is not a list of number lists."""
+        polygons = record.get("segmentation")
+        if isinstance(polygons, list):
+            try:
+                packed = [array("d", polygon) for polygon in polygons]
+            except (TypeError, OverflowError):
+                return record
+            record["segmentation"] = (len(self._ends) - 1, len(packed))
+            for polygon in packed:
+                self._numbers.extend(polygon)
+                self._ends.append(len(self._numbers))
+        return record
+
+    @property
+    def numbers(self) -> NDArray[np.float64]:
+        """All coordinates, one outline after the other."""
+        return np.frombuffer(self._numbers, np.float64) if self._numbers else np.zeros(0)
+
+    @property
+    def ends(self) -> NDArray[np.int64]:
+        """Offsets into ``numbers``, one more than there are outlines."""
+        return np.frombuffer(self._ends, np.int64)
+
+
+class RecordTable:
+    """The records of one list in the file, with the means to read a column of them and to blame one of them."""
+
+    def __init__(self, file: Path, kind: str, records: Any) -> None:
+        self.file, self.kind = file, kind
+        if not isinstance(records, list):
+            raise InputError(f"{file}: `{kind}s` is not a list, so this is not an LVIS file; see docs/own-data.md")
+        self.records: Records = records
+        for index, record in enumerate(records):
+            if not isinstance(record, dict):
+                raise InputError(f"{file}: entry {index} of `{kind}s` is not an object; write it as in LVIS v1")
+
+    def blame(self, index: int, field: str, fault: str, remedy: str) -> NoReturn:
+        """Raise the one sentence about one record."""
+        record_id = self.records[index].get("id", f"number {index} without id")
+        raise InputError(f"{self.file}, {self.kind} {record_id}: field `{field}` {fault}; {remedy}")
+
+    def blame_first(self, faulty: NDArray[np.bool_], field: str, fault: str, remedy: str) -> None:
+        """Raise about the first record marked faulty, if there is one."""
+        if faulty.any():
+            self.blame(int(np.argmax(faulty)), field, fault, remedy)
+
+    def values(self, field: str, kinds: tuple[type, ...], wanted: str) -> list[Any]:
+        """Read one required field, every value exactly of one of ``kinds``."""
+        try:
+            values = [record[field] for record in self.records]
+        except KeyError:
+            index = next(i for i, record in enumerate(self.records) if field not in record)
+            self.blame(index, field, "is missing", f"add it ({wanted})")
+        if not set(map(type, values)) <= set(kinds):
+            index = next(i for i, value in enumerate(values) if type(value) not in kinds)
+            self.blame(index, field, f"is {values[index]!r:.60}", f"write {wanted}")
+        return values
+
+    def integers(self, field: str, minimum: int = 0) -> NDArray[np.int64]:
+        """Read one required column of integers of at least ``minimum``."""
+        values = self.values(field, (int,), "a whole number")
+        low = np.array([not minimum <= value < 2**63 for value in values], bool)
+        if low.any():
+            self.blame(int(np.argmax(low)), field, f"is {values[int(np.argmax(low))]}", f"use at least {minimum}")
+        return np.array(values, np.int64)
+
+    def numbers(self, field: str) -> NDArray[np.float64]:
+        """Read one required column of numbers."""
+        return np.array(self.values(field, (int, float), "a number"), np.float64)
+
+    def unique_ids(self) -> NDArray[np.int64]:
+        """Read the ids; none may occur twice."""
+        ids = self.integers("id")
+        order = np.argsort(ids, kind="stable")
+        again = np.zeros(len(ids), bool)
+        again[order[1:]] = ids[order][1:] == ids[order][:-1]
+        self.blame_first(again, "id", "is used by an earlier record too", f"give every {self.kind} an id of its own")
+        return ids
+
+    def id_lists(self, field: str, known_ids: NDArray[np.int64]) -> list[tuple[int, ...]]:
+        """Read a required list of category ids for each record."""
+        lists = self.values(field, (list,), "a list of category ids, [] if there is none")
+        flat = list(chain.from_iterable(lists))
+        owner = np.repeat(np.arange(len(lists)), list(map(len, lists)))
+        faulty = np.array([type(value) is not int for value in flat], bool)
+        if not faulty.any():
+            faulty = ~np.isin(np.array(flat, np.int64), known_ids)
+        if faulty.any():
+            worst = int(np.argmax(faulty))
+            self.blame(int(owner[worst]), field, f"names category {flat[worst]!r:.40}", _UNKNOWN_CATEGORY)
+        return [tuple(values) for values in lists]
+
+
+_UNKNOWN_CATEGORY = "which the file's `categories` do not have; correct the id or add the category"
+
+
+def references(table: RecordTable, field: str, known_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Read a column of ids that must all be in ``known_ids``; return positions in it.
+
+    ``known_ids`` in file order, any values.
+    """
+    ids = table.integers(field)
+    order = np.argsort(known_ids)
+    place = np.minimum(np.searchsorted(known_ids[order], ids), len(known_ids) - 1)
+    found = order[place]
+    wrong = known_ids[found] != ids
+    if wrong.any():
+        index = int(np.argmax(wrong))
+        whole = "images" if field == "image_id" else "categories"
+        remedy = f"which the file's `{whole}` do not have; correct the id or add the record"
+        table.blame(index, field, f"is {ids[index]}", remedy)
+    return found
+
+
+def boxes(table: RecordTable, width_N: NDArray[np.int64], height_N: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Read and check the boxes (x, y, width, height); return float64 [N, 4]. Sizes are those of each one's image."""
+    remedy = "write [x, y, width, height] in pixels of the image"
+    values = table.values("bbox", (list,), "a box [x, y, width, height]")
+    flat = _flat_numbers(values)
+    if flat is None or set(map(len, values)) - {4}:
+        index = next(i for i, box in enumerate(values) if len(box) != 4 or _flat_numbers([box]) is None)
+        table.blame(index, "bbox", f"is {values[index]!r:.60}", remedy)
+    box_N4 = np.frombuffer(flat, np.float64).reshape(-1, 4) if flat else np.zeros((0, 4))
+    endless_N = np.logical_or.reduce(~np.isfinite(box_N4), axis=1)
+    negative_N = np.logical_or.reduce(box_N4[:, 2:] < 0, axis=1)
+    table.blame_first(endless_N, "bbox", "holds a number that is not finite", remedy)
+    table.blame_first(negative_N, "bbox", "has a negative size", remedy)
+    low_N2, high_N2 = box_N4[:, :2], box_N4[:, :2] + box_N4[:, 2:]
+    outside = _beyond(low_N2, high_N2, np.stack([width_N, height_N], 1))
+    table.blame_first(outside, "bbox", "lies outside its image", remedy)
+    return box_N4
+
+
+def _flat_numbers(lists: Sequence[Iterable[Any]]) -> "array[float] | None":
+    try:
+        return array("d", chain.from_iterable(lists))
+    except (TypeError, OverflowError):
+        return None
+
+
+def _beyond(low_N2: NDArray[np.float64], high_N2: NDArray[np.float64], side_N2: NDArray[np.int64]) -> NDArray[np.bool_]:
+    slack_N2 = np.maximum(OVERHANG_PX, OVERHANG_SHARE * side_N2)
+    beyond: NDArray[np.bool_] = ((low_N2 < -slack_N2) | (high_N2 > side_N2 + slack_N2)).any(1)
+    return beyond
+
+
+def areas(table: RecordTable) -> NDArray[np.float64]:
+    """Read and check the areas, square pixels."""
+    area_N = table.numbers("area")
+    remedy = "write the mask's area in square pixels"
+    table.blame_first(~(np.isfinite(area_N) & (area_N >= 0)), "area", "is negative or not finite", remedy)
+    return area_N
+
+
+def segmentations(
+    table: RecordTable, store: PolygonStore, width_N: NDArray[np.int64], height_N: NDArray[np.int64]
+) -> list[Any]:
+    """Check every mask; return a tuple of outlines or a compressed mask for each record."""
+    remedy = "write a list of polygons [x0, y0, x1, y1, ...] or a mask with `size` and `counts`"
+    values = table.values("segmentation", (tuple, dict, list), "a list of polygons or a run-length mask")
+    for index, value in enumerate(values):
+        if isinstance(value, list):
+            table.blame(index, "segmentation", "is not a list of lists of numbers", remedy)
+    outlined = np.array([isinstance(value, tuple) for value in values], bool)
+    rows = np.flatnonzero(outlined)
+    _check_outlines(table, rows, [values[row][1] for row in rows], store, width_N, height_N)
+    for row in np.flatnonzero(~outlined):
+        values[row] = _check_rle(table, int(row), values[row], int(height_N[row]), int(width_N[row]))
+    _check_rle_areas(table, np.flatnonzero(~outlined), values)
+    outlines = np.split(store.numbers, store.ends[1:-1]) if len(store.ends) > 1 else []
+    for row in rows:
+        first, count = values[row]
+        values[row] = tuple(outlines[first : first + count])
+    return values
+
+
+def _check_outlines(
+    table: RecordTable,
+    rows: NDArray[np.int64],
+    num_outlines: list[int],
+    store: PolygonStore,
+    width_N: NDArray[np.int64],
+    height_N: NDArray[np.int64],
+) -> None:
+    def blame_first(faulty_P: NDArray[np.bool_], fault: str, remedy: str) -> None:
+        if faulty_P.any():
+            table.blame(int(owner_P[np.argmax(faulty_P)]), "segmentation", fault, remedy)
+
+    count_M = np.array(num_outlines, np.int64)
+    if (count_M == 0).any():
+        table.blame(int(rows[np.argmax(count_M == 0)]), "segmentation", "is empty", _DROP_OR_DRAW)
+    owner_P, length_P = np.repeat(rows, count_M), np.diff(store.ends)
+    assert len(owner_P) == len(length_P), "outlines outside the annotations"
+    blame_first(length_P % 2 == 1, "has a polygon with an odd number of coordinates", _PAIRS)
+    blame_first(length_P < 6, "has a polygon with fewer than 6 numbers", _PAIRS)
+    finite_P = np.logical_and.reduceat(np.isfinite(store.numbers), store.ends[:-1]) if len(length_P) else owner_P > 0
+    blame_first(~finite_P, "holds a coordinate that is not finite", _PAIRS)
+    if not len(length_P):
+        return
+    point_Q2, start_P = store.numbers.reshape(-1, 2), store.ends[:-1] // 2
+    side_P2 = np.stack([width_N[owner_P], height_N[owner_P]], 1)
+    low_P2, high_P2 = np.minimum.reduceat(point_Q2, start_P), np.maximum.reduceat(point_Q2, start_P)
+    blame_first(_beyond(low_P2, high_P2, side_P2), "lies outside its image", "keep its points inside the image")
+    # A shape is empty when none of its outlines encloses anything inside the image.
+    flat_P = (np.minimum(high_P2, side_P2) <= np.maximum(low_P2, 0)).any(1)
+    flat_P |= _enclosed_area(point_Q2, start_P) == 0
+    solid = np.zeros(len(table.records), bool)
+    solid[owner_P[~flat_P]] = True
+    blame_first(~solid[owner_P], "encloses no area", _DROP_OR_DRAW)
+
+
+def _enclosed_area(point_Q2: NDArray[np.float64], start_P: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Area inside each outline by the shoelace formula, relative to its first point for precision."""
+    length_P = np.diff(np.append(start_P, len(point_Q2)))
+    centred_Q2 = point_Q2 - np.repeat(point_Q2[start_P], length_P, axis=0)
+    following = np.arange(1, len(point_Q2) + 1)
+    following[start_P + length_P - 1] = start_P
+    cross_Q = centred_Q2[:, 0] * centred_Q2[following, 1] - centred_Q2[following, 0] * centred_Q2[:, 1]
+    area_P: NDArray[np.float64] = np.abs(np.add.reduceat(cross_Q, start_P)) / 2
+    return area_P
+
+
+def _check_rle(table: RecordTable, row: int, value: dict[str, Any], height: int, width: int) -> dict[str, Any]:
+    """Check form, size and plain run lists; the text of compressed masks is checked later, all at once."""
+    counts = value.get("counts")
+    size = value.get("size")
+    if not isinstance(counts, str) or size != [height, width]:
+        fault = rle_fault(value, height, width)
+        if fault:
+            table.blame(row, "segmentation", fault, "encode the mask at the size of its image")
+        return dict(runs_to_rle(value["counts"], height, width))
+    return {"size": size, "counts": counts}
+
+
+def _check_rle_areas(table: RecordTable, rows: NDArray[np.int64], values: list[Any]) -> None:
+    sums = sum_runs([values[row]["counts"] for row in rows])
+    expected = np.array([values[row]["size"][0] * values[row]["size"][1] for row in rows], np.int64)
+    for faulty, fault in (
+        (~sums.sound | (sums.covered != expected), "has run lengths that do not add up to its image"),
+        (sums.area == 0, "is an empty mask"),
+    ):
+        if faulty.any():
+            table.blame(int(rows[np.argmax(faulty)]), "segmentation", fault, _DROP_OR_DRAW)
+
+
+_PAIRS = "write x0, y0, x1, y1, ... with at least three points"
+_DROP_OR_DRAW = "draw the mask or drop the annotation"

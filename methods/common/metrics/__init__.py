@@ -1,0 +1,1 @@
+"""Metrics, each by its official definition."""

@@ -1,0 +1,332 @@
+"""Our LVIS evaluation against the official package, to 1e-9 and better."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from methods.common.datasets.lvis import read_lvis
+from methods.common.datasets.rle import decode_mask, encode_mask
+from methods.common.errors import InputError
+from methods.common.metrics.detections import DetectionTable, detections_to_results
+from methods.common.metrics.lvis import METRIC_NAMES, LvisScores, best_per_image, evaluate_lvis
+from methods.common.metrics.official_lvis import evaluate_lvis_officially, numpy_names_of_old
+
+Record = dict[str, Any]
+
+
+def assert_equal_scores(ours: LvisScores, official: LvisScores) -> None:
+    assert tuple(ours.metrics) == tuple(official.metrics) == METRIC_NAMES
+    assert list(ours.class_ap) == list(official.class_ap)
+    mine, theirs = ours.metrics | ours.class_ap, official.metrics | official.class_ap  # type: ignore[operator]
+    for name, value in theirs.items():
+        if value is None or mine[name] is None:
+            assert mine[name] is value, f"{name}: ours {mine[name]}, official {value}"
+        else:
+            assert mine[name] == pytest.approx(value, abs=1e-9), name
+
+
+def compare(folder: Path, truth: Record, detections: list[Record]) -> None:
+    path = folder / "truth.json"
+    path.write_text(json.dumps(truth))
+    without_boxes = [{key: value for key, value in record.items() if key != "bbox"} for record in detections]
+    for iou_type, given_detections in (("bbox", detections), ("segm", detections), ("bbox", without_boxes)):
+        untouched = deepcopy(given_detections)
+        ours = evaluate_lvis(path, given_detections, iou_type)  # type: ignore[arg-type]
+        assert given_detections == untouched
+        assert_equal_scores(ours, evaluate_lvis_officially(path, given_detections, iou_type))  # type: ignore[arg-type]
+
+
+CLASS_IDS = (3, 8, 11)
+SIDE = 40
+corner = st.integers(0, SIDE - 1)
+# Sizes near 32 px and single pixels are drawn often: area ranges and IoU thresholds have their edges there.
+extent = st.one_of(st.just(1), st.sampled_from([2, 8, 10, 20, 31, 32, 33]), st.integers(1, SIDE))
+box = st.tuples(corner, corner, extent, extent).map(
+    lambda v: (v[0], v[1], min(v[2], SIDE - v[0]), min(v[3], SIDE - v[1]))
+)
+few_boxes = st.shared(st.lists(box, min_size=1, max_size=4), key="boxes")
+any_box = st.one_of(few_boxes.flatmap(st.sampled_from), few_boxes.flatmap(st.sampled_from), box)
+
+
+def mask_of(box_xywh: tuple[int, int, int, int], holes_seed: int | None) -> np.ndarray:
+    x, y, width, height = box_xywh
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[y : y + height, x : x + width] = True
+    if holes_seed is not None:
+        mask &= np.random.default_rng(holes_seed).random((SIDE, SIDE)) < 0.8
+        mask[y, x] = True
+    return mask
+
+
+@st.composite
+def instance(draw: st.DrawFn) -> Record:
+    x, y, width, height = found = draw(any_box)
+    mask = mask_of(found, draw(st.none() | st.integers(0, 3)))
+    outline = [[x, y, x + width, y, x + width, y + height, x, y + height]]
+    area = draw(st.sampled_from([float(mask.sum()), float(width * height), 0.0, 1024.0, 9216.0, 9217.0]))
+    record = {
+        "category_id": draw(st.sampled_from(CLASS_IDS)),
+        "bbox": [x, y, width, height],
+        "segmentation": draw(st.sampled_from([outline, encode_mask(mask)])),
+        "area": area,
+    }
+    return record | draw(st.sampled_from([{}, {}, {}, {"ignore": 1}]))
+
+
+@st.composite
+def detection(draw: st.DrawFn) -> Record:
+    found = draw(any_box)
+    mask = mask_of(found, draw(st.none() | st.integers(0, 3)))
+    nudge = draw(st.sampled_from([0.0, 0.0, 0.5, 2.25]))
+    return {
+        "category_id": draw(st.sampled_from(CLASS_IDS)),
+        "score": draw(st.sampled_from([0.25, 0.5, 0.75, 1.0]) | st.floats(0, 1)),
+        "bbox": [found[0] - nudge, float(found[1]), float(found[2]), max(0.0, found[3] - nudge)],
+        "segmentation": encode_mask(mask if draw(st.integers(0, 9)) else np.zeros_like(mask)),
+    }
+
+
+@st.composite
+def evaluation_case(draw: st.DrawFn) -> tuple[Record, list[Record]]:
+    some_classes = st.lists(st.sampled_from(CLASS_IDS), unique=True, max_size=3)
+    image_ids = draw(st.lists(st.integers(0, 50), min_size=1, max_size=4, unique=True))
+    images = [
+        {
+            "id": image_id,
+            "width": SIDE,
+            "height": SIDE,
+            "coco_url": "",
+            "neg_category_ids": draw(some_classes),
+            "not_exhaustive_category_ids": draw(some_classes),
+        }
+        for image_id in image_ids
+    ]
+    placed = st.sampled_from(image_ids)
+    instances = draw(st.lists(st.tuples(placed, instance()), max_size=10))
+    found = draw(st.lists(st.tuples(placed, detection()), max_size=16))
+    repeated = draw(st.lists(st.sampled_from(found), max_size=4)) if found else []
+    annotations = [{"id": 5 + index, "image_id": place, **record} for index, (place, record) in enumerate(instances)]
+    categories = [
+        {"id": class_id, "name": f"class {class_id}", "frequency": draw(st.sampled_from("rcf"))}
+        for class_id in draw(st.permutations(CLASS_IDS))
+    ]
+    truth = {"images": images, "annotations": annotations, "categories": categories}
+    return truth, [{"image_id": place, **record} for place, record in found + repeated]
+
+
+@settings(max_examples=150, deadline=None)
+@given(case=evaluation_case())
+def test_drawn_cases_equal_the_official_package(tmp_path_factory: pytest.TempPathFactory, case: Any) -> None:
+    compare(tmp_path_factory.getbasetemp(), *case)
+
+
+def crowded_case(seed: int, per_image: int) -> tuple[Record, list[Record]]:
+    """Several images with ``per_image`` detections each and many equal scores, shuffled."""
+    rng = np.random.default_rng(seed)
+    images, annotations, detections = [], [], []
+    for image_id in (4, 2, 9):
+        images.append({"id": image_id, "width": SIDE, "height": SIDE, "coco_url": "", "neg_category_ids": [11]})
+        images[-1]["not_exhaustive_category_ids"] = [8] if image_id == 2 else []
+        boxes = np.stack([rng.integers(0, 25, 12), rng.integers(0, 25, 12), *rng.integers(2, 15, (2, 12))], 1).tolist()
+        for found in boxes:
+            mask = mask_of(tuple(found), int(rng.integers(4)))
+            annotations.append(
+                {"id": len(annotations) + 1, "image_id": image_id, "category_id": int(rng.choice([3, 8]))}
+            )
+            annotations[-1] |= {"bbox": found, "area": float(mask.sum()), "segmentation": encode_mask(mask)}
+        for _ in range(per_image):
+            found = [*boxes[rng.integers(12)]]
+            found[2] = max(1, found[2] - int(rng.integers(3)))
+            detections.append({"image_id": image_id, "category_id": int(rng.choice(CLASS_IDS)), "bbox": found})
+            detections[-1] |= {
+                "score": round(float(rng.random()), 2),
+                "segmentation": encode_mask(mask_of(found, None)),
+            }
+    order = rng.permutation(len(detections))
+    categories = [{"id": k, "name": str(k), "frequency": f} for k, f in zip(CLASS_IDS, "rcf", strict=True)]
+    truth = {"images": images, "annotations": annotations, "categories": categories}
+    return truth, [detections[index] for index in order]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_more_than_300_detections_in_an_image(tmp_path: Path, seed: int) -> None:
+    truth, detections = crowded_case(seed, 420)
+    compare(tmp_path, truth, detections)
+    path = tmp_path / "truth.json"
+    kept = best_per_image(
+        np.array([record["image_id"] for record in detections]), np.array([record["score"] for record in detections])
+    )
+    assert kept.sum() == 900
+    capped = [record for record, keep in zip(detections, kept, strict=True) if keep]
+    assert evaluate_lvis(path, capped, "segm").metrics == evaluate_lvis(path, detections, "segm").metrics
+
+
+def test_of_equal_scores_the_earlier_detection_stays() -> None:
+    kept = best_per_image(np.array([1, 2, 1, 1, 2]), np.array([0.5, 0.1, 0.7, 0.5, 0.1]), limit=1)
+    assert kept.tolist() == [False, True, True, False, False]
+    kept = best_per_image(np.array([1, 2, 1, 1, 2]), np.array([0.5, 0.1, 0.7, 0.5, 0.1]), limit=2)
+    assert kept.tolist() == [True, True, True, False, True]
+
+
+def perturbed(dataset_file: Path, seed: int) -> list[Record]:
+    """Detections made from the ground truth: shifted, some with a wrong class, some missing, some doubled."""
+    rng = np.random.default_rng(seed)
+    dataset = read_lvis(dataset_file)
+    records = []
+    for image in dataset.images:
+        for annotation in dataset.annotations[image.id]:
+            for _ in range(rng.integers(0, 3)):
+                shift = int(rng.integers(0, 1 + image.width // 25))
+                mask = np.roll(annotation.mask(image.height, image.width), shift, axis=1)
+                wrong = rng.random() < 0.2
+                category_id = int(rng.choice(image.neg_category_ids or (1,))) if wrong else annotation.category_id
+                x, y, width, height = annotation.bbox_xywh
+                record = {"image_id": image.id, "category_id": category_id, "bbox": [x + shift, y, width, height]}
+                score = round(float(rng.random()), 2)
+                records.append({**record, "score": score, "segmentation": encode_mask(mask)})
+    return records
+
+
+@pytest.mark.parametrize("name", ["lvis/lvis_val_100.json", "emoji_lvis/val.json"])
+def test_real_files_equal_the_official_package(shared: Path, tmp_path: Path, name: str) -> None:
+    source = shared / "data" / name
+    results = perturbed(source, 0)
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    for iou_type in ("bbox", "segm"):
+        ours = evaluate_lvis(source, tmp_path / "results.json", iou_type)  # type: ignore[arg-type]
+        official = evaluate_lvis_officially(source, tmp_path / "results.json", iou_type)  # type: ignore[arg-type]
+        assert_equal_scores(ours, official)
+        assert 0.1 < ours.metrics["AP"] < 0.9  # type: ignore[operator]
+
+
+def test_hand_computed_scores(tmp_path: Path) -> None:
+    """Class 3: one of two instances found exactly, at the top: recall 0.5, 51 of 101 points at precision 1.
+
+    Class 8: its only instance is missed, AP 0. Class 11: no instance, left out although listed as absent and detected.
+    """
+    truth = {
+        "images": [{"id": 1, "width": 50, "height": 50, "neg_category_ids": [11], "not_exhaustive_category_ids": []}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 3, "bbox": [0, 0, 10, 10], "area": 100.0},
+            {"id": 2, "image_id": 1, "category_id": 3, "bbox": [20, 20, 10, 10], "area": 100.0},
+            {"id": 3, "image_id": 1, "category_id": 8, "bbox": [5, 5, 40, 40], "area": 1600.0},
+        ],
+        "categories": [{"id": k, "name": str(k), "frequency": f} for k, f in zip((3, 8, 11), "rcf", strict=True)],
+    }
+    for record in truth["annotations"]:
+        record["segmentation"] = encode_mask(mask_of((0, 0, 2, 2), None)[:1].repeat(50, 0).repeat(2, 1)[:, :50])
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(truth))
+    detections = [
+        {"image_id": 1, "category_id": 3, "score": 0.9, "bbox": [0, 0, 10, 10]},
+        {"image_id": 1, "category_id": 11, "score": 0.9, "bbox": [0, 0, 10, 10]},
+    ]
+    scores = evaluate_lvis(path, detections, "bbox")
+    assert scores.class_ap == {3: pytest.approx(51 / 101), 8: 0.0, 11: None}
+    assert scores.metrics["AP"] == scores.metrics["AP50"] == pytest.approx(51 / 202)
+    assert scores.metrics["APr"] == scores.metrics["APs"] == pytest.approx(51 / 101)
+    assert scores.metrics["APc"] == scores.metrics["APm"] == 0.0
+    assert scores.metrics["APf"] is scores.metrics["APl"] is None
+    assert scores.metrics["AR@300"] == pytest.approx(0.25)
+
+
+def test_without_detections_defined_metrics_are_zero(tmp_path: Path) -> None:
+    truth, _ = crowded_case(0, 1)
+    compare(tmp_path, truth, [])
+    assert evaluate_lvis(tmp_path / "truth.json", [], "segm").metrics["AP"] == 0.0
+
+
+def change(index: int, **fields: Any) -> Callable[[list[Record]], None]:
+    return lambda records: records[index].update(fields)
+
+
+WRONG_SIZE = encode_mask(np.ones((SIDE, SIDE + 1), bool))
+BAD_DETECTIONS: list[tuple[Callable[[list[Record]], Any], str, list[str]]] = [
+    (change(2, image_id=77), "bbox", ["detection 2", "`image_id`", "not in the ground truth"]),
+    (change(2, image_id="4"), "bbox", ["detection 2", "`image_id`"]),
+    (change(1, category_id=4), "bbox", ["detection 1", "`category_id`", "not in the ground truth"]),
+    (change(1, score=float("nan")), "bbox", ["detection 1", "`score`", "nan"]),
+    (change(1, score=None), "segm", ["detection 1", "`score`"]),
+    (change(0, bbox=[0, 0, -1, 2]), "bbox", ["detection 0", "`bbox`"]),
+    (change(0, bbox=[0, 0, 1]), "bbox", ["detection 0", "`bbox`"]),
+    (change(0, bbox=[0, 0, "1", 2]), "bbox", ["detection 0", "`bbox`"]),
+    (lambda records: records[3].pop("bbox"), "bbox", ["detection 3", "`bbox`", "missing"]),
+    (lambda records: records[3].pop("segmentation"), "segm", ["detection 3", "`segmentation`", "missing"]),
+    (change(3, segmentation=WRONG_SIZE), "segm", ["detection 3", "size [40, 41]", "[40, 40]"]),
+    (change(3, segmentation={"size": [40, 40], "counts": "11"}), "segm", ["detection 3", "add up"]),
+    (change(3, segmentation=[[0, 0, 1, 1, 2, 2]]), "segm", ["detection 3", "`segmentation`"]),
+    (lambda records: records.append(3), "bbox", ["entry 5", "not an object"]),
+]
+
+
+@pytest.mark.parametrize(("damage", "iou_type", "words"), BAD_DETECTIONS)
+@pytest.mark.parametrize("as_file", [True, False])
+def test_bad_detection_is_named(
+    tmp_path: Path, damage: Callable[[list[Record]], Any], iou_type: Any, words: list[str], as_file: bool
+) -> None:
+    truth, detections = crowded_case(0, 2)
+    detections = detections[:5]
+    damage(detections)
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    results = tmp_path / "results.json"
+    results.write_text(json.dumps(detections))
+    with pytest.raises(InputError) as caught:
+        evaluate_lvis(tmp_path / "truth.json", results if as_file else detections, iou_type)
+    assert all(word in str(caught.value) for word in words), caught.value
+    assert not as_file or str(results) in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1"])
+def test_files_that_are_no_results_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "truth.json").write_text(json.dumps(crowded_case(0, 1)[0]))
+    (tmp_path / "results.json").write_text(text)
+    with pytest.raises(InputError, match=r"results\.json"):
+        evaluate_lvis(tmp_path / "truth.json", tmp_path / "results.json", "bbox")
+
+
+def test_annotation_id_zero_is_refused(tmp_path: Path) -> None:
+    truth, detections = crowded_case(0, 1)
+    truth["annotations"][0]["id"] = 0
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    with pytest.raises(InputError, match="annotation 0"):
+        evaluate_lvis(tmp_path / "truth.json", detections, "bbox")
+
+
+def test_arrays_to_official_results() -> None:
+    masks = np.stack([mask_of((1, 2, 3, 4), None), mask_of((0, 0, 5, 5), 1)])
+    boxes = np.array([[1, 2, 4, 6], [0, 0, 5, 5]], np.float32)
+    results = detections_to_results(9, boxes, np.array([0.5, 0.25]), np.array([2, 0]), CLASS_IDS, masks)
+    assert [(r["category_id"], r["bbox"], r["score"]) for r in results] == [
+        (11, [1.0, 2.0, 3.0, 4.0], 0.5),
+        (3, [0.0, 0.0, 5.0, 5.0], 0.25),
+    ]
+    again = json.loads(json.dumps(results))
+    for record, mask in zip(again, masks, strict=True):
+        np.testing.assert_array_equal(decode_mask(record["segmentation"]), mask)
+    as_rle = [{**record["segmentation"], "counts": record["segmentation"]["counts"].encode()} for record in results]
+    assert detections_to_results(9, boxes, [0.5, 0.25], [2, 0], CLASS_IDS, as_rle) == results  # type: ignore[arg-type]
+    table = DetectionTable(results, {9: (SIDE, SIDE)}, CLASS_IDS)
+    assert table.masks()[1].tolist() == masks.sum((1, 2)).tolist()
+    assert detections_to_results(9, np.zeros((0, 4)), [], [], CLASS_IDS) == []
+
+
+def test_shim_lasts_for_the_block_only() -> None:
+    before = set(vars(np))
+    with numpy_names_of_old():
+        assert vars(np)["float"] is float
+    assert set(vars(np)) == before
+
+
+def test_evaluation_does_not_load_torch() -> None:
+    program = "import sys; import methods.common.metrics.lvis, methods.common.metrics.official_lvis; print('torch' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
