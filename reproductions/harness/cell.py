@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -77,7 +78,6 @@ class Cell:
             "module": self.stage.run.__module__,
             "label": self.label,
             "cost_s": self.cost_s,
-            "seeds": self.seeds.model_dump(),
             "external": {role: str(external.path) for role, external in self.external.items()},
         }
 
@@ -91,7 +91,6 @@ class CellSpec:
     module: str
     label: str
     cost_s: float
-    seeds: dict[str, int]
     external: dict[str, str]
 
     @property
@@ -105,12 +104,45 @@ class CellSpec:
         return [cell_id for ids in self.identity["inputs"].values() for cell_id in ids]
 
     def stage(self) -> Stage[Any]:
-        """Find the stage object in the module that the plan named."""
+        """Find the stage object in the module that the plan named.
+
+        Raises:
+            ValueError: this code has no such stage, or another version of it.
+        """
         if not self.module.startswith(("methods.", "tests.", "reproductions.")):
             raise ValueError(f"cell {self.id[:12]} names the foreign module {self.module!r}")
         for value in vars(importlib.import_module(self.module)).values():
-            if isinstance(value, Stage) and value.name == self.stage_name:
+            if isinstance(value, Stage) and value.name == self.stage_name and value.version == self.identity["version"]:
                 return value
         raise ValueError(
-            f"module {self.module} defines no stage {self.stage_name!r}; it was planned by another version"
+            f"module {self.module} defines no stage {self.stage_name!r} of version {self.identity['version']}; "
+            "it was planned by other code, run the same command again"
         )
+
+    def config(self) -> Config:
+        """Rebuild the config, and make sure that it says what the identity says."""
+        config: Config = self.stage().config_type.model_validate(self.identity["config"])
+        assert config.model_dump(mode="json") == self.identity["config"], (
+            f"{self.label}: its config does not survive JSON"
+        )
+        return config
+
+
+def check_record(value: Any, path: str = "") -> None:
+    """Refuse what JSON would lose or bend: NaN, infinity, foreign types, keys that are not text.
+
+    Raises:
+        ValueError: names the place in the record.
+    """
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise ValueError(f"the record's key {key!r} at {path or 'the top'} is not text")
+            check_record(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            check_record(item, f"{path}[{index}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"the record's {path} is {value}; only finite numbers are results (use None for undefined)")
+    elif value is not None and not isinstance(value, bool | int | float | str):
+        raise ValueError(f"the record's {path} is a {type(value).__name__}; records hold plain numbers and text")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from methods.common.seeds import Seeds
+from methods.common.seeds import Axis, Seeds
+from reproductions.harness.files import write_note
 from reproductions.harness.store import Store
 
 if TYPE_CHECKING:
@@ -16,10 +18,23 @@ if TYPE_CHECKING:
     from methods.common.state_file import Checkpoints
 
 _PROGRESS_EVERY_S = 0.5
+_GRACE_S = 5.0
+"""How long a stage that saves checkpoints may still go on to its next one after the order to stop."""
 
 
 class StopRequestedError(BaseException):
     """The process was asked to stop. Not an ``Exception``: no stage may swallow it."""
+
+
+class DeclaredSeeds(Seeds):
+    """The seeds of the axes that a stage has declared. Another axis is not in its identity and must not decide anything."""
+
+    declared: tuple[Axis, ...] = ()
+
+    def derive(self, axis: Axis, *parts: str | int) -> int:
+        """Derive the seed of one stream of a declared axis."""
+        assert axis in self.declared, f"the stage draws from the {axis!r} seeds but does not list them in seed_axes"
+        return super().derive(axis, *parts)
 
 
 class StopFlag:
@@ -45,6 +60,9 @@ class CellContext:
         self._stop = stop
         self._checkpoint_every_s = checkpoint_every_s
         self._checkpointed = self._reported = self._started = time.monotonic()
+        self._saves = False
+        self._stop_seen: float | None = None
+        self._asked_since_stop = False
         self.out.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     @property
@@ -68,7 +86,10 @@ class CellContext:
 
     def checkpoint_due(self) -> bool:
         """True from time to time, and at once when the process was asked to stop."""
-        if not self._stop.is_set and time.monotonic() - self._checkpointed < self._checkpoint_every_s:
+        self._saves = True
+        if self._stop.is_set:
+            self._asked_since_stop = True
+        elif time.monotonic() - self._checkpointed < self._checkpoint_every_s:
             return False
         self._checkpointed = time.monotonic()
         return True
@@ -77,23 +98,28 @@ class CellContext:
         """Leave a progress note for `status`, at most twice a second.
 
         Raises:
-            StopRequestedError: the process was asked to stop.
+            StopRequestedError: the process was asked to stop, and the stage has had its chance to save.
         """
-        if self._stop.is_set:
-            raise StopRequestedError
         now = time.monotonic()
+        if self._stop.is_set and self._has_had_its_chance(now):
+            raise StopRequestedError
         if now - self._reported >= _PROGRESS_EVERY_S or done >= total:
             self._reported = now
+            finite = {name: float(value) if math.isfinite(value) else None for name, value in numbers.items()}
             note = {"done": done, "total": total, "unit": unit, "elapsed_s": round(now - self._started, 1)}
-            aside = self._work / ".progress.part"
-            aside.write_text(json.dumps({**note, "numbers": {name: float(value) for name, value in numbers.items()}}))
-            aside.replace(self._work / "progress.json")
+            write_note(self._work / "progress.json", json.dumps({**note, "numbers": finite}).encode())
+
+    def _has_had_its_chance(self, now: float) -> bool:
+        """True unless the stage saves checkpoints and has not been told yet that one is due."""
+        if self._stop_seen is None:
+            self._stop_seen = now
+        return not self._saves or self._asked_since_stop or now - self._stop_seen > _GRACE_S
 
 
 def read_progress(store: Store, cell_id: str) -> dict[str, Any] | None:
     """Return the newest progress note of an unfinished cell, or None."""
     try:
         loaded: dict[str, Any] = json.loads((store.work_folder(cell_id) / "progress.json").read_text())
-    except (OSError, ValueError):
+        return loaded if {"done", "total", "unit", "numbers"} <= loaded.keys() else None
+    except (OSError, ValueError, AttributeError):
         return None
-    return loaded

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from methods.common.errors import InputError
@@ -23,49 +25,69 @@ def file_sha256(path: Path) -> str:
 
 
 class Fingerprints:
-    """Fingerprints files and folders; remembers each file by size and change time, so a second look is quick."""
+    """Fingerprints files and folders; remembers each file by size and change times, so a second look is quick."""
 
     def __init__(self, memory_file: Path | None = None) -> None:
         self._memory_file = memory_file
         self._known: dict[str, list[int | str]] = {}
         self._changed = False
-        if memory_file is not None and memory_file.is_file():
-            try:
-                self._known = json.loads(memory_file.read_text())
-            except ValueError:  # torn: only a cache, start again
-                self._known = {}
+        if memory_file is not None:
+            self._known = _read_memory(memory_file)
 
     def _file(self, path: Path) -> str:
         status = path.stat()
+        seen: list[int | str] = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
         known = self._known.get(str(path))
-        if known is None or known[:2] != [status.st_size, status.st_mtime_ns]:
-            known = [status.st_size, status.st_mtime_ns, file_sha256(path)]
+        if known is None or known[:-1] != seen:
+            known = [*seen, file_sha256(path)]
             self._known[str(path)] = known
             self._changed = True
-        return str(known[2])
+        return str(known[-1])
 
     def of(self, path: Path, what: str) -> External:
         """Fingerprint a file or a folder (names and bytes of every file below it, hidden ones left out).
 
-        Raises:
-            InputError: the place is missing or holds no file.
+        Linked folders are followed. Raises:
+            InputError: the place is missing, holds no file or cannot be read.
         """
         path = path.resolve()
-        if path.is_file():
-            return External(path, self._file(path))
-        if not path.is_dir():
-            raise InputError(f"{what} is missing: there is no {path}; give another place or put it there")
-        files = sorted(
-            item
-            for item in path.rglob("*")
-            if item.is_file() and not any(part.startswith(".") for part in item.relative_to(path).parts)
-        )
-        if not files:
+        try:
+            if path.is_file():
+                return External(path, self._file(path))
+            if not path.is_dir():
+                raise InputError(f"{what} is missing: there is no {path}; give another place or put it there")
+            listing = [[item.relative_to(path).as_posix(), self._file(item)] for item in sorted(_files(path))]
+        except OSError as error:
+            raise InputError(
+                f"{what} cannot be read: {error.filename or path} ({error.strerror}); check the file and its permissions"
+            ) from error
+        if not listing:
             raise InputError(f"{what} is empty: {path} holds no file")
-        listing = [[item.relative_to(path).as_posix(), self._file(item)] for item in files]
         return External(path, hashlib.sha256(json.dumps(listing).encode()).hexdigest())
 
     def save(self) -> None:
         """Write the memory, when there is a place for it."""
         if self._memory_file is not None and self._changed:
             write_atomic(self._memory_file, json.dumps(self._known).encode())
+
+
+def _read_memory(path: Path) -> dict[str, list[int | str]]:
+    """Read the memory; a torn one, or one of another form, is only a cache: start again."""
+    try:
+        loaded = json.loads(path.read_text())
+        return {str(name): list(known) for name, known in loaded.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, through links to folders too (data sets are often made of them), hidden ones left out."""
+    entered: set[tuple[int, int]] = set()
+    for place, subfolders, names in os.walk(folder, followlinks=True):
+        status = Path(place).stat()
+        if (status.st_dev, status.st_ino) in entered:  # a link back to a folder above
+            subfolders.clear()
+            continue
+        entered.add((status.st_dev, status.st_ino))
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        yield from (Path(place, name) for name in names if not name.startswith(".") and Path(place, name).is_file())

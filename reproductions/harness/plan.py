@@ -55,11 +55,17 @@ class Plan:
         return sorted(self, key=lambda cell: -self.downstream_cost_s[cell.id])
 
     def drop_damaged(self, store: Store, deep: bool = False) -> list[tuple[Cell, str]]:
-        """Discard finished cells whose bytes no longer match their seal; return them with the reason."""
+        """Discard finished cells whose bytes no longer match their seal; return them with the reason.
+
+        Done under the cell's lock, so that a run beside this one, which may just have made it anew, loses nothing.
+        """
         damaged = []
+        listing = store.listing()
         for cell in self:
-            if store.is_complete(cell) or store.cell_folder(cell).exists():
-                reason = store.damage(cell, deep=deep)
+            if not listing.may_be_complete(cell) or store.damage(cell, deep=deep) is None:
+                continue
+            with store.claim(cell.id) as claimed:
+                reason = store.damage(cell, deep=deep) if claimed and store.cell_folder(cell).exists() else None
                 if reason is not None:
                     store.discard(cell)
                     damaged.append((cell, reason))

@@ -18,7 +18,7 @@ from rich.text import Text
 from reproductions.harness.cell import Cell
 from reproductions.harness.context import read_progress
 from reproductions.harness.plan import Plan, inputs_of
-from reproductions.harness.store import Store
+from reproductions.harness.store import Listing, Store
 
 State = Literal["done", "running", "failed", "blocked", "ready", "waiting"]
 _PLAIN_EVERY_S = 30.0
@@ -46,28 +46,35 @@ class CellState:
         """Progress in a few words, e.g. ``320/600 steps, loss 1.23``."""
         if self.note is None:
             return self.message
-        numbers = ", ".join(f"{name} {value:.3g}" for name, value in self.note["numbers"].items())
+        numbers = ", ".join(
+            f"{name} {'not finite' if value is None else f'{value:.3g}'}"
+            for name, value in self.note["numbers"].items()
+        )
         return f"{self.note['done']}/{self.note['total']} {self.note['unit']}" + (f", {numbers}" if numbers else "")
 
 
 def cell_states(plan: Plan, store: Store, known_done: set[str] | None = None) -> list[CellState]:
     """Look at the store only, so that it works from anywhere and after the starter has gone."""
     done = known_done if known_done is not None else set()
+    listing = store.listing()
     states = []
     for cell in plan:
-        if cell.id in done or store.is_complete(cell):
+        if cell.id in done or (listing.may_be_complete(cell) and store.is_complete(cell)):
             done.add(cell.id)
             states.append(CellState(cell, "done"))
-            continue
-        failure = store.failure(cell.id)
-        if failure is not None:
-            states.append(CellState(cell, "blocked" if failure.kind == "blocked" else "failed", None, failure.message))
-        elif store.is_claimed(cell.id):
-            states.append(CellState(cell, "running", read_progress(store, cell.id)))
         else:
-            ready = all(needed.id in done for needed in inputs_of(cell))
-            states.append(CellState(cell, "ready" if ready else "waiting", read_progress(store, cell.id)))
+            states.append(_open_state(cell, store, listing, done))
     return states
+
+
+def _open_state(cell: Cell, store: Store, listing: Listing, done: set[str]) -> CellState:
+    failure = store.failure(cell.id) if cell.id in listing.failed else None
+    if failure is not None:
+        return CellState(cell, "blocked" if failure.kind == "blocked" else "failed", None, failure.message)
+    note = read_progress(store, cell.id) if cell.id in listing.work else None
+    if cell.id in listing.locks and store.is_claimed(cell.id):
+        return CellState(cell, "running", note)
+    return CellState(cell, "ready" if all(needed.id in done for needed in inputs_of(cell)) else "waiting", note)
 
 
 def format_seconds(seconds: float) -> str:
@@ -147,15 +154,21 @@ class Display:
         for state in states:
             if state.state == "done" and state.cell.id not in self._reported:
                 self._reported.add(state.cell.id)
-                wall = self._store.provenance(state.cell)["wall_s"]
                 self._console.print(
-                    f"[{len(self._done)}/{len(self._plan)}] {state.cell.label}  {format_seconds(wall)}",
+                    f"[{len(self._done)}/{len(self._plan)}] {state.cell.label}  {self._cost(state.cell)}",
                     markup=False,
                     highlight=False,
                 )
             if state.state == "failed" and state.cell.id not in self._failed:
                 self._failed.add(state.cell.id)
                 self._console.print(f"FAILED {state.cell.label}: {state.message}", style="red", markup=False)
+
+    def _cost(self, cell: Cell) -> str:
+        """Seconds that the cell took; nothing when a run beside this one has just discarded it."""
+        try:
+            return format_seconds(self._store.provenance(cell)["wall_s"])
+        except (OSError, ValueError, KeyError):
+            return ""
 
     def _summary(self, states: list[CellState]) -> str:
         counts = Counter(state.state for state in states)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
+_CODE = ("methods", "reproductions")
 _PACKAGES = (
     "segrepro",
     "torch",
@@ -47,27 +48,40 @@ def _package(name: str) -> str | None:
 
 @cache
 def code_state() -> dict[str, Any]:
-    """Commit of the code, and a hash of what is changed on top of it (None when nothing is)."""
-    difference = _git("diff", "HEAD", "--", "methods", "reproductions")
+    """Commit of the code, and a hash of what is changed or new on top of it (None when nothing is).
+
+    Kept from the first call on: a worker asks when it starts, because that is the code it has loaded.
+    """
+    changed = _git("diff", "HEAD", "--", *_CODE)
+    new = [_REPOSITORY / name for name in _git("ls-files", "--others", "--exclude-standard", "--", *_CODE).splitlines()]
+    digest = hashlib.sha256(changed.encode())
+    for path in new:
+        digest.update(path.name.encode() + path.read_bytes() if path.is_file() else b"")
     return {
         "commit": _git("rev-parse", "HEAD").strip() or None,
-        "dirty_diff_sha256": hashlib.sha256(difference.encode()).hexdigest() if difference else None,
+        "dirty_diff_sha256": digest.hexdigest() if changed or new else None,
     }
 
 
 @cache
-def machine_state() -> dict[str, Any]:
-    """Host, processor, GPU and package versions of this process."""
-    torch = sys.modules.get("torch")  # a cell without a network never loads it
-    gpu = torch.cuda.get_device_name(0) if torch is not None and torch.cuda.is_available() else None
+def _host_state() -> dict[str, Any]:
     return {
         "host": platform.node(),
         "platform": platform.platform(),
         "python": platform.python_version(),
         "num_cpus": os.cpu_count(),
-        "gpu": gpu,
-        "torch_threads": torch.get_num_threads() if torch is not None else None,
         "packages": {name: _package(name) for name in _PACKAGES},
+    }
+
+
+def machine_state() -> dict[str, Any]:
+    """Host, processor, package versions, and the GPU and torch threads when this process has used them."""
+    torch = sys.modules.get("torch")  # a cell without a network never loads it
+    uses_gpu = torch is not None and torch.cuda.is_initialized()
+    return {
+        **_host_state(),
+        "gpu": torch.cuda.get_device_name() if torch is not None and uses_gpu else None,
+        "torch_threads": torch.get_num_threads() if torch is not None else None,
     }
 
 
@@ -78,9 +92,10 @@ class Stopwatch:
         self.started_utc = datetime.now(UTC).isoformat(timespec="seconds")
         self._wall = time.monotonic()
         self._cpu = time.process_time()
+        _forget_peak_memory()
 
     def read(self) -> dict[str, Any]:
-        """Seconds so far, and the peak memory of this process since it began."""
+        """Seconds so far, and the peak memory of this process meanwhile."""
         return {
             "started_utc": self.started_utc,
             "wall_s": round(time.monotonic() - self._wall, 3),
@@ -89,6 +104,19 @@ class Stopwatch:
         }
 
 
-def provenance(stopwatch: Stopwatch, attempts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Everything that is stored beside a finished cell."""
-    return {**code_state(), **machine_state(), **stopwatch.read(), "attempts": attempts}
+def _forget_peak_memory() -> None:
+    """Start the kernel's high-water mark again, where it lets us: a worker runs many cells in one process."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return
+
+
+def provenance(attempts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Everything that is stored beside a finished cell; seconds are sums over all attempts, killed ones included."""
+    cost = {
+        "wall_s": round(sum(one["wall_s"] for one in attempts), 3),
+        "cpu_s": round(sum(one["cpu_s"] for one in attempts), 3),
+        "peak_memory_mib": max(one["peak_memory_mib"] for one in attempts),
+    }
+    return {**code_state(), **machine_state(), "started_utc": attempts[0]["started_utc"], **cost, "attempts": attempts}

@@ -5,7 +5,7 @@ Layout, and what may be lost without harm (docs/store.md tells it to users)::
     cells/<stage>/<first 20 digits of the id>/   a finished cell: result.json, cell.json, provenance.json, seal.json, files
     work/<id>/out/                               what an unfinished cell has written so far
     work/<id>/checkpoints/                       where it goes on from
-    work/<id>/progress.json, attempts.json       for `status`
+    work/<id>/progress.json, attempts.json       for `status`, and what killed attempts cost
     specs/<id>.json                              what a job needs to run a cell
     failures/<id>.json                           the last error of a cell that failed
     locks/<id>                                   held while a process works on the cell
@@ -16,13 +16,12 @@ Only ``cells/`` holds results. A finished cell appears by one rename, after ever
 
 from __future__ import annotations
 
-import errno
-import fcntl
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import uuid
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,12 +29,16 @@ from typing import Any
 from methods.common.errors import InputError
 from methods.common.files import write_atomic
 from reproductions.harness.cell import Cell, CellSpec, canonical_json
-from reproductions.harness.files import seal, sync_folder, sync_tree, write_json
+from reproductions.harness.files import is_disk_full, json_bytes, seal, sync_folder, sync_tree, write_json, write_note
 from reproductions.harness.fingerprint import file_sha256
+from reproductions.harness.lock import is_locked, try_lock
 
 _ID_DIGITS = 20
 _DEEP_CHECK_BYTES = 1 << 28
-"""Cells up to this size are re-hashed before each use; in larger ones an untouched size and change time is trusted."""
+"""Cells up to this size are re-hashed before each use; in larger ones untouched sizes and change times are trusted."""
+_PROBE_BYTES = 1 << 12
+_PUBLISHED = ("result.json", "cell.json", "provenance.json", "seal.json")
+"""Files that the store itself puts beside a stage's own."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,21 @@ class Failure:
     attempts: int
 
 
+@dataclass(frozen=True)
+class Listing:
+    """What a store holds by name at one moment: a look at thousands of cells for the price of a few folders."""
+
+    cells: dict[str, set[str]]
+    failed: set[str]
+    locks: set[str]
+    work: set[str]
+
+    def may_be_complete(self, cell: Cell | CellSpec) -> bool:
+        """True when the cell's folder is there, be it whole or torn."""
+        stage = cell.stage.name if isinstance(cell, Cell) else cell.stage_name
+        return cell.id[:_ID_DIGITS] in self.cells.get(stage, ())
+
+
 class Store:
     """One store folder. Cheap to make; holds no open files."""
 
@@ -56,22 +74,34 @@ class Store:
 
     @classmethod
     def create(cls, root: Path) -> Store:
-        """Make the folders (private to the user) and prove that they can be written.
+        """Make the folders (private to the user) and prove that they can be written and locked.
 
         Raises:
-            InputError: the place cannot be written.
+            InputError: the place cannot be written or locked, or is full.
         """
         store = cls(root)
+        probe = store.root / "locks" / "probe"
         try:
             store.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             for name in ("cells", "work", "specs", "failures", "locks", "jobs"):
                 (store.root / name).mkdir(exist_ok=True, mode=0o700)
-            write_atomic(store.root / "writable", b"")
+            write_atomic(probe, bytes(_PROBE_BYTES))
+            with try_lock(probe):
+                pass
         except OSError as error:
+            if is_disk_full(error, store.root):
+                raise InputError(store.full_message) from error
             raise InputError(
                 f"the store {store.root} cannot be written ({error.strerror}); name another with --store or STORE="
             ) from error
+        for leftover in (store.root / "cells").glob("*/.discarded-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
         return store
+
+    @property
+    def full_message(self) -> str:
+        """What to tell the user when nothing more can be written."""
+        return f"no space left in the store {self.root}: free some and run the same command again"
 
     # -- places ------------------------------------------------------------------------------------------------------
 
@@ -84,18 +114,40 @@ class Store:
         """Where the unfinished cell keeps its output and checkpoints."""
         return self.root / "work" / cell_id
 
+    def listing(self) -> Listing:
+        """Read the names of everything in the store; folders that are not there count as empty."""
+        cells = self.root / "cells"
+        return Listing(
+            {stage: _names(cells / stage) for stage in _names(cells)},
+            {name.removesuffix(".json") for name in _names(self.root / "failures")},
+            _names(self.root / "locks"),
+            _names(self.root / "work"),
+        )
+
     # -- specs ---------------------------------------------------------------------------------------------------------
 
     def write_spec(self, cell: Cell) -> None:
-        """Leave what a job needs to run the cell; places of external data may have moved, so always write."""
+        """Leave what a job needs to run the cell; places of external data may have moved, so always look."""
         path = self.root / "specs" / f"{cell.id}.json"
         data = canonical_json(cell.spec()).encode()
         if not path.is_file() or path.read_bytes() != data:
-            write_atomic(path, data)
+            write_note(path, data)
 
     def read_spec(self, cell_id: str) -> CellSpec:
-        """Read a spec back."""
-        return CellSpec(**json.loads((self.root / "specs" / f"{cell_id}.json").read_text()))
+        """Read a spec back.
+
+        Raises:
+            ValueError: it is not there, or not what was written.
+        """
+        path = self.root / "specs" / f"{cell_id}.json"
+        try:
+            spec = CellSpec(**json.loads(path.read_text()))
+            identity_id = hashlib.sha256(canonical_json(spec.identity).encode()).hexdigest()
+        except (OSError, ValueError, TypeError) as error:
+            raise ValueError(f"{path} is missing or damaged; run the same command again, it is written anew") from error
+        if not spec.id == cell_id == identity_id:
+            raise ValueError(f"{path} was edited; run the same command again, it is written anew")
+        return spec
 
     # -- finished cells ------------------------------------------------------------------------------------------------
 
@@ -107,32 +159,32 @@ class Store:
         """Compare a finished cell with its seal; return what is wrong in a few words, or None."""
         folder = self.cell_folder(cell)
         try:
-            seal_document = json.loads((folder / "seal.json").read_text())
-            files = seal_document["files"]
-            if seal_document["id"] != cell.id:
-                return "it belongs to another cell"
-        except (OSError, ValueError, KeyError, TypeError):
+            sealed_id, files = _read_seal(folder)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return "seal.json is torn"
-        total = sum(entry["bytes"] for entry in files.values())
-        present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {"seal.json"}
-        if present != set(files):
-            odd = sorted(present ^ set(files))[0]
-            return f"{odd} is {'missing' if odd in files else 'not its own'}"
+        if sealed_id != cell.id:
+            return "it belongs to another cell"
+        present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+        for name in sorted(set(files) - set(present)):
+            return f"{name} is missing"
+        for name in sorted(set(present) - set(files) - {"seal.json"}):
+            if not present[name].name.startswith("."):  # desktops and editors leave hidden files, stages read none
+                return f"{name} is not its own"
+        trusted = not deep and sum(entry.num_bytes for entry in files.values()) > _DEEP_CHECK_BYTES
         for name, entry in files.items():
-            status = (folder / name).stat()
-            if status.st_size != entry["bytes"]:
-                return f"{name} has another size"
-            untouched = status.st_mtime_ns == entry["mtime_ns"] and total > _DEEP_CHECK_BYTES and not deep
-            if not untouched and file_sha256(folder / name) != entry["sha256"]:
-                return f"{name} was changed"
+            reason = entry.damage(present[name], trusted)
+            if reason is not None:
+                return f"{name} {reason}"
         return None
 
     def discard(self, cell: Cell | CellSpec) -> None:
         """Remove a finished cell (because it is damaged), so that it is made anew."""
         folder = self.cell_folder(cell)
-        aside = folder.with_name(f".discarded-{folder.name}-{os.getpid()}")
-        if folder.exists():
+        aside = folder.with_name(f".discarded-{folder.name}-{uuid.uuid4().hex}")
+        try:
             folder.rename(aside)
+        except FileNotFoundError:
+            return
         shutil.rmtree(aside, ignore_errors=True)
 
     def record(self, cell: Cell | CellSpec) -> dict[str, Any]:
@@ -148,22 +200,28 @@ class Store:
     def publish(self, spec: CellSpec, record: dict[str, Any], provenance: dict[str, Any]) -> None:
         """Turn the work folder of a cell into the finished cell: seal, flush, rename. All or nothing."""
         out = self.work_folder(spec.id) / "out"
-        write_json(out / "result.json", record)
-        write_json(out / "cell.json", {"id": spec.id, "label": spec.label, **spec.identity})
-        write_json(out / "provenance.json", provenance)
-        (out / "seal.json").unlink(missing_ok=True)
+        for name in _PUBLISHED:  # of an attempt that came as far as here
+            (out / name).unlink(missing_ok=True)
+        write_note(out / "result.json", json_bytes(record))
+        write_note(out / "cell.json", json_bytes({"id": spec.id, "label": spec.label, **spec.identity}))
+        write_note(out / "provenance.json", json_bytes(provenance))
+        sync_tree(out)  # before the seal is made: some network disks settle change times only now
         write_json(out / "seal.json", {"id": spec.id, "files": seal(out)})
-        sync_tree(out)
+        sync_folder(out)
         folder = self.cell_folder(spec)
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if folder.exists():  # torn: without a seal, or this cell would not have been run
             self.discard(spec)
         out.rename(folder)
         sync_folder(folder.parent)
-        (self.root / "failures" / f"{spec.id}.json").unlink(missing_ok=True)
-        shutil.rmtree(self.work_folder(spec.id), ignore_errors=True)
+        self.clear_failure(spec.id)
+        self.clear_work(spec.id)
 
-    # -- failures and attempts -----------------------------------------------------------------------------------------
+    def clear_work(self, cell_id: str) -> None:
+        """Remove checkpoints and notes of a cell that is finished."""
+        shutil.rmtree(self.work_folder(cell_id), ignore_errors=True)
+
+    # -- failures ------------------------------------------------------------------------------------------------------
 
     def failure(self, cell_id: str) -> Failure | None:
         """Return the recorded failure of a cell, if any."""
@@ -180,36 +238,54 @@ class Store:
         try:
             write_json(self.root / "failures" / f"{cell_id}.json", vars(failure))
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if not is_disk_full(error, self.root):
                 raise
 
     def clear_failure(self, cell_id: str) -> None:
-        """Forget a failure and the attempts before it, so that the cell is tried again."""
+        """Forget a failure, so that the cell is tried again; what its attempts cost stays known."""
         (self.root / "failures" / f"{cell_id}.json").unlink(missing_ok=True)
-        (self.work_folder(cell_id) / "attempts.json").unlink(missing_ok=True)
 
     # -- locks ---------------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def claim(self, cell_id: str) -> Iterator[bool]:
-        """Try to become the one process that works on a cell; yields False when another one is.
-
-        The operating system lets go of the lock when the process ends, however it ends.
-        """
-        descriptor = os.open(self.root / "locks" / cell_id, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
-        finally:
-            os.close(descriptor)
+    def claim(self, cell_id: str) -> AbstractContextManager[bool]:
+        """Try to become the one process that works on a cell; yields False when another one is."""
+        return try_lock(self.root / "locks" / cell_id)
 
     def is_claimed(self, cell_id: str) -> bool:
         """True while some process works on the cell."""
-        if not (self.root / "locks" / cell_id).exists():
-            return False
-        with self.claim(cell_id) as free:
-            return not free
+        return is_locked(self.root / "locks" / cell_id)
+
+
+@dataclass(frozen=True)
+class _Sealed:
+    """One file as it was when the cell was finished."""
+
+    num_bytes: int
+    mtime_ns: int
+    ctime_ns: int
+    sha256: str
+
+    def damage(self, path: Path, trusted: bool) -> str | None:
+        """Return what is wrong with the file, or None; when ``trusted``, untouched change times are enough."""
+        status = path.stat()
+        if status.st_size != self.num_bytes:
+            return "has another size"
+        if trusted and (status.st_mtime_ns, status.st_ctime_ns) == (self.mtime_ns, self.ctime_ns):
+            return None
+        return "was changed" if file_sha256(path) != self.sha256 else None
+
+
+def _read_seal(folder: Path) -> tuple[str, dict[str, _Sealed]]:
+    document = json.loads((folder / "seal.json").read_text())
+    files = {
+        name: _Sealed(int(entry["bytes"]), int(entry["mtime_ns"]), int(entry["ctime_ns"]), str(entry["sha256"]))
+        for name, entry in document["files"].items()
+    }
+    return str(document["id"]), files
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return set(os.listdir(folder))  # noqa: PTH208 - names only, of folders with thousands
+    except (FileNotFoundError, NotADirectoryError):
+        return set()

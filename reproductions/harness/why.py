@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from methods.common.errors import InputError
+from reproductions.harness.cell import canonical_json
 from reproductions.harness.plan import Plan
 from reproductions.harness.store import Store
+
+ABSENT = "(absent)"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One place in which two identities differ; None stands for "not there"."""
+    """One place in which two identities differ; :data:`ABSENT` stands for what is not there."""
 
     path: str
     left: Any
@@ -25,12 +28,15 @@ def differences(left: Any, right: Any, path: str = "") -> Iterator[Difference]:
     """Walk two JSON documents and yield every leaf that differs."""
     if isinstance(left, dict) and isinstance(right, dict):
         for key in sorted(left.keys() | right.keys()):
-            yield from differences(left.get(key), right.get(key), f"{path}.{key}" if path else key)
+            yield from differences(left.get(key, ABSENT), right.get(key, ABSENT), f"{path}.{key}" if path else key)
     elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
         for index, (one, other) in enumerate(zip(left, right, strict=True)):
             yield from differences(one, other, f"{path}[{index}]")
-    elif left != right:
+    elif canonical_json(left) != canonical_json(right):  # as the identity sees it: 1, 1.0 and true are not the same
         yield Difference(path, left, right)
+
+
+_ID_START = re.compile("[0-9a-f]{4,64}")
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class Named:
 
     name: str
     identity: dict[str, Any]
+    label: str = ""
 
 
 def find(name: str, store: Store, plan: Plan | None) -> Named:
@@ -50,11 +57,14 @@ def find(name: str, store: Store, plan: Plan | None) -> Named:
     found: dict[str, Named] = {}
     for cell in plan or ():
         if cell.label == name or (len(name) >= 4 and cell.id.startswith(name)):
-            found[cell.id] = Named(f"{cell.label} as asked now ({cell.id[:12]})", cell.identity)
-    if not found and len(name) >= 4:
+            found[cell.id] = Named(f"{cell.label} as asked now ({cell.id[:12]})", cell.identity, cell.label)
+    if not found and _ID_START.fullmatch(name):
         for path in sorted((store.root / "specs").glob(f"{name}*.json")):
-            spec = json.loads(path.read_text())
-            found[spec["id"]] = Named(f"{spec['label']} ({spec['id'][:12]})", spec["identity"])
+            try:
+                spec = store.read_spec(path.stem)
+            except ValueError as error:
+                raise InputError(str(error)) from error
+            found[spec.id] = Named(f"{spec.label} ({spec.id[:12]})", spec.identity, spec.label)
     if len(found) == 1:
         return next(iter(found.values()))
     if not found:
@@ -73,7 +83,7 @@ def asked_now(old: Named, plan: Plan, label: str) -> Named:
         raise InputError(f"the plan asked now has no {old.identity['stage']!r} cell to compare with")
     same = [cell for cell in rivals if cell.label == label]
     nearest = min(same or rivals, key=lambda cell: len(list(differences(old.identity, cell.identity))))
-    return Named(f"{nearest.label} as asked now ({nearest.id[:12]})", nearest.identity)
+    return Named(f"{nearest.label} as asked now ({nearest.id[:12]})", nearest.identity, nearest.label)
 
 
 def explain(name: str, other: str | None, store: Store, plan: Plan) -> tuple[Named, Named, list[Difference]]:
@@ -86,5 +96,5 @@ def explain(name: str, other: str | None, store: Store, plan: Plan) -> tuple[Nam
         left, right = find(name, store, plan), find(other, store, plan)
     else:
         left = find(name, store, None) if not any(cell.label == name for cell in plan) else find(name, store, plan)
-        right = asked_now(left, plan, name)
+        right = asked_now(left, plan, left.label)
     return left, right, list(differences(left.identity, right.identity))

@@ -6,31 +6,36 @@ do not talk to each other; the lock of a cell decides who does it.
 
 from __future__ import annotations
 
-import errno
 import os
+import random
 import shutil
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from methods.common.errors import InputError
-from methods.common.seeds import Seeds
 from methods.common.stage import Inputs
-from reproductions.harness.cell import CellSpec, canonical_json
-from reproductions.harness.context import CellContext, StopFlag, StopRequestedError
-from reproductions.harness.files import write_json
-from reproductions.harness.provenance import Stopwatch, provenance
-from reproductions.harness.store import Failure, Store
+from reproductions.harness.attempts import Attempts
+from reproductions.harness.cell import CellSpec, check_record
+from reproductions.harness.context import CellContext, DeclaredSeeds, StopFlag, StopRequestedError
+from reproductions.harness.files import is_disk_full
+from reproductions.harness.lock import is_locked
+from reproductions.harness.provenance import code_state, provenance
+from reproductions.harness.store import Failure, Listing, Store
+from reproductions.harness.threads import limit_threads
 
 _POLL_S = 0.1
+_PULSE_S = 1.0
 _MAX_KILLS_PER_RUN = 3
 """A cell whose process died this often within one run is given up: it would take down worker after worker."""
 CHECKPOINT_EVERY_S = float(os.environ.get("SEGREPRO_CHECKPOINT_EVERY_S", "15"))
+_TORCH_DEFAULT_SEED = 67280421310721
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 
 
 class Worker:
@@ -40,135 +45,195 @@ class Worker:
         self.store = store
         self.run_id = run_id
         self.stop = StopFlag()
+        self.disk_is_full = False
+        self._specs: dict[str, CellSpec] = {}
+        self._finished: set[str] = set()
+        self._attempts: Attempts | None = None
 
     def run(self, cell_ids: Sequence[str]) -> None:
         """Do what can be done of ``cell_ids``, most urgent first; wait for cells that others are doing."""
-        waiting = {cell_id: self.store.read_spec(cell_id) for cell_id in cell_ids}
-        finished: set[str] = set()
-        while waiting and not self.stop.is_set:
-            if not self._one_pass(waiting, finished):
-                time.sleep(_POLL_S)
+        code_state()
+        waiting = {cell_id: spec for cell_id in cell_ids if (spec := self._read_spec(cell_id)) is not None}
+        with self._pulse():
+            try:
+                while waiting and not self.stop.is_set:
+                    if not self._one_pass(waiting):
+                        time.sleep(_POLL_S)
+            except OSError as error:
+                if not is_disk_full(error, self.store.root):
+                    raise
+                self._stop_full()
 
-    def _one_pass(self, waiting: dict[str, CellSpec], finished: set[str]) -> bool:
+    def _read_spec(self, cell_id: str) -> CellSpec | None:
+        """Read a cell's spec; one that is damaged is that cell's failure only."""
+        try:
+            return self._specs.setdefault(cell_id, self.store.read_spec(cell_id))
+        except ValueError as error:
+            self.store.write_failure(cell_id, Failure("error", str(error), "", 0))
+            return None
+
+    def _one_pass(self, waiting: dict[str, CellSpec]) -> bool:
         """Drop settled cells, then do the first that is ready and free. True when something was done."""
+        listing = self.store.listing()
         for cell_id, spec in list(waiting.items()):
-            if self.store.is_complete(spec):
-                finished.add(cell_id)
+            if self._is_finished(spec, listing) or self._is_hopeless(spec, listing):
                 del waiting[cell_id]
-            elif self._is_hopeless(spec):
-                del waiting[cell_id]
-            elif all(needed in finished or self._is_finished(needed, finished) for needed in spec.needs):
-                with self.store.claim(cell_id) as claimed:
-                    if claimed and not self.store.is_complete(spec) and self.store.failure(cell_id) is None:
-                        self._attempt(spec)
-                        return True
-        return False
-
-    def _is_finished(self, cell_id: str, finished: set[str]) -> bool:
-        if self.store.is_complete(self.store.read_spec(cell_id)):
-            finished.add(cell_id)
-            return True
-        return False
-
-    def _is_hopeless(self, spec: CellSpec) -> bool:
-        """True when the cell failed, or something that it needs did; the mark is passed down by a failure record."""
-        if self.store.failure(spec.id) is not None:
-            return True
-        for needed in spec.needs:
-            if self.store.failure(needed) is not None:
-                blocked = Failure("blocked", f"needs {self.store.read_spec(needed).label}, which failed", "", 0)
-                self.store.write_failure(spec.id, blocked)
+            elif all(self._is_there(needed, listing) for needed in spec.needs) and self._take(spec):
                 return True
+            if self.stop.is_set:
+                break
         return False
+
+    def _is_finished(self, spec: CellSpec, listing: Listing) -> bool:
+        if spec.id in self._finished:
+            return True
+        if listing.may_be_complete(spec) and self.store.is_complete(spec):
+            self._finished.add(spec.id)
+            return True
+        return False
+
+    def _is_there(self, cell_id: str, listing: Listing) -> bool:
+        spec = self._specs.get(cell_id) or self._read_spec(cell_id)
+        return spec is not None and self._is_finished(spec, listing)
+
+    def _is_hopeless(self, spec: CellSpec, listing: Listing) -> bool:
+        """True when the cell failed, or something that it needs did; the mark is passed down by a failure record."""
+        if spec.id in listing.failed:
+            return self.store.failure(spec.id) is not None
+        for needed in spec.needs:
+            failure = self.store.failure(needed) if needed in listing.failed else None
+            if failure is None or self._is_there(needed, listing):
+                continue
+            label = self._specs[needed].label if needed in self._specs else needed[:12]
+            cause = failure.message if failure.kind == "blocked" else f"needs {label}, which failed"
+            self.store.write_failure(spec.id, Failure("blocked", cause, "", 0))
+            return True
+        return False
+
+    def _take(self, spec: CellSpec) -> bool:
+        """Do the cell if it is free and still to be done. True when it was attempted."""
+        with self.store.claim(spec.id) as claimed:
+            if not claimed or self.store.is_complete(spec) or self.store.failure(spec.id) is not None:
+                return False
+            lost = [needed for needed in spec.needs if not self.store.is_complete(self._specs[needed])]
+            if lost:  # a run beside this one found them damaged; they come again
+                self._finished.difference_update(lost)
+                return False
+            self._attempt(spec)
+            return True
 
     def _attempt(self, spec: CellSpec) -> None:
         """Run one cell; record success, failure or interruption."""
-        attempts = _begin_attempt(self.store, spec, self.run_id)
-        kills = sum(1 for attempt in attempts[:-1] if attempt["run"] == self.run_id and attempt["outcome"] == "running")
+        attempts = Attempts(self.store, spec.id, self.run_id)
+        kills = attempts.num_kills()
         if kills >= _MAX_KILLS_PER_RUN:
-            message = f"its process was killed {kills} times in one run (out of memory?); see the logs in {self.store.root / 'jobs'}"
+            logs = self.store.root / "jobs" / self.run_id
+            message = f"its process was killed {kills} times in one run (out of memory?); see the logs in {logs}"
             self.store.write_failure(spec.id, Failure("error", message, "", len(attempts)))
             return
+        _log(f"begin {spec.label} ({spec.id[:12]}), attempt {len(attempts) + 1}")
         try:
+            attempts.begin()
+            self._attempts = attempts
             self._execute(spec, attempts)
+            _log(f"finished {spec.label} ({spec.id[:12]})")
         except StopRequestedError:
-            _end_attempt(self.store, spec, attempts, "stopped")
+            attempts.end("stopped")
+            _log(f"stopped {spec.label} ({spec.id[:12]}); it goes on from its newest checkpoint")
         except InputError as error:
             self._fail(spec, attempts, "input", str(error), "")
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        except (Exception, SystemExit) as error:
+            if is_disk_full(error, self.store.root):
+                self._fail(spec, attempts, "input", self.store.full_message, "")
+                self._stop_full()
+            else:
                 self._fail(spec, attempts, "error", _one_line(error), traceback.format_exc())
-                return
-            full = f"no space left for {spec.label} in the store {self.store.root}: free some and run the same command again"
-            self._fail(spec, attempts, "input", full, "")
-            self.stop.set()  # every other cell would meet the same end
-        except Exception as error:
-            self._fail(spec, attempts, "error", _one_line(error), traceback.format_exc())
+        finally:
+            self._attempts = None
 
-    def _execute(self, spec: CellSpec, attempts: list[dict[str, Any]]) -> None:
-        stage = spec.stage()
-        config = stage.config_type.model_validate(spec.identity["config"])
-        seeds = Seeds(**{**spec.seeds, **spec.identity["seeds"]})
-        stopwatch = Stopwatch()
+    def _execute(self, spec: CellSpec, attempts: Attempts) -> None:
+        stage, config = spec.stage(), spec.config()
         _clear_leftovers(self.store.work_folder(spec.id))
+        _fix_global_randomness()
+        seeds = DeclaredSeeds(declared=stage.seed_axes, **spec.identity["seeds"])
         context = CellContext(self.store, spec.id, seeds, stage.uses_gpu, self.stop, CHECKPOINT_EVERY_S)
         record = stage.run(self._inputs(spec), config, context)
-        canonical_json(record)  # NaN or a foreign type must surface here, not when a report is made
+        check_record(record)
         _remove_parts(context.out)
-        attempts[-1]["outcome"] = "finished"
-        self.store.publish(spec, record, provenance(stopwatch, attempts))
+        self._attempts = None  # no pulse may write into a folder that is being removed
+        self.store.publish(spec, record, provenance(attempts.end("finished")))
 
     def _inputs(self, spec: CellSpec) -> Inputs:
         roles: dict[str, list[Path]] = {
-            role: [self.store.cell_folder(self.store.read_spec(cell_id)) for cell_id in ids]
+            role: [self.store.cell_folder(self._specs[cell_id]) for cell_id in ids]
             for role, ids in spec.identity["inputs"].items()
         }
         roles.update({role: [Path(place)] for role, place in spec.external.items()})
         return Inputs(roles)
 
-    def _fail(self, spec: CellSpec, attempts: list[dict[str, Any]], kind: str, message: str, trace: str) -> None:
-        print(f"FAILED {spec.label} ({spec.id[:12]}): {message}\n{trace}", file=sys.stderr, flush=True)
+    def _fail(self, spec: CellSpec, attempts: Attempts, kind: str, message: str, trace: str) -> None:
+        attempts.end("failed")
         self.store.write_failure(spec.id, Failure(kind, message, trace, len(attempts)))
-        _end_attempt(self.store, spec, attempts, "failed")
+        _log(f"FAILED {spec.label} ({spec.id[:12]}): {message}\n{trace}")
+
+    def _stop_full(self) -> None:
+        """Every other cell would meet the same end. Tell the supervising process by a removal: it needs no space."""
+        self.disk_is_full = True
+        room_marker(self.store, self.run_id).unlink(missing_ok=True)
+        self.stop.set()
+
+    @contextmanager
+    def _pulse(self) -> Iterator[None]:
+        """Once a second note what the attempt costs, and look whether the supervising process is still there."""
+        supervisor = supervisor_lock(self.store, self.run_id)
+        supervised = supervisor.exists()
+        over = threading.Event()
+
+        def beat() -> None:
+            while True:
+                if supervised and not is_locked(supervisor):
+                    self.stop.set()
+                if over.wait(_PULSE_S):
+                    return
+                if (attempts := self._attempts) is not None:
+                    attempts.pulse()
+
+        if supervised and not is_locked(supervisor):
+            self.stop.set()
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+def supervisor_lock(store: Store, run_id: str) -> Path:
+    """Locked while the process that started a run lives; workers of a run without one are on their own."""
+    return store.root / "jobs" / run_id / "supervisor"
+
+
+def room_marker(store: Store, run_id: str) -> Path:
+    """There while nobody in a run has met a full disk."""
+    return store.root / "jobs" / run_id / "room"
 
 
 def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def _begin_attempt(store: Store, spec: CellSpec, run_id: str) -> list[dict[str, Any]]:
-    """Append an attempt to the list beside the cell's work and return the list."""
-    import json
-
-    path = store.work_folder(spec.id) / "attempts.json"
-    try:
-        attempts: list[dict[str, Any]] = json.loads(path.read_text())
-    except (OSError, ValueError):
-        attempts = []
-    stopwatch = Stopwatch()
-    attempts.append(
-        {"run": run_id, "started_utc": stopwatch.started_utc, "host": os.uname().nodename, "outcome": "running"}
-    )
-    _write_if_possible(path, attempts)
-    return attempts
-
-
-def _end_attempt(store: Store, spec: CellSpec, attempts: list[dict[str, Any]], outcome: str) -> None:
-    attempts[-1]["outcome"] = outcome
-    _write_if_possible(store.work_folder(spec.id) / "attempts.json", attempts)
-
-
-def _write_if_possible(path: Path, value: Any) -> None:
-    """Bookkeeping must not hide the error behind it when the disk is full."""
-    try:
-        write_json(path, value)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
+def _log(text: str) -> None:
+    with suppress(OSError):  # the log may lie on the disk that is full
+        print(text, file=sys.stderr, flush=True)
 
 
 def _clear_leftovers(work: Path) -> None:
-    """Without a checkpoint to go on from, files of an earlier attempt have no use and could be sealed by mistake."""
+    """Without a checkpoint to go on from, files of an earlier attempt have no use and could be sealed by mistake.
+
+    Half-written files of a killed process are of no use in any case. The caller holds the cell's lock.
+    """
+    _remove_parts(work)
     if not any((work / "checkpoints").glob("step-*")):
         shutil.rmtree(work / "out", ignore_errors=True)
 
@@ -178,31 +243,26 @@ def _remove_parts(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _fix_global_randomness() -> None:
+    """Give every attempt the same global generators, whatever ran before it in this process.
+
+    Stages draw from their seeds only. Should a library draw from a global generator all the same, then the result
+    must at least not depend on the order of cells; the values are those of a process that has just loaded torch.
+    """
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(_TORCH_DEFAULT_SEED)
+
+
 def run_cells(store_root: str, cell_ids: Sequence[str], run_id: str) -> None:
-    """Entry point of a job: one thread, stop on the usual signals, stop when the supervising process is gone."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    store = Store(Path(store_root))
-    worker = Worker(store, run_id)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+    """Entry point of a job: few threads, stop on the usual signals and when the supervising process is gone."""
+    if "SEGREPRO_GPU" in os.environ:  # a name that submitit, which numbers them, could not pass on
+        os.environ["CUDA_VISIBLE_DEVICES"] = os.environ["SEGREPRO_GPU"]
+    worker = Worker(Store(Path(store_root)), run_id)
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: worker.stop.set())
-    supervisor = os.environ.get("SEGREPRO_SUPERVISOR")
-    if supervisor is not None:
-        threading.Thread(target=_follow_supervisor, args=(int(supervisor), worker.stop), daemon=True).start()
-    _limit_threads()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    limit_threads()
     worker.run(cell_ids)
-
-
-def _limit_threads() -> None:
-    """Several torch threads on a shared machine can be many times slower than one; OMP_NUM_THREADS overrides."""
-    import cv2
-    import torch
-
-    threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
-
-
-def _follow_supervisor(process_id: int, stop: StopFlag) -> None:
-    while Path(f"/proc/{process_id}").exists():
-        time.sleep(1.0)
-    stop.set()

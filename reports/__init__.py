@@ -1,0 +1,1 @@
+"""Tables, figures and Markdown from plain records. Imports neither methods nor reproductions."""

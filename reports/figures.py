@@ -1,0 +1,181 @@
+"""Figures that any paper's report can use, one restrained style, every file the same bytes for the same records."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from reports.files import write_whole
+from reports.records import Estimate, Evidence, Report
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito, readable with every common colour blindness."""
+GREY = "#6b6b6b"
+FAINT = "#d9d9d9"
+VERDICT_COLOURS = {"holds": "#0072B2", "contradicted": "#D55E00", "not resolved": GREY, "not run": FAINT}
+WIDTH_IN = 8.4
+DPI = 120
+MAX_BYTES = 250_000
+
+_STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": "#222222",
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.axisbelow": True,
+    "xtick.color": GREY,
+    "ytick.color": "#222222",
+    "ytick.major.size": 0,
+    "grid.color": "#ececec",
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+}
+
+
+@contextmanager
+def drawing(height_in: float, width_in: float = WIDTH_IN) -> Iterator[Figure]:
+    """Give an empty figure in the house style; no global state is touched after the block."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width_in, height_in), dpi=DPI)
+        FigureCanvasAgg(figure)
+        yield figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG below ``MAX_BYTES`` and without dates."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
+    buffer.seek(0)
+    with Image.open(buffer) as image:
+        save_image(image.convert("RGB"), path)
+
+
+def save_image(image: Image.Image, path: Path) -> None:
+    """Write an RGB image as PNG: with a palette when it is too large, then smaller until it fits."""
+    data = _png(image)
+    while len(data) > MAX_BYTES:
+        data = _png(image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE))
+        image = image.resize((image.width * 9 // 10, image.height * 9 // 10), Image.Resampling.LANCZOS)
+    write_whole(path, data)
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+# --- every seed of every arm ------------------------------------------------------------------------------------
+
+
+def dot_plot(report: Report, backbone: str, metrics: Sequence[str], path: Path) -> bool:
+    """Draw a panel a metric, an arm a row: every seed, the mean and its 95 % interval.
+
+    Returns:
+        False, and no file, when there is nothing to draw.
+    """
+    arms = [arm for arm, known in report.ran() if known.id == backbone]
+    shown = [m for m in metrics if any(report.by_seed(arm.id, backbone, m) for arm in arms)]
+    if not shown:
+        return False
+    with drawing(0.9 + 0.34 * len(arms)) as figure:
+        panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+        for panel, metric in zip(panels, shown, strict=True):
+            for row, arm in enumerate(arms):
+                colour = PALETTE[row % len(PALETTE)]
+                _seeds_and_mean(
+                    panel,
+                    row,
+                    report.by_seed(arm.id, backbone, metric),
+                    report.estimate(arm.id, backbone, metric),
+                    colour,
+                )
+            panel.set_title(report.metric_title(metric))
+            panel.grid(axis="x")
+            panel.margins(x=0.08)
+        panels[0].set_yticks(range(len(arms)), [arm.title for arm in arms])
+        panels[0].set_ylim(len(arms) - 0.4, -0.6)
+        figure.supxlabel("percent", fontsize=9, color=GREY)
+        save_figure(figure, path)
+    return True
+
+
+def _seeds_and_mean(panel: Axes, row: int, by_seed: dict[int, float], estimate: Estimate | None, colour: str) -> None:
+    panel.plot(list(by_seed.values()), [row] * len(by_seed), "o", ms=4.5, mfc="none", mec=colour, mew=1, alpha=0.9)
+    if estimate is not None:
+        panel.plot([estimate.mean], [row], "|", ms=13, mew=2.2, color=colour)
+        if estimate.low is not None and estimate.high is not None:
+            panel.plot([estimate.low, estimate.high], [row, row], "-", lw=1.4, color=colour, alpha=0.75)
+
+
+# --- paired differences -----------------------------------------------------------------------------------------
+
+
+def forest_plot(report: Report, path: Path) -> bool:
+    """Draw every paired difference behind the claims and controls: seeds, mean, interval, coloured by verdict.
+
+    Returns:
+        False, and no file, when there is nothing to draw.
+    """
+    rows = [
+        (claim.id, item)
+        for claim in report.claims
+        for item in claim.evidence
+        if item.kind == "difference" and item.mean is not None
+    ]
+    if not rows:
+        return False
+    with drawing(1.0 + 0.27 * len(rows)) as figure:
+        panel = figure.subplots()
+        panel.axvline(0, color="#222222", lw=0.9)
+        for place, (_, item) in enumerate(rows):
+            _difference(panel, place, item)
+        _claim_bands(panel, [claim for claim, _ in rows])
+        panel.set_yticks(range(len(rows)), [f"{claim}  {_label(report, item)}" for claim, item in rows])
+        panel.set_ylim(len(rows) - 0.4, -0.6)
+        panel.set_xlabel(f"difference ({rows[0][1].unit} points)")
+        panel.grid(axis="x")
+        _verdict_legend(panel, [item for _, item in rows])
+        save_figure(figure, path)
+    return True
+
+
+def _label(report: Report, item: Evidence) -> str:
+    return f"{item.label} ({report.backbone_title(item.backbone)})" if len(report.backbones) > 1 else item.label
+
+
+def _difference(panel: Axes, row: int, item: Evidence) -> None:
+    colour = VERDICT_COLOURS[item.verdict]
+    panel.plot(item.values, [row] * len(item.values), "o", ms=4.5, mfc="none", mec=colour, mew=1)
+    panel.plot([item.mean or 0.0], [row], "|", ms=12, mew=2.2, color=colour)
+    if item.low is not None and item.high is not None:
+        panel.plot([item.low, item.high], [row, row], "-", lw=1.6, color=colour)
+
+
+def _claim_bands(panel: Axes, claims: Sequence[str]) -> None:
+    """Shade every other claim so that its rows read as one."""
+    order = list(dict.fromkeys(claims))
+    for row, claim in enumerate(claims):
+        if order.index(claim) % 2:
+            panel.axhspan(row - 0.5, row + 0.5, color="#f5f5f5", zorder=0, lw=0)
+
+
+def _verdict_legend(panel: Axes, items: Sequence[Evidence]) -> None:
+    for verdict, colour in VERDICT_COLOURS.items():
+        if any(item.verdict == verdict for item in items):
+            panel.plot([], [], "-", lw=2, color=colour, label=verdict)
+    panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)

@@ -1,0 +1,331 @@
+"""The text of a report, section by section, in plain short sentences. Nothing here knows a particular paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from reports.records import ClaimOutcome, ClaimVerdict, Evidence, Report, TargetVerdict
+from reports.tables import (
+    NOTHING,
+    cost_table,
+    deviation_table,
+    deviations_that_apply,
+    fixed,
+    markdown_table,
+    p_text,
+    paper_table,
+    paper_tables,
+    result_table,
+    whole,
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure beside the report."""
+
+    file: str
+    title: str
+    caption: str
+    """How to read it, in one or two sentences."""
+
+    def markdown(self) -> str:
+        """Title, picture, caption."""
+        return f"### {self.title}\n\n![{self.title}]({self.file})\n\n{self.caption}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _titles(titles: Sequence[str]) -> str:
+    """Join titles that may hold commas themselves."""
+    return "; ".join(titles)
+
+
+def _plural(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+# --- what was run and what follows ------------------------------------------------------------------------------
+
+
+def summary_section(report: Report) -> str:
+    """Title, banner at tier smoke, one paragraph of what was run, and what may be concluded."""
+    run = report.run
+    parts = [f"# {run.paper_title}: report, tier `{run.tier}`"]
+    if run.paper_source:
+        parts.append(f"*{run.paper_source}*")
+    if run.tier == "smoke":
+        parts.append("> **Smoke run: the numbers are meaningless.** It shows that every step works, nothing else.")
+    parts += [_what_was_run(report), _conclusions(report)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _what_was_run(report: Report) -> str:
+    done = dict.fromkeys(arm.id for arm, _ in report.ran())
+    absent = [arm.title for arm in report.arms if arm.id not in done]
+    if not done:
+        return "**What was run.** Nothing has been evaluated yet."
+    backbones = dict.fromkeys(backbone.title for _, backbone in report.ran())
+    sentences = [
+        f"**What was run.** {_plural(len(done), 'arm')} ({_titles([report.arm_title(arm) for arm in done])}) "
+        f"on {report.run.data} with {_listed(list(backbones))}, {_plural(len(report.run.seeds), 'seed')}."
+    ]
+    short = [
+        report.arm_title(arm.id)
+        for arm, backbone in report.ran()
+        if len({r.seed for r in report.results if (r.arm, r.backbone) == (arm.id, backbone.id)}) < len(report.run.seeds)
+    ]
+    if absent:
+        sentences.append(f"Not run: {_titles(absent)}.")
+    if short:
+        sentences.append(f"With fewer seeds than planned: {_titles(list(dict.fromkeys(short)))}.")
+    if report.run.tier == "mini" and report.targets:
+        sentences.append("The paper's absolute numbers are not compared at this tier; its orderings and signs are.")
+    if len(report.run.seeds) == 1:
+        sentences.append("One seed gives no interval, so nothing is tested.")
+    if report.run.settings:
+        sentences.append(f"Settings: {_titles([f'{name}: {value}' for name, value in report.run.settings.items()])}.")
+    return " ".join(sentences)
+
+
+def _conclusions(report: Report) -> str:
+    if report.run.tier == "smoke" or not report.claims:
+        return ""
+    stated = [claim for claim in report.claims if not claim.control]
+    controls = [claim for claim in report.claims if claim.control]
+    lines = [f"**What may be concluded.** {_count_line(stated, 'claim of the paper', 'claims of the paper')}"]
+    lines[0] += f" {_count_line(controls, 'control', 'controls')}" if controls else ""
+    if report.run.tier == "paper" and report.outcomes:
+        lines[0] += f" {_target_line(report)}"
+    decided = [claim for claim in report.claims if claim.verdict in ("holds", "contradicted")]
+    lines += ["", *(_conclusion(report, claim) for claim in decided)]
+    for verdict, remark in _OPEN.items():
+        ids = [f"{claim.id} ({claim.reason})" for claim in report.claims if claim.verdict == verdict]
+        lines += [f"- **{verdict.capitalize()}**: {', '.join(ids)}. {remark}".rstrip()] if ids else []
+    return "\n".join(lines)
+
+
+_OPEN: dict[ClaimVerdict, str] = {
+    "not resolved": "This is neither support nor refutation: the seeds differ too much to tell.",
+    "not run": "",
+}
+
+
+def _conclusion(report: Report, claim: ClaimOutcome) -> str:
+    """One bullet: verdict, wording, and the means behind it."""
+    seen = [
+        f"{_short(report, item)}{_where(report, item)} {_mean(item).removesuffix(' AP')}" for item in claim.evidence
+    ]
+    kind = " (control)" if claim.control else ""
+    return f"- **{claim.id} {claim.verdict}**{kind}: {claim.wording.rstrip('.')} ({', '.join(seen)})."
+
+
+def _short(report: Report, item: Evidence) -> str:
+    """What differs between the tests of one claim: a metric's title, or the kind of number."""
+    if item.kind == "difference" and item.metric is not None:
+        return report.metric_title(item.metric)
+    return "share of the objects" if item.kind == "ratio" else "change"
+
+
+def _count_line(claims: Sequence[ClaimOutcome], one: str, many: str) -> str:
+    verdicts = [claim.verdict for claim in claims]
+    counts = []
+    for name in get_args(ClaimVerdict):
+        number = verdicts.count(name)
+        if number:
+            counts.append(f"{number} {'hold' if name == 'holds' and number > 1 else name}")
+    return f"{len(claims)} {one if len(claims) == 1 else many}: {', '.join(counts)}."
+
+
+def _target_line(report: Report) -> str:
+    verdicts = [outcome.verdict for outcome in report.outcomes]
+    counts = [f"{verdicts.count(name)} {name}" for name in get_args(TargetVerdict) if name in verdicts]
+    return f"{len(verdicts)} printed numbers: {', '.join(counts)}."
+
+
+# --- claims and controls ----------------------------------------------------------------------------------------
+
+
+def _where(report: Report, item: Evidence) -> str:
+    return f" [{report.backbone_title(item.backbone)}]" if len(report.backbones) > 1 else ""
+
+
+def _mean(item: Evidence) -> str:
+    if item.mean is None:
+        return "not run"
+    if item.kind == "ratio":
+        return fixed(item.mean, 3)
+    return f"{fixed(item.mean, 2, sign=True)} {item.unit}".strip()
+
+
+def _printed_difference(report: Report, item: Evidence) -> str:
+    """The same difference in the paper's table, where tiers allow to look at it."""
+    if report.run.tier != "paper" or item.kind != "difference":
+        return ""
+    theirs = {
+        target.arm: target
+        for target in report.targets
+        if report.beside.get(target.backbone) == item.backbone and target.metric == item.metric
+    }
+    if item.left not in theirs or item.right not in theirs:
+        return ""
+    left, right = theirs[item.left], theirs[item.right]
+    return f" (paper {fixed(left.value - right.value, max(left.decimals, right.decimals), sign=True)})"
+
+
+def evidence_text(report: Report, item: Evidence) -> str:
+    """One tested quantity in words: label, mean, interval, p, how many seeds agree."""
+    label = f"{item.label}{_where(report, item)}"
+    if item.mean is None:
+        return f"{label}: not run"
+    text = f"{label}: {_mean(item)}{_printed_difference(report, item)}"
+    if item.low is not None and item.high is not None:
+        text += f" [{fixed(item.low, 2, sign=True)}, {fixed(item.high, 2, sign=True)}]"
+        text += f", {p_text(item.p_value)}" if item.band is None else ""
+    if item.band is not None:
+        text += f", level means within ±{fixed(item.band[1], 2)}"
+    return text if item.kind == "ratio" else f"{text}; {item.reason}"
+
+
+def _claims_table(report: Report, claims: Sequence[ClaimOutcome]) -> str:
+    rows = [
+        [
+            claim.id,
+            claim.wording + (f" *({claim.source})*" if not claim.control else ""),
+            f"**{claim.verdict}**<br>{claim.reason}",
+            "<br>".join(evidence_text(report, item) for item in claim.evidence) or NOTHING,
+        ]
+        for claim in claims
+    ]
+    return markdown_table(["Id", "Claim", "Verdict", "Seen here: mean over seeds [95 % interval]"], rows)
+
+
+def claims_section(report: Report) -> str:
+    """The paper's claims with their verdicts."""
+    claims = [claim for claim in report.claims if not claim.control]
+    if not claims:
+        return ""
+    rule = (
+        "A claim *holds* when every test under it has its whole 95 % interval on the claimed side, is *contradicted* "
+        "when one has it wholly on the other, and is *not resolved* between. Differences are paired over seeds "
+        "(Student's t, two-sided p)."
+    )
+    return f"## Claims\n\n{_claims_table(report, claims)}\n\n{rule}"
+
+
+def controls_section(report: Report) -> str:
+    """Controls that the paper lacks."""
+    claims = [claim for claim in report.claims if claim.control]
+    if not claims:
+        return ""
+    text = "The paper does not report these comparisons. They ask whether a gain comes from the method or from what else changed."
+    return f"## Controls\n\n{text}\n\n{_claims_table(report, claims)}"
+
+
+# --- tables -----------------------------------------------------------------------------------------------------
+
+
+def tables_section(report: Report) -> str:
+    """The paper's tables with our numbers under theirs, or our numbers alone when there are no targets."""
+    seeds = _plural(len(report.run.seeds), "seed")
+    how = f"Ours: mean ± half of the 95 % Student-t interval over {seeds}; AP in percent."
+    if len(report.run.seeds) == 1:
+        how = "Ours: one seed, no interval; AP in percent."
+    if not report.targets:
+        tables = [f"### {backbone.title}\n\n{result_table(report, backbone.id)}" for backbone in report.backbones]
+        return "\n\n".join(["## Results", how, *tables])
+    parts = ["## The paper's tables, our numbers beside them", f"{how} {_tier_remark(report)}"]
+    used: set[str | None] = set()
+    for table in paper_tables(report):
+        theirs = next(target for target in report.targets if target.table == table)
+        ours = report.beside.get(theirs.backbone)
+        name = f"{table}: {theirs.backbone_title}"
+        heading = (
+            f"{name} in the paper, {report.backbone_title(ours)} here" if ours != theirs.backbone and ours else name
+        )
+        body = paper_table(report, table)
+        if ours in used and ours is not None:
+            parts.append(f"<details><summary>{heading} (our rows as above)</summary>\n\n{body}\n\n</details>")
+        else:
+            parts.append(f"### {heading}\n\n{body}")
+        used.add(ours)
+    return "\n\n".join(parts)
+
+
+def _tier_remark(report: Report) -> str:
+    if report.run.tier == "paper":
+        return (
+            "*matches*: our mean rounds to the printed value. *within seed noise*: the printed value lies where one more "
+            "run of ours would (95 % prediction interval). *below*, *above*: it does not."
+        )
+    return f"**Not comparable** (tier `{report.run.tier}`: other data, other segmenter): read down the columns, not across the rows."
+
+
+def cost_section(report: Report) -> str:
+    """What every arm took."""
+    if not report.costs:
+        return ""
+    text = (
+        "Means over seeds. Objects, calls and seconds are what the arm needs by itself, also where arms share work. "
+        "Iterations in total include the warm-up."
+    )
+    return f"## Cost\n\n{text}\n\n{cost_table(report)}"
+
+
+# --- ledger, provenance, command --------------------------------------------------------------------------------
+
+
+def deviations_section(report: Report) -> str:
+    """The deviation ledger: what concerns this tier and an arm that ran."""
+    shown = deviations_that_apply(report)
+    if not shown:
+        return ""
+    left_out = len(report.deviations) - len(shown)
+    text = "Marks: P paper, R authors' release, B code or paper of a baseline, D framework default, C our choice."
+    if left_out:
+        text += f" Further entries, for other tiers or arms: {left_out}."
+    return f"## Deviations\n\n{text}\n\n{deviation_table(shown, report.arm_title)}"
+
+
+def provenance_section(report: Report) -> str:
+    """Code, packages, machines, dates."""
+    source = report.run.provenance
+    state = f"with uncommitted changes (hash {source.dirty})" if source.dirty else "clean"
+    rows = [["Seeds", ", ".join(str(seed) for seed in report.run.seeds)]]
+    rows += [[name.capitalize(), value] for name, value in report.run.settings.items()]
+    rows += [
+        ["Code", f"commit `{source.commit}`, {state}"],
+        ["Packages", ", ".join(f"{name} {version}" for name, version in sorted(source.packages.items()))],
+        ["Computed on", "; ".join([*source.devices, *source.hosts])],
+        ["Cells", f"{whole(source.cells)}, first started {source.started}, last finished {source.finished}"],
+        ["Store", f"`{source.store}`" if source.store else ""],
+    ]
+    table = markdown_table(["", ""], [row for row in rows if row[1]])
+    note = "`results.csv` beside this file has every number with the ids of its cells; `records.json` has everything behind this page."
+    return f"## Provenance\n\n{table}\n\n{note}"
+
+
+def command_section(report: Report) -> str:
+    """The exact command."""
+    return f"## Command\n\n```\n{report.run.command}\n```"
+
+
+def render(report: Report, figures: Sequence[Figure]) -> str:
+    """Return the whole page, in the order in which a reader asks: what, does it hold, numbers, pictures, cost, doubts."""
+    shown = "## Figures\n\n" + "\n\n".join(figure.markdown() for figure in figures) if figures else ""
+    sections = [
+        summary_section(report),
+        claims_section(report),
+        tables_section(report),
+        shown,
+        cost_section(report),
+        controls_section(report),
+        deviations_section(report),
+        provenance_section(report),
+        command_section(report),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"

@@ -1,0 +1,402 @@
+"""The plain records behind a report: what was run, what came out, what the paper says, and what follows.
+
+The upper half is filled from the store, cell by cell. The lower half (estimates, target and claim verdicts) is
+computed from it by ``reproductions.harness.verdict.judge``. A report is a function of these records and of the
+image files that they name, of nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Tier = Literal["smoke", "mini", "paper"]
+TargetVerdict = Literal["matches", "within seed noise", "below", "above", "not comparable", "not run"]
+ClaimVerdict = Literal["holds", "not resolved", "contradicted", "not run"]
+FrequencyGroup = Literal["r", "c", "f"]
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, unknown keys forbidden, only finite numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class Provenance(Record):
+    """Where the numbers come from. Printed in ``report.md``; never in ``results.csv``."""
+
+    commit: str
+    """Full commit hash of the code, or "unknown"."""
+    dirty: str | None = None
+    """Hash of uncommitted changes; None for a clean checkout."""
+    packages: dict[str, str] = {}
+    """Version by package name."""
+    hosts: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    """What computed, in words: a CPU model, a GPU name."""
+    started: str = ""
+    """ISO 8601 time at which the earliest cell of the report started."""
+    finished: str = ""
+    """ISO 8601 time at which the latest cell finished."""
+    cells: int = Field(default=0, ge=0)
+    """How many cells stand behind the report."""
+    store: str = ""
+
+
+class Run(Record):
+    """What was asked for."""
+
+    paper_id: str
+    paper_title: str
+    paper_source: str = ""
+    """Authors, venue, year."""
+    tier: Tier
+    data: str
+    """What the models were trained and evaluated on, in words: "the miniature world", "LVIS v1"."""
+    seeds: tuple[int, ...]
+    command: str
+    """The exact command that makes this report."""
+    settings: dict[str, str] = {}
+    """Facts a reader must know to read the numbers, e.g. {"feedback split": "held-out train images"}."""
+    provenance: Provenance
+
+
+class Arm(Record):
+    """One row of a table, whatever the backbone."""
+
+    id: str
+    title: str
+    what: str = ""
+    """One short sentence."""
+    control: bool = False
+    """True for arms that the paper does not have."""
+
+
+class Backbone(Record):
+    """A segmenter size that was run."""
+
+    id: str
+    title: str
+
+
+class Metric(Record):
+    """One column of a table. Values are in percent where the unit is "AP"."""
+
+    id: str
+    """As in the results, e.g. "APr_mask"."""
+    title: str
+    """As printed, e.g. "AP rare, mask"."""
+    unit: str = "AP"
+
+
+class Result(Record):
+    """The evaluation of one arm on one backbone with one seed."""
+
+    arm: str
+    backbone: str
+    seed: int
+    metrics: dict[str, float | None]
+    """Percent by metric id; None where the metric is undefined (no such class in the evaluation split)."""
+    cells: tuple[str, ...]
+    """Ids of the cells that the numbers come from; the evaluation first."""
+
+
+class Cost(Record):
+    """What one arm on one backbone with one seed took. None: not measured or not applicable."""
+
+    arm: str
+    backbone: str
+    seed: int
+    objects_generated: int | None = None
+    """Images that the generator made."""
+    objects_accepted: int | None = None
+    """Objects left after cutting and filtering, the size of the pool."""
+    denoiser_calls: int | None = None
+    """Forward passes of the denoiser, one for each image and prediction, classifier-free halves counted apart."""
+    warmup_iterations: int | None = None
+    """Segmenter iterations on real images alone before the arm's own training."""
+    iterations: int | None = None
+    """Segmenter iterations in total, warm-up included."""
+    generate_s: float | None = None
+    cut_s: float | None = None
+    """Cutting and filtering."""
+    train_s: float | None = None
+    evaluate_s: float | None = None
+    """Every evaluation, feedback included."""
+
+
+class Target(Record):
+    """A number that the paper prints."""
+
+    table: str
+    """As in the paper, e.g. "Table 1"."""
+    arm: str
+    arm_title: str
+    """As the paper writes it."""
+    backbone: str
+    backbone_title: str
+    objects: int | None = None
+    """Generated objects, as printed."""
+    metric: str
+    value: float
+    decimals: int = Field(ge=0)
+    """Printed decimals: 28.20 has two and stands for [28.195, 28.205]."""
+    source: str
+
+
+class ClassInfo(Record):
+    """One category of the training set."""
+
+    id: int
+    name: str
+    group: FrequencyGroup
+    train_images: int = Field(ge=0)
+    """Training images that contain it."""
+
+
+class BudgetRound(Record):
+    """How many objects of each class were asked for in one round."""
+
+    arm: str
+    backbone: str
+    seed: int
+    round: int = Field(ge=1)
+    objects: tuple[int, ...]
+    """One count a class, in the order of ``Report.classes``."""
+    accepted: tuple[int, ...] | None = None
+    """How many of them survived cutting and filtering."""
+
+
+class SeriesPoint(Record):
+    """One point of a quantity followed over rounds, for one seed."""
+
+    series: str
+    """Which quantity, e.g. "entropy_current"."""
+    arm: str
+    backbone: str
+    seed: int
+    round: int
+    value: float
+    standard_error: float | None = None
+    """Over the round's objects."""
+    count: int | None = None
+    """How many objects the value is a mean of."""
+    model: str = ""
+    """Which model measured it, e.g. "M_2"."""
+
+
+class ObjectSample(Record):
+    """One generated object to show."""
+
+    arm: str
+    seed: int
+    round: int
+    category: str
+    path: Path
+    """PNG, RGB or RGBA."""
+
+
+class PastedSample(Record):
+    """One training image after pasting, to show."""
+
+    arm: str
+    seed: int
+    round: int
+    path: Path
+    """PNG or JPEG of the image as the segmenter sees it."""
+    instances_path: Path
+    """PNG of one channel (8 or 16 bit), same size: 0 background, k the k-th instance."""
+    pasted: tuple[int, ...]
+    """Which instance numbers are pasted; all others are real."""
+    names: dict[int, str] = {}
+    """Class name by instance number."""
+
+
+class Deviation(Record):
+    """A choice that the paper does not state, or that we make differently on purpose."""
+
+    id: str
+    what: str
+    stated: str
+    """What the paper or its release says."""
+    ours: str
+    mark: str
+    """Evidence: P paper, R release, B baseline's code or paper, D framework default, C our choice."""
+    reason: str
+    tiers: tuple[Tier, ...] = ("smoke", "mini", "paper")
+    arms: tuple[str, ...] = ()
+    """Which arms it concerns; empty for all."""
+    incomparable: bool = False
+    """True when it makes the named arms' numbers not comparable with the paper's."""
+
+
+# --- computed from the above ------------------------------------------------------------------------------------
+
+
+class Estimate(Record):
+    """Mean over seeds of one number of one arm."""
+
+    arm: str
+    backbone: str
+    metric: str
+    n: int
+    mean: float
+    low: float | None = None
+    """95 % Student-t interval of the mean; None with one seed."""
+    high: float | None = None
+
+
+class TargetOutcome(Record):
+    """What our runs say of one printed number."""
+
+    table: str
+    arm: str
+    backbone: str
+    metric: str
+    our_backbone: str | None
+    """The backbone of ours that stands beside it; None when there is none at this tier."""
+    verdict: TargetVerdict
+    reason: str
+
+
+class Evidence(Record):
+    """One tested quantity behind a claim: a paired difference, a slope, a ratio."""
+
+    label: str
+    """What was measured, with its unit in ``unit``."""
+    kind: Literal["difference", "change", "ratio"]
+    unit: str
+    backbone: str
+    seeds: tuple[int, ...]
+    values: tuple[float, ...]
+    """One value a seed, same order as ``seeds``."""
+    mean: float | None = None
+    """None when it was not run."""
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    """Two-sided, against zero; None with one seed or where no test is made."""
+    band: tuple[float, float] | None = None
+    """For a claim of "level": the change that counts as none."""
+    left: str | None = None
+    """Arm on the left of a difference."""
+    right: str | None = None
+    metric: str | None = None
+    verdict: ClaimVerdict
+    reason: str
+
+
+class ClaimOutcome(Record):
+    """What our runs say of one claim, or of one control that the paper lacks."""
+
+    id: str
+    wording: str
+    source: str
+    """Where the paper says it; "ours" for a control."""
+    control: bool = False
+    rule: str
+    """What must be seen for it to hold, in words."""
+    verdict: ClaimVerdict
+    reason: str
+    evidence: tuple[Evidence, ...]
+
+
+class Report(Record):
+    """Everything behind one report of one paper at one tier."""
+
+    run: Run
+    arms: tuple[Arm, ...]
+    """In the order of tables and figures; also arms that were planned and did not run."""
+    backbones: tuple[Backbone, ...]
+    metrics: tuple[Metric, ...]
+    results: tuple[Result, ...] = ()
+    costs: tuple[Cost, ...] = ()
+    targets: tuple[Target, ...] = ()
+    """Row by row, column by column, as printed."""
+    beside: dict[str, str] = {}
+    """Which backbone of ours stands beside which of the paper's: {"resnet50": "miniature"} at tier mini."""
+    classes: tuple[ClassInfo, ...] = ()
+    budgets: tuple[BudgetRound, ...] = ()
+    series: tuple[SeriesPoint, ...] = ()
+    objects: tuple[ObjectSample, ...] = ()
+    pasted: tuple[PastedSample, ...] = ()
+    deviations: tuple[Deviation, ...] = ()
+
+    estimates: tuple[Estimate, ...] = ()
+    outcomes: tuple[TargetOutcome, ...] = ()
+    claims: tuple[ClaimOutcome, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        arms, backbones = {arm.id for arm in self.arms}, {backbone.id for backbone in self.backbones}
+        keys = [(result.arm, result.backbone, result.seed) for result in self.results]
+        assert len(keys) == len(set(keys)), "two results for one arm, backbone and seed"
+        of_arms: tuple[Result | Cost | BudgetRound | SeriesPoint, ...] = (
+            *self.results,
+            *self.costs,
+            *self.budgets,
+            *self.series,
+        )
+        for record in of_arms:
+            assert record.arm in arms, f"{type(record).__name__} of unknown arm {record.arm!r}"
+            assert record.backbone in backbones, f"{type(record).__name__} of unknown backbone {record.backbone!r}"
+        for budget in self.budgets:
+            assert len(budget.objects) == len(self.classes), f"round {budget.round}: one count a class"
+        return self
+
+    def arm_title(self, arm: str) -> str:
+        """Title of an arm; the paper's own wording for one that only the paper has."""
+        titles = {target.arm: target.arm_title for target in self.targets} | {a.id: a.title for a in self.arms}
+        return titles.get(arm, arm)
+
+    def backbone_title(self, backbone: str) -> str:
+        """Title of a backbone, ours or the paper's."""
+        titles = {target.backbone: target.backbone_title for target in self.targets}
+        return (titles | {b.id: b.title for b in self.backbones}).get(backbone, backbone)
+
+    def metric_title(self, metric: str) -> str:
+        """Title of a metric."""
+        return {known.id: known.title for known in self.metrics}.get(metric, metric)
+
+    def by_seed(self, arm: str, backbone: str, metric: str) -> dict[int, float]:
+        """Value of one number by seed; seeds where it was not run or is undefined are absent."""
+        found = {
+            result.seed: result.metrics.get(metric)
+            for result in self.results
+            if result.arm == arm and result.backbone == backbone
+        }
+        return {seed: value for seed, value in sorted(found.items()) if value is not None}
+
+    def estimate(self, arm: str, backbone: str | None, metric: str) -> Estimate | None:
+        """The mean over seeds of one number, None where nothing was run."""
+        for known in self.estimates:
+            if (known.arm, known.backbone, known.metric) == (arm, backbone, metric):
+                return known
+        return None
+
+    def target(self, table: str, arm: str, metric: str) -> Target | None:
+        """The printed value of one cell of one of the paper's tables."""
+        for known in self.targets:
+            if (known.table, known.arm, known.metric) == (table, arm, metric):
+                return known
+        return None
+
+    def ran(self) -> Iterator[tuple[Arm, Backbone]]:
+        """Arms with at least one result, in the order of the tables."""
+        done = {(result.arm, result.backbone) for result in self.results}
+        for backbone in self.backbones:
+            for arm in self.arms:
+                if (arm.id, backbone.id) in done:
+                    yield arm, backbone
+
+    def save(self, path: Path) -> None:
+        """Write the records as JSON, the same records always as the same bytes."""
+        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Report:
+        """Read what :meth:`save` wrote."""
+        return cls.model_validate_json(path.read_text(encoding="utf-8"))

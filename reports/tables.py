@@ -1,0 +1,270 @@
+"""Result tables as Markdown and as tidy CSV, from records alone. Nothing here knows a particular paper."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+
+from reports.records import Arm, Cost, Deviation, Estimate, Report, Target
+
+NOTHING = "–"
+"""Shown where there is no number."""
+
+CSV_HEADER = (
+    "table",
+    "arm",
+    "backbone",
+    "metric",
+    "paper_value",
+    "paper_decimals",
+    "ours_backbone",
+    "ours_mean",
+    "ours_low",
+    "ours_high",
+    "n",
+    "verdict",
+    "reason",
+    "cells",
+)
+
+
+# --- numbers and cells ------------------------------------------------------------------------------------------
+
+
+def fixed(value: float | None, decimals: int = 2, sign: bool = False) -> str:
+    """Format with fixed decimals; never "-0.00"; a dash for None."""
+    if value is None:
+        return NOTHING
+    rounded = round(value, decimals) + 0.0
+    return f"{rounded:+.{decimals}f}" if sign else f"{rounded:.{decimals}f}"
+
+
+def whole(value: float | None) -> str:
+    """Format a count with thousands separators; a dash for None."""
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+def p_text(p_value: float | None) -> str:
+    """Format a p-value to three decimals, "< 0.001" below that."""
+    if p_value is None:
+        return "no test"
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+
+
+def mean_text(estimate: Estimate | None, seeds: int, decimals: int = 2) -> str:
+    """Format a mean with half of its 95 % interval; name n where it is not the number of seeds of the run."""
+    if estimate is None:
+        return NOTHING
+    text = fixed(estimate.mean, decimals)
+    if estimate.high is not None:
+        text += f" ± {fixed(estimate.high - estimate.mean, decimals)}"
+    return text if estimate.n == seeds else f"{text} (n={estimate.n})"
+
+
+def cell_text(text: str) -> str:
+    """Make text safe inside a Markdown table."""
+    return text.replace("|", "\\|").replace("\n", " ").strip()
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers_from: int | None = None) -> str:
+    """Write a Markdown table; columns from ``numbers_from`` on are aligned to the right."""
+    first = len(header) if numbers_from is None else numbers_from
+    lines = [header, ["---" if i < first else "---:" for i in range(len(header))], *rows]
+    return "\n".join("| " + " | ".join(cell_text(cell) for cell in line) + " |" for line in lines)
+
+
+# --- result tables ----------------------------------------------------------------------------------------------
+
+
+def mean_cost(report: Report, arm: str, backbone: str | None, value: Callable[[Cost], float | None]) -> float | None:
+    """Mean over seeds of one cost of one arm; None where it was not measured."""
+    found = [value(cost) for cost in report.costs if cost.arm == arm and cost.backbone == backbone]
+    known = [number for number in found if number is not None]
+    return sum(known) / len(known) if known else None
+
+
+def result_table(report: Report, backbone: str | None = None, arms: Sequence[str] | None = None) -> str:
+    """Write our numbers of one backbone: an arm a row, a metric a column.
+
+    Args:
+        report: judged records.
+        backbone: which one; None for the first.
+        arms: ids to show, in this order; None for every arm that ran.
+    """
+    chosen = backbone or report.backbones[0].id
+    ran = [arm for arm, known in report.ran() if known.id == chosen]
+    shown = ran if arms is None else [arm for wanted in arms for arm in ran if arm.id == wanted]
+    header = ["Arm", "Objects", "Iterations", *(metric.title for metric in report.metrics)]
+    return markdown_table(header, [[arm.title, *_our_cells(report, arm.id, chosen)] for arm in shown], 1)
+
+
+def _our_cells(report: Report, arm: str, backbone: str) -> list[str]:
+    estimates = [report.estimate(arm, backbone, metric.id) for metric in report.metrics]
+    return [
+        whole(mean_cost(report, arm, backbone, lambda cost: cost.objects_generated)),
+        whole(mean_cost(report, arm, backbone, lambda cost: cost.iterations)),
+        *(mean_text(estimate, len(report.run.seeds)) for estimate in estimates),
+    ]
+
+
+def paper_tables(report: Report) -> list[str]:
+    """Names of the paper's tables, in order."""
+    return list(dict.fromkeys(target.table for target in report.targets))
+
+
+def paper_table(report: Report, table: str) -> str:
+    """Write one of the paper's tables in its own layout, our numbers under each row, then the arms it lacks."""
+    targets = [target for target in report.targets if target.table == table]
+    metrics = list(dict.fromkeys(target.metric for target in targets))
+    backbone = report.beside.get(targets[0].backbone)
+    in_table = list(dict.fromkeys(target.arm for target in targets))
+    rows: list[list[str]] = []
+    for arm in in_table:
+        rows += _paper_rows(report, [target for target in targets if target.arm == arm], metrics, backbone)
+    for extra, known in report.ran():
+        if known.id == backbone and extra.id not in in_table:
+            rows.append(
+                [f"{extra.title} *(not in the paper)*", "ours", *_cells_of(report, extra.id, backbone, metrics)]
+            )
+    header = ["Method", "", "Objects", "Iterations", *(report.metric_title(metric) for metric in metrics)]
+    return markdown_table(header, rows, 2)
+
+
+def _cells_of(report: Report, arm: str, backbone: str, metrics: Sequence[str]) -> list[str]:
+    cells = _our_cells(report, arm, backbone)
+    by_metric = dict(zip((metric.id for metric in report.metrics), cells[2:], strict=True))
+    return [*cells[:2], *(by_metric[metric] for metric in metrics)]
+
+
+def _paper_rows(report: Report, targets: list[Target], metrics: list[str], backbone: str | None) -> list[list[str]]:
+    first, printed = targets[0], {target.metric: target for target in targets}
+    values = [fixed(printed[metric].value, printed[metric].decimals) if metric in printed else "" for metric in metrics]
+    rows = [[first.arm_title, "paper", whole(first.objects), NOTHING, *values]]
+    if backbone is None or not any(report.by_seed(first.arm, backbone, metric) for metric in metrics):
+        return [*rows, ["", "ours", "not run", *[NOTHING] * (len(metrics) + 1)]]
+    rows.append(["", "ours", *_cells_of(report, first.arm, backbone, metrics)])
+    if report.run.tier == "paper":
+        found = {
+            outcome.metric: outcome.verdict
+            for outcome in report.outcomes
+            if outcome.table == first.table and outcome.arm == first.arm
+        }
+        rows.append(["", "verdict", "", "", *(found.get(metric, "") for metric in metrics)])
+    return rows
+
+
+def cost_table(report: Report) -> str:
+    """Write what every arm took, as means over seeds; seconds are wall time of the stages themselves."""
+    header = [
+        "Arm",
+        "Backbone",
+        "Objects generated",
+        "Accepted",
+        "Denoiser calls",
+        "Warm-up iterations",
+        "Iterations in total",
+        "Generate (s)",
+        "Cut and filter (s)",
+        "Train (s)",
+        "Evaluate (s)",
+    ]
+    readers: list[Callable[[Cost], float | None]] = [
+        lambda cost: cost.objects_generated,
+        lambda cost: cost.objects_accepted,
+        lambda cost: cost.denoiser_calls,
+        lambda cost: cost.warmup_iterations,
+        lambda cost: cost.iterations,
+        lambda cost: cost.generate_s,
+        lambda cost: cost.cut_s,
+        lambda cost: cost.train_s,
+        lambda cost: cost.evaluate_s,
+    ]
+    known = {(cost.arm, cost.backbone) for cost in report.costs}
+    rows = [
+        [arm.title, backbone.title, *(whole(mean_cost(report, arm.id, backbone.id, read)) for read in readers)]
+        for backbone in report.backbones
+        for arm in report.arms
+        if (arm.id, backbone.id) in known
+    ]
+    return markdown_table(header, rows, 2)
+
+
+def deviations_that_apply(report: Report) -> tuple[Deviation, ...]:
+    """Entries that concern this tier and an arm that ran."""
+    arms = {arm.id for arm, _ in report.ran()}
+    return tuple(
+        known
+        for known in report.deviations
+        if report.run.tier in known.tiers and (not known.arms or arms & set(known.arms))
+    )
+
+
+def deviation_table(deviations: Iterable[Deviation], arm_title: Callable[[str], str]) -> str:
+    """Write the deviation ledger."""
+    rows = [
+        [
+            known.id,
+            known.what + (f" ({', '.join(arm_title(arm) for arm in known.arms)})" if known.arms else ""),
+            known.stated,
+            known.ours + (" **(not comparable)**" if known.incomparable else ""),
+            known.mark,
+            known.reason,
+        ]
+        for known in deviations
+    ]
+    return markdown_table(["Id", "What", "Paper or release", "Here", "Mark", "Why"], rows)
+
+
+# --- tidy CSV ---------------------------------------------------------------------------------------------------
+
+
+def results_csv(report: Report) -> str:
+    """Write every printed and every own number, one a line; the same records give the same bytes.
+
+    The first lines follow the paper's tables; numbers of ours that stand beside none of the paper's come last, with
+    an empty table. Means and bounds have four decimals.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(CSV_HEADER)
+    writer.writerows(_target_row(report, target) for target in report.targets)
+    shown = {(target.arm, report.beside.get(target.backbone), target.metric) for target in report.targets}
+    for arm, backbone in report.ran():
+        for metric in report.metrics:
+            if (arm.id, backbone.id, metric.id) not in shown:
+                writer.writerow(_own_row(report, arm, backbone.id, metric.id))
+    return buffer.getvalue()
+
+
+def _ours(report: Report, arm: str, backbone: str | None, metric: str) -> list[str]:
+    estimate = report.estimate(arm, backbone, metric)
+    if backbone is None or estimate is None:
+        return ["", "", "", "", "0"]
+    bounds = ["" if value is None else fixed(value, 4) for value in (estimate.low, estimate.high)]
+    return [backbone, fixed(estimate.mean, 4), *bounds, str(estimate.n)]
+
+
+def _cells(report: Report, arm: str, backbone: str | None) -> str:
+    found = sorted((r.seed, r.cells) for r in report.results if r.arm == arm and r.backbone == backbone)
+    return ";".join(cell for _, cells in found for cell in cells)
+
+
+def _target_row(report: Report, target: Target) -> list[str]:
+    backbone = report.beside.get(target.backbone)
+    outcome = next(
+        known
+        for known in report.outcomes
+        if (known.table, known.arm, known.backbone, known.metric)
+        == (target.table, target.arm, target.backbone, target.metric)
+    )
+    paper = [fixed(target.value, target.decimals), str(target.decimals)]
+    ours = _ours(report, target.arm, backbone, target.metric)
+    cells = _cells(report, target.arm, backbone)
+    names = [target.table, target.arm, target.backbone, target.metric]
+    return [*names, *paper, *ours, outcome.verdict, outcome.reason, cells]
+
+
+def _own_row(report: Report, arm: Arm, backbone: str, metric: str) -> list[str]:
+    names = ["", arm.id, backbone, metric]
+    return [*names, "", "", *_ours(report, arm.id, backbone, metric), "", "", _cells(report, arm.id, backbone)]
