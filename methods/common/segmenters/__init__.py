@@ -1,0 +1,1 @@
+"""Segmenters that the papers train, one folder each."""

@@ -1,0 +1,168 @@
+"""Second stage: three box heads in a row, each refining and classifying what the one before it made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from methods.common.segmenters.centernet2.boxes import apply_deltas, clip_boxes, encode_deltas, has_area
+from methods.common.segmenters.centernet2.config import CascadeConfig, CenterNet2Config
+from methods.common.segmenters.centernet2.federated import federated_loss, federated_subset
+from methods.common.segmenters.centernet2.pooling import pool_boxes
+from methods.common.segmenters.centernet2.sampling import LabelledBoxes, label_boxes, sample_boxes
+from methods.common.segmenters.centernet2.structures import CascadeOutputs, InstanceTarget, Proposals
+
+
+class BoxHead(nn.Module):
+    """Two fully connected layers on pooled features, then a classifier and a class-agnostic box regressor."""
+
+    def __init__(self, config: CenterNet2Config) -> None:
+        super().__init__()
+        width = config.cascade.fc_width
+        self.fc1 = nn.Linear(config.pyramid.channels * config.cascade.pool_size**2, width)
+        self.fc2 = nn.Linear(width, width)
+        self.classifier = nn.Linear(width, config.num_classes + 1)
+        self.regressor = nn.Linear(width, 4)
+        for layer in (self.fc1, self.fc2):
+            nn.init.kaiming_uniform_(layer.weight, a=1)
+            nn.init.zeros_(layer.bias)
+        nn.init.normal_(self.classifier.weight, std=0.01)
+        nn.init.constant_(self.classifier.bias, -math.log((1 - config.cascade.prior) / config.cascade.prior))
+        nn.init.normal_(self.regressor.weight, std=0.001)
+        nn.init.zeros_(self.regressor.bias)
+
+    def forward(self, pooled_RCPP: Tensor) -> tuple[Tensor, Tensor]:
+        """Return class logits [R, K] and weighted box deltas [R, 4]."""
+        hidden = torch.relu(self.fc2(torch.relu(self.fc1(pooled_RCPP.flatten(1)))))
+        return self.classifier(hidden), self.regressor(hidden)
+
+
+class Cascade(nn.Module):
+    """The box heads with their refinement, labels and losses.
+
+    Source: section 6.3.
+    """
+
+    class_weight_C: Tensor
+
+    def __init__(self, config: CenterNet2Config) -> None:
+        super().__init__()
+        self.model_config = config
+        self.config: CascadeConfig = config.cascade
+        self.heads = nn.ModuleList(BoxHead(config) for _ in config.cascade.foreground_iou)
+        self.register_buffer("class_weight_C", torch.ones(config.num_classes))
+
+    def run_stage(self, stage: int, features: Sequence[Tensor], boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return one stage's class logits [R, K] and box deltas [R, 4] for boxes [N, 4] an image."""
+        pooled = pool_boxes(features, boxes, self.config.pool_size, self.model_config)
+        if self.training and pooled.requires_grad:
+            divisor = self.config.gradient_divisor
+            pooled.register_hook(lambda gradient: gradient / divisor)
+        logits, deltas = self.heads[stage](pooled)
+        return logits, deltas
+
+    def refine(
+        self, features: Sequence[Tensor], boxes: Sequence[Tensor], image_sizes: Sequence[tuple[int, int]]
+    ) -> CascadeOutputs:
+        """Run all stages on given boxes; see :class:`CascadeOutputs`."""
+        counts = [len(boxes_N4) for boxes_N4 in boxes]
+        inputs, logits, deltas = [], [], []
+        refined = torch.cat(list(boxes))
+        for stage, weights in enumerate(self.config.delta_weights):
+            if stage:
+                boxes = [
+                    clip_boxes(box, size) for box, size in zip(torch.split(refined, counts), image_sizes, strict=True)
+                ]
+            inputs.append(torch.cat(list(boxes)))
+            stage_logits, stage_deltas = self.run_stage(stage, features, boxes)
+            logits.append(stage_logits)
+            deltas.append(stage_deltas)
+            refined = apply_deltas(inputs[-1], stage_deltas, weights)
+        return CascadeOutputs(counts, inputs, logits, deltas, refined)
+
+    def classify(self, features: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor:
+        """Return the last stage's class logits [R, K] for boxes [N, 4] an image, without refinement."""
+        return self.run_stage(len(self.heads) - 1, features, boxes)[0]
+
+    @torch.no_grad()
+    def sample(
+        self, proposals: Sequence[Proposals], targets: Sequence[InstanceTarget], generator: torch.Generator
+    ) -> list[LabelledBoxes]:
+        """Label proposals and ground truth boxes for the first stage and draw those that the losses see."""
+        background = self.model_config.num_classes
+        sampled = []
+        for proposal, target in zip(proposals, targets, strict=True):
+            boxes_N4 = torch.cat([proposal.boxes_N4, target.boxes_N4])
+            labelled = label_boxes(boxes_N4, target, self.config.foreground_iou[0], background)
+            sampled.append(
+                sample_boxes(
+                    labelled, self.config.samples_per_image, self.config.foreground_fraction, background, generator
+                )
+            )
+        return sampled
+
+    def losses(
+        self,
+        features: Sequence[Tensor],
+        sampled: Sequence[LabelledBoxes],
+        targets: Sequence[InstanceTarget],
+        image_sizes: Sequence[tuple[int, int]],
+        generator: torch.Generator,
+    ) -> dict[str, Tensor]:
+        """Return ``class_1``, ``box_1``, ``class_2``, ... of the sampled boxes and their refinements."""
+        losses: dict[str, Tensor] = {}
+        for stage, weights in enumerate(self.config.delta_weights):
+            logits, deltas = self.run_stage(stage, features, [boxes.boxes_N4 for boxes in sampled])
+            losses |= self._stage_losses(stage, logits, deltas, sampled, targets, generator)
+            if stage + 1 < len(self.heads):
+                refined = apply_deltas(torch.cat([boxes.boxes_N4 for boxes in sampled]), deltas.detach(), weights)
+                sampled = self._relabel(refined, sampled, targets, image_sizes, stage + 1)
+        return losses
+
+    @torch.no_grad()
+    def _relabel(
+        self,
+        refined_R4: Tensor,
+        entered: Sequence[LabelledBoxes],
+        targets: Sequence[InstanceTarget],
+        image_sizes: Sequence[tuple[int, int]],
+        stage: int,
+    ) -> list[LabelledBoxes]:
+        """Clip refined boxes, drop those without area, label the others for the next stage."""
+        labelled = []
+        counts = [len(boxes.labels_N) for boxes in entered]
+        for boxes_N4, target, size in zip(torch.split(refined_R4, counts), targets, image_sizes, strict=True):
+            clipped = clip_boxes(boxes_N4, size)
+            clipped = clipped[has_area(clipped)]
+            labelled.append(
+                label_boxes(clipped, target, self.config.foreground_iou[stage], self.model_config.num_classes)
+            )
+        return labelled
+
+    def _stage_losses(
+        self,
+        stage: int,
+        logits_RK: Tensor,
+        deltas_R4: Tensor,
+        sampled: Sequence[LabelledBoxes],
+        targets: Sequence[InstanceTarget],
+        generator: torch.Generator,
+    ) -> dict[str, Tensor]:
+        labels_R = torch.cat([boxes.labels_N for boxes in sampled])
+        subset_C = federated_subset(labels_R, self.class_weight_C, self.config.federated_classes, generator)
+        wanted, rows, start = [], [], 0
+        for boxes, target in zip(sampled, targets, strict=True):
+            index = torch.nonzero(boxes.labels_N != self.model_config.num_classes)[:, 0]
+            truth_N4 = target.boxes_N4[boxes.truth_N[index]]
+            wanted.append(encode_deltas(boxes.boxes_N4[index], truth_N4, self.config.delta_weights[stage]))
+            rows.append(index + start)
+            start += len(boxes.labels_N)
+        difference = (deltas_R4[torch.cat(rows)] - torch.cat(wanted)).abs()
+        count = difference.numel() if self.config.box_loss_average == "foreground" else len(labels_R)
+        return {
+            f"class_{stage + 1}": self.config.class_weight * federated_loss(logits_RK, labels_R, subset_C),
+            f"box_{stage + 1}": self.config.box_weight * difference.sum() / max(count, 1),
+        }

@@ -1,0 +1,301 @@
+"""CenterNet2: the whole network and its public methods."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.ops import batched_nms
+
+from methods.common.errors import InputError
+from methods.common.files import write_atomic
+from methods.common.segmenters.centernet2.boxes import clip_boxes, has_area
+from methods.common.segmenters.centernet2.cascade import Cascade
+from methods.common.segmenters.centernet2.config import BackboneConfig, CenterNet2Config, ResNetConfig
+from methods.common.segmenters.centernet2.first_stage import FirstStage
+from methods.common.segmenters.centernet2.mask_head import MaskHead
+from methods.common.segmenters.centernet2.paste import paste_masks
+from methods.common.segmenters.centernet2.pyramid import FeaturePyramid
+from methods.common.segmenters.centernet2.resnet import ResNet
+from methods.common.segmenters.centernet2.structures import (
+    CascadeOutputs,
+    CenterNet2Outputs,
+    Detections,
+    InstanceTarget,
+    Proposals,
+)
+from methods.common.segmenters.centernet2.swin import Swin
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+MaskKind = Literal["full", "probabilities", "none"]
+
+
+def build_backbone(config: BackboneConfig) -> ResNet | Swin:
+    """Build the backbone that a config describes."""
+    return ResNet(config) if isinstance(config, ResNetConfig) else Swin(config)
+
+
+class CenterNet2(nn.Module):
+    """Two-stage instance segmenter: class-agnostic CenterNet proposals, a cascade of box heads, a mask head.
+
+    Images are float32 RGB batches [B, 3, H, W] with values 0..255, of any size; the network normalises and pads them itself.
+
+    Example:
+        >>> from methods.common.segmenters.centernet2.presets import centernet2_miniature
+        >>> model = CenterNet2(centernet2_miniature(num_classes=30), torch.Generator().manual_seed(0)).eval()
+        >>> detections = model.detect(torch.full((2, 3, 64, 96), 127.0))
+
+    Source: specification section 6.
+    """
+
+    pixel_mean: Tensor
+    pixel_std: Tensor
+
+    def __init__(self, config: CenterNet2Config, generator: torch.Generator | None = None) -> None:
+        """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
+        super().__init__()
+        self.config = config
+        with torch.random.fork_rng(devices=[], enabled=generator is not None):
+            if generator is not None:
+                torch.manual_seed(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
+            self._build(config)
+        self.register_buffer("pixel_mean", torch.tensor(config.pixel_mean)[:, None, None], persistent=False)
+        self.register_buffer("pixel_std", torch.tensor(config.pixel_std)[:, None, None], persistent=False)
+
+    def _build(self, config: CenterNet2Config) -> None:
+        self.backbone = build_backbone(config.backbone)
+        self.pyramid = FeaturePyramid(config)
+        self.first_stage = FirstStage(config)
+        self.cascade = Cascade(config)
+        self.mask_head = MaskHead(config)
+
+    @property
+    def classifier_weight(self) -> Tensor:
+        """Weight [C + 1, fc_width] of the last cascade stage's classifier; row c belongs to class c, the last to background."""
+        head = self.cascade.heads[-1]
+        weight: Tensor = head.get_parameter("classifier.weight")
+        return weight
+
+    def set_class_counts(self, image_count_C: Sequence[int]) -> None:
+        """Set how often the federated loss draws each class: (number of training images with it) ^ frequency_power."""
+        assert len(image_count_C) == self.config.num_classes, (
+            f"{len(image_count_C)} counts, {self.config.num_classes} classes"
+        )
+        counts = torch.tensor(image_count_C, dtype=torch.float32)
+        self.cascade.class_weight_C.copy_(counts**self.config.cascade.frequency_power)
+
+    def prepare(self, image_NCHW: Tensor, image_sizes: Sequence[Size] | None = None) -> tuple[Tensor, list[Size]]:
+        """Normalise, clear everything outside each image, pad right and bottom with zeros to the multiple.
+
+        Args:
+            image_NCHW: float32 RGB in [0, 255]; images of different sizes share the top left corner.
+            image_sizes: (height, width) of each image; the whole batch size when None.
+        """
+        batch, _, height, width = image_NCHW.shape
+        sizes = [(height, width)] * batch if image_sizes is None else [(int(h), int(w)) for h, w in image_sizes]
+        assert len(sizes) == batch, f"{len(sizes)} image sizes for a batch of {batch}"
+        image = (image_NCHW.float() - self.pixel_mean) / self.pixel_std
+        if any(size != (height, width) for size in sizes):
+            inside = torch.zeros(batch, 1, height, width, dtype=torch.bool, device=image.device)
+            for row, (inside_height, inside_width) in enumerate(sizes):
+                inside[row, :, :inside_height, :inside_width] = True
+            image = image * inside
+        multiple = self.config.pad_multiple
+        return functional.pad(image, (0, -width % multiple, 0, -height % multiple)), sizes
+
+    def pyramid_features(
+        self,
+        image_NCHW: Tensor,
+        generator: torch.Generator | None = None,
+        backbone_dtype: torch.dtype | None = None,
+    ) -> list[Tensor]:
+        """Return float32 pyramid levels of a prepared batch; ``backbone_dtype`` turns on autocast for backbone and neck."""
+        with torch.autocast(image_NCHW.device.type, backbone_dtype, enabled=backbone_dtype is not None):
+            levels = self.pyramid(self.backbone(image_NCHW, generator))
+        return [level.float() for level in levels]
+
+    def forward(self, image_NCHW: Tensor, image_sizes: Sequence[Size] | None = None) -> CenterNet2Outputs:
+        """Run backbone, pyramid and first stage.
+
+        Args:
+            image_NCHW: float32 RGB in [0, 255], any height and width.
+            image_sizes: (height, width) of each image where the batch holds images of different sizes, top left.
+        Returns:
+            Pyramid levels, heat maps, distances and proposals. :meth:`refine` and :meth:`mask_logits` go on from there
+            with any boxes; :meth:`detect` does all of it.
+        """
+        image, sizes = self.prepare(image_NCHW, image_sizes)
+        features = self.pyramid_features(image)
+        first = self.first_stage(features)
+        proposals = self.first_stage.proposals(first, self.training)
+        return CenterNet2Outputs(features, first.heat_map_logits, first.distances, proposals, sizes)
+
+    def refine(self, outputs: CenterNet2Outputs, boxes: Sequence[Tensor]) -> CascadeOutputs:
+        """Run the cascade on given boxes, xyxy in pixels, [N, 4] for each image."""
+        return self.cascade.refine(outputs.features, boxes, outputs.image_sizes)
+
+    def mask_logits(self, outputs: CenterNet2Outputs, boxes: Sequence[Tensor]) -> Tensor:
+        """Return mask logits [R, 1, S, S] of given boxes, xyxy in pixels, [N, 4] for each image."""
+        logits: Tensor = self.mask_head(outputs.features, boxes)
+        return logits
+
+    def losses(
+        self,
+        image_NCHW: Tensor,
+        targets: Sequence[InstanceTarget],
+        generator: torch.Generator,
+        image_sizes: Sequence[Size] | None = None,
+        backbone_dtype: torch.dtype | None = None,
+    ) -> dict[str, Tensor]:
+        """Return all weighted training losses; their sum is to be minimised.
+
+        Args:
+            image_NCHW: float32 RGB in [0, 255].
+            targets: ground truth of each image; images without instances are fine.
+            generator: source of box sampling, the federated subset and drop path.
+            image_sizes: (height, width) of each image where they differ.
+            backbone_dtype: autocast type of backbone and pyramid; heads stay in float32.
+        Returns:
+            Scalars ``heat_map_positive``, ``heat_map_negative``, ``proposal_box``, ``class_1``, ``box_1``, ... for each
+            cascade stage, and ``mask``.
+        """
+        assert len(targets) == len(image_NCHW), f"{len(targets)} targets for a batch of {len(image_NCHW)}"
+        image, sizes = self.prepare(image_NCHW, image_sizes)
+        features = self.pyramid_features(image, generator, backbone_dtype)
+        first = self.first_stage(features)
+        losses = self.first_stage.losses(first, [target.boxes_N4 for target in targets])
+        sampled = self.cascade.sample(self.first_stage.proposals(first, training=True), targets, generator)
+        losses |= self.cascade.losses(features, sampled, targets, sizes, generator)
+        return losses | self.mask_head.losses(features, sampled, targets)
+
+    @torch.no_grad()
+    def detect(
+        self,
+        image_NCHW: Tensor,
+        image_sizes: Sequence[Size] | None = None,
+        output_sizes: Sequence[Size] | None = None,
+        masks: MaskKind = "full",
+    ) -> list[Detections]:
+        """Detect instances; call it in evaluation mode.
+
+        Args:
+            image_NCHW: float32 RGB in [0, 255].
+            image_sizes: (height, width) of each image where they differ.
+            output_sizes: (height, width) to scale boxes and masks to, e.g. the image before resizing; ``image_sizes`` when
+                None.
+            masks: ``full`` for bool masks at the output size, ``probabilities`` for the head's own grid, ``none``.
+        Returns:
+            Detections of each image, best first, at most ``inference.detections_per_image``.
+        """
+        outputs = self(image_NCHW, image_sizes)
+        found = self._select(outputs)
+        boxes = [detections.boxes_N4 for detections in found]
+        counts = [len(detections) for detections in found]
+        probability = None
+        if masks != "none":
+            probability = torch.split(torch.sigmoid(self.mask_logits(outputs, boxes))[:, 0], counts)
+        finished = []
+        for image, detections in enumerate(found):
+            size = outputs.image_sizes[image]
+            mask_NSS = None if probability is None else probability[image]
+            output_size = size if output_sizes is None else output_sizes[image]
+            finished.append(self._finish(detections, mask_NSS, size, output_size, masks))
+        return finished
+
+    def _select(self, outputs: CenterNet2Outputs) -> list[Detections]:
+        """Refine the proposals, score and filter them (section 6.3, test)."""
+        cascade = self.refine(outputs, [proposal.boxes_N4 for proposal in outputs.proposals])
+        probability_RK = torch.stack([logits.sigmoid() for logits in cascade.class_logits]).sum(0)
+        probability_RK = probability_RK * (1.0 / len(cascade.class_logits))
+        rows = zip(
+            torch.split(probability_RK, cascade.counts),
+            torch.split(cascade.final_boxes_R4, cascade.counts),
+            outputs.proposals,
+            outputs.image_sizes,
+            strict=True,
+        )
+        return [self._select_image(probability, boxes, proposals, size) for probability, boxes, proposals, size in rows]
+
+    def _select_image(self, probability_NK: Tensor, boxes_N4: Tensor, proposals: Proposals, size: Size) -> Detections:
+        config = self.config.inference
+        scores_NC = (probability_NK * proposals.scores_N[:, None]).sqrt()[:, :-1]
+        finite_N = torch.isfinite(boxes_N4).all(dim=1) & torch.isfinite(scores_NC).all(dim=1)
+        box, label = torch.nonzero((scores_NC > config.score_threshold) & finite_N[:, None], as_tuple=True)
+        boxes, scores = clip_boxes(boxes_N4, size)[box], scores_NC[box, label]
+        kept = batched_nms(boxes, scores, label, config.nms_iou)[: config.detections_per_image]
+        return Detections(boxes[kept], scores[kept], label[kept])
+
+    def _finish(
+        self, found: Detections, mask_NSS: Tensor | None, size: Size, output_size: Size, masks: MaskKind
+    ) -> Detections:
+        """Scale to the output size, drop boxes without area, make masks."""
+        scale = found.boxes_N4.new_tensor([output_size[1] / size[1], output_size[0] / size[0]] * 2)
+        boxes_N4 = clip_boxes(found.boxes_N4 * scale, output_size)
+        kept = has_area(boxes_N4)
+        boxes_N4 = boxes_N4[kept]
+        small = None if mask_NSS is None else mask_NSS[kept]
+        full = None
+        if small is not None and masks == "full":
+            full = paste_masks(small, boxes_N4, output_size, self.config.inference.mask_threshold)
+        return Detections(
+            boxes_N4, found.scores_N[kept], found.classes_N[kept], full, small if masks == "probabilities" else None
+        )
+
+    def classify_whole_image(self, image_NCHW: Tensor) -> Tensor:
+        """Return class logits [B, C + 1] of one box that covers each whole image, differentiable in the image.
+
+        The box is pooled from the level that its size asks for, and goes through head and classifier of the last cascade
+        stage. The last column is background and untrained. Source: section 3.4, step 5 [R].
+        """
+        image, sizes = self.prepare(image_NCHW)
+        boxes = [image.new_tensor([[0, 0, width, height]]) for height, width in sizes]
+        return self.cascade.classify(self.pyramid_features(image), boxes)
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write ``config.json`` and ``model.safetensors`` into a folder, each atomically."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        write_atomic(folder / "model.safetensors", save(tensors, metadata={"format": "pt"}))
+        write_atomic(folder / "config.json", (self.config.model_dump_json(indent=2) + "\n").encode())
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str) -> Self:
+        """Read what :meth:`save_pretrained` wrote, on the CPU and in evaluation mode.
+
+        Raises:
+            InputError: a file is missing, unreadable, or does not fit the other.
+        """
+        folder = Path(folder)
+        config = _read_config(folder / "config.json")
+        try:
+            tensors = load_file(folder / "model.safetensors")
+        except (OSError, SafetensorError) as error:
+            raise InputError(
+                f"{folder / 'model.safetensors'} cannot be read ({error}); give a folder that CenterNet2.save_pretrained wrote"
+            ) from error
+        model = cls(config)
+        try:
+            model.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise InputError(f"{folder / 'model.safetensors'} does not fit its config.json: {error}") from error
+        return model.eval()
+
+
+def _read_config(path: Path) -> CenterNet2Config:
+    try:
+        return CenterNet2Config.model_validate(json.loads(path.read_text()))
+    except OSError as error:
+        raise InputError(f"no CenterNet2 at {path.parent}: {path.name} cannot be read ({error})") from error
+    except (ValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a CenterNet2 config: {error}") from error

@@ -1,0 +1,158 @@
+"""Published CenterNet2 checkpoints: their names, and a loader that says what does not fit."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from methods.common.errors import InputError
+from methods.common.segmenters.centernet2.config import CenterNet2Config
+from methods.common.segmenters.centernet2.model import CenterNet2
+from methods.common.segmenters.centernet2.presets import centernet2_r50, centernet2_swinl
+
+_RENAMES: tuple[tuple[str, str], ...] = (
+    (r"backbone\.bottom_up\.base\.(.*)", r"backbone.\1"),
+    (r"backbone\.bottom_up\.(.*)", r"backbone.\1"),
+    (r"backbone\.top_block\.p6\.(.*)", r"pyramid.extra.0.\1"),
+    (r"backbone\.top_block\.p7\.(.*)", r"pyramid.extra.1.\1"),
+    (r"proposal_generator\.centernet_head\.bbox_tower\.(.*)", r"first_stage.tower.\1"),
+    (r"proposal_generator\.centernet_head\.agn_hm\.(.*)", r"first_stage.heat_map.\1"),
+    (r"proposal_generator\.centernet_head\.bbox_pred\.(.*)", r"first_stage.distance.\1"),
+    (r"proposal_generator\.centernet_head\.scales\.(\d+)\.scale", r"first_stage.scales.\1"),
+    (r"roi_heads\.box_head\.(\d+)\.(fc\d\..*)", r"cascade.heads.\1.\2"),
+    (r"roi_heads\.box_predictor\.(\d+)\.cls_score\.(.*)", r"cascade.heads.\1.classifier.\2"),
+    (r"roi_heads\.box_predictor\.(\d+)\.bbox_pred\.(.*)", r"cascade.heads.\1.regressor.\2"),
+    (r"roi_heads\.mask_head\.deconv\.(.*)", r"mask_head.upsample.\1"),
+    (r"roi_heads\.mask_head\.predictor\.(.*)", r"mask_head.predictor.\1"),
+)
+"""Official name -> our name, first match wins; pyramid and mask convolutions are renumbered below."""
+
+_UNUSED = re.compile(
+    r".*\.num_batches_tracked|backbone\.bottom_up\.base\.fc\.(weight|bias)|.*\.relative_position_index"
+    r"|roi_heads\.box_predictor\.[1-9]\d*\.freq_weight|pixel_(mean|std)|.*\.anchor_generator\..*"
+)
+"""Entries that hold nothing the network needs: counters, the R50's ImageNet classifier, indices that we compute."""
+
+_FREQUENCIES = "roi_heads.box_predictor.0.freq_weight"
+_CLASSIFIER = "roi_heads.box_predictor.0.cls_score.weight"
+
+
+def our_name(official: str) -> str | None:
+    """Return our state-dict name for an official one, or None when there is none."""
+    if official == _FREQUENCIES:
+        return "cascade.class_weight_C"
+    if match := re.fullmatch(r"backbone\.fpn_(lateral|output)(\d)\.(.*)", official):
+        return f"pyramid.{match[1]}.{int(match[2]) - 3}.{match[3]}"
+    if match := re.fullmatch(r"roi_heads\.mask_head\.mask_fcn(\d)\.(.*)", official):
+        return f"mask_head.convs.{int(match[1]) - 1}.{match[2]}"
+    for pattern, replacement in _RENAMES:
+        if re.fullmatch(pattern, official):
+            return re.sub(pattern, replacement, official)
+    return None
+
+
+def read_checkpoint(path: Path | str) -> dict[str, Tensor]:
+    """Read the weights of a ``.pth`` checkpoint without running any code in it.
+
+    Takes ``model_ema`` where there is one, as the official ``--eval-only`` does, else ``model``, else the file's own dict.
+
+    Raises:
+        InputError: no such file, not a checkpoint, or one that needs pickled code.
+    """
+    try:
+        content = torch.load(Path(path), map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"checkpoint {path} cannot be read as plain weights: {first_line}") from error
+    return select_weights(content, str(path))
+
+
+def select_weights(content: Any, origin: str) -> dict[str, Tensor]:
+    """Pick the weights out of a loaded checkpoint and strip the ``module.`` of distributed training from their names.
+
+    Raises:
+        InputError: the content holds no dict of tensors.
+    """
+    if isinstance(content, Mapping):
+        for key in ("model_ema", "model", "state_dict"):
+            if isinstance(content.get(key), Mapping) and content[key]:
+                content = content[key]
+                break
+    if not isinstance(content, Mapping) or not content:
+        raise InputError(
+            f"{origin} holds no state dict; give a checkpoint with 'model' or 'model_ema', or a state dict itself"
+        )
+    weights = {str(name).removeprefix("module."): torch.as_tensor(value) for name, value in content.items()}
+    return weights
+
+
+def infer_config(weights: Mapping[str, Tensor]) -> CenterNet2Config:
+    """Tell R50 from Swin-L, and the number of classes, from official names and shapes.
+
+    Raises:
+        InputError: neither backbone's first layer is there, or the classifier is missing.
+    """
+    if _CLASSIFIER not in weights:
+        raise InputError(f"the checkpoint has no {_CLASSIFIER!r}, so it is no CenterNet2 with a plain classifier")
+    num_classes = weights[_CLASSIFIER].shape[0] - 1
+    if "backbone.bottom_up.base.conv1.weight" in weights:
+        return centernet2_r50(num_classes)
+    if "backbone.bottom_up.patch_embed.proj.weight" in weights:
+        return centernet2_swinl(num_classes)
+    raise InputError("the checkpoint has neither a ResNet-50 nor a Swin backbone; pass the config it belongs to")
+
+
+def load_official(
+    path_or_state_dict: Path | str | Mapping[str, Any], config: CenterNet2Config | None = None
+) -> CenterNet2:
+    """Build a CenterNet2 with published weights (CenterNet2, X-Paste, MRCA, BSGAL: same names).
+
+    Args:
+        path_or_state_dict: a ``.pth`` file, a loaded checkpoint, or a state dict of tensors or arrays by official name.
+        config: which network; by default R50 or Swin-L is told from the names.
+    Returns:
+        The network on the CPU in evaluation mode. ``freq_weight``, if there, becomes the class weight of the federated loss.
+    Raises:
+        InputError: unreadable, or entries are missing, unexpected or of another shape; the message names them.
+    """
+    if isinstance(path_or_state_dict, str | Path):
+        origin, weights = str(path_or_state_dict), read_checkpoint(path_or_state_dict)
+    else:
+        origin, weights = "the state dict", select_weights(path_or_state_dict, "the state dict")
+    model = CenterNet2(config or infer_config(weights), torch.Generator().manual_seed(0))
+    state = model.state_dict()
+    renamed = {name: (our_name(name), value) for name, value in weights.items() if not _UNUSED.fullmatch(name)}
+    problems = list(_problems(renamed, state))
+    if problems:
+        raise InputError(f"{origin} does not fit the CenterNet2 that was asked for: " + "; ".join(problems))
+    with torch.no_grad():
+        for ours, value in renamed.values():
+            assert ours is not None
+            state[ours].copy_(value)
+    return model.eval()
+
+
+def _problems(renamed: Mapping[str, tuple[str | None, Tensor]], state: Mapping[str, Tensor]) -> Iterator[str]:
+    optional = {"cascade.class_weight_C"} | {name for name in state if name.endswith("num_batches_tracked")}
+    found = {ours for ours, _ in renamed.values()}
+    missing = [name for name in state if name not in found and name not in optional]
+    unexpected = [name for name, (ours, _) in renamed.items() if ours is None or ours not in state]
+    shapes = [
+        f"{name} {tuple(value.shape)} instead of {tuple(state[ours].shape)}"
+        for name, (ours, value) in renamed.items()
+        if ours is not None and ours in state and value.shape != state[ours].shape
+    ]
+    for what, names in (
+        ("missing (our names for them)", missing),
+        ("unexpected", unexpected),
+        ("of another shape", shapes),
+    ):
+        if names:
+            more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+            yield f"{len(names)} {what}: {', '.join(names[:8])}{more}"

@@ -1,0 +1,1 @@
+"""Parts of a training loop that several papers share: recipe, schedule, averaged weights, sampler."""

@@ -1,0 +1,64 @@
+"""Exponential moving average of a network's weights."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+class ExponentialMovingAverage(Generic[ModuleT]):
+    """A second copy of a network that follows the trained one slowly.
+
+    After each step: average <- decay * average + (1 - decay) * value, for every parameter and every floating-point buffer;
+    integer buffers are copied. The average is what is evaluated and what feeds back.
+
+    Source: section 6.5 [R]. ``warmup`` is our choice [C] for short trainings: step t (from 1) uses
+    min(decay, (1 + t) / (10 + t)), so that the initial weights are forgotten at once.
+    """
+
+    def __init__(self, model: ModuleT, decay: float = 0.999, warmup: bool = False) -> None:
+        """Start from a copy of ``model``; ``decay`` is in [0, 1)."""
+        assert 0 <= decay < 1, f"decay {decay} is outside [0, 1)"
+        self.decay = decay
+        self.warmup = warmup
+        self.steps = 0
+        self.model: ModuleT = copy.deepcopy(model).eval().requires_grad_(False)
+
+    def decay_at(self, step: int) -> float:
+        """Return the decay of a step counted from 1."""
+        return min(self.decay, (1 + step) / (10 + step)) if self.warmup else self.decay
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Take in the weights after one training step."""
+        self.steps += 1
+        averages, values = [], []
+        for average, value in zip(_tensors(self.model), _tensors(model), strict=True):
+            if average.is_floating_point():
+                averages.append(average)
+                values.append(value.detach())
+            else:
+                average.copy_(value)
+        torch._foreach_lerp_(averages, values, 1.0 - self.decay_at(self.steps))
+
+    def state(self) -> dict[str, int | dict[str, Tensor]]:
+        """Return the state of a checkpoint: number of steps and averaged tensors."""
+        return {"steps": self.steps, "model": dict(self.model.state_dict())}
+
+    def load_state(self, state: Mapping[str, int | dict[str, Tensor]]) -> None:
+        """Go on from a checkpoint."""
+        steps, tensors = state["steps"], state["model"]
+        assert isinstance(steps, int)
+        assert isinstance(tensors, dict)
+        self.steps = steps
+        self.model.load_state_dict(tensors)
+
+
+def _tensors(model: nn.Module) -> list[Tensor]:
+    return [*model.parameters(), *model.buffers()]

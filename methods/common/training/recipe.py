@@ -1,0 +1,66 @@
+"""A training recipe: optimiser, schedule, averaging, batch. Holds no torch until an optimiser is built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from methods.common.stage import Config
+from methods.common.training.schedule import warmup_cosine
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+NonNegative = Annotated[float, Field(ge=0)]
+
+
+class TrainingRecipe(Config):
+    """How a segmenter is trained. Defaults are those of the paper (section 6.5)."""
+
+    iterations: Annotated[int, Field(ge=1)] = 90_000
+    """Length of the schedule in optimiser steps; the cosine reaches 0 there. [R]"""
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    """Images a step, over all processes. [R]"""
+    base_lr: Annotated[float, Field(gt=0)] = 1e-4
+    """Learning rate of AdamW that the cosine starts from. [R]"""
+    weight_decay: NonNegative = 1e-4
+    """Of AdamW, on all parameters. [R][D]"""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Of AdamW. [D]"""
+    warmup_iterations: Annotated[int, Field(ge=0)] = 10_000
+    """Steps in which the rate rises linearly to the cosine. [D]"""
+    warmup_factor: Annotated[float, Field(ge=0, le=1)] = 1e-4
+    """Rate of the first step over ``base_lr``. [D]"""
+    clip_value: Annotated[float, Field(gt=0)] | None = 1.0
+    """Every element of every gradient is clipped to [-value, value]. [R][D]"""
+    backbone_autocast: Literal["none", "float16", "bfloat16"] = "float16"
+    """Precision of backbone and pyramid; float16 needs loss scaling and is left out on the CPU. Heads stay float32. [R]"""
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    """Decay of the averaged weights at every step. [R]"""
+    ema_warmup: bool = False
+    """Whether the decay starts low, for trainings of few steps. Our choice; the paper has none."""
+    repeat_threshold: Annotated[float, Field(ge=0, le=1)] = 0.001
+    """Classes in a smaller share of the images are repeated by the sampler. [R]"""
+
+    def learning_rate(self, iteration: int) -> float:
+        """Return the learning rate of an iteration counted from 0."""
+        return warmup_cosine(iteration, self.base_lr, self.iterations, self.warmup_iterations, self.warmup_factor)
+
+    def build_optimizer(self, model: nn.Module) -> torch.optim.AdamW:
+        """Return AdamW over all parameters that need a gradient, at the rate of iteration 0."""
+        import torch
+
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        return torch.optim.AdamW(
+            parameters, lr=self.learning_rate(0), betas=self.betas, weight_decay=self.weight_decay, fused=True
+        )
+
+    def autocast_dtype(self, device: torch.device) -> torch.dtype | None:
+        """Return the autocast type for a device, or None for full precision."""
+        import torch
+
+        if self.backbone_autocast == "bfloat16":
+            return torch.bfloat16
+        return torch.float16 if self.backbone_autocast == "float16" and device.type == "cuda" else None
