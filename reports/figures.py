@@ -33,6 +33,7 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.edgecolor": GREY,
     "axes.labelcolor": "#222222",
+    "figure.facecolor": "white",
     "axes.titlesize": 9.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
@@ -58,24 +59,30 @@ def drawing(height_in: float, width_in: float = WIDTH_IN) -> Iterator[Figure]:
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG below ``MAX_BYTES`` and without dates."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
-    buffer.seek(0)
-    with Image.open(buffer) as image:
-        save_image(image.convert("RGB"), path)
+    figure.savefig(buffer, format="rgba", dpi=DPI)
+    size = int(figure.bbox.width), int(figure.bbox.height)
+    save_image(Image.frombytes("RGBA", size, buffer.getvalue()).convert("RGB"), path)
 
 
 def save_image(image: Image.Image, path: Path) -> None:
     """Write an RGB image as PNG: with a palette when it is too large, then smaller until it fits."""
     data = _png(image)
+    if len(data) > MAX_BYTES:
+        data = _png(_with_palette(image))
     while len(data) > MAX_BYTES:
-        data = _png(image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE))
-        image = image.resize((image.width * 9 // 10, image.height * 9 // 10), Image.Resampling.LANCZOS)
+        share = 0.97 * (MAX_BYTES / len(data)) ** 0.5
+        image = image.resize((int(image.width * share), int(image.height * share)), Image.Resampling.LANCZOS)
+        data = _png(_with_palette(image))
     write_whole(path, data)
+
+
+def _with_palette(image: Image.Image) -> Image.Image:
+    return image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
 
 
 def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
+    image.save(buffer, format="PNG", compress_level=7)
     return buffer.getvalue()
 
 

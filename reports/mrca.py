@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from reports.figures import GREY, PALETTE, dot_plot, drawing, forest_plot, save_figure
+from reports.figures import GREY, PALETTE, WIDTH_IN, dot_plot, drawing, forest_plot, save_figure
 from reports.files import write_whole
 from reports.markdown import Figure, render
 from reports.records import BudgetRound, ClassInfo, ObjectSample, PastedSample, Report
@@ -141,7 +141,12 @@ def draw_budget(report: Report, path: Path) -> bool:
     rounds, mean_RC = mean_budget(budgets)
     with drawing(1.9 + 0.2 * len(rounds) + (0.9 if len(classes) <= _NAMED_CLASSES else 0)) as figure:
         top, heat = figure.subplots(2, 1, sharex=True, height_ratios=[1, 0.22 * len(rounds) + 0.6])
-        top.bar(range(len(classes)), [known.train_images for known in classes], width=0.8, color="#9a9a9a")
+        top.bar(
+            range(len(classes)),
+            [known.train_images for known in classes],
+            width=0.8 if len(classes) <= _NAMED_CLASSES else 1.0,
+            color="#9a9a9a",
+        )
         top.set_yscale("log")
         top.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         top.yaxis.set_minor_locator(NullLocator())
@@ -202,7 +207,7 @@ def draw_entropy(report: Report, path: Path) -> bool:
     backbones = [b for b in report.backbones if any(p.series in known and p.backbone == b.id for p in report.series)]
     if not backbones:
         return False
-    with drawing(3.0, width_in=3.0 + 3.0 * len(backbones)) as figure:
+    with drawing(3.0, width_in=min(WIDTH_IN, 3.0 + 3.0 * len(backbones))) as figure:
         panels = figure.subplots(1, len(backbones), squeeze=False)[0]
         for panel, backbone in zip(panels, backbones, strict=True):
             for series, label, colour in _SERIES:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from PIL import Image
 
-from reports.figures import GREY, PALETTE, drawing, save_figure
+from reports.figures import DPI, GREY, PALETTE, drawing, save_figure
 from reports.records import ObjectSample, PastedSample
+
+ItemT = TypeVar("ItemT")
 
 _BACKDROP = (222, 222, 222)
 """Light grey behind cut-outs, so that white objects and holes in a mask are seen."""
+_TILE, _PITCH, _MARGIN = 72, 90, 80
+"""Pixels: side of a shown object, distance between two, room for the round at the left."""
 _PASTED, _REAL = PALETTE[1], PALETTE[5]
 
 
@@ -32,27 +37,43 @@ def object_sheet(objects: Sequence[ObjectSample], path: Path, columns: int = 10,
     rounds = _thinned(rounds, max_rounds)
     rows = [[sample for sample in objects if sample.round == number][:columns] for number in rounds]
     columns = max(len(row) for row in rows)
-    with drawing(0.95 * len(rows) + 0.1) as figure:
-        grid = figure.subplots(len(rows), columns, squeeze=False)
-        for number, row, panels in zip(rounds, rows, grid, strict=True):
-            _object_row(row, panels)
-            panels[0].set_ylabel(f"round {number}", rotation=0, ha="right", va="center", labelpad=8)
+    height, width = _PITCH * len(rows), _PITCH * columns
+    with drawing(height / DPI, (width + _MARGIN) / DPI) as figure:
+        figure.set_layout_engine("none")  # one picture with text on it; laying out a panel a tile takes seconds
+        panel = figure.add_axes((0, 0, 1, 1))
+        panel.imshow(_tiled(rows, height, width), interpolation="nearest", extent=(0, width, height, 0))
+        _captions(panel, rounds, rows)
+        panel.set_xlim(-_MARGIN, width)
+        panel.set_ylim(height, 0)
+        panel.set_axis_off()
         save_figure(figure, path)
     return True
 
 
-def _thinned(rounds: list[int], most: int) -> list[int]:
-    if len(rounds) <= most:
-        return rounds
-    return [rounds[round(index * (len(rounds) - 1) / (most - 1))] for index in range(most)]
+def _tiled(rows: Sequence[Sequence[ObjectSample]], height: int, width: int) -> np.ndarray:
+    """Put every object into its place on white: uint8 (height, width, 3)."""
+    sheet = Image.new("RGB", (width, height), "white")
+    for y, row in enumerate(rows):
+        for x, sample in enumerate(row):
+            tile = _on_grey(sample.path).resize((_TILE, _TILE), Image.Resampling.LANCZOS)
+            sheet.paste(tile, (x * _PITCH, y * _PITCH))
+    return np.asarray(sheet)
 
 
-def _object_row(row: Sequence[ObjectSample], panels: Sequence[Axes]) -> None:
-    for place, panel in enumerate(panels):
-        _bare(panel)
-        if place < len(row):
-            panel.imshow(_on_grey(row[place].path), interpolation="nearest")
-            panel.set_xlabel(row[place].category.replace("_", " "), fontsize=7, color=GREY, labelpad=2)
+def _captions(panel: Axes, rounds: Sequence[int], rows: Sequence[Sequence[ObjectSample]]) -> None:
+    for y, (number, row) in enumerate(zip(rounds, rows, strict=True)):
+        panel.text(-0.15 * _PITCH, y * _PITCH + _TILE / 2, f"round {number}", ha="right", va="center")
+        for x, sample in enumerate(row):
+            name = sample.category.replace("_", " ")
+            place = x * _PITCH + _TILE / 2, y * _PITCH + _TILE + 3
+            panel.text(*place, name, fontsize=7, color=GREY, ha="center", va="top")
+
+
+def _thinned(items: Sequence[ItemT], most: int) -> list[ItemT]:
+    """Return at most ``most`` items, evenly spaced, first and last kept."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(index * (len(items) - 1) / (most - 1))] for index in range(most)]
 
 
 def _bare(panel: Axes) -> None:
@@ -62,23 +83,25 @@ def _bare(panel: Axes) -> None:
         spine.set_visible(False)
 
 
-def _on_grey(path: Path) -> np.ndarray:
-    """Read an image and put it, centred in a square, on light grey: uint8 (S, S, 3)."""
+def _on_grey(path: Path) -> Image.Image:
+    """Read an image and put it, centred in a square, on light grey."""
     with Image.open(path) as image:
         cut_out = image.convert("RGBA")
     side = max(cut_out.size)
     canvas = Image.new("RGBA", (side, side), (*_BACKDROP, 255))
     canvas.alpha_composite(cut_out, ((side - cut_out.width) // 2, (side - cut_out.height) // 2))
-    return np.asarray(canvas.convert("RGB"))
+    return canvas.convert("RGB")
 
 
 def pasted_sheet(samples: Sequence[PastedSample], path: Path, columns: int = 4, most: int = 8) -> bool:
     """Draw training images as the segmenter sees them, pasted masks in orange, real ones in blue.
 
+    More than ``most`` samples are thinned evenly.
+
     Returns:
         False, and no file, when there is nothing to draw.
     """
-    shown = list(samples)[:most]
+    shown = _thinned(samples, most)
     if not shown:
         return False
     rows = -(-len(shown) // columns)

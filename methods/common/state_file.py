@@ -4,36 +4,46 @@ No pickle anywhere, so that a file from elsewhere cannot run code. A checkpoint'
 start of its SHA-256, hence one atomic rename both publishes and seals it.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as safetensors_bytes
 
 from methods.common.files import write_atomic
 
+if TYPE_CHECKING:  # a state without tensors is written and read without loading torch
+    import torch
+
 _CHECKPOINT_NAME = re.compile(r"step-(\d{9})-([0-9a-f]{16})\.safetensors")
+_Arrays = dict[str, "torch.Tensor | np.ndarray[Any, Any]"]
 
 
-def _pack(value: Any, tensors: dict[str, torch.Tensor], path: str) -> Any:
-    """Replace every tensor below ``value`` by a reference to its key."""
-    if isinstance(value, torch.Tensor):
-        tensors[path] = value.detach().to("cpu").contiguous().clone()
-        return {"$tensor": path}
-    if isinstance(value, np.ndarray):
-        tensors[path] = torch.from_numpy(np.ascontiguousarray(value)).clone()
-        return {"$array": path}
+def _is_tensor(value: Any) -> bool:
+    return "torch" in sys.modules and isinstance(value, sys.modules["torch"].Tensor)
+
+
+def _pack(value: Any, arrays: _Arrays, path: str) -> Any:
+    """Replace every tensor and array below ``value`` by a reference to its key."""
+    if _is_tensor(value) or isinstance(value, np.ndarray):
+        key = f"{len(arrays)}{path}"  # numbered, because {1: ...} and {"1": ...} have the same path
+        if _is_tensor(value):
+            arrays[key] = value.detach().to("cpu").contiguous().clone()
+            return {"$tensor": key}
+        arrays[key] = np.array(value, order="C", copy=True)
+        return {"$array": key}
     if isinstance(value, dict):
         # JSON knows text keys only, optimisers number theirs: keep pairs.
-        return {"$dict": [[key, _pack(item, tensors, f"{path}/{key}")] for key, item in value.items()]}
+        return {"$dict": [[_plain_key(key, path), _pack(item, arrays, f"{path}/{key}")] for key, item in value.items()]}
     if isinstance(value, list | tuple):
-        return [_pack(item, tensors, f"{path}/{index}") for index, item in enumerate(value)]
+        return [_pack(item, arrays, f"{path}/{index}") for index, item in enumerate(value)]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(
@@ -41,23 +51,40 @@ def _pack(value: Any, tensors: dict[str, torch.Tensor], path: str) -> Any:
     )
 
 
-def _unpack(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+def _plain_key(key: Any, path: str) -> str | int:
+    if isinstance(key, str | int):
+        return key
+    raise TypeError(f"state at {path or '/'} has the key {key!r}; use text or whole numbers")
+
+
+def _unpack(value: Any, arrays: _Arrays) -> Any:
     if isinstance(value, list):
-        return [_unpack(item, tensors) for item in value]
+        return [_unpack(item, arrays) for item in value]
     if isinstance(value, dict):
         if "$tensor" in value:
-            return tensors[value["$tensor"]]
+            return arrays[value["$tensor"]]
         if "$array" in value:
-            return tensors[value["$array"]].numpy()
-        return {key: _unpack(item, tensors) for key, item in value["$dict"]}
+            return np.asarray(arrays[value["$array"]])
+        return {key: _unpack(item, arrays) for key, item in value["$dict"]}
     return value
 
 
 def state_to_bytes(state: Any) -> bytes:
-    """Serialise a tree of dicts, lists, tensors, arrays, numbers and text (tuples come back as lists)."""
-    tensors: dict[str, torch.Tensor] = {}
-    tree = _pack(state, tensors, "")
-    return safetensors_bytes(tensors, metadata={"tree": json.dumps(tree)})
+    """Serialise a tree of dicts, lists, tensors, arrays, numbers and text (tuples come back as lists).
+
+    Raises:
+        TypeError: something else is in it; the message names the place.
+    """
+    arrays: _Arrays = {}
+    metadata = {"tree": json.dumps(_pack(state, arrays, ""))}
+    if any(_is_tensor(value) for value in arrays.values()):
+        import torch
+        from safetensors.torch import save
+
+        return save({key: torch.as_tensor(value) for key, value in arrays.items()}, metadata=metadata)
+    from safetensors.numpy import save as save_arrays
+
+    return save_arrays({key: np.asarray(value) for key, value in arrays.items()}, metadata=metadata)
 
 
 def load_state(path: Path) -> Any:
@@ -67,12 +94,14 @@ def load_state(path: Path) -> Any:
         ValueError: the file is torn or is not a state file.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            tree = json.loads((file.metadata() or {})["tree"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        with safe_open(path, framework="np") as file:
+            text = (file.metadata() or {})["tree"]
+        tree = json.loads(text)
+        with safe_open(path, framework="pt" if '"$tensor"' in text else "np") as file:
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+        return _unpack(tree, arrays)
+    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not a readable state file ({error}); delete it and run again") from error
-    return _unpack(tree, tensors)
 
 
 def save_state(path: Path, state: Any) -> None:

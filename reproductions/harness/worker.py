@@ -73,8 +73,9 @@ class Worker:
             return None
 
     def _one_pass(self, waiting: dict[str, CellSpec]) -> bool:
-        """Drop settled cells, then do the first that is ready and free. True when something was done."""
+        """Drop settled cells, then do the first that is ready and free. True when something has changed."""
         listing = self.store.listing()
+        num_waiting = len(waiting)
         for cell_id, spec in list(waiting.items()):
             if self._is_finished(spec, listing) or self._is_hopeless(spec, listing):
                 del waiting[cell_id]
@@ -82,7 +83,7 @@ class Worker:
                 return True
             if self.stop.is_set:
                 break
-        return False
+        return len(waiting) < num_waiting
 
     def _is_finished(self, spec: CellSpec, listing: Listing) -> bool:
         if spec.id in self._finished:
@@ -253,7 +254,10 @@ def _fix_global_randomness() -> None:
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed(0)
     if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(_TORCH_DEFAULT_SEED)
+        torch = sys.modules["torch"]
+        torch.default_generator.manual_seed(_TORCH_DEFAULT_SEED)
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(_TORCH_DEFAULT_SEED)
 
 
 def run_cells(store_root: str, cell_ids: Sequence[str], run_id: str) -> None:

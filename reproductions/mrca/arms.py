@@ -37,7 +37,10 @@ ARMS = (
         needs="generator",
     ),
     ArmInfo(
-        "mrca", "MRCA", "Rounds with budget, entropy guidance, unique mapping and resizing by feedback.", needs="generator"
+        "mrca",
+        "MRCA",
+        "Rounds with budget, entropy guidance, unique mapping and resizing by feedback.",
+        needs="generator",
     ),
     ArmInfo(
         "mrca_given_pool",

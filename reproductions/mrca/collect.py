@@ -57,7 +57,11 @@ class Collector:
         """Return everything that is there; what was not run is left out."""
         return Report(
             run=run,
-            arms=tuple(Arm(id=arm.id, title=arm.title, what=arm.what, control=arm.control) for arm in ARMS if arm.id in self.arms),
+            arms=tuple(
+                Arm(id=arm.id, title=arm.title, what=arm.what, control=arm.control)
+                for arm in ARMS
+                if arm.id in self.arms
+            ),
             backbones=(Backbone(id=self.backbone, title=_BACKBONES[self.backbone]),),
             metrics=METRICS,
             results=tuple(self._results()),
@@ -118,7 +122,9 @@ class Collector:
                     for name in ("AP", "APr", "APc", "APf")
                     for kind in ("box", "mask")
                 }
-                yield Result(arm=arm, backbone=self.backbone, seed=planner.index, metrics=metrics, cells=(cells.evaluation.id,))
+                yield Result(
+                    arm=arm, backbone=self.backbone, seed=planner.index, metrics=metrics, cells=(cells.evaluation.id,)
+                )
 
     def _costs(self) -> Iterator[Cost]:
         for planner, arm, cells in self._each():
@@ -131,7 +137,9 @@ class Collector:
                 arm=arm,
                 backbone=self.backbone,
                 seed=planner.index,
-                objects_generated=cells.equal_objects if cells.equal_objects is not None and cells.images else generated,
+                objects_generated=cells.equal_objects
+                if cells.equal_objects is not None and cells.images
+                else generated,
                 objects_accepted=sum(sum(self.store.record(cell)["accepted"].values()) for cell in cells.pools),
                 denoiser_calls=sum(self.store.record(cell)["denoiser_calls"] for cell in cells.images),
                 warmup_iterations=self.store.record(cells.trains[0])["iterations"] if len(cells.trains) > 1 else 0,
@@ -232,8 +240,6 @@ class Collector:
                         pasted=tuple(note["pasted"]),
                         names={int(key): name for key, name in note["names"].items()},
                     )
-
-
 
 
 def _finished(provenance: dict[str, Any]) -> str:

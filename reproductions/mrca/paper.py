@@ -13,8 +13,8 @@ from reproductions.harness.fingerprint import Fingerprints
 from reproductions.harness.plan import Plan
 from reproductions.mrca import study as studies
 from reproductions.mrca.arms import ARMS, ArmId
-from reproductions.mrca.plan import SeedPlanner
 from reproductions.mrca.places import Place, places
+from reproductions.mrca.plan import SeedPlanner
 from reproductions.mrca.study import StudyConfig
 from reproductions.paper import Need, Request
 from reproductions.settings import changed
@@ -75,7 +75,9 @@ class MrcaPaper:
         fingerprints = Fingerprints(memory)
         found = []
         for study in self.studies(request):
-            external = {place.role: _external(place, fingerprints) for place in places(request, study)}
+            external = {
+                place.role: _external(place, fingerprints) for place in places(request, study, self.arms(request))
+            }
             found.append(tuple(SeedPlanner(study, index, external) for index in range(request.num_seeds)))
         fingerprints.save()
         return tuple(found)
@@ -94,7 +96,11 @@ class MrcaPaper:
 
     def needs(self, request: Request) -> Sequence[Need]:
         """Return what must come from outside, found or not."""
-        unique = {(place.role, place.path): place for study in self.studies(request) for place in places(request, study)}
+        unique = {
+            (place.role, place.path): place
+            for study in self.studies(request)
+            for place in places(request, study, self.arms(request))
+        }
         return [Need(place.what, str(place.path), place.path.exists(), place.remedy) for place in unique.values()]
 
     def report(self, request: Request, plan: Plan, out: Path) -> Path:
@@ -118,7 +124,9 @@ def _num_classes(data: Path) -> int:
     """
     for name in ("train.json", "val.json"):
         if not (data / name).is_file():
-            raise InputError(f"--data {data} has no {name}; own data are a folder with train.json, val.json and the images")
+            raise InputError(
+                f"--data {data} has no {name}; own data are a folder with train.json, val.json and the images"
+            )
     try:
         categories = json.loads((data / "train.json").read_text())["categories"]
         ids = {category["id"] for category in categories}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from reproductions.mrca.arms import ARMS, ArmId
 from reproductions.mrca.study import StudyConfig
 from reproductions.paper import Request
 
@@ -26,9 +28,10 @@ class Place:
     remedy: str
 
 
-def places(request: Request, study: StudyConfig) -> tuple[Place, ...]:
-    """List what the study needs, by role. Nothing is looked up yet."""
-    found = [*_data(request), *_objects(request)]
+def places(request: Request, study: StudyConfig, arms: Collection[ArmId]) -> tuple[Place, ...]:
+    """List what these arms of the study need, by role. Nothing is looked up yet."""
+    pastes = any(arm.needs != "nothing" for arm in ARMS if arm.id in arms)
+    found = [*_data(request), *(_objects(request) if pastes else [])]
     return (*found, *_backbone(study)) if request.tier == "paper" and request.data is None else tuple(found)
 
 
@@ -51,12 +54,16 @@ def _data(request: Request) -> list[Place]:
 
 def _objects(request: Request) -> list[Place]:
     if request.objects is not None:
-        return [Place("objects", "your cut-outs", request.objects, "name a folder with one folder of RGBA PNGs a class")]
+        return [
+            Place("objects", "your cut-outs", request.objects, "name a folder with one folder of RGBA PNGs a class")
+        ]
     if request.tier == "paper":
         root = Path(os.environ.get(_WEIGHTS_VARIABLE, "weights"))
         remedy = "download it (docs/cluster.md tells from where) or name the parent folder in " + _WEIGHTS_VARIABLE
         return [
-            Place("generator", "text-to-image generator", request.generator or root / "stable-diffusion-3-medium", remedy),
+            Place(
+                "generator", "text-to-image generator", request.generator or root / "stable-diffusion-3-medium", remedy
+            ),
             Place("cutter", "BiRefNet", root / "BiRefNet", remedy),
             Place("clip", "CLIP ViT-L/14", root / "clip-vit-large-patch14", remedy),
         ]
@@ -71,4 +78,11 @@ def _objects(request: Request) -> list[Place]:
 def _backbone(study: StudyConfig) -> list[Place]:
     root = Path(os.environ.get(_WEIGHTS_VARIABLE, "weights"))
     name = "resnet50_miil_21k.pth" if study.backbone == "resnet50" else "swin_large_patch4_window12_384_22k.pth"
-    return [Place("backbone", f"pretrained {study.backbone}", root / name, f"put {name} there, or name the folder in {_WEIGHTS_VARIABLE}")]
+    return [
+        Place(
+            "backbone",
+            f"pretrained {study.backbone}",
+            root / name,
+            f"put {name} there, or name the folder in {_WEIGHTS_VARIABLE}",
+        )
+    ]

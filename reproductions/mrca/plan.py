@@ -65,7 +65,7 @@ class SeedPlanner:
 
     @property
     def seeds(self) -> Seeds:
-        """The data are the same for every seed, as LVIS is; generation and training differ. (deviation D37)"""
+        """Data are the same for every seed, as LVIS is; generation and training differ (deviation ledger)."""
         return Seeds(data=0, generation=self.index, training=self.index)
 
     def arm(self, arm: ArmId) -> ArmCells:
@@ -260,7 +260,9 @@ class SeedPlanner:
         for plan in plans:
             name = f"{arm}/round{plan.number}"
             budget, images, pools[plan.number] = (
-                (None, None, self._given_pool) if given_pool else self._make_objects(name, plan, models, feedback, pools)
+                (None, None, self._given_pool)
+                if given_pool
+                else self._make_objects(name, plan, models, feedback, pools)
             )
             models[plan.number] = self._train_round(name, plan, models, feedback, pools, given_pool)
             if plan.number in needed:

@@ -34,9 +34,7 @@ def _folder(request: Request, study: StudyConfig, out: Path) -> Path:
     return out / study.backbone if request.tier == "paper" else out
 
 
-def _write(
-    paper: MrcaPaper, request: Request, plan: Plan, planners: tuple[SeedPlanner, ...], out: Path
-) -> Path:
+def _write(paper: MrcaPaper, request: Request, plan: Plan, planners: tuple[SeedPlanner, ...], out: Path) -> Path:
     study = planners[0].study
     pictures = out / paper.id / request.tier / "objects"
     collector = Collector(request.store, planners, paper.arms(request), pictures)
@@ -64,7 +62,9 @@ def _settings(study: StudyConfig) -> dict[str, str]:
     """Facts that a reader must know to read the numbers."""
     rounds = study.mrca.rounds
     return {
-        "feedback split": "held-out training images" if study.split.feedback_split == "heldout_train" else "val, as released",
+        "feedback split": "held-out training images"
+        if study.split.feedback_split == "heldout_train"
+        else "val, as released",
         "feedback lag": str(rounds.feedback_lag),
         "rounds x objects": f"{rounds.num_rounds} x {rounds.objects_per_round}",
         "X-Paste objects": f"{study.xpaste.objects_per_class * study.segmenter.num_classes}",

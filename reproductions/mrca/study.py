@@ -1,16 +1,259 @@
 """The complete typed config of one table at one tier, and the functions that return them.
 
-``smoke`` and ``mini`` differ from ``paper`` in sizes, step counts and checkpoint places, never in code path.
+``smoke`` and ``mini`` differ from ``paper`` in sizes, step counts and checkpoint places, never in code path. Values
+without a mark here are those of the specification; values of the small tiers are our choice (ledger entries of those tiers).
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from methods.common.miniature.lvis_view import DrawLvisConfig
 from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.centernet2.presets import centernet2_miniature, centernet2_r50, centernet2_swinl
 from methods.common.stage import Config
 from methods.common.training.recipe import TrainingRecipe
+from methods.mrca.augment import AugmentConfig
+from methods.mrca.budget import BudgetConfig
+from methods.mrca.cut import CutConfig
+from methods.mrca.guidance import GuidanceConfig
+from methods.mrca.paste import PasteConfig
+from methods.mrca.prompts import XPASTE_TEMPLATE, PromptConfig
+from methods.mrca.rounds import RoundsConfig
+from methods.mrca.size_model import PasteSizeConfig
+from methods.mrca.stages.cut import CutStageConfig, MrcaCutting, XPasteCutting
+from methods.mrca.stages.entropy import EntropyConfig
+from methods.mrca.stages.evaluate import EvaluateConfig
+from methods.mrca.stages.generate import GenerateConfig
+from methods.mrca.stages.import_objects import ImportObjectsConfig
+from methods.mrca.stages.pasting import MrcaPasting, XPastePasting
+from methods.mrca.stages.split import SplitConfig
+from methods.mrca.xpaste import XPasteFilterConfig, XPasteSamplerConfig
+from reproductions.paper import Tier
+
+
+class MrcaConfig(Config):
+    """What MRCA adds to plain training."""
+
+    rounds: RoundsConfig = RoundsConfig()
+    """Rounds, objects and iterations a round, feedback lag."""
+    budget: BudgetConfig = BudgetConfig()
+    """Class-wise budget."""
+    generation: GenerateConfig = GenerateConfig(guidance=GuidanceConfig())
+    """Entropy-guided sampling; rounds without a model to ask are unguided."""
+    cutting: CutStageConfig = CutStageConfig()
+    """Cutting and filtering."""
+    pasting: MrcaPasting = MrcaPasting()
+    """Unique mapping, resizing, pasting."""
+
+
+class XPasteConfig(Config):
+    """X-Paste: one large pool, random pasting."""
+
+    objects_per_class: int = Field(default=1000, ge=1)
+    """Images generated for each class. [B]"""
+    num_shards: int = Field(default=64, ge=1)
+    """Cells that generate the pool."""
+    generation: GenerateConfig = GenerateConfig(
+        pool="xpaste", prompts=PromptConfig(templates=(XPASTE_TEMPLATE,)), num_steps=50, guidance_scale=7.5
+    )
+    """Plain sampling. [B]"""
+    cutting: CutStageConfig = CutStageConfig(rule=XPasteCutting())
+    """Cutting and filtering."""
+    pasting: XPastePasting = XPastePasting()
+    """Sampling and pasting."""
+    from_warm_up: bool = False
+    """Start from M_0 as MRCA does, or from pretrained weights as in Table 1 (inferred)."""
+
+
+class StudyConfig(Config):
+    """Everything behind the arms of one table."""
+
+    backbone: Literal["miniature", "resnet50", "swinl"]
+    """Which segmenter; the column group of the tables."""
+    world: DrawLvisConfig | None = None
+    """The miniature world to draw, or None for data from outside."""
+    split: SplitConfig = SplitConfig()
+    """Held-out feedback images."""
+    segmenter: CenterNet2Config
+    """The network."""
+    recipe: TrainingRecipe = TrainingRecipe()
+    """Its training; the number of iterations is set by the phases below."""
+    augmentation: AugmentConfig = AugmentConfig()
+    """Of real images."""
+    evaluation: EvaluateConfig = EvaluateConfig()
+    """Test-time size."""
+    warm_up_iterations: int = Field(default=90_000, ge=1)
+    """Length of the training that gives M_0. [C]"""
+    no_aug_iterations: int = Field(default=90_000, ge=1)
+    """Length of the "No Aug." row's training."""
+    main_iterations: int = Field(default=90_000, ge=1)
+    """Length of each other arm's own training."""
+    mrca: MrcaConfig = MrcaConfig()
+    """MRCA."""
+    xpaste: XPasteConfig = XPasteConfig()
+    """X-Paste."""
+    given_objects: ImportObjectsConfig = ImportObjectsConfig()
+    """Reading of own cut-outs."""
+    entropy: EntropyConfig = EntropyConfig()
+    """The entropy figure."""
+    num_workers: int = Field(default=0, ge=0)
+    """Processes that prepare images for one training."""
+    num_samples: int = Field(default=4, ge=0)
+    """Training images kept as pictures for the report, an arm or round of the first seed."""
+    expected_train_s: float = Field(default=1.0, gt=0)
+    """Rough seconds an iteration; only for the order of work and the time left."""
+    expected_image_s: float = Field(default=1.0, gt=0)
+    """Rough seconds an image of plain sampling."""
+    expected_cut_s: float = Field(default=0.1, gt=0)
+    """Rough seconds an image of cutting and filtering."""
+    expected_evaluate_s: float = Field(default=3600.0, gt=0)
+    """Rough seconds of an evaluation on val."""
+
+    @model_validator(mode="after")
+    def _rounds_fill_the_main_phase(self) -> Self:
+        rounds = self.mrca.rounds
+        if rounds.num_rounds * rounds.iterations_per_round != self.main_iterations:
+            raise ValueError(
+                f"{rounds.num_rounds} rounds of {rounds.iterations_per_round} iterations are not main_iterations = "
+                f"{self.main_iterations}; set mrca.rounds.iterations_per_round too, so that arms stay equally long"
+            )
+        return self
+
+
+def paper_r50() -> StudyConfig:
+    """Table 1: ResNet-50 on LVIS v1. The X-Paste row trains 90,000 iterations from ImageNet-21K weights (inferred)."""
+    return StudyConfig(backbone="resnet50", segmenter=centernet2_r50(), num_workers=8)
+
+
+def paper_swinl() -> StudyConfig:
+    """Table 2: Swin-L on LVIS v1. MRCA adds 90,000 iterations to the warm-up's, all baselines train 180,000."""
+    mrca = MrcaConfig(rounds=RoundsConfig(iterations_per_round=9000))
+    return StudyConfig(
+        backbone="swinl",
+        segmenter=centernet2_swinl(),
+        augmentation=AugmentConfig(size_px=896),
+        no_aug_iterations=180_000,
+        xpaste=XPasteConfig(from_warm_up=True),
+        mrca=mrca,
+        num_workers=16,
+    )
+
+
+_MINI_SIZE = PasteSizeConfig(min_length_px=8.0, min_side_px=5)
+"""Sides in pixels of an 80 px image, where the papers' are for 640 px."""
+_MINI_PASTE = PasteConfig(box_tolerance_px=2.0, min_visible_px=25)
+"""Likewise."""
+
+
+def mini() -> StudyConfig:
+    """The claims on the miniature world: about 20 minutes on two cores with three seeds."""
+    return StudyConfig(
+        backbone="miniature",
+        world=DrawLvisConfig(),
+        split=SplitConfig(heldout_fraction=0.15),
+        segmenter=centernet2_miniature(num_classes=36),
+        recipe=TrainingRecipe(
+            batch_size=8,
+            base_lr=1e-3,
+            warmup_iterations=40,
+            backbone_autocast="none",
+            ema_decay=0.98,
+            ema_warmup=True,
+            repeat_threshold=0.175,
+        ),
+        augmentation=AugmentConfig(size_px=80, min_scale=0.8, max_scale=1.25),
+        evaluation=EvaluateConfig(short_side_px=80, long_side_px=80, batch_size=8),
+        warm_up_iterations=480,
+        no_aug_iterations=480,
+        main_iterations=480,
+        mrca=MrcaConfig(
+            rounds=RoundsConfig(num_rounds=4, objects_per_round=108, iterations_per_round=120),
+            generation=_mini_generation(GenerateConfig(guidance=GuidanceConfig(), guidance_scale=4.0)),
+            cutting=CutStageConfig(rule=MrcaCutting(filter=CutConfig(min_clip_score=25.0)), batch_size=32),
+            pasting=MrcaPasting(size=_MINI_SIZE, paste=_MINI_PASTE),
+        ),
+        xpaste=XPasteConfig(
+            objects_per_class=120,
+            num_shards=6,
+            generation=_mini_generation(
+                GenerateConfig(pool="xpaste", prompts=PromptConfig(templates=(XPASTE_TEMPLATE,)), guidance_scale=4.0)
+            ),
+            cutting=CutStageConfig(rule=XPasteCutting(filter=XPasteFilterConfig(max_clip_bar=21.0)), batch_size=32),
+            pasting=XPastePasting(
+                sampler=XPasteSamplerConfig(max_objects_per_image=5), size=_MINI_SIZE, paste=_MINI_PASTE
+            ),
+            from_warm_up=True,
+        ),
+        expected_train_s=0.15,
+        expected_image_s=0.07,
+        expected_cut_s=0.012,
+        expected_evaluate_s=6.0,
+    )
+
+
+def _mini_generation(config: GenerateConfig) -> GenerateConfig:
+    """Sampling with the miniature generator: 64 px, 10 steps, in float32."""
+    return config.model_copy(
+        update={"num_steps": 10, "size_px": 64, "precision": "float32", "batch_size": 12, "images_per_shard": 48}
+    )
+
+
+def smoke() -> StudyConfig:
+    """Every code path of every arm in about a minute; the numbers mean nothing."""
+    study = mini()
+    fewer_steps = {"num_steps": 6}
+    return study.model_copy(
+        update={
+            "world": DrawLvisConfig(num_train_images=60, num_val_images=12),
+            "recipe": study.recipe.model_copy(update={"batch_size": 2, "warmup_iterations": 1}),
+            "warm_up_iterations": 3,
+            "no_aug_iterations": 3,
+            "main_iterations": 6,
+            "mrca": study.mrca.model_copy(
+                update={
+                    "rounds": RoundsConfig(num_rounds=3, objects_per_round=9, iterations_per_round=2),
+                    "generation": study.mrca.generation.model_copy(update=fewer_steps),
+                    "cutting": CutStageConfig(rule=MrcaCutting(filter=CutConfig(min_clip_score=-100.0))),
+                }
+            ),
+            "xpaste": study.xpaste.model_copy(
+                update={
+                    "objects_per_class": 1,
+                    "num_shards": 2,
+                    "generation": study.xpaste.generation.model_copy(update=fewer_steps),
+                }
+            ),
+            "num_samples": 2,
+            "expected_evaluate_s": 1.0,
+        }
+    )
+
+
+def own_data(num_classes: int, tier: Tier) -> StudyConfig:
+    """A user's own LVIS-layout data with the miniature segmenter at 128 px; smoke only checks that everything runs."""
+    if tier == "smoke":
+        return smoke().model_copy(update={"world": None, "segmenter": centernet2_miniature(num_classes)})
+    study = mini()
+    size = PasteSizeConfig(min_length_px=8.0, min_side_px=5)
+    paste = PasteConfig(box_tolerance_px=2.0, min_visible_px=40)
+    return study.model_copy(
+        update={
+            "world": None,
+            "segmenter": centernet2_miniature(num_classes),
+            "augmentation": AugmentConfig(size_px=128, min_scale=0.7, max_scale=1.4),
+            "evaluation": EvaluateConfig(short_side_px=128, long_side_px=256, batch_size=4),
+            "mrca": study.mrca.model_copy(update={"pasting": MrcaPasting(size=size, paste=paste)}),
+            "xpaste": study.xpaste.model_copy(
+                update={
+                    "pasting": XPastePasting(
+                        sampler=XPasteSamplerConfig(max_objects_per_image=5), size=size, paste=paste
+                    )
+                }
+            ),
+            "expected_train_s": 0.4,
+            "expected_evaluate_s": 12.0,
+        }
+    )

@@ -1,23 +1,44 @@
-"""Toy stages with the shapes of the real ones: write files, train step by step, generate shard by shard."""
+"""Toy stages with the shapes of the real ones (write files, train step by step, generate shard by shard), and plans."""
 
+import json
 import os
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 from pydantic import Field
 
 from methods.common.errors import InputError
+from methods.common.seeds import Seeds
 from methods.common.stage import Config, Context, Inputs, Record, Stage
+from reproductions.harness.cell import Cell
+from reproductions.harness.plan import Plan
+from reproductions.harness.store import Store
+
+STORE_FILES = {"provenance.json", "seal.json"}
+"""Files of a finished cell that tell about the run and may differ between two runs."""
+
+
+def _tell(what: str) -> None:
+    """Append a line to the log that a test reads; one write, so that lines of several processes do not mix."""
+    if "SEGREPRO_TOY_LOG" in os.environ:
+        with Path(os.environ["SEGREPRO_TOY_LOG"]).open("ab", buffering=0) as file:
+            file.write(f"{what}\n".encode())
 
 
 class DrawConfig(Config):
     size: int = Field(default=8, ge=1)
     """How many numbers to draw."""
+    pause_s: float = 0.0
+    """Seconds to wait."""
 
 
 def draw(inputs: Inputs, config: DrawConfig, context: Context) -> Record:
     numbers = context.seeds.numpy("data", "draw").normal(size=config.size)
     np.savetxt(context.out / "numbers.txt", numbers)
+    time.sleep(config.pause_s)
+    _tell(f"draw {context.seeds.data}")
     return {"sum": float(numbers.sum())}
 
 
@@ -29,23 +50,52 @@ class WalkConfig(Config):
 
 
 def walk(inputs: Inputs, config: WalkConfig, context: Context) -> Record:
-    """Take random steps from a checkpoint on, as a training does."""
-    import torch
-
-    found = context.checkpoints.load()
-    step, state = found if found is not None else (0, {"position": torch.zeros(4, dtype=torch.float64)})
-    position = state["position"]
+    """Take random steps from a checkpoint on, as a training does, with a state that needs no torch."""
+    step, state = context.checkpoints.load() or (0, {"position": np.zeros(4), "path": []})
+    position, path = state["position"], state["path"]
     if inputs.folders("start") and step == 0:
-        position += inputs.record("start")["sum"]
+        position = position + inputs.record("start")["sum"]
     while step < config.steps:
-        position = position + torch.randn(4, generator=context.seeds.torch("training", step), dtype=torch.float64)
+        position = position + context.seeds.numpy("training", step).normal(size=4)
+        path.append(float(position[0]))
         step += 1
         time.sleep(config.step_s)
         if context.checkpoint_due():
-            context.checkpoints.save(step, {"position": position})
-        context.progress(step, config.steps, loss=float(position.norm()))
-    (context.out / "position.txt").write_text(repr(position.tolist()))
-    return {"norm": float(position.norm())}
+            context.checkpoints.save(step, {"position": position, "path": path})
+        context.progress(step, config.steps, loss=float(np.linalg.norm(position)))
+    (context.out / "path.txt").write_text("\n".join(map(repr, path)))
+    _tell(f"walk {context.seeds.training}")
+    return {"position": position.tolist()}
+
+
+class TrainConfig(Config):
+    steps: int = Field(default=4, ge=1)
+    """Optimiser steps."""
+
+
+def train(inputs: Inputs, config: TrainConfig, context: Context) -> Record:
+    """Train a real network with momentum and a random state that runs through the whole training."""
+    import torch
+
+    generator = context.seeds.torch("training", "noise")
+    weight = torch.randn(2, 3, generator=context.seeds.torch("training", "weights"), requires_grad=True)
+    momentum = torch.zeros(2, 3)
+    step, state = context.checkpoints.load() or (0, None)
+    if state is not None:
+        weight = state["weight"].requires_grad_()
+        momentum = state["momentum"]
+        generator.set_state(state["generator"])
+    while step < config.steps:
+        loss = torch.nn.functional.linear(torch.randn(5, 3, generator=generator), weight).square().mean()
+        [gradient] = torch.autograd.grad(loss, [weight])
+        momentum = 0.9 * momentum + gradient
+        weight = (weight - 0.1 * momentum).detach().requires_grad_()
+        step += 1
+        if context.checkpoint_due():
+            state = {"weight": weight, "momentum": momentum, "generator": generator.get_state()}
+            context.checkpoints.save(step, state)
+        context.progress(step, config.steps)
+    return {"weight": weight.tolist()}
 
 
 class ShardsConfig(Config):
@@ -66,27 +116,80 @@ def shards(inputs: Inputs, config: ShardsConfig, context: Context) -> Record:
         if context.checkpoint_due():
             context.checkpoints.save(index + 1, {})
         context.progress(index + 1, config.shards, "shards")
+    _tell(f"shards {context.seeds.generation}")
     return {"shards": config.shards}
 
 
 class FailConfig(Config):
     how: str = "error"
-    """input, error, kill, full or nan."""
+    """input, error, exit, kill, full, silent, nan, infinity or axis."""
 
 
 def fail(inputs: Inputs, config: FailConfig, context: Context) -> Record:
     if config.how == "input":
         raise InputError("the toy is broken; mend it")
+    if config.how == "exit":
+        sys.exit(3)
     if config.how == "kill":
         os.kill(os.getpid(), 9)
     if config.how == "full":
         raise OSError(28, "No space left on device")
     if config.how == "nan":
-        return {"value": float("nan")}
+        return {"scores": [1.0, {"AP": float("nan")}]}
+    if config.how == "type":
+        return {"value": np.float32(1)}
+    if config.how == "axis":
+        context.seeds.numpy("data")
     raise RuntimeError("boom")
 
 
 DRAW = Stage("toy_draw", 1, DrawConfig, draw, ("data",))
 WALK = Stage("toy_walk", 1, WalkConfig, walk, ("training",))
+TRAIN = Stage("toy_train", 1, TrainConfig, train, ("training",))
 SHARDS = Stage("toy_shards", 1, ShardsConfig, shards, ("generation",))
 FAIL = Stage("toy_fail", 1, FailConfig, fail)
+
+
+def draw_cell(seed: int = 0, **config: float) -> Cell:
+    return Cell(DRAW, DrawConfig(**config), Seeds(data=seed), f"draw/{seed}")
+
+
+def walk_cell(seed: int = 0, start: Cell | None = None, **config: float) -> Cell:
+    inputs = {"start": [start]} if start is not None else {}
+    return Cell(WALK, WalkConfig(**config), Seeds(training=seed), f"walk/{seed}", inputs)
+
+
+def train_cell(seed: int = 0, **config: int) -> Cell:
+    return Cell(TRAIN, TrainConfig(**config), Seeds(training=seed), f"train/{seed}")
+
+
+def shards_cell(seed: int = 0, **config: float) -> Cell:
+    return Cell(SHARDS, ShardsConfig(**config), Seeds(generation=seed), f"shards/{seed}")
+
+
+def fail_cell(how: str, start: Cell | None = None) -> Cell:
+    return Cell(FAIL, FailConfig(how=how), Seeds(), f"fail/{how}", {"start": [start]} if start is not None else {})
+
+
+def slow_plan() -> Plan:
+    """Two chains of about two seconds each, for tests that kill real processes."""
+    return Plan("slow", (walk_cell(0, draw_cell(), steps=40, step_s=0.05), shards_cell(0, shards=20, shard_s=0.1)))
+
+
+def outputs(plan: Plan, store: Store) -> dict[str, bytes]:
+    """Every file of every finished cell, but for those that tell about the run."""
+    return {
+        f"{cell.label}/{path.relative_to(store.cell_folder(cell))}": path.read_bytes()
+        for cell in plan
+        for path in sorted(store.cell_folder(cell).rglob("*"))
+        if path.is_file() and path.name not in STORE_FILES
+    }
+
+
+def main() -> None:
+    """Run :func:`slow_plan` in the store given, as ``segrepro run`` would: exit code, and one line a failure."""
+    from reproductions.harness.launcher import run_local
+
+    outcome = run_local(slow_plan(), Store.create(Path(sys.argv[1])), int(sys.argv[2]), lambda: None)
+    print(json.dumps([failure.message for failure in outcome.failures.values()]))
+    sys.exit(outcome.exit_code)

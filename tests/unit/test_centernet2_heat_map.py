@@ -65,7 +65,9 @@ def test_no_objects() -> None:
 
 
 def test_centre_on_the_border_stays_in_the_grid() -> None:
-    targets = cell_targets(torch.tensor([[90.0, 60, 102, 68]]), grid_of(), CONFIG)  # centre (96, 64) = the image's corner
+    targets = cell_targets(
+        torch.tensor([[90.0, 60, 102, 68]]), grid_of(), CONFIG
+    )  # centre (96, 64) = the image's corner
     assert targets.positive_P.tolist() == [7 * 12 + 11]
 
 

@@ -28,7 +28,9 @@ def test_labels_follow_the_largest_overlap() -> None:
 
 
 def test_everything_is_background_without_instances() -> None:
-    empty = InstanceTarget(torch.zeros(0, 4), torch.zeros(0, dtype=torch.long), torch.zeros(0, 40, 40, dtype=torch.bool))
+    empty = InstanceTarget(
+        torch.zeros(0, 4), torch.zeros(0, dtype=torch.long), torch.zeros(0, 40, 40, dtype=torch.bool)
+    )
     assert label_boxes(torch.rand(3, 4), empty, 0.6, background=7).labels_N.tolist() == [7, 7, 7]
 
 

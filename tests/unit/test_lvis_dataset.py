@@ -151,10 +151,14 @@ FAULTS: list[tuple[Callable[[dict[str, Any]], Any], list[str]]] = [
     (set_field("annotations", 1, "segmentation", runs_to_rle([0, 79], 8, 10)), ["annotation 2", "add up"]),
     (set_field("annotations", 1, "segmentation", {"size": [8, 10], "counts": "~~"}), ["annotation 2", "add up"]),
     (set_field("annotations", 1, "segmentation", {"size": [8, 10], "counts": [3, -3, 80]}), ["annotation 2", "add up"]),
+    (set_field("annotations", 1, "segmentation", {"size": None, "counts": "x"}), ["annotation 2", "has size None"]),
+    (set_field("annotations", 1, "segmentation", {"size": [8, 10], "counts": 3}), ["annotation 2", "counts"]),
     (set_field("annotations", 1, "segmentation", {"counts": "x"}), ["annotation 2", "`segmentation`"]),
     (lambda content: content.update(annotations=[]), ["no annotation"]),
     (lambda content: content.update(images=[], annotations=[]), ["`images` is empty"]),
     (lambda content: content.update(annotations={}), ["`annotations` is not a list"]),
+    (lambda content: content.update(categories=[]), ["`categories` is empty"]),
+    (lambda content: content.update(categories={"1": "a"}), ["`categories` is not a list"]),
     (lambda content: content.update(images=[3]), ["entry 0 of `images`"]),
 ]
 
@@ -249,12 +253,13 @@ def test_frequency_rule(count: int, group: str) -> None:
 masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12))
 
 
+@settings(deadline=None)
 @given(masks)
 def test_run_lengths_round_trip(mask_HW: np.ndarray) -> None:
     np.testing.assert_array_equal(decode_mask(encode_mask(mask_HW)), mask_HW)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(masks, max_size=6), st.integers(1, 4))
 def test_sums_of_runs_need_no_decoding(many: list[np.ndarray], block: int) -> None:
     sums = sum_runs([encode_mask(mask)["counts"] for mask in many], block)
@@ -263,6 +268,7 @@ def test_sums_of_runs_need_no_decoding(many: list[np.ndarray], block: int) -> No
     assert sums.covered.tolist() == [mask.size for mask in many]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=12))
 def test_no_text_passes_that_pycocotools_would_read_differently(text: str) -> None:
     if rle_fault({"size": [6, 5], "counts": text}, 6, 5) is None:
@@ -271,6 +277,7 @@ def test_no_text_passes_that_pycocotools_would_read_differently(text: str) -> No
         assert decoded.sum() == sum_runs([text]).area[0]
 
 
+@settings(deadline=None)
 @given(masks.filter(lambda mask: mask.any()))
 def test_annotation_from_mask_has_tight_box_and_area(mask_HW: np.ndarray) -> None:
     annotation = annotation_from_mask(1, 2, 3, mask_HW)

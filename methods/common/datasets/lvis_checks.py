@@ -62,12 +62,13 @@ class RecordTable:
 
     def __init__(self, file: Path, kind: str, records: Any) -> None:
         self.file, self.kind = file, kind
+        plural = "categories" if kind == "category" else f"{kind}s"
         if not isinstance(records, list):
-            raise InputError(f"{file}: `{kind}s` is not a list, so this is not an LVIS file; see docs/own-data.md")
+            raise InputError(f"{file}: `{plural}` is not a list, so this is not an LVIS file; see docs/own-data.md")
         self.records: Records = records
         for index, record in enumerate(records):
             if not isinstance(record, dict):
-                raise InputError(f"{file}: entry {index} of `{kind}s` is not an object; write it as in LVIS v1")
+                raise InputError(f"{file}: entry {index} of `{plural}` is not an object; write it as in LVIS v1")
 
     def blame(self, index: int, field: str, fault: str, remedy: str) -> NoReturn:
         """Raise the one sentence about one record."""
@@ -258,13 +259,12 @@ def _enclosed_area(point_Q2: NDArray[np.float64], start_P: NDArray[np.int64]) ->
 def _check_rle(table: RecordTable, row: int, value: dict[str, Any], height: int, width: int) -> dict[str, Any]:
     """Check form, size and plain run lists; the text of compressed masks is checked later, all at once."""
     counts = value.get("counts")
-    size = value.get("size")
-    if not isinstance(counts, str) or size != [height, width]:
-        fault = rle_fault(value, height, width)
-        if fault:
-            table.blame(row, "segmentation", fault, "encode the mask at the size of its image")
-        return dict(runs_to_rle(value["counts"], height, width))
-    return {"size": size, "counts": counts}
+    if isinstance(counts, str) and value.get("size") == [height, width]:
+        return {"size": [height, width], "counts": counts}
+    fault = rle_fault(value, height, width)
+    if fault:
+        table.blame(row, "segmentation", fault, "encode the mask at the size of its image")
+    return dict(runs_to_rle(value["counts"], height, width))
 
 
 def _check_rle_areas(table: RecordTable, rows: NDArray[np.int64], values: list[Any]) -> None:

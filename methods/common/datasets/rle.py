@@ -3,7 +3,7 @@
 Shape legend: H, W image; N masks; K numbers of a polygon (x0, y0, x1, y1, ...).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -119,12 +119,18 @@ def _undo_differences(
     return run, position
 
 
+def has_size(rle: Mapping[str, Any], height: int, width: int) -> bool:
+    """Say whether a mask states this size; tuples and arrays count like lists."""
+    size = rle.get("size")
+    return isinstance(size, list | tuple | np.ndarray) and list(size) == [height, width]
+
+
 def rle_fault(rle: Any, height: int, width: int) -> str | None:
     """Say what is wrong with one mask for an image of ``height`` x ``width``, or None. Accepts run lists and text."""
     if not isinstance(rle, dict) or "size" not in rle or "counts" not in rle:
         return "is neither a list of polygons nor a mask with `size` and `counts`"
-    if list(rle["size"]) != [height, width]:
-        return f"has size {list(rle['size'])}, its image is {[height, width]} (height, width)"
+    if not has_size(rle, height, width):
+        return f"has size {rle['size']!r:.40}, its image is {[height, width]} (height, width)"
     counts = rle["counts"]
     if isinstance(counts, list):
         whole = all(type(run) is int and run >= 0 for run in counts)

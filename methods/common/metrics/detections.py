@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pycocotools import mask as coco_mask
 
-from methods.common.datasets.rle import Rle, encode_mask, rle_fault, sum_runs
+from methods.common.datasets.rle import Rle, encode_mask, has_size, rle_fault, sum_runs
 from methods.common.errors import InputError
 
 IouType = Literal["bbox", "segm"]
@@ -61,7 +61,7 @@ def detections_to_results(
 
 def _text_counts(rle: Mapping[str, Any]) -> Rle:
     counts = rle["counts"]
-    text = counts.decode("ascii") if isinstance(counts, bytes) else counts
+    text = counts.decode("latin-1") if isinstance(counts, bytes) else counts
     return Rle(size=[int(side) for side in rle["size"]], counts=text)
 
 
@@ -139,7 +139,7 @@ class DetectionTable:
         for index, value in enumerate(self._values("segmentation", lambda kind: issubclass(kind, Mapping), _WANTED)):
             height, width = self._image_sizes[int(self.image_id_N[index])]
             counts = value.get("counts")
-            if not isinstance(counts, str | bytes) or list(value.get("size", ())) != [height, width]:
+            if not isinstance(counts, str | bytes) or not has_size(value, height, width):
                 fault = rle_fault(dict(value), height, width)
                 if fault:
                     self.blame(index, "segmentation", fault, _WANTED_SIZE)

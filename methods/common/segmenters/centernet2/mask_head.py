@@ -77,5 +77,7 @@ def mask_targets(masks_GHW: Tensor, truth_N: Tensor, boxes_N4: Tensor, size: int
         return boxes_N4.new_zeros(0, size, size)
     used_U, mask_of_N = torch.unique(truth_N, return_inverse=True)
     rows_N5 = torch.cat([mask_of_N[:, None].to(boxes_N4.dtype), boxes_N4], dim=1)
-    cropped: Tensor = roi_align(masks_GHW[used_U, None].to(boxes_N4.dtype), rows_N5, size, 1.0, sampling_ratio=0, aligned=True)
+    cropped: Tensor = roi_align(
+        masks_GHW[used_U, None].to(boxes_N4.dtype), rows_N5, size, 1.0, sampling_ratio=0, aligned=True
+    )
     return (cropped[:, 0] >= 0.5).to(boxes_N4.dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,23 +15,6 @@ from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.segmenters.centernet2.presets import centernet2_r50, centernet2_swinl
 
-_RENAMES: tuple[tuple[str, str], ...] = (
-    (r"backbone\.bottom_up\.base\.(.*)", r"backbone.\1"),
-    (r"backbone\.bottom_up\.(.*)", r"backbone.\1"),
-    (r"backbone\.top_block\.p6\.(.*)", r"pyramid.extra.0.\1"),
-    (r"backbone\.top_block\.p7\.(.*)", r"pyramid.extra.1.\1"),
-    (r"proposal_generator\.centernet_head\.bbox_tower\.(.*)", r"first_stage.tower.\1"),
-    (r"proposal_generator\.centernet_head\.agn_hm\.(.*)", r"first_stage.heat_map.\1"),
-    (r"proposal_generator\.centernet_head\.bbox_pred\.(.*)", r"first_stage.distance.\1"),
-    (r"proposal_generator\.centernet_head\.scales\.(\d+)\.scale", r"first_stage.scales.\1"),
-    (r"roi_heads\.box_head\.(\d+)\.(fc\d\..*)", r"cascade.heads.\1.\2"),
-    (r"roi_heads\.box_predictor\.(\d+)\.cls_score\.(.*)", r"cascade.heads.\1.classifier.\2"),
-    (r"roi_heads\.box_predictor\.(\d+)\.bbox_pred\.(.*)", r"cascade.heads.\1.regressor.\2"),
-    (r"roi_heads\.mask_head\.deconv\.(.*)", r"mask_head.upsample.\1"),
-    (r"roi_heads\.mask_head\.predictor\.(.*)", r"mask_head.predictor.\1"),
-)
-"""Official name -> our name, first match wins; pyramid and mask convolutions are renumbered below."""
-
 _UNUSED = re.compile(
     r".*\.num_batches_tracked|backbone\.bottom_up\.base\.fc\.(weight|bias)|.*\.relative_position_index"
     r"|roi_heads\.box_predictor\.[1-9]\d*\.freq_weight|pixel_(mean|std)|.*\.anchor_generator\..*"
@@ -43,18 +25,51 @@ _FREQUENCIES = "roi_heads.box_predictor.0.freq_weight"
 _CLASSIFIER = "roi_heads.box_predictor.0.cls_score.weight"
 
 
-def our_name(official: str) -> str | None:
+def name_prefixes(config: CenterNet2Config) -> dict[str, str]:
+    """Return our state-dict prefixes by official ones; the rest of each name is the same in both."""
+    head = "proposal_generator.centernet_head."
+    first_level = config.strides[0].bit_length() - 1
+    num_own = len(config.backbone.output_channels)
+    prefixes = {f"backbone.fpn_lateral{first_level + level}.": f"pyramid.lateral.{level}." for level in range(num_own)}
+    prefixes |= {f"backbone.fpn_output{first_level + level}.": f"pyramid.output.{level}." for level in range(num_own)}
+    prefixes |= {
+        f"backbone.top_block.p{first_level + num_own + extra}.": f"pyramid.extra.{extra}."
+        for extra in range(config.pyramid.extra_levels)
+    }
+    bottom_up = "backbone.bottom_up.base." if config.backbone.kind == "resnet" else "backbone.bottom_up."
+    prefixes |= {bottom_up: "backbone.", f"{head}bbox_tower.": "first_stage.tower."}
+    prefixes |= {f"{head}agn_hm.": "first_stage.heat_map.", f"{head}bbox_pred.": "first_stage.distance."}
+    prefixes |= {f"{head}scales.{level}.scale": f"first_stage.scales.{level}" for level in range(len(config.strides))}
+    for stage in range(len(config.cascade.foreground_iou)):
+        predictor = f"roi_heads.box_predictor.{stage}."
+        prefixes[f"roi_heads.box_head.{stage}."] = f"cascade.heads.{stage}."
+        prefixes[f"{predictor}cls_score."] = f"cascade.heads.{stage}.classifier."
+        prefixes[f"{predictor}bbox_pred."] = f"cascade.heads.{stage}.regressor."
+    mask = "roi_heads.mask_head."
+    prefixes |= {f"{mask}mask_fcn{conv + 1}.": f"mask_head.convs.{conv}." for conv in range(config.mask.convs)}
+    prefixes |= {f"{mask}deconv.": "mask_head.upsample.", f"{mask}predictor.": "mask_head.predictor."}
+    return prefixes | {_FREQUENCIES: "cascade.class_weight_C"}
+
+
+def _translate(name: str, prefixes: Mapping[str, str]) -> str | None:
+    """Replace the longest prefix that fits, or return None."""
+    fitting = [prefix for prefix in prefixes if name.startswith(prefix)]
+    if not fitting:
+        return None
+    longest = max(fitting, key=len)
+    return prefixes[longest] + name[len(longest) :]
+
+
+def our_name(official: str, config: CenterNet2Config) -> str | None:
     """Return our state-dict name for an official one, or None when there is none."""
-    if official == _FREQUENCIES:
-        return "cascade.class_weight_C"
-    if match := re.fullmatch(r"backbone\.fpn_(lateral|output)(\d)\.(.*)", official):
-        return f"pyramid.{match[1]}.{int(match[2]) - 3}.{match[3]}"
-    if match := re.fullmatch(r"roi_heads\.mask_head\.mask_fcn(\d)\.(.*)", official):
-        return f"mask_head.convs.{int(match[1]) - 1}.{match[2]}"
-    for pattern, replacement in _RENAMES:
-        if re.fullmatch(pattern, official):
-            return re.sub(pattern, replacement, official)
-    return None
+    return _translate(official, name_prefixes(config))
+
+
+def official_name(ours: str, config: CenterNet2Config) -> str:
+    """Return the official name of one of our state-dict entries."""
+    name = _translate(ours, {our: official for official, our in name_prefixes(config).items()})
+    assert name is not None, f"no official name for {ours}"
+    return name
 
 
 def read_checkpoint(path: Path | str) -> dict[str, Tensor]:
@@ -67,7 +82,7 @@ def read_checkpoint(path: Path | str) -> dict[str, Tensor]:
     """
     try:
         content = torch.load(Path(path), map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+    except Exception as error:  # a damaged pickle raises nearly anything
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"checkpoint {path} cannot be read as plain weights: {first_line}") from error
     return select_weights(content, str(path))
@@ -127,8 +142,11 @@ def load_official(
         origin, weights = "the state dict", select_weights(path_or_state_dict, "the state dict")
     model = CenterNet2(config or infer_config(weights), torch.Generator().manual_seed(0))
     state = model.state_dict()
-    renamed = {name: (our_name(name), value) for name, value in weights.items() if not _UNUSED.fullmatch(name)}
-    problems = list(_problems(renamed, state))
+    prefixes = name_prefixes(model.config)
+    renamed = {
+        name: (_translate(name, prefixes), value) for name, value in weights.items() if not _UNUSED.fullmatch(name)
+    }
+    problems = list(_problems(renamed, state, model.config))
     if problems:
         raise InputError(f"{origin} does not fit the CenterNet2 that was asked for: " + "; ".join(problems))
     with torch.no_grad():
@@ -138,10 +156,12 @@ def load_official(
     return model.eval()
 
 
-def _problems(renamed: Mapping[str, tuple[str | None, Tensor]], state: Mapping[str, Tensor]) -> Iterator[str]:
+def _problems(
+    renamed: Mapping[str, tuple[str | None, Tensor]], state: Mapping[str, Tensor], config: CenterNet2Config
+) -> Iterator[str]:
     optional = {"cascade.class_weight_C"} | {name for name in state if name.endswith("num_batches_tracked")}
     found = {ours for ours, _ in renamed.values()}
-    missing = [name for name in state if name not in found and name not in optional]
+    missing = [official_name(name, config) for name in state if name not in found and name not in optional]
     unexpected = [name for name, (ours, _) in renamed.items() if ours is None or ours not in state]
     shapes = [
         f"{name} {tuple(value.shape)} instead of {tuple(state[ours].shape)}"
@@ -149,7 +169,7 @@ def _problems(renamed: Mapping[str, tuple[str | None, Tensor]], state: Mapping[s
         if ours is not None and ours in state and value.shape != state[ours].shape
     ]
     for what, names in (
-        ("missing (our names for them)", missing),
+        ("missing", missing),
         ("unexpected", unexpected),
         ("of another shape", shapes),
     ):

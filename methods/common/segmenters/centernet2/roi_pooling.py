@@ -54,9 +54,7 @@ class _DenseGradient(torch.autograd.Function):
         return pooling_gradient(gradients[0], rows_R5, ctx.shape, ctx.scale), None, None, None
 
 
-def pooling_gradient(
-    gradient_RCPP: Tensor, rows_R5: Tensor, shape: tuple[int, int, int, int], scale: float
-) -> Tensor:
+def pooling_gradient(gradient_RCPP: Tensor, rows_R5: Tensor, shape: tuple[int, int, int, int], scale: float) -> Tensor:
     """Return the gradient [B, C, H, W] of the feature map from that of the pooled grids, by matrix products."""
     batch, channels, height, width = shape
     size = gradient_RCPP.shape[-1]

@@ -1,0 +1,97 @@
+"""Image-text similarity by CLIP, for any transformers ``CLIPModel`` directory.
+
+Shape suffixes: I pictures, T texts, D joint space, H, W pixels.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import normalize
+from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+from methods.common.errors import InputError
+
+_BATCH = 64
+
+
+class ClipScorer:
+    """Embeds pictures and texts, and scores how well they fit.
+
+    Works for ``openai/clip-vit-large-patch14`` and for the miniature: the folder brings its own tokenizer and
+    preprocessing.
+    """
+
+    def __init__(self, model: CLIPModel, tokenizer: CLIPTokenizer, processor: Any) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.processor = processor
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, device: torch.device | None = None) -> "ClipScorer":
+        """Load a folder, or a model name that transformers knows, in float32 and evaluation mode.
+
+        Raises:
+            InputError: nothing loadable is there.
+        """
+        try:
+            model = CLIPModel.from_pretrained(folder, dtype=torch.float32)
+            tokenizer = CLIPTokenizer.from_pretrained(folder)
+            processor = CLIPImageProcessor.from_pretrained(folder)
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{folder} holds no CLIP ({reason}); name a folder saved by transformers") from error
+        return cls(model.to(device or torch.device("cpu")).eval(), tokenizer, processor)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.model.logit_scale.device
+
+    @torch.no_grad()
+    def embed_images(self, images: Sequence[NDArray[np.uint8] | Image.Image]) -> Tensor:
+        """Return unit vectors, float32 (I, D) on the CPU, of RGB pictures: uint8 (H, W, 3) arrays or PIL images."""
+        rows = [torch.zeros(0, self.model.config.projection_dim)]
+        for start in range(0, len(images), _BATCH):
+            batch = [self._as_pil(image) for image in images[start : start + _BATCH]]
+            pixels = self.processor(images=batch, return_tensors="pt")["pixel_values"].to(self._device)
+            pooled = self.model.vision_model(pixel_values=pixels).pooler_output
+            rows.append(normalize(self.model.visual_projection(pooled), dim=-1).cpu())
+        return torch.cat(rows)
+
+    @staticmethod
+    def _as_pil(image: NDArray[np.uint8] | Image.Image) -> Image.Image:
+        if isinstance(image, Image.Image):
+            return image.convert("RGB")
+        assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3, "pictures are uint8 (H, W, 3)"
+        return Image.fromarray(image)
+
+    @torch.no_grad()
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Return unit vectors, float32 (T, D) on the CPU; texts beyond the model's length are cut."""
+        rows = [torch.zeros(0, self.model.config.projection_dim)]
+        for start in range(0, len(texts), _BATCH):
+            tokens = self.tokenizer(
+                list(texts[start : start + _BATCH]), padding="max_length", truncation=True, return_tensors="pt"
+            ).to(self._device)
+            pooled = self.model.text_model(input_ids=tokens.input_ids).pooler_output
+            rows.append(normalize(self.model.text_projection(pooled), dim=-1).cpu())
+        return torch.cat(rows)
+
+    def score(self, images: Sequence[NDArray[np.uint8] | Image.Image], texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return 100 x cosine of picture i and text i, float32 (I,), in [-100, 100].
+
+        Args:
+            images: RGB, uint8 (H, W, 3) or PIL.
+            texts: as many as pictures, or one for all.
+        Source: MRCA Sec. 3.5 [R] (the scale); CLIP, Radford et al. 2021.
+        """
+        assert len(texts) in (1, len(images)), f"{len(texts)} texts for {len(images)} pictures"
+        distinct = sorted(set(texts))
+        embedded_TD = self.embed_texts(distinct)[[distinct.index(text) for text in texts]]
+        similarity: NDArray[np.float32] = (100.0 * (self.embed_images(images) * embedded_TD).sum(1)).numpy()
+        return similarity

@@ -1,0 +1,1 @@
+"""Dichotomous segmenters: picture in, one soft foreground mask out."""

@@ -1,0 +1,105 @@
+"""The finished miniature checkpoints as folders in the layouts of the real ones, float16 on disk.
+
+``stable_diffusion`` loads with ``StableDiffusionPipeline.from_pretrained``, ``clip`` with ``CLIPModel.from_pretrained``,
+``cutout`` with ``load_cutout``, ``judges`` with ``load_judges``. Pass float32 as dtype: files are small, not numbers.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    DPMSolverMultistepScheduler,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
+from safetensors.torch import load_file, save_file
+from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
+
+from methods.common.cutouts.miniature import MiniatureCutout
+from methods.common.miniature.clip_training import build_image_processor
+from methods.common.miniature.generator import build_noise_schedule
+from methods.common.miniature.provenance import read_provenance
+from methods.common.miniature.tokenizer import load_tokenizer
+from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.common.state_file import write_atomic
+
+CHECKPOINTS = Path(__file__).parent / "checkpoints"
+"""Where the repository keeps the shipped weights."""
+_PARTS = ("vae", "clip", "generator", "cutout", "judges")
+
+
+class AssembleConfig(Config):
+    """Nothing to choose."""
+
+
+def build_pipeline(
+    vae: AutoencoderKL, text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer, unet: UNet2DConditionModel
+) -> StableDiffusionPipeline:
+    """Return a plain Stable Diffusion pipeline with DPM-Solver++ of second order; no safety checker."""
+    scheduler = DPMSolverMultistepScheduler.from_config(build_noise_schedule().config)
+    return StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def save_pipeline(pipeline: StableDiffusionPipeline, folder: Path) -> None:
+    """Save in float16; the text encoder's config asks for float32, so that loading without a dtype is right too."""
+    pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
+    _ask_for_float32(folder / "text_encoder" / "config.json")
+
+
+def _ask_for_float32(config_file: Path) -> None:
+    config = json.loads(config_file.read_text())
+    config["dtype"] = "float32"
+    for tower in ("text_config", "vision_config"):
+        if tower in config:
+            config[tower]["dtype"] = "float32"
+    write_atomic(config_file, json.dumps(config, indent=2).encode())
+
+
+def save_clip(clip: CLIPModel, tokenizer: CLIPTokenizer, folder: Path) -> None:
+    """Save a CLIP directory in float16 with tokenizer and image processor."""
+    clip.to(torch.float16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    build_image_processor(clip.config.vision_config.image_size).save_pretrained(folder)
+    _ask_for_float32(folder / "config.json")
+
+
+def _save_judges(source: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = load_file(source / "judges.safetensors")
+    half = {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}
+    save_file(half, folder / "judges.safetensors")
+
+
+def assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Record:
+    """Put the trained parts together below ``context.out``, with ``provenance.json`` of all of them.
+
+    Inputs: ``vae``, ``clip``, ``generator``, ``cutout``, ``judges``: the stages that trained them.
+    """
+    clip_folder, generator = inputs.folder("clip") / "clip", inputs.folder("generator")
+    tokenizer = load_tokenizer(clip_folder)
+    vae = AutoencoderKL.from_pretrained(inputs.folder("vae") / "vae")
+    text_encoder = CLIPTextModel.from_pretrained(generator / "text_encoder", dtype=torch.float32)
+    unet = UNet2DConditionModel.from_pretrained(generator / "unet")
+    save_pipeline(build_pipeline(vae, text_encoder, tokenizer, unet), context.out / "stable_diffusion")
+    save_clip(CLIPModel.from_pretrained(clip_folder, dtype=torch.float32), tokenizer, context.out / "clip")
+    cutout = MiniatureCutout.from_pretrained(inputs.folder("cutout") / "cutout")
+    cutout.save_pretrained(context.out / "cutout", torch.float16)
+    _save_judges(inputs.folder("judges"), context.out / "judges")
+    sources = {part: read_provenance(inputs.folder(part)) for part in _PARTS}
+    write_atomic(context.out / "provenance.json", json.dumps(sources, indent=2).encode())
+    sizes = [path.stat().st_size for path in context.out.rglob("*") if path.is_file()]
+    return {"megabytes": round(sum(sizes) / 1e6, 3)}
+
+
+ASSEMBLE = Stage("assemble_checkpoints", 1, AssembleConfig, assemble)

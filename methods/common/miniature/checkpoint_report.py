@@ -1,0 +1,189 @@
+"""The stage that measures the finished checkpoints against their bars and draws sample sheets."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import StableDiffusionPipeline
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from methods.common.clip import ClipScorer
+from methods.common.cutouts.seam import DichotomousSegmenter, load_cutout
+from methods.common.miniature import measurements as measure
+from methods.common.miniature import sheets
+from methods.common.miniature.backgrounds import BACKGROUNDS, Background
+from methods.common.miniature.categories import CATEGORIES, CATEGORY_NAMES
+from methods.common.miniature.judges import Judge, load_judges
+from methods.common.miniature.web import WebConfig
+from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.common.state_file import write_atomic
+
+ATTENTION_BACKGROUNDS: tuple[Background, ...] = ("white", "grass", "sand", "water")
+PROMPTS = (
+    "a photo of a {} on a white background",
+    "a realistic photo of a {}",
+    "{} isolated on white",
+    "a photo of a {} on grass",
+)
+BARS: dict[str, float] = {
+    "generated_colour": 0.90,
+    "generated_grey": 0.75,
+    "cutout_iou": 0.95,
+    "attention_iou": 0.55,
+    "clip_zero_shot": 0.80,
+}
+"""What the shipped weights are meant to reach."""
+
+
+class ReportConfig(Config):
+    """How much is measured."""
+
+    num_renders_per_category: int = Field(default=20, ge=1)
+    """Held-out renders for judges, VAE, cut-out and CLIP."""
+    num_generated_per_category: int = Field(default=10, ge=1)
+    """Generated pictures for the first prompt; the others get a third."""
+    num_attention: int = Field(default=48, ge=1, le=72)
+    """Generated pictures for each of four backgrounds in the attention measurement."""
+    sampling: measure.SamplingConfig = measure.SamplingConfig()
+    """Sampling of all generated pictures."""
+    web: WebConfig = WebConfig(single_share=1.0)
+    """How held-out renders look."""
+
+
+@dataclass(frozen=True)
+class _Parts:
+    pipeline: StableDiffusionPipeline
+    clip: ClipScorer
+    cutout: DichotomousSegmenter
+    judges: dict[str, Judge]
+
+
+def _load(folder: Path) -> _Parts:
+    pipeline = StableDiffusionPipeline.from_pretrained(folder / "stable_diffusion", torch_dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    clip = ClipScorer.from_pretrained(folder / "clip")
+    return _Parts(pipeline, clip, load_cutout(folder / "cutout"), load_judges(folder / "judges"))
+
+
+def _draw_pairs(path: Path, images: measure.Pictures, others: measure.Pictures) -> None:
+    """Draw the first 24 pictures, each beside its counterpart."""
+    sheets.write_sheet(path, [picture for pair in zip(images[:24], others[:24], strict=True) for picture in pair], 12)
+
+
+def _on_renders(parts: _Parts, config: ReportConfig, seed: int, out: Path) -> Record:
+    """Measure everything that needs real pictures only."""
+    pool = measure.render_balanced(seed, config.num_renders_per_category, BACKGROUNDS, config.web)
+    categories = measure.single_categories(pool)
+    truth_NHW = torch.from_numpy(pool.semantic_NHW) < len(CATEGORIES)
+    iou_N = measure.overlap(measure.cut(parts.cutout, pool.images_NHW3), truth_NHW)
+    right = measure.recognised(parts.judges, pool.images_NHW3, categories)
+    decoded = measure.decode_again(parts.pipeline.vae, pool.images_NHW3)
+    _draw_pairs(out / "vae.png", pool.images_NHW3, decoded)
+    masks = measure.cut(parts.cutout, pool.images_NHW3[:24]).numpy()
+    cut_out = [sheets.on_plain(image, mask) for image, mask in zip(pool.images_NHW3[:24], masks, strict=True)]
+    _draw_pairs(out / "cutout.png", pool.images_NHW3, np.stack(cut_out))
+    return {
+        "num_renders": len(categories),
+        **{f"renders_{name}": float(hits.mean()) for name, hits in right.items()},
+        "vae_psnr_db": measure.psnr_db(pool.images_NHW3, decoded),
+        "cutout_iou": float(iou_N.mean()),
+        "cutout_iou_worst": float(iou_N.min()),
+        "clip_zero_shot": measure.zero_shot(parts.clip, pool.images_NHW3, categories, "a photo of a {}"),
+    }
+
+
+def _on_generated(parts: _Parts, config: ReportConfig, seed: int, out: Path) -> Record:
+    """Measure generated single objects with each prompt."""
+    by_prompt: dict[str, Record] = {}
+    for number, template in enumerate(PROMPTS):
+        each = config.num_generated_per_category
+        rounds = each if number == 0 else max(1, each // 3)
+        prompts = [template.format(name) for _ in range(rounds) for name in CATEGORY_NAMES]
+        categories = np.tile(np.arange(len(CATEGORIES)), rounds)
+        images = measure.generate(parts.pipeline, prompts, seed + 10_000 * number, config.sampling)
+        by_prompt[template] = _judge_generated(parts, images, categories)
+        sheets.write_sheet(out / f"generated_{number}.png", list(images[: 3 * len(CATEGORIES)]), 18)
+    first = by_prompt[PROMPTS[0]]
+    return {
+        "generated_colour": first["colour"],
+        "generated_grey": first["grey"],
+        "grey_by_category": first.pop("grey_by_category"),
+        "by_prompt": {
+            template: {key: value for key, value in record.items() if key != "grey_by_category"}
+            for template, record in by_prompt.items()
+        },
+    }
+
+
+def _judge_generated(parts: _Parts, images: measure.Pictures, categories: NDArray[np.int64]) -> Record:
+    right = measure.recognised(parts.judges, images, categories)
+    masks = measure.cut(parts.cutout, images)
+    texts = [f"a photo of a {CATEGORY_NAMES[category]}" for category in categories]
+    scores = measure.composite_scores(parts.clip, images, masks, texts)
+    return {
+        "num_pictures": len(categories),
+        "colour": float(right["colour"].mean()),
+        "grey": float(right["grey"].mean()),
+        "clip_score_mean": float(scores.mean()),
+        "clip_score_10th_percentile": float(np.percentile(scores, 10)),
+        "kept_at_clip_25": float((scores >= 25).mean()),
+        "clip_score_mean_when_unrecognised": float(scores[~right["grey"]].mean()) if (~right["grey"]).any() else None,
+        "grey_by_category": {
+            name: float(right["grey"][categories == index].mean()) for index, name in enumerate(CATEGORY_NAMES)
+        },
+    }
+
+
+def _on_attention(parts: _Parts, config: ReportConfig, seed: int, out: Path) -> Record:
+    categories = [index % len(CATEGORIES) for index in range(config.num_attention)]
+    ious: dict[str, float] = {}
+    control: dict[str, float] = {}
+    shown: list[NDArray[np.uint8]] = []
+    for number, background in enumerate(ATTENTION_BACKGROUNDS):
+        iou_N, images, map_NHW = measure.attention_overlap(
+            parts.pipeline, parts.cutout, background, categories, seed + 1000 * number, config.sampling
+        )
+        ious[background] = float(iou_N.mean())
+        control[background] = _shuffled_overlap(parts, images, map_NHW)
+        heated = [sheets.with_heat(image, map_HW.numpy()) for image, map_HW in zip(images, map_NHW, strict=True)]
+        shown += [image for pair in zip(images[:6], heated[:6], strict=True) for image in pair]
+    sheets.write_sheet(out / "attention.png", shown, 12)
+    return {
+        "attention_iou": float(np.mean(list(ious.values()))),
+        "attention_iou_by_background": ious,
+        "attention_iou_of_shuffled_pictures": control,
+    }
+
+
+def _shuffled_overlap(parts: _Parts, images: measure.Pictures, map_NHW: Tensor) -> float:
+    """Control: the map of one picture against the mask of the next one."""
+    masks = measure.cut(parts.cutout, images)
+    return float(measure.overlap(map_NHW > 0.5, masks.roll(1, 0)).mean())
+
+
+def report_checkpoints(inputs: Inputs, config: ReportConfig, context: Context) -> Record:
+    """Measure a checkpoint folder; writes ``checkpoint_report.json`` and sheets into ``context.out``.
+
+    Inputs: ``checkpoints`` (from ``assemble_checkpoints``).
+    """
+    parts = _load(inputs.folder("checkpoints"))
+    out = context.out / "sheets"
+    record: Record = {"sampling": config.sampling.model_dump()}
+    # The held-out stream and the noise never occur in a training: other names, other numbers.
+    record |= _on_renders(parts, config, context.seeds.derive("data", "checkpoint_report"), out)
+    record |= _on_generated(parts, config, context.seeds.derive("generation", "checkpoint_report") % 2**40, out)
+    record |= _on_attention(parts, config, context.seeds.derive("generation", "attention") % 2**40, out)
+    record["bars"] = {
+        name: {"bar": bar, "reached": record[name], "met": record[name] >= bar} for name, bar in BARS.items()
+    }
+    write_atomic(context.out / "checkpoint_report.json", json.dumps(record, indent=2).encode())
+    return record
+
+
+REPORT_CHECKPOINTS: Stage[ReportConfig] = Stage(
+    "report_checkpoints", 1, ReportConfig, report_checkpoints, ("data", "generation")
+)

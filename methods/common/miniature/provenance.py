@@ -1,0 +1,35 @@
+"""Where shipped weights come from: ``provenance.json`` beside them."""
+
+import importlib.metadata
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+from methods.common.stage import Config, Context, Stage
+from methods.common.state_file import write_atomic
+
+_PACKAGES = ("torch", "diffusers", "transformers", "numpy", "opencv-python-headless", "safetensors")
+FILE_NAME = "provenance.json"
+
+
+def write_provenance(stage: Stage[Any], config: Config, context: Context, cpu_seconds: float) -> None:
+    """Write stage, version, full config, seeds, processor time and package versions into ``context.out``."""
+    record = {
+        "stage": stage.name,
+        "version": stage.version,
+        "config": config.model_dump(mode="json"),
+        "seeds": {axis: getattr(context.seeds, axis) for axis in stage.seed_axes},
+        "cpu_seconds": round(cpu_seconds, 1),
+        "device": context.device.type,
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+    write_atomic(context.out / FILE_NAME, json.dumps(record, indent=2).encode())
+
+
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """Return what :func:`write_provenance` wrote into a folder."""
+    record: dict[str, Any] = json.loads((folder / FILE_NAME).read_text())
+    return record

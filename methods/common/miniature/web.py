@@ -1,0 +1,105 @@
+"""The "web" split: a balanced, unlimited stream of captioned pictures that only the miniature pretrained parts see.
+
+Sample ``index`` of stream ``seed`` is a pure function of the two, so that any worker can draw any part of it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from methods.common.miniature.backgrounds import BACKGROUNDS, Background
+from methods.common.miniature.captions import caption
+from methods.common.miniature.categories import CATEGORIES
+from methods.common.miniature.renderer import Scene, SceneConfig, render_scene
+from methods.common.stage import Config
+
+
+class WebConfig(Config):
+    """What the stream holds."""
+
+    image_size_px: int = Field(default=64, ge=16)
+    """Side of a square picture."""
+    single_share: float = Field(default=0.85, ge=0, le=1)
+    """Share of pictures with one large object; the others hold two or three smaller ones."""
+    white_share: float = Field(default=0.4, ge=0, le=1)
+    """Share of pictures on white; the other backgrounds share the rest equally."""
+    min_single_radius: float = Field(default=0.27, gt=0, lt=1)
+    """Half the extent of a single object at least, as a share of the side."""
+    max_single_radius: float = Field(default=0.4, gt=0, lt=1)
+    """Half the extent of a single object at most, as a share of the side."""
+
+    def single_scene(self) -> SceneConfig:
+        """Return how pictures with one object look."""
+        side = self.image_size_px
+        low, high = self.min_single_radius * side, self.max_single_radius * side
+        return SceneConfig(
+            height_px=side, width_px=side, min_radius_px=low, max_radius_px=high, smallness=1.0, inset=1.15
+        )
+
+    def crowded_scene(self) -> SceneConfig:
+        """Return how pictures with several objects look."""
+        side = self.image_size_px
+        return SceneConfig(
+            height_px=side, width_px=side, min_radius_px=0.13 * side, max_radius_px=0.25 * side, smallness=1.0
+        )
+
+
+@dataclass(frozen=True)
+class WebSample:
+    """One picture of the stream."""
+
+    scene: Scene
+    caption: str
+
+
+def _background(white_share: float, rng: np.random.Generator) -> Background:
+    if rng.uniform() < white_share:
+        return "white"
+    return BACKGROUNDS[1 + int(rng.integers(len(BACKGROUNDS) - 1))]
+
+
+def web_sample(seed: int, index: int, config: WebConfig) -> WebSample:
+    """Return sample ``index`` of stream ``seed``."""
+    rng = np.random.default_rng([seed, index])
+    background = _background(config.white_share, rng)
+    if rng.uniform() < config.single_share:
+        chosen, scene_config = rng.integers(len(CATEGORIES), size=1), config.single_scene()
+    else:
+        chosen, scene_config = rng.integers(len(CATEGORIES), size=int(rng.integers(2, 4))), config.crowded_scene()
+    scene = render_scene([int(category) for category in chosen], background, scene_config, rng)
+    return WebSample(scene, caption(scene, rng))
+
+
+def single_object(seed: int, index: int, category: int, background: Background, config: WebConfig) -> Scene:
+    """Return a picture with one object of a given category, by the stream's own rules; for evaluation."""
+    rng = np.random.default_rng([seed, index, category])
+    return render_scene([category], background, config.single_scene(), rng)
+
+
+@dataclass(frozen=True)
+class WebPool:
+    """The first ``len(captions)`` samples of a stream, as arrays; networks see them many times."""
+
+    images_NHW3: NDArray[np.uint8]
+    semantic_NHW: NDArray[np.uint8]
+    captions: tuple[str, ...]
+    categories: tuple[tuple[int, ...], ...]
+    """Visible categories of each picture, sorted."""
+    backgrounds: tuple[Background, ...]
+
+
+def draw_pool(seed: int, count: int, config: WebConfig) -> WebPool:
+    """Draw samples 0..count-1 of a stream."""
+    side = config.image_size_px
+    images_NHW3 = np.empty((count, side, side, 3), np.uint8)
+    semantic_NHW = np.empty((count, side, side), np.uint8)
+    captions, categories, backgrounds = [], [], []
+    for index in range(count):
+        sample = web_sample(seed, index, config)
+        images_NHW3[index], semantic_NHW[index] = sample.scene.image_HW3, sample.scene.semantic_HW
+        captions.append(sample.caption)
+        categories.append(tuple(sorted(instance.category for instance in sample.scene.instances)))
+        backgrounds.append(sample.scene.background)
+    return WebPool(images_NHW3, semantic_NHW, tuple(captions), tuple(categories), tuple(backgrounds))

@@ -1,0 +1,1 @@
+"""MRCA, multi-round generative augmentation for long-tail instance segmentation, and X-Paste, one idea a file."""

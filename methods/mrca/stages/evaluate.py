@@ -1,0 +1,111 @@
+"""Stage ``mrca_evaluate``: detect on a split and score by the official LVIS definition, class by class."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from methods.common.stage import Config, Context, Inputs, Record, Stage
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from methods.common.datasets.lvis import LvisDataset, LvisImage
+
+DETECTIONS_FILE = "detections.json"
+
+
+class EvaluateConfig(Config):
+    """What is evaluated, and at which size."""
+
+    split: Literal["val", "feedback"] = "val"
+    """``val`` for results; ``feedback`` for the accuracies that steer the next rounds."""
+    short_side_px: int = Field(default=800, ge=16)
+    """Images are resized so that their shorter side has this length. [D]"""
+    long_side_px: int = Field(default=1333, ge=16)
+    """... unless the longer side would pass this. [D]"""
+    batch_size: int = Field(default=1, ge=1)
+    """Images of one size that go through the network together."""
+
+
+def evaluate(inputs: Inputs, config: EvaluateConfig, context: Context) -> Record:
+    """Return LVIS metrics in percent for boxes and masks, and per-class AP in [0, 1] in the order of class indices.
+
+    Roles: ``data``, ``split``, ``model`` (a training cell; its averaged weights are evaluated).
+    """
+    from methods.common.datasets.lvis import read_lvis
+    from methods.common.metrics.lvis import evaluate_lvis
+    from methods.mrca.stages.split import FEEDBACK_FILE
+
+    data = inputs.folder("data")
+    truth = data / "val.json" if config.split == "val" else inputs.folder("split") / FEEDBACK_FILE
+    dataset = read_lvis(truth, data, "none")
+    results = _detect_all(dataset, inputs.folder("model") / "model", config, context)
+    (context.out / DETECTIONS_FILE).write_text(json.dumps(results))
+    record: Record = {"num_images": len(dataset.images), "num_detections": len(results), "split": config.split}
+    for name, iou_type in (("box", "bbox"), ("mask", "segm")):
+        scores = evaluate_lvis(truth, results, iou_type)  # type: ignore[arg-type]
+        record[f"metrics_{name}"] = {key: _percent(value) for key, value in scores.metrics.items()}
+        record[f"class_ap_{name}"] = [scores.class_ap.get(class_id) for class_id in dataset.class_ids]
+    return record
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else 100.0 * value
+
+
+def _detect_all(dataset: LvisDataset, model: Path, config: EvaluateConfig, context: Context) -> list[dict[str, Any]]:
+    import torch
+
+    from methods.common.metrics.detections import detections_to_results
+    from methods.common.segmenters.centernet2.model import CenterNet2
+
+    segmenter = CenterNet2.from_pretrained(model).to(context.device).eval()
+    results: list[dict[str, Any]] = []
+    done = 0
+    for records in _batches(dataset, config):
+        image_NCHW = torch.stack([_load(dataset, record, config) for record in records]).to(context.device)
+        sizes = [(record.height, record.width) for record in records]
+        for record, found in zip(records, segmenter.detect(image_NCHW, output_sizes=sizes), strict=True):
+            assert found.masks_NHW is not None
+            results += detections_to_results(
+                record.id,
+                found.boxes_N4.cpu().numpy(),
+                found.scores_N.cpu().numpy(),
+                found.classes_N.cpu().numpy(),
+                dataset.class_ids,
+                found.masks_NHW.cpu().numpy(),
+            )
+        done += len(records)
+        context.progress(done, len(dataset.images), "images")
+    return results
+
+
+def _batches(dataset: LvisDataset, config: EvaluateConfig) -> Iterator[list[LvisImage]]:
+    """Group neighbouring images of one size, so that a batch needs no padding."""
+    batch: list[LvisImage] = []
+    for record in dataset.images:
+        same = not batch or (batch[0].height, batch[0].width) == (record.height, record.width)
+        if batch and (not same or len(batch) == config.batch_size):
+            yield batch
+            batch = []
+        batch.append(record)
+    if batch:
+        yield batch
+
+
+def _load(dataset: LvisDataset, record: LvisImage, config: EvaluateConfig) -> Tensor:
+    import torch
+
+    from methods.mrca.stages.images import load_rgb, resize, size_at_test
+
+    image_HW3 = load_rgb(dataset.image_path(record), record.height, record.width)
+    size = size_at_test(record.height, record.width, config.short_side_px, config.long_side_px)
+    return torch.from_numpy(resize(image_HW3, *size)).permute(2, 0, 1).float()
+
+
+EVALUATE = Stage("mrca_evaluate", 1, EvaluateConfig, evaluate, uses_gpu=True)

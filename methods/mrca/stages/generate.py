@@ -1,0 +1,179 @@
+"""Stage ``mrca_generate``: make one round's images, guided by a segmenter or not; one shard file after another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from methods.common.seeds import Seeds
+from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.mrca.guidance import GuidanceConfig
+from methods.mrca.prompts import PromptConfig, mrca_prompt
+
+if TYPE_CHECKING:
+    from methods.mrca.guidance import EntropyGuidance, GuidanceTrace
+    from methods.mrca.stages.image_shards import GeneratedImage
+
+
+class GenerateConfig(Config):
+    """How images are sampled."""
+
+    pool: str = "mrca"
+    """Name of the pool; images of different pools never share a seed."""
+    prompts: PromptConfig = PromptConfig()
+    """MRCA draws one of seven templates an image [R]; X-Paste always uses its one [B]."""
+    num_steps: int = Field(default=30, ge=1)
+    """Denoising steps. [R]"""
+    guidance_scale: float = Field(default=5.0, ge=0)
+    """Classifier-free guidance gamma. [R]"""
+    size_px: int = Field(default=512, ge=16)
+    """Side of the square images. [R]"""
+    precision: Literal["float32", "bfloat16", "float16"] = "bfloat16"
+    """Precision of the denoiser. [R]"""
+    batch_size: int = Field(default=8, ge=1)
+    """Images that are sampled together; each has its own seed, so this changes rounding at most."""
+    images_per_shard: int = Field(default=256, ge=1)
+    """Images in one Parquet file; also how much a kill can lose."""
+    round_index: int = Field(default=1, ge=1)
+    """Round r; part of each image's seed."""
+    shard_index: int = Field(default=0, ge=0)
+    """Which part of the classes this cell makes."""
+    num_shards: int = Field(default=1, ge=1)
+    """Number of such cells; class i belongs to part i mod n, so that a class is never torn apart."""
+    guidance: GuidanceConfig | None = None
+    """Criterion guidance by the segmenter in role ``guide``; None for plain sampling."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """One image to make."""
+
+    category_id: int
+    index: int
+    prompt: str
+    seed: int
+
+
+def image_seed(seeds: Seeds, config: GenerateConfig, category_id: int, index: int) -> int:
+    """Seed of one image: a function of pool, round, class and number, never of order or sharding."""
+    return seeds.derive("generation", config.pool, config.round_index, category_id, index)
+
+
+def list_orders(
+    counts: Sequence[int], classes: Sequence[dict[str, Any]], config: GenerateConfig, seeds: Seeds
+) -> list[Order]:
+    """List this cell's images, class after class."""
+    orders = []
+    for position, (count, category) in enumerate(zip(counts, classes, strict=True)):
+        if position % config.num_shards != config.shard_index:
+            continue
+        for index in range(count):
+            seed = image_seed(seeds, config, category["id"], index)
+            prompt = mrca_prompt(category["name"], seeds.numpy("generation", "prompt", seed), config.prompts)
+            orders.append(Order(category["id"], index, prompt, seed))
+    return orders
+
+
+def generate(inputs: Inputs, config: GenerateConfig, context: Context) -> Record:
+    """Sample every ordered image and write it with its prompt and seed.
+
+    Roles: ``split`` (class names), ``budget`` (how many of each class), ``generator`` (a diffusers folder), ``guide`` (a
+    training cell whose averaged segmenter guides; only with guidance).
+    """
+    from methods.mrca.stages.image_shards import shard_path, write_images
+
+    classes = json.loads((inputs.folder("split") / "classes.json").read_text())
+    orders = list_orders(inputs.record("budget")["counts"], classes, config, context.seeds)
+    sample = _sampler(inputs, config, context) if orders else None
+    found = context.checkpoints.load()
+    shards_done, tally = found if found is not None else (0, _empty_tally())
+    for first in range(shards_done * config.images_per_shard, len(orders), config.images_per_shard):
+        images: list[GeneratedImage] = []
+        shard = orders[first : first + config.images_per_shard]
+        for start in range(0, len(shard), config.batch_size):
+            assert sample is not None
+            images += sample(shard[start : start + config.batch_size], tally)
+            context.progress(first + len(images), len(orders), "images")
+        write_images(shard_path(context.out, shards_done), images)
+        shards_done += 1
+        if context.checkpoint_due():
+            context.checkpoints.save(shards_done, tally)
+    return {
+        "num_images": len(orders),
+        "denoiser_calls": tally["calls"],
+        "criterion_by_guided_step": _mean(tally["criterion"]),
+    }
+
+
+def _sampler(
+    inputs: Inputs, config: GenerateConfig, context: Context
+) -> Callable[[list[Order], dict[str, Any]], list[GeneratedImage]]:
+    """Load the networks once; return what samples one batch and adds its cost to the tally."""
+    import torch
+
+    from methods.common.generators.text_to_image import generate_images, load_text_to_image
+    from methods.mrca.stages.image_shards import GeneratedImage
+
+    dtype = getattr(torch, config.precision) if context.device.type == "cuda" else torch.float32
+    pipeline = load_text_to_image(inputs.folder("generator"), context.device, dtype)
+    guidance = _make_guidance(inputs, config, context)
+
+    def sample(batch: list[Order], tally: dict[str, Any]) -> list[GeneratedImage]:
+        with _attached(guidance, pipeline) as trace:
+            image_NHW3 = generate_images(
+                pipeline,
+                [order.prompt for order in batch],
+                [order.seed for order in batch],
+                config.num_steps,
+                config.guidance_scale,
+                config.size_px,
+            )
+        tally["calls"] += len(batch) * _denoiser_calls(config)
+        if trace is not None:
+            tally["criterion"].append(trace.criterion_per_step())
+        return [
+            GeneratedImage(pixels, order.category_id, order.index, config.round_index, order.prompt, order.seed)
+            for pixels, order in zip(image_NHW3, batch, strict=True)
+        ]
+
+    return sample
+
+
+def _empty_tally() -> dict[str, Any]:
+    return {"calls": 0, "criterion": []}
+
+
+def _denoiser_calls(config: GenerateConfig) -> int:
+    """Denoiser evaluations an image: both halves of classifier-free guidance, and one more at each guided step."""
+    plain = config.num_steps * (2 if config.guidance_scale > 1 else 1)
+    guided = config.guidance is not None and config.guidance.relative_step > 0
+    return plain + (len(range(0, config.num_steps, config.guidance.period)) if guided and config.guidance else 0)
+
+
+def _make_guidance(inputs: Inputs, config: GenerateConfig, context: Context) -> EntropyGuidance | None:
+    if config.guidance is None:
+        return None
+    from methods.common.segmenters.centernet2.model import CenterNet2
+    from methods.mrca.guidance import EntropyGuidance, entropy_criterion
+
+    segmenter = CenterNet2.from_pretrained(inputs.folder("guide") / "model").to(context.device).eval()
+    segmenter.requires_grad_(False)
+    return EntropyGuidance(
+        config.guidance, entropy_criterion(lambda image: segmenter.classify_whole_image(image * 255))
+    )
+
+
+def _attached(guidance: EntropyGuidance | None, pipeline: Any) -> AbstractContextManager[GuidanceTrace | None]:
+    return nullcontext() if guidance is None else guidance.attached(pipeline)
+
+
+def _mean(rows: list[list[float]]) -> list[float]:
+    return [sum(column) / len(column) for column in zip(*rows, strict=True)]
+
+
+GENERATE = Stage("mrca_generate", 1, GenerateConfig, generate, ("generation",), uses_gpu=True)

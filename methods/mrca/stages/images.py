@@ -1,0 +1,45 @@
+"""Reading training and test images; sizes are checked against the annotation file.
+
+Shape legend: H, W image in pixels; C colour channels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from methods.common.errors import InputError
+
+
+def load_rgb(path: Path, height: int, width: int) -> NDArray[np.uint8]:
+    """Decode an image, uint8 RGB (H, W, 3).
+
+    Raises:
+        InputError: it cannot be decoded or has another size than the annotation file says.
+    """
+    bgr = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.is_file() else None
+    if bgr is None:
+        raise InputError(f"{path} is missing or cannot be decoded; restore it or take it out of the annotation file")
+    if bgr.shape[:2] != (height, width):
+        raise InputError(
+            f"{path} is {bgr.shape[1]} x {bgr.shape[0]} pixels, its annotation file says {width} x {height}; mend one of them"
+        )
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def size_at_test(height: int, width: int, short_side_px: int, long_side_px: int) -> tuple[int, int]:
+    """Height and width at which an image is tested [D]: shorter side to ``short_side_px``, longer at most ``long_side_px``."""
+    scale = min(short_side_px / min(height, width), long_side_px / max(height, width))
+    return int(height * scale + 0.5), int(width * scale + 0.5)
+
+
+def resize(image_HWC: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Resize with antialiasing where it shrinks."""
+    if image_HWC.shape[:2] == (height, width):
+        return image_HWC
+    shrinks = height * width < image_HWC.shape[0] * image_HWC.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image_HWC, (width, height), interpolation=method), np.uint8)

@@ -1,0 +1,220 @@
+"""Training images as pure functions of their number: which real image, how augmented, what is pasted.
+
+Images are numbered ``iteration * batch_size + place`` over a phase. Nothing depends on what was made before, so any worker
+makes any image and a training goes on anywhere.
+
+Shape legend: N images or instances; C classes or channels; H, W pixels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from methods.common.datasets.lvis import LvisDataset, LvisImage, read_lvis
+from methods.common.errors import InputError
+from methods.common.objects.pool import ObjectPool
+from methods.common.seeds import Seeds
+from methods.common.segmenters.centernet2.structures import InstanceTarget
+from methods.common.stage import Inputs
+from methods.common.training.repeat_factor import RepeatFactorSampler, repeat_factors
+from methods.mrca.augment import make_training_image
+from methods.mrca.mapping import UniqueMapping
+from methods.mrca.paste import Instances, PasteConfig, real_instances
+from methods.mrca.resizing import resize_factors
+from methods.mrca.size_model import PasteSizeConfig, SizeModel, fit_size_model
+from methods.mrca.stages.images import load_rgb
+from methods.mrca.stages.pasting import MrcaPasting, NoPasting, Pasting
+from methods.mrca.stages.split import FIT_FILE
+from methods.mrca.xpaste import XPasteSampler
+
+if TYPE_CHECKING:
+    from methods.mrca.stages.train import TrainConfig
+
+_CACHE_BYTES = 512 << 20
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step sees."""
+
+    image_NCHW: Tensor
+    """uint8 RGB, padded right and bottom with zeros to the largest image."""
+    image_sizes: list[tuple[int, int]]
+    """(height, width) of each image."""
+    targets: list[InstanceTarget]
+
+
+class ObjectChooser(Protocol):
+    """Which pool objects go into an image."""
+
+    def objects_of_image(self, image_number: int) -> NDArray[np.int64]:
+        """Return pool indices for the image of that number."""
+
+
+class RealImages:
+    """Decoded real training images with their instances; small sets stay in memory."""
+
+    def __init__(self, dataset: LvisDataset) -> None:
+        self.dataset = dataset
+        self.images: list[LvisImage] = [image for image in dataset.images if dataset.annotations[image.id]]
+        """Images without labels are left out. [D]"""
+        if not self.images:
+            raise InputError(f"{dataset.annotation_file} has no image with an annotation; there is nothing to train on")
+        self._cache: OrderedDict[int, tuple[NDArray[np.uint8], Instances]] = OrderedDict()
+        self._cached_bytes = 0
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], Instances]:
+        if index not in self._cache:
+            found = self._read(self.images[index])
+            self._cache[index] = found
+            self._cached_bytes += found[0].nbytes + found[1].mask_NHW.nbytes
+            while self._cached_bytes > _CACHE_BYTES and len(self._cache) > 1:
+                _, (image, instances) = self._cache.popitem(last=False)
+                self._cached_bytes -= image.nbytes + instances.mask_NHW.nbytes
+        return self._cache[index]
+
+    def _read(self, image: LvisImage) -> tuple[NDArray[np.uint8], Instances]:
+        image_HW3 = load_rgb(self.dataset.image_path(image), image.height, image.width)
+        annotations = self.dataset.annotations[image.id]
+        class_N = np.array([self.dataset.class_index[item.category_id] for item in annotations], np.int64)
+        mask_NHW = np.stack([item.mask(image.height, image.width) for item in annotations])
+        box_N4 = np.array([item.bbox_xywh for item in annotations], np.float32)
+        box_N4[:, 2:] += box_N4[:, :2]
+        return image_HW3, real_instances(class_N, mask_NHW, box_N4)
+
+    def size_model(self) -> SizeModel:
+        """Typical sizes of each class, over all real instances."""
+        rows = [
+            (
+                self.dataset.class_index[item.category_id],
+                item.bbox_xywh[2] * item.bbox_xywh[3],
+                image.width * image.height,
+            )
+            for image in self.images
+            for item in self.dataset.annotations[image.id]
+        ]
+        class_N, area_N, image_area_N = (np.array(column) for column in zip(*rows, strict=True))
+        return fit_size_model(class_N, area_N.astype(float), image_area_N.astype(float), len(self.dataset.class_ids))
+
+
+class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
+    """The endless sequence of training images of a phase."""
+
+    def __init__(self, inputs: Inputs, config: TrainConfig, seeds: Seeds) -> None:
+        data, split = inputs.folder("data"), inputs.folder("split")
+        self.config = config
+        self.seeds = seeds
+        self.real = RealImages(read_lvis(split / FIT_FILE, data, "none"))
+        dataset = self.real.dataset
+        classes_by_image = [[item.category_id for item in dataset.annotations[image.id]] for image in self.real.images]
+        factors = repeat_factors(classes_by_image, config.recipe.repeat_threshold)
+        self.order = RepeatFactorSampler(factors, seeds.derive("training", config.phase, "order"))
+        self.size_model = self.real.size_model()
+        self.factor_C = _size_factors(inputs, config.pasting, len(dataset.class_ids))
+        self.pool: ObjectPool | None = None
+        self.chooser: ObjectChooser | None = None
+        self.first_image = 0
+        if not isinstance(config.pasting, NoPasting):
+            self.pool = ObjectPool.open(inputs.folders("pool"))
+            self._choose_objects(self.pool, config.pasting)
+        self._names = [category["name"] for category in json.loads((split / "classes.json").read_text())]
+
+    def _choose_objects(self, pool: ObjectPool, pasting: Pasting) -> None:
+        seed = self.seeds.derive("training", self.config.phase, "objects")
+        if isinstance(pasting, MrcaPasting):
+            # A new stream with each round: images are counted from the round's first.
+            self.first_image = self.config.first_iteration * self.config.recipe.batch_size
+            seed = self.seeds.derive("training", self.config.phase, "objects", pasting.round_index)
+            self.chooser = UniqueMapping(len(pool), seed, pasting.mapping)
+        elif not isinstance(pasting, NoPasting):
+            self.chooser = XPasteSampler(pool.category_id.astype(np.int64), seed, pasting.sampler)
+
+    @property
+    def pool_size(self) -> int:
+        """Number of objects to draw from."""
+        return 0 if self.pool is None else len(self.pool)
+
+    def __getitem__(self, number: int) -> tuple[NDArray[np.uint8], Instances]:
+        """Make training image ``number``: uint8 RGB (H, W, 3), and its instances."""
+        image_HW3, instances = self.real[self.order.image_index(number)]
+        pasting = self.config.pasting
+        return make_training_image(
+            image_HW3,
+            instances,
+            self._objects(number),
+            self.size_model,
+            self.factor_C,
+            self.seeds.numpy("training", self.config.phase, "image", number),
+            self.config.augmentation,
+            PasteSizeConfig() if isinstance(pasting, NoPasting) else pasting.size,
+            PasteConfig() if isinstance(pasting, NoPasting) else pasting.paste,
+        )
+
+    def _objects(self, number: int) -> list[tuple[NDArray[np.uint8], int]]:
+        if self.pool is None or self.chooser is None:
+            return []
+        class_index = self.real.dataset.class_index
+        found = [self.pool[int(index)] for index in self.chooser.objects_of_image(number - self.first_image)]
+        return [(item.rgba_HW4, class_index[item.category_id]) for item in found]
+
+    def batches(self, first_iteration: int) -> Iterator[Batch]:
+        """Yield the batch of each iteration from ``first_iteration`` to the end of the stretch."""
+        size = self.config.recipe.batch_size
+        numbers = range(first_iteration * size, self.config.last_iteration * size)
+        loader: DataLoader[Any] = DataLoader(
+            self,
+            batch_size=size,
+            sampler=numbers,
+            num_workers=self.config.num_workers,
+            collate_fn=collate,
+            prefetch_factor=8 if self.config.num_workers else None,
+        )
+        return iter(loader)
+
+    def sample(self, iteration: int, place: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], dict[str, Any]]:
+        """Return one training image for people: RGB, instance numbers from 1 (later ones on top), and a note on them."""
+        image_HW3, instances = self[iteration * self.config.recipe.batch_size + place]
+        instances_HW = np.zeros(image_HW3.shape[:2], np.uint8)
+        for number, mask_HW in enumerate(instances.mask_NHW[:255], start=1):
+            instances_HW[mask_HW] = number
+        note = {
+            "pasted": [number + 1 for number, source in enumerate(instances.source_N) if source == 1],
+            "names": {str(number + 1): self._names[index] for number, index in enumerate(instances.class_N)},
+        }
+        return image_HW3, instances_HW, note
+
+
+def _size_factors(inputs: Inputs, pasting: Pasting, num_classes: int) -> NDArray[np.float64]:
+    """Resize factors by the feedback's box AP; ones where nothing steers."""
+    if not isinstance(pasting, MrcaPasting) or not inputs.folders("feedback"):
+        return np.ones(num_classes)
+    ap_percent_C = 100.0 * np.array(inputs.record("feedback")["class_ap_box"], np.float64)  # None becomes NaN
+    return resize_factors(ap_percent_C, pasting.resizing)
+
+
+def collate(rows: Sequence[tuple[NDArray[np.uint8], Instances]]) -> Batch:
+    """Pad images to the largest and turn instances into targets."""
+    sizes = [(image_HW3.shape[0], image_HW3.shape[1]) for image_HW3, _ in rows]
+    height, width = max(size[0] for size in sizes), max(size[1] for size in sizes)
+    image_NCHW = torch.zeros(len(rows), 3, height, width, dtype=torch.uint8)
+    targets = []
+    for row, (image_HW3, instances) in enumerate(rows):
+        image_NCHW[row, :, : sizes[row][0], : sizes[row][1]] = torch.from_numpy(image_HW3).permute(2, 0, 1)
+        targets.append(
+            InstanceTarget(
+                torch.from_numpy(instances.boxes_N4),
+                torch.from_numpy(instances.class_N),
+                torch.from_numpy(instances.mask_NHW),
+            )
+        )
+    return Batch(image_NCHW, sizes, targets)

@@ -1,0 +1,298 @@
+"""The whole page: every number derives from the records, equal records give equal bytes, gaps are survived."""
+
+import csv
+import hashlib
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import stats
+
+from reports.figures import MAX_BYTES, save_image
+from reports.markdown import render
+from reports.mrca import draw_budget, draw_figures, mean_budget, write_report
+from reports.records import Report
+from reports.tables import results_csv
+from reproductions.harness.verdict import judge
+from reproductions.mrca.claims import CLAIMS, ENTROPY_CURRENT, ENTROPY_WARMUP
+from tests.unit.report_synthetic import synthetic_report
+
+NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d,]*\.?\d*")
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return synthetic_report()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> tuple[Report, Path]:
+    folder = tmp_path_factory.mktemp("images")
+    made = synthetic_report(folder, rounds=3)
+    return made, write_report(made, tmp_path_factory.mktemp("out"))
+
+
+def section(page: str, name: str) -> str:
+    return page.split(f"\n## {name}\n", 1)[1].split("\n## ", 1)[0]
+
+
+# --- every number derives from the records
+
+
+def spread(values) -> list[float]:
+    """Mean, half of the interval, bounds: computed here once more, by scipy."""
+    sample = np.array(values)
+    if len(sample) < 2:
+        return [sample.mean()]
+    low, high = stats.t.interval(0.95, len(sample) - 1, sample.mean(), stats.sem(sample))
+    return [sample.mean(), high - sample.mean(), low, high]
+
+
+def from_results(raw: Report) -> list[float]:
+    by_arm = {
+        (arm.id, metric.id): [r.metrics[metric.id] for r in raw.results if r.arm == arm.id]
+        for arm in raw.arms
+        for metric in raw.metrics
+    }
+    numbers = [number for values in by_arm.values() for number in spread(values)]
+    for other in ("no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool"):
+        for metric in raw.metrics:
+            differences = np.subtract(by_arm["mrca", metric.id], by_arm[other, metric.id])
+            numbers += spread(differences)
+            numbers += [stats.ttest_1samp(differences, 0).pvalue]
+    return numbers
+
+
+def from_series(raw: Report) -> list[float]:
+    changes = {}
+    for name in (ENTROPY_CURRENT, ENTROPY_WARMUP):
+        for seed in raw.run.seeds:
+            line = sorted((p.round, p.value) for p in raw.series if (p.series, p.seed) == (name, seed))
+            rounds, values = zip(*line, strict=True)
+            changes.setdefault(name, []).append(np.polyfit(rounds, values, 1)[0] * (rounds[-1] - rounds[0]))
+    pairs = [*changes.values(), np.subtract(changes[ENTROPY_WARMUP], changes[ENTROPY_CURRENT])]
+    numbers = [number for values in pairs for number in [*spread(values), stats.ttest_1samp(values, 0).pvalue]]
+    return [*numbers, 0.1 * np.mean([p.value for p in raw.series if p.series == ENTROPY_CURRENT])]
+
+
+def from_costs(raw: Report) -> list[float]:
+    names = [name for name in type(raw.costs[0]).model_fields if name not in ("arm", "backbone", "seed")]
+    numbers = []
+    for arm in raw.arms:
+        for name in names:
+            known = [value for cost in raw.costs if cost.arm == arm.id if (value := getattr(cost, name)) is not None]
+            numbers += [np.mean(known)] if known else []
+    objects = {arm.id: np.mean([c.objects_generated for c in raw.costs if c.arm == arm.id]) for arm in raw.arms}
+    return [*numbers, objects["mrca"] / objects["xpaste"]]
+
+
+def printed_forms(numbers) -> set[str]:
+    forms = set()
+    for number in numbers:
+        number = float(number)
+        forms |= {f"{number:.2f}", f"{round(number, 2) + 0.0:+.2f}", f"{number:.3f}", f"{number:,.0f}"}
+    return forms
+
+
+def test_every_number_in_claims_tables_costs_and_controls_derives_from_the_records(report):
+    raw = Report.model_validate_json(report.model_dump_json())
+    page = render(raw, [])
+    derived = [*from_results(raw), *from_series(raw), *from_costs(raw)]
+    derived += [target.value for target in raw.targets] + [target.objects for target in raw.targets]
+    allowed = printed_forms(derived)
+    allowed |= {str(count) for count in range(10)}  # "2 of 3 tests", "3 of 3 seeds", C1, Table 2
+    allowed |= {"95", "0.001", "50"}  # 95 % interval, p < 0.001, ResNet-50
+    for title in ("Claims", "The paper's tables, our numbers beside them", "Cost", "Controls"):
+        text = section(page, title)
+        for wording in [*(claim.wording for claim in raw.claims), *(arm.title for arm in raw.arms)]:
+            text = text.replace(wording, "")
+        found = NUMBER.findall(text)
+        assert len(found) > 15, title
+        strangers = [number for number in found if number.rstrip(".,") not in allowed]
+        assert not strangers, f"{title}: {strangers}"
+
+
+def test_a_changed_result_changes_its_numbers_and_no_others(report):
+    raw = report.results[-1]  # MRCA, last seed
+    changed = raw.model_copy(update={"metrics": raw.metrics | {"APc_box": 77.77}})
+    other = judge(report.model_copy(update={"results": (*report.results[:-1], changed)}), CLAIMS)
+    before, after = (
+        section(render(made, []), "The paper's tables, our numbers beside them") for made in (report, other)
+    )
+    different = [
+        (i, j)
+        for i, (a, b) in enumerate(zip(before.splitlines(), after.splitlines(), strict=True))
+        for j, (c, d) in enumerate(zip(a.split("|"), b.split("|"), strict=True))
+        if c != d
+    ]
+    mrca_rows = [i for i, line in enumerate(before.splitlines()) if line.startswith("| MRCA ")]
+    assert different == [(row + 1, 9) for row in mrca_rows]  # our row under each, column APc box
+
+
+def test_the_summary_counts_what_the_claims_say(report):
+    summary = render(report, []).split("\n## ", 1)[0]
+    stated = [claim.verdict for claim in report.claims if not claim.control]
+    assert (
+        f"{len(stated)} claims of the paper: {stated.count('holds')} hold, {stated.count('not resolved')} not resolved"
+        in summary
+    )
+    for claim in report.claims:
+        assert (f"**{claim.id} holds**" in summary) == (claim.verdict == "holds")
+
+
+# --- the files
+
+
+def test_the_folder_holds_page_csv_records_and_every_figure_of_the_page(written):
+    made, page = written
+    text = page.read_text(encoding="utf-8")
+    figures = re.findall(r"!\[.*?\]\((.*?)\)", text)
+    assert page.parts[-3:] == ("mrca", "mini", "report.md")
+    assert len(figures) == 6
+    assert {path.name for path in page.parent.iterdir()} == {"report.md", "results.csv", "records.json", *figures}
+    assert Report.load(page.parent / "records.json") == made
+    for figure in figures:
+        assert (page.parent / figure).stat().st_size <= MAX_BYTES
+        with Image.open(page.parent / figure) as image:
+            assert image.width <= 1010
+            assert not image.info.keys() & {"Creation Time", "Software", "date"}
+
+
+def test_sections_stand_in_the_order_of_a_readers_questions(written):
+    headings = re.findall(r"^## (.*)$", written[1].read_text(encoding="utf-8"), re.M)
+    assert headings == [
+        "Claims",
+        "The paper's tables, our numbers beside them",
+        "Figures",
+        "Cost",
+        "Controls",
+        "Deviations",
+        "Provenance",
+        "Command",
+    ]
+
+
+def test_equal_records_give_equal_bytes(written, tmp_path):
+    made, page = written
+    again = write_report(Report.model_validate_json(made.model_dump_json()), tmp_path)
+    digests = [
+        {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+        for folder in (page.parent, again.parent)
+    ]
+    assert digests[0] == digests[1]
+
+
+def test_csv_does_not_depend_on_when_or_where_it_ran(report):
+    elsewhere = report.run.provenance.model_copy(update={"hosts": ("other",), "finished": "2030-01-01", "commit": "f"})
+    costs = tuple(cost.model_copy(update={"train_s": 9.0}) for cost in report.costs)
+    run = report.run.model_copy(update={"provenance": elsewhere})
+    moved = judge(report.model_copy(update={"run": run, "costs": costs}), CLAIMS)
+    assert render(moved, []) != render(report, [])
+    assert results_csv(moved) == results_csv(report)
+
+
+def test_older_figures_that_the_records_no_longer_allow_go_away(report, tmp_path):
+    only_rounds = report.model_copy(update={"results": (), "claims": ()})
+    drawn = draw_figures(only_rounds, tmp_path)
+    assert {figure.file for figure in drawn} == {"figure_budget.png", "figure_entropy.png"}
+    draw_figures(only_rounds.model_copy(update={"series": ()}), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["figure_budget.png"]
+
+
+# --- gaps
+
+
+def test_nothing_run_at_all(report, tmp_path):
+    nothing = {name: () for name in ("results", "costs", "budgets", "series", "estimates", "outcomes", "claims")}
+    page = write_report(judge(report.model_copy(update=nothing), CLAIMS), tmp_path)
+    text = page.read_text(encoding="utf-8")
+    assert "Nothing has been evaluated yet." in text
+    assert "5 not run" in text
+    assert "![" not in text
+
+
+def test_an_arm_that_did_not_run(report):
+    without = judge(
+        report.model_copy(update={"results": tuple(r for r in report.results if r.arm != "xpaste")}), CLAIMS
+    )
+    text = render(without, [])
+    verdicts = {claim.id: claim.verdict for claim in without.claims}
+    assert "Not run: X-Paste." in text
+    assert verdicts["C3"] == "not run"
+    assert verdicts["C2"] == "holds"
+
+
+def test_one_seed_tests_nothing(tmp_path):
+    made = synthetic_report(seeds=(0,))
+    text = render(made, draw_figures(made.model_copy(update={"budgets": ()}), tmp_path))
+    assert "One seed gives no interval, so nothing is tested." in text
+    assert "±" not in section(text, "The paper's tables, our numbers beside them")
+    assert not [item for claim in made.claims for item in claim.evidence if item.low is not None]
+    assert {claim.verdict for claim in made.claims} <= {"not resolved", "not run"}
+
+
+def test_a_seed_that_is_missing_for_one_arm_is_named(report):
+    fewer = judge(
+        report.model_copy(update={"results": tuple(r for r in report.results if (r.arm, r.seed) != ("mrca", 2))}),
+        CLAIMS,
+    )
+    text = render(fewer, [])
+    assert "With fewer seeds than planned: MRCA." in text
+    assert "(n=2)" in section(text, "The paper's tables, our numbers beside them")
+
+
+def test_own_data_has_results_and_no_targets(report):
+    own = judge(report.model_copy(update={"targets": (), "beside": {}, "outcomes": ()}), CLAIMS)
+    text = render(own, [])
+    assert "## Results" in text
+    assert "31.50" not in text
+
+
+def test_smoke_says_that_its_numbers_are_meaningless():
+    text = render(synthetic_report(tier="smoke", seeds=(0,), rounds=3), [])
+    assert "> **Smoke run: the numbers are meaningless.**" in text
+    assert "**holds**" not in text
+
+
+def test_the_ledger_leaves_out_other_tiers_and_arms(report):
+    text = section(render(report, []), "Deviations")
+    assert "| D43 |" in text  # miniature data
+    assert "| D1 |" not in text  # tier paper
+    assert "| D15 |" not in text  # X-Paste + CLIP was not run
+
+
+# --- figures
+
+
+def test_mean_budget_by_hand(report):
+    rounds, mean_RC = mean_budget([b for b in report.budgets if b.round in (2, 5)])
+    assert rounds == [2, 5]
+    expected = np.mean([b.objects for b in report.budgets if b.round == 5], axis=0)
+    assert mean_RC[1].tolist() == expected.tolist()
+
+
+def test_a_thousand_classes_fit_into_the_budget_figure(report, tmp_path):
+    many = tuple(
+        report.classes[0].model_copy(
+            update={"id": i + 1, "train_images": 1 + (1202 - i) // 3, "group": "f" if i < 900 else "c"}
+        )
+        for i in range(1203)
+    )
+    budgets = tuple(b.model_copy(update={"objects": tuple(range(1203))}) for b in report.budgets)
+    assert draw_budget(report.model_copy(update={"classes": many, "budgets": budgets}), tmp_path / "b.png")
+    assert (tmp_path / "b.png").stat().st_size <= MAX_BYTES
+
+
+def test_pictures_are_made_to_fit(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (450, 450, 3)).astype(np.uint8)
+    save_image(Image.fromarray(noise), tmp_path / "noise.png")
+    assert (tmp_path / "noise.png").stat().st_size <= MAX_BYTES
+
+
+def test_results_csv_of_the_folder_is_read_by_any_tool(written):
+    with (written[1].parent / "results.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {len(row) for row in rows} == {14}
+    assert {row["verdict"] for row in rows} == {"not comparable", "not run", ""}

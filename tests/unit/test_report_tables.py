@@ -1,0 +1,101 @@
+import csv
+import io
+
+import pytest
+
+from reports.records import Estimate, Report
+from reports.tables import (
+    CSV_HEADER,
+    fixed,
+    markdown_table,
+    mean_text,
+    p_text,
+    paper_table,
+    result_table,
+    results_csv,
+    whole,
+)
+from tests.unit.report_synthetic import synthetic_report
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return synthetic_report()
+
+
+@pytest.fixture(scope="module")
+def rows(report) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(results_csv(report))))
+
+
+@pytest.mark.parametrize(
+    ("value", "sign", "text"),
+    [
+        (28.2, False, "28.20"),
+        (-0.001, False, "0.00"),
+        (-0.001, True, "+0.00"),
+        (-1.5, True, "-1.50"),
+        (None, True, "–"),
+    ],
+)
+def test_fixed(value, sign, text):
+    assert fixed(value, 2, sign) == text
+
+
+def test_counts_and_p_values():
+    assert whole(1200000) == "1,200,000"
+    assert [p_text(p) for p in (0.0004, 0.0312, None)] == ["p < 0.001", "p = 0.031", "no test"]
+
+
+def test_mean_text_names_n_only_where_seeds_are_missing():
+    three = Estimate(arm="a", backbone="b", metric="m", n=3, mean=12.345, low=11.0, high=13.69)
+    one = Estimate(arm="a", backbone="b", metric="m", n=1, mean=12.345)
+    assert mean_text(three, 3) == "12.35 ± 1.34" or mean_text(three, 3) == "12.34 ± 1.34"  # binary half
+    assert mean_text(three, 4).endswith("(n=3)")
+    assert mean_text(one, 1) in ("12.35", "12.34")
+    assert mean_text(None, 3) == "–"
+
+
+def test_markdown_table_escapes_what_would_break_it():
+    text = markdown_table(["a", "b"], [["x|y", "two\nlines"]], numbers_from=1)
+    assert text.splitlines() == ["| a | b |", "| --- | ---: |", "| x\\|y | two lines |"]
+
+
+def test_csv_has_every_printed_and_every_own_number_once(report, rows):
+    assert tuple(rows[0]) == CSV_HEADER
+    assert len([row for row in rows if row["table"]]) == len(report.targets) == 88
+    own = [(row["arm"], row["metric"]) for row in rows if not row["table"]]
+    assert len(own) == len(set(own)) == 2 * 8  # the two controls
+    assert rows[8]["paper_value"] == "34.20"
+
+
+def test_csv_numbers_come_from_the_results(report, rows):
+    for row in rows:
+        if row["n"] == "3":
+            values = report.by_seed(row["arm"], row["ours_backbone"], row["metric"])
+            assert float(row["ours_mean"]) == pytest.approx(sum(values.values()) / 3, abs=5e-5)
+            assert float(row["ours_low"]) < float(row["ours_mean"]) < float(row["ours_high"])
+            cells = [cell for known in report.results if known.arm == row["arm"] for cell in known.cells]
+            assert row["cells"] == ";".join(cells)
+        else:
+            assert (row["n"], row["verdict"], row["ours_mean"], row["cells"]) == ("0", "not run", "", "")
+
+
+def test_paper_table_keeps_the_papers_rows_and_adds_the_controls_last(report):
+    lines = paper_table(report, "Table 2").splitlines()[2:]
+    titles = [line.split("|")[1].strip() for line in lines if "| paper |" in line]
+    assert titles == ["No Aug.", "X-Paste", "X-Paste + CLIP", "BSGAL", "DiverGen", "MRCA"]
+    assert "X-Paste, equal pool *(not in the paper)*" in lines[-1]
+    assert "not run" in lines[titles.index("DiverGen") * 2 + 1]
+
+
+def test_verdicts_stand_in_the_table_at_tier_paper_only(report):
+    assert "| verdict |" not in paper_table(report, "Table 1")
+    table = paper_table(synthetic_report(tier="paper"), "Table 1")
+    assert table.count("| verdict |") == 3
+
+
+def test_result_table_shows_the_arms_asked_for_in_their_order(report):
+    lines = result_table(report, arms=["mrca", "no_aug"]).splitlines()
+    assert [line.split("|")[1].strip() for line in lines] == ["Arm", "---", "MRCA", "No Aug."]
+    assert len(result_table(report).splitlines()) == 2 + 5
