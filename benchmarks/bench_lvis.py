@@ -102,9 +102,9 @@ def results_of(rng: np.random.Generator, truth: dict[str, Any], per_image: int) 
 
 @pytest.fixture(scope="module")
 def evaluation_inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
-    """300 images, 1,203 classes, 3,000 instances, 9,000 detections."""
+    """150 images, 1,203 classes, 1,500 instances, 4,500 detections."""
     rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("lvis")
-    truth = truth_of(rng, 300, 1203, 10, points=20)
+    truth = truth_of(rng, 150, 1203, 10, points=20)
     (folder / "truth.json").write_text(json.dumps(truth))
     (folder / "results.json").write_text(json.dumps(results_of(rng, truth, 30)))
     return Inputs(folder / "truth.json", folder / "results.json")
@@ -123,9 +123,9 @@ def test_evaluation(benchmark: BenchmarkFixture, evaluation_inputs: Inputs, iou_
 
 @pytest.fixture(scope="module")
 def annotation_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """60,000 instances on 5,000 images with outlines of about 30 points, 41 MB."""
+    """30,000 instances on 2,500 images with outlines of about 30 points, 19 MB."""
     path = tmp_path_factory.mktemp("lvis") / "train.json"
-    path.write_text(json.dumps(truth_of(np.random.default_rng(1), 5000, 1203, 12, points=24)))
+    path.write_text(json.dumps(truth_of(np.random.default_rng(1), 2500, 1203, 12, points=24)))
     return path
 
 

@@ -27,7 +27,7 @@ class ClipScorer:
     preprocessing.
     """
 
-    def __init__(self, model: CLIPModel, tokenizer: CLIPTokenizer, processor: Any) -> None:
+    def __init__(self, model: Any, tokenizer: CLIPTokenizer, processor: Any) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.processor = processor
@@ -40,7 +40,7 @@ class ClipScorer:
             InputError: nothing loadable is there.
         """
         try:
-            model = CLIPModel.from_pretrained(folder, dtype=torch.float32)
+            model: Any = CLIPModel.from_pretrained(folder, dtype=torch.float32)
             tokenizer = CLIPTokenizer.from_pretrained(folder)
             processor = CLIPImageProcessor.from_pretrained(folder)
         except (OSError, ValueError) as error:
@@ -50,7 +50,8 @@ class ClipScorer:
 
     @property
     def _device(self) -> torch.device:
-        return self.model.logit_scale.device
+        device: torch.device = self.model.logit_scale.device
+        return device
 
     @torch.no_grad()
     def embed_images(self, images: Sequence[NDArray[np.uint8] | Image.Image]) -> Tensor:
@@ -67,7 +68,8 @@ class ClipScorer:
     def _as_pil(image: NDArray[np.uint8] | Image.Image) -> Image.Image:
         if isinstance(image, Image.Image):
             return image.convert("RGB")
-        assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3, "pictures are uint8 (H, W, 3)"
+        assert image.dtype == np.uint8, "pictures are uint8"
+        assert image.shape[2:] == (3,), "pictures are (H, W, 3)"
         return Image.fromarray(image)
 
     @torch.no_grad()

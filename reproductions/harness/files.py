@@ -74,16 +74,17 @@ _MANY_FILES = 64
 """Above this, one flush of everything first makes the flush of each file quick; only the latter reports errors."""
 
 
-def sync_tree(folder: Path) -> None:
-    """Flush every file and folder below ``folder``."""
+def sync_below(folder: Path) -> None:
+    """Flush every file and folder below ``folder``, but not the folder itself."""
     places = list(folder.rglob("*"))
     files = [path for path in places if path.is_file()]
     if len(files) > _MANY_FILES:
         os.sync()
     for path in files:
         _sync(path)
-    for path in (folder, *(place for place in places if place.is_dir())):
-        _sync(path)
+    for path in places:
+        if path.is_dir():
+            _sync(path)
 
 
 def seal(folder: Path) -> dict[str, dict[str, Any]]:

@@ -29,7 +29,7 @@ from typing import Any
 from methods.common.errors import InputError
 from methods.common.files import write_atomic
 from reproductions.harness.cell import Cell, CellSpec, canonical_json
-from reproductions.harness.files import is_disk_full, json_bytes, seal, sync_folder, sync_tree, write_json, write_note
+from reproductions.harness.files import is_disk_full, json_bytes, seal, sync_below, sync_folder, write_json, write_note
 from reproductions.harness.fingerprint import file_sha256
 from reproductions.harness.lock import is_locked, try_lock
 
@@ -205,7 +205,7 @@ class Store:
         write_note(out / "result.json", json_bytes(record))
         write_note(out / "cell.json", json_bytes({"id": spec.id, "label": spec.label, **spec.identity}))
         write_note(out / "provenance.json", json_bytes(provenance))
-        sync_tree(out)  # before the seal is made: some network disks settle change times only now
+        sync_below(out)  # before the seal is made: some network disks settle change times only now
         write_json(out / "seal.json", {"id": spec.id, "files": seal(out)})
         sync_folder(out)
         folder = self.cell_folder(spec)

@@ -57,19 +57,20 @@ def _objects(request: Request) -> list[Place]:
         return [
             Place("objects", "your cut-outs", request.objects, "name a folder with one folder of RGBA PNGs a class")
         ]
+    own = request.generator
     if request.tier == "paper":
         root = Path(os.environ.get(_WEIGHTS_VARIABLE, "weights"))
         remedy = "download it (docs/cluster.md tells from where) or name the parent folder in " + _WEIGHTS_VARIABLE
         return [
-            Place(
-                "generator", "text-to-image generator", request.generator or root / "stable-diffusion-3-medium", remedy
-            ),
+            Place("generator", "MRCA's generator", own or root / "stable-diffusion-3-medium", remedy),
+            Place("xpaste_generator", "X-Paste's generator", own or root / "stable-diffusion-v1-5", remedy),
             Place("cutter", "BiRefNet", root / "BiRefNet", remedy),
             Place("clip", "CLIP ViT-L/14", root / "clip-vit-large-patch14", remedy),
         ]
     remedy = "the shipped checkpoints are damaged: check the repository out again, or run `make checkpoints`"
     return [
-        Place("generator", "text-to-image generator", request.generator or MINIATURE / "stable_diffusion", remedy),
+        Place("generator", "MRCA's generator", own or MINIATURE / "stable_diffusion", remedy),
+        Place("xpaste_generator", "X-Paste's generator", own or MINIATURE / "stable_diffusion", remedy),
         Place("cutter", "miniature cut-out network", MINIATURE / "cutout", remedy),
         Place("clip", "miniature CLIP", MINIATURE / "clip", remedy),
     ]

@@ -14,7 +14,7 @@ from methods.mrca.stages.budget import BUDGET, BudgetStageConfig
 from methods.mrca.stages.cut import CUT
 from methods.mrca.stages.entropy import ENTROPY
 from methods.mrca.stages.evaluate import EVALUATE
-from methods.mrca.stages.generate import GENERATE
+from methods.mrca.stages.generate import GENERATE, GenerateConfig
 from methods.mrca.stages.import_objects import IMPORT_OBJECTS
 from methods.mrca.stages.pasting import NoPasting, Pasting
 from methods.mrca.stages.split import SPLIT
@@ -178,7 +178,7 @@ class SeedPlanner:
             config = study.generation.model_copy(update={"shard_index": shard, "num_shards": study.num_shards})
             label = f"xpaste/shard{shard}"
             cost_s = total / study.num_shards * self.study.expected_image_s
-            images.append(self._generate(f"{label}/generate", config, budget, (), cost_s))
+            images.append(self._generate(f"{label}/generate", config, "xpaste_generator", budget, (), cost_s))
             pools.append(
                 Cell(
                     CUT,
@@ -192,9 +192,18 @@ class SeedPlanner:
             )
         return tuple(images), tuple(pools)
 
-    def _generate(self, label: str, config: object, budget: Cell, guide: tuple[Cell, ...], cost_s: float) -> Cell:
+    def _generate(
+        self,
+        label: str,
+        config: GenerateConfig,
+        generator: Literal["generator", "xpaste_generator"],
+        budget: Cell,
+        guide: tuple[Cell, ...],
+        cost_s: float,
+    ) -> Cell:
         roles = {"split": (self.split,), "budget": (budget,), **({"guide": guide} if guide else {})}
-        return Cell(GENERATE, config, self.seeds, self._label(label), roles, self._external("generator"), cost_s=cost_s)  # type: ignore[arg-type]
+        external = {"generator": self.external[generator]}
+        return Cell(GENERATE, config, self.seeds, self._label(label), roles, external, cost_s=cost_s)
 
     @cached_property
     def xpaste(self) -> ArmCells:
@@ -306,7 +315,7 @@ class SeedPlanner:
         config = study.generation.model_copy(update=changes)
         guide = () if config.guidance is None or plan.guide_model is None else (models[plan.guide_model],)
         cost_s = study.rounds.objects_per_round * self.study.expected_image_s * (2.5 if guide else 1.0)
-        images = self._generate(f"{name}/generate", config, budget, guide, cost_s)
+        images = self._generate(f"{name}/generate", config, "generator", budget, guide, cost_s)
         pool = Cell(
             CUT,
             study.cutting,

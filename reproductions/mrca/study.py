@@ -57,7 +57,12 @@ class XPasteConfig(Config):
     num_shards: int = Field(default=64, ge=1)
     """Cells that generate the pool."""
     generation: GenerateConfig = GenerateConfig(
-        pool="xpaste", prompts=PromptConfig(templates=(XPASTE_TEMPLATE,)), num_steps=50, guidance_scale=7.5
+        pool="xpaste",
+        prompts=PromptConfig(templates=(XPASTE_TEMPLATE,)),
+        num_steps=50,
+        guidance_scale=7.5,
+        scheduler="dpm_solver",
+        precision="float16",
     )
     """Plain sampling. [B]"""
     cutting: CutStageConfig = CutStageConfig(rule=XPasteCutting())
@@ -172,7 +177,7 @@ def mini() -> StudyConfig:
         mrca=MrcaConfig(
             rounds=RoundsConfig(num_rounds=4, objects_per_round=108, iterations_per_round=120),
             generation=_mini_generation(GenerateConfig(guidance=GuidanceConfig(), guidance_scale=4.0)),
-            cutting=CutStageConfig(rule=MrcaCutting(filter=CutConfig(min_clip_score=25.0)), batch_size=32),
+            cutting=CutStageConfig(rule=MrcaCutting(filter=CutConfig(min_clip_score=60.0)), batch_size=32),
             pasting=MrcaPasting(size=_MINI_SIZE, paste=_MINI_PASTE),
         ),
         xpaste=XPasteConfig(
@@ -181,7 +186,7 @@ def mini() -> StudyConfig:
             generation=_mini_generation(
                 GenerateConfig(pool="xpaste", prompts=PromptConfig(templates=(XPASTE_TEMPLATE,)), guidance_scale=4.0)
             ),
-            cutting=CutStageConfig(rule=XPasteCutting(filter=XPasteFilterConfig(max_clip_bar=21.0)), batch_size=32),
+            cutting=CutStageConfig(rule=XPasteCutting(filter=XPasteFilterConfig(max_clip_bar=50.0)), batch_size=32),
             pasting=XPastePasting(
                 sampler=XPasteSamplerConfig(max_objects_per_image=5), size=_MINI_SIZE, paste=_MINI_PASTE
             ),
@@ -214,14 +219,14 @@ def smoke() -> StudyConfig:
             "main_iterations": 6,
             "mrca": study.mrca.model_copy(
                 update={
-                    "rounds": RoundsConfig(num_rounds=3, objects_per_round=9, iterations_per_round=2),
+                    "rounds": RoundsConfig(num_rounds=3, objects_per_round=12, iterations_per_round=2),
                     "generation": study.mrca.generation.model_copy(update=fewer_steps),
                     "cutting": CutStageConfig(rule=MrcaCutting(filter=CutConfig(min_clip_score=-100.0))),
                 }
             ),
             "xpaste": study.xpaste.model_copy(
                 update={
-                    "objects_per_class": 1,
+                    "objects_per_class": 2,
                     "num_shards": 2,
                     "generation": study.xpaste.generation.model_copy(update=fewer_steps),
                 }

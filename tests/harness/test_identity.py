@@ -184,7 +184,7 @@ def test_a_damaged_memory_is_only_a_cache(text: str, data: Path, tmp_path: Path)
 
 
 def test_missing_and_empty_data(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="the weights is missing: there is no .*/nowhere"):
+    with pytest.raises(InputError, match=r"the weights is missing: there is no .*/nowhere"):
         Fingerprints().of(tmp_path / "nowhere", "the weights")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no file"):

@@ -37,7 +37,8 @@ class DrawConfig(Config):
 def draw(inputs: Inputs, config: DrawConfig, context: Context) -> Record:
     numbers = context.seeds.numpy("data", "draw").normal(size=config.size)
     np.savetxt(context.out / "numbers.txt", numbers)
-    time.sleep(config.pause_s)
+    if config.pause_s:
+        time.sleep(config.pause_s)
     _tell(f"draw {context.seeds.data}")
     return {"sum": float(numbers.sum())}
 
@@ -59,7 +60,8 @@ def walk(inputs: Inputs, config: WalkConfig, context: Context) -> Record:
         position = position + context.seeds.numpy("training", step).normal(size=4)
         path.append(float(position[0]))
         step += 1
-        time.sleep(config.step_s)
+        if config.step_s:
+            time.sleep(config.step_s)
         if context.checkpoint_due():
             context.checkpoints.save(step, {"position": position, "path": path})
         context.progress(step, config.steps, loss=float(np.linalg.norm(position)))
@@ -110,7 +112,8 @@ def shards(inputs: Inputs, config: ShardsConfig, context: Context) -> Record:
     found = context.checkpoints.load()
     done = found[0] if found is not None else 0
     for index in range(done, config.shards):
-        time.sleep(config.shard_s)
+        if config.shard_s:
+            time.sleep(config.shard_s)
         data = context.seeds.numpy("generation", index).bytes(64)
         (context.out / f"shard-{index}.bin").write_bytes(data)
         if context.checkpoint_due():

@@ -1,6 +1,7 @@
 """Learning rates of the specification, and the recipe that carries them."""
 
 import csv
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_rises_then_falls(total: int, warmup: int, factor: float) -> None:
     rates = [warmup_cosine(step, 1.0, total, warmup, factor) for step in range(total + 1)]
     assert all(0 <= rate <= 1 for rate in rates)
     falling = rates[warmup:]
-    assert all(later <= earlier for earlier, later in zip(falling, falling[1:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(falling))
 
 
 def test_paper_recipes() -> None:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle
 
 from methods.common.errors import InputError
+from methods.common.files import write_atomic
 from methods.common.stage import Config
-from methods.common.state_file import write_atomic
 
 MODEL_TYPE = "miniature_cutout"
 
@@ -88,7 +88,8 @@ class MiniatureCutout(nn.Module):
         self.train(mode)
         if (height, width) != side:
             prob_NCHW = interpolate(prob_NCHW, (height, width), mode="bilinear", antialias=True)
-        return prob_NCHW[:, 0].clamp(0.0, 1.0)
+        soft_NHW: Tensor = prob_NCHW[:, 0].clamp(0.0, 1.0)
+        return soft_NHW
 
     def save_pretrained(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
         """Write ``config.json`` and ``model.safetensors``; floating-point numbers as ``dtype``."""

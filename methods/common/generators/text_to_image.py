@@ -39,7 +39,7 @@ def load_text_to_image(folder: Path | str, device: torch.device | str, dtype: to
 
     try:
         pipeline = DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
-            str(folder), torch_dtype=dtype, use_safetensors=True, local_files_only=True
+            str(folder), dtype=dtype, use_safetensors=True, local_files_only=True
         )
     except (OSError, ValueError, KeyError, AttributeError, RuntimeError, ImportError) as error:
         reason = " ".join(str(error).split())[:300]
@@ -47,7 +47,7 @@ def load_text_to_image(folder: Path | str, device: torch.device | str, dtype: to
             f"the generator in {folder} cannot be loaded ({reason}); save it again with save_pretrained"
         ) from error
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device)
+    return pipeline.to(device, dtype)
 
 
 def _check_pipeline_folder(folder: Path) -> None:

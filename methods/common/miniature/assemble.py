@@ -6,24 +6,27 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import (
+from safetensors.torch import load_file, save_file
+from transformers import CLIPTokenizer
+
+from methods.common.cutouts.miniature import MiniatureCutout
+from methods.common.files import write_atomic
+from methods.common.miniature.clip_training import build_image_processor
+from methods.common.miniature.generator import build_noise_schedule
+from methods.common.miniature.model_classes import (
     AutoencoderKL,
+    CLIPModel,
+    CLIPTextModel,
     DPMSolverMultistepScheduler,
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
-from safetensors.torch import load_file, save_file
-from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
-
-from methods.common.cutouts.miniature import MiniatureCutout
-from methods.common.miniature.clip_training import build_image_processor
-from methods.common.miniature.generator import build_noise_schedule
 from methods.common.miniature.provenance import read_provenance
 from methods.common.miniature.tokenizer import load_tokenizer
 from methods.common.stage import Config, Context, Inputs, Record, Stage
-from methods.common.state_file import write_atomic
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 """Where the repository keeps the shipped weights."""
@@ -34,9 +37,7 @@ class AssembleConfig(Config):
     """Nothing to choose."""
 
 
-def build_pipeline(
-    vae: AutoencoderKL, text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer, unet: UNet2DConditionModel
-) -> StableDiffusionPipeline:
+def build_pipeline(vae: Any, text_encoder: Any, tokenizer: CLIPTokenizer, unet: Any) -> Any:
     """Return a plain Stable Diffusion pipeline with DPM-Solver++ of second order; no safety checker."""
     scheduler = DPMSolverMultistepScheduler.from_config(build_noise_schedule().config)
     return StableDiffusionPipeline(
@@ -51,7 +52,7 @@ def build_pipeline(
     )
 
 
-def save_pipeline(pipeline: StableDiffusionPipeline, folder: Path) -> None:
+def save_pipeline(pipeline: Any, folder: Path) -> None:
     """Save in float16; the text encoder's config asks for float32, so that loading without a dtype is right too."""
     pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
     _ask_for_float32(folder / "text_encoder" / "config.json")
@@ -66,7 +67,7 @@ def _ask_for_float32(config_file: Path) -> None:
     write_atomic(config_file, json.dumps(config, indent=2).encode())
 
 
-def save_clip(clip: CLIPModel, tokenizer: CLIPTokenizer, folder: Path) -> None:
+def save_clip(clip: Any, tokenizer: CLIPTokenizer, folder: Path) -> None:
     """Save a CLIP directory in float16 with tokenizer and image processor."""
     clip.to(torch.float16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

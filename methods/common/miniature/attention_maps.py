@@ -6,7 +6,6 @@ Shape suffixes: N pictures, H heads, Q queries (latent cells), T tokens.
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionPipeline
 from diffusers.models.attention_processor import Attention, AttnProcessor
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -29,8 +28,8 @@ class _Recorder:
         if encoder_hidden_states is not None and hidden_states.shape[1] == self.owner.num_cells:
             query = attention.head_to_batch_dim(attention.to_q(hidden_states))
             key = attention.head_to_batch_dim(attention.to_k(encoder_hidden_states))
-            prob_NHQT = attention.get_attention_scores(query, key).unflatten(0, (-1, attention.heads))
-            self.owner.add(prob_NHQT)
+            prob = attention.get_attention_scores(query, key)
+            self.owner.add(prob.reshape(-1, attention.heads, *prob.shape[1:]))
         result: Tensor = self.plain(attention, hidden_states, encoder_hidden_states, **options)
         return result
 
@@ -46,7 +45,7 @@ class WordAttention:
         side: cells per side of the layers that count.
     """
 
-    def __init__(self, pipeline: StableDiffusionPipeline, token_positions: list[int], side: int = 8) -> None:
+    def __init__(self, pipeline: Any, token_positions: list[int], side: int = 8) -> None:
         self.unet = pipeline.unet
         self.positions_N = torch.tensor(token_positions)
         self.side = side

@@ -41,7 +41,7 @@ def _sand(height: int, width: int, rng: np.random.Generator) -> Picture:
 
 def _water(height: int, width: int, rng: np.random.Generator) -> Picture:
     rows = np.arange(height, dtype=np.float32)[:, None] + 2.0 * _smooth_noise(height, width, 24, rng)
-    return _tinted(0.10 * np.sin(rows * np.float32(2 * np.pi / 11)), (0.33, 0.62, 0.78), rng)
+    return _tinted(np.float32(0.10) * np.sin(rows * np.float32(2 * np.pi / 11)), (0.33, 0.62, 0.78), rng)
 
 
 def _brick(height: int, width: int, rng: np.random.Generator) -> Picture:
@@ -59,7 +59,7 @@ def _sky(height: int, width: int, rng: np.random.Generator) -> Picture:
 
 def _wood(height: int, width: int, rng: np.random.Generator) -> Picture:
     columns = np.arange(width, dtype=np.float32)[None, :] + 2.0 * _smooth_noise(height, width, 20, rng)
-    return _tinted(0.11 * np.sin(columns * np.float32(2 * np.pi / 10)), (0.68, 0.50, 0.32), rng)
+    return _tinted(np.float32(0.11) * np.sin(columns * np.float32(2 * np.pi / 10)), (0.68, 0.50, 0.32), rng)
 
 
 def _stone(height: int, width: int, rng: np.random.Generator) -> Picture:

@@ -41,7 +41,25 @@ _UNSAID = (
     "{}",
 )
 _SEVERAL = ("a photo of {} on {b}", "a realistic photo of {} on {b}", "{} on {b}", "a photo of {}", "a picture of {}")
-_EXTRA_WORDS = "and the one two three four there is in this image photos with no its some background".split()
+_EXTRA_WORDS = [
+    "and",
+    "the",
+    "one",
+    "two",
+    "three",
+    "four",
+    "there",
+    "is",
+    "in",
+    "this",
+    "image",
+    "photos",
+    "with",
+    "no",
+    "its",
+    "some",
+    "background",
+]
 
 SHARE_WITHOUT_BACKGROUND = 0.2
 """Share of single-object captions that leave the background unsaid."""

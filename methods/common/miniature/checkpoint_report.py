@@ -3,24 +3,25 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import StableDiffusionPipeline
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
 from methods.common.clip import ClipScorer
 from methods.common.cutouts.seam import DichotomousSegmenter, load_cutout
+from methods.common.files import write_atomic
 from methods.common.miniature import measurements as measure
 from methods.common.miniature import sheets
 from methods.common.miniature.backgrounds import BACKGROUNDS, Background
 from methods.common.miniature.categories import CATEGORIES, CATEGORY_NAMES
 from methods.common.miniature.judges import Judge, load_judges
+from methods.common.miniature.model_classes import StableDiffusionPipeline
 from methods.common.miniature.web import WebConfig
 from methods.common.stage import Config, Context, Inputs, Record, Stage
-from methods.common.state_file import write_atomic
 
 ATTENTION_BACKGROUNDS: tuple[Background, ...] = ("white", "grass", "sand", "water")
 PROMPTS = (
@@ -56,14 +57,14 @@ class ReportConfig(Config):
 
 @dataclass(frozen=True)
 class _Parts:
-    pipeline: StableDiffusionPipeline
+    pipeline: Any
     clip: ClipScorer
     cutout: DichotomousSegmenter
     judges: dict[str, Judge]
 
 
 def _load(folder: Path) -> _Parts:
-    pipeline = StableDiffusionPipeline.from_pretrained(folder / "stable_diffusion", torch_dtype=torch.float32)
+    pipeline = StableDiffusionPipeline.from_pretrained(folder / "stable_diffusion", dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     clip = ClipScorer.from_pretrained(folder / "clip")
     return _Parts(pipeline, clip, load_cutout(folder / "cutout"), load_judges(folder / "judges"))

@@ -3,20 +3,23 @@
 Shape suffixes: I pictures, T texts, P patches, K labels.
 """
 
+from typing import Any
+
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import normalize, one_hot
-from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPTokenizer
 
 from methods.common.miniature.backgrounds import BACKGROUNDS
 from methods.common.miniature.captions import vocabulary
 from methods.common.miniature.categories import CATEGORIES
 from methods.common.miniature.judges import augment, image_batch
+from methods.common.miniature.model_classes import CLIPModel
 from methods.common.miniature.objects import HUES
-from methods.common.miniature.tokenizer import TEXT_LENGTH, build_tokenizer
 from methods.common.miniature.provenance import write_provenance
+from methods.common.miniature.tokenizer import TEXT_LENGTH, build_tokenizer
 from methods.common.miniature.training_loop import OptimizerConfig, Training, train
 from methods.common.miniature.web import WebConfig, WebPool, draw_pool
 from methods.common.stage import Config, Context, Inputs, Record, Stage
@@ -41,7 +44,7 @@ class ClipConfig(Config):
     """Pictures."""
 
 
-def build_clip(tokenizer: CLIPTokenizer, image_size_px: int) -> CLIPModel:
+def build_clip(tokenizer: CLIPTokenizer, image_size_px: int) -> Any:
     """Return an untrained CLIP: text 2 layers, vision 3 layers, both 96 wide, joint space of 64."""
     tokens = {
         "bos_token_id": tokenizer.bos_token_id,
@@ -86,7 +89,7 @@ def patch_shares(semantic_IHW: Tensor) -> Tensor:
     return one_hot(cells.reshape(count, rows * columns, -1).long(), NUM_LABELS).float().mean(2)
 
 
-def true_pairs(pool: WebPool, picks: NDArray[object]) -> Tensor:
+def true_pairs(pool: WebPool, picks: NDArray[Any]) -> Tensor:
     """Tell which caption is true of which picture, (I, T) in {0, 1}.
 
     A caption fits every picture with the same categories and, where it names one, the same background; a caption that
@@ -119,7 +122,7 @@ def contrastive_loss(logits_IT: Tensor, fits_IT: Tensor) -> Tensor:
 
 
 def clip_loss(
-    model: CLIPModel, heads: DenseHeads, image_ICHW: Tensor, tokens_TL: Tensor, fits_IT: Tensor, shares_IPK: Tensor
+    model: Any, heads: DenseHeads, image_ICHW: Tensor, tokens_TL: Tensor, fits_IT: Tensor, shares_IPK: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return (contrastive loss, auxiliary loss); pictures in [-1, 1]."""
     vision = model.vision_model(pixel_values=image_ICHW)

@@ -3,6 +3,8 @@
 Shape suffixes: N pictures, H, W pixels.
 """
 
+from typing import Any
+
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
@@ -39,7 +41,7 @@ def mask_loss(logits_NHW: Tensor, mask_NHW: Tensor) -> Tensor:
     return binary_cross_entropy_with_logits(logits_NHW, mask_NHW) + (1.0 - dice_N).mean()
 
 
-def foreground(semantic_NHW: NDArray[object]) -> Tensor:
+def foreground(semantic_NHW: NDArray[Any]) -> Tensor:
     """Return 1.0 where a label map shows an object, float32 (N, H, W)."""
     return (torch.from_numpy(semantic_NHW) < len(CATEGORIES)).float()
 

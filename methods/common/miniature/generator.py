@@ -3,17 +3,24 @@
 Shape suffixes: N, C channels, H, W latent cells, T tokens, D text width.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import CLIPModel, CLIPTextModel
 
 from methods.common.miniature.clip_training import TEXT_WIDTH
-from methods.common.miniature.tokenizer import load_tokenizer
+from methods.common.miniature.model_classes import (
+    AutoencoderKL,
+    CLIPModel,
+    CLIPTextModel,
+    DDPMScheduler,
+    UNet2DConditionModel,
+)
 from methods.common.miniature.provenance import write_provenance
+from methods.common.miniature.tokenizer import load_tokenizer
 from methods.common.miniature.training_loop import OptimizerConfig, Training, train
 from methods.common.miniature.vae import LATENT_CHANNELS, pixels_to_unit
 from methods.common.miniature.web import WebConfig, draw_pool
@@ -72,7 +79,7 @@ class GeneratorConfig(Config):
     """Loss weight of a timestep is (min(SNR, limit) + 1) / (SNR + 1), for v-prediction."""
 
 
-def build_unet(widths: tuple[int, ...], latent_side: int) -> UNet2DConditionModel:
+def build_unet(widths: tuple[int, ...], latent_side: int) -> Any:
     """Return an untrained U-Net.
 
     ``addition_embed_type="text"`` adds pooled text to the time embedding; without it a model this small hardly
@@ -96,7 +103,7 @@ def build_unet(widths: tuple[int, ...], latent_side: int) -> UNet2DConditionMode
     )
 
 
-def build_noise_schedule() -> DDPMScheduler:
+def build_noise_schedule() -> Any:
     """Return Stable Diffusion's scaled-linear schedule, with v-prediction."""
     return DDPMScheduler(
         num_train_timesteps=1000,
@@ -105,16 +112,17 @@ def build_noise_schedule() -> DDPMScheduler:
         beta_schedule="scaled_linear",
         prediction_type="v_prediction",
         clip_sample=False,
+        steps_offset=1,
     )
 
 
 def diffusion_loss(
-    unet: UNet2DConditionModel,
+    unet: Any,
     latent_NCHW: Tensor,
     text_NTD: Tensor,
     noise_NCHW: Tensor,
     timestep_N: Tensor,
-    schedule: DDPMScheduler,
+    schedule: Any,
     snr_limit: float,
 ) -> Tensor:
     """Weighted squared error of the velocity (Salimans & Ho 2022; weights of Hang et al. 2023)."""
@@ -125,10 +133,11 @@ def diffusion_loss(
     snr_N = alpha_N / (1.0 - alpha_N)
     weight_N = (snr_N.clamp(max=snr_limit) + 1.0) / (snr_N + 1.0)
     error_N = (predicted_NCHW - velocity_NCHW).square().mean((1, 2, 3))
-    return (weight_N * error_N).mean()
+    loss: Tensor = (weight_N * error_N).mean()
+    return loss
 
 
-def text_encoder_of(clip: CLIPModel) -> CLIPTextModel:
+def text_encoder_of(clip: Any) -> Any:
     """Return CLIP's text tower as a model of its own, with CLIP's weights."""
     encoder = CLIPTextModel(clip.config.text_config)
     known = encoder.state_dict()
@@ -177,4 +186,6 @@ def train_generator(inputs: Inputs, config: GeneratorConfig, context: Context) -
 
 
 ENCODE_WEB = Stage("encode_web", 1, LatentsConfig, encode_web, ("data",))
-TRAIN_GENERATOR: Stage[GeneratorConfig] = Stage("train_generator", 1, GeneratorConfig, train_generator, ("data", "training"))
+TRAIN_GENERATOR: Stage[GeneratorConfig] = Stage(
+    "train_generator", 1, GeneratorConfig, train_generator, ("data", "training")
+)

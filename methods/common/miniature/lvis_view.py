@@ -179,18 +179,14 @@ def _count_training(category: LvisCategory, annotations: dict[int, list[LvisAnno
 
 def _describe(index: int, category_id: int) -> LvisCategory:
     category = CATEGORIES[index]
-    return LvisCategory(
-        category_id, category.name, "r", 0, 0, category.synonyms, category.synset, category.definition
-    )
+    return LvisCategory(category_id, category.name, "r", 0, 0, category.synonyms, category.synset, category.definition)
 
 
 def _plans(config: DrawLvisConfig, seeds: Seeds) -> dict[Split, list[list[int]]]:
     """Decide which classes every image shows; which class is rare is drawn from the data seed."""
     rng = seeds.numpy("data", "lvis", "classes")
     order = rng.permutation(config.num_categories)
-    tail = long_tail_counts(
-        config.num_train_images, config.num_categories, config.commonest_share, config.tail_power
-    )
+    tail = long_tail_counts(config.num_train_images, config.num_categories, config.commonest_share, config.tail_power)
     counts = [0] * config.num_categories
     for rank, category in enumerate(order):
         counts[int(category)] = min(tail[rank], config.num_train_images)

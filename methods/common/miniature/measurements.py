@@ -4,10 +4,10 @@ Shape suffixes: N pictures, H, W pixels, 3 colours.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -67,7 +67,7 @@ def recognised(
 
 
 @torch.no_grad()
-def decode_again(vae: AutoencoderKL, images: Pictures) -> Pictures:
+def decode_again(vae: Any, images: Pictures) -> Pictures:
     """Return pictures after encoding and decoding."""
     decoded = []
     for start in range(0, len(images), _BATCH):
@@ -83,9 +83,7 @@ def psnr_db(images: Pictures, others: Pictures) -> float:
     return float(np.mean(10.0 * np.log10(255.0**2 / np.maximum(error_N, 1e-9))))
 
 
-def generate(
-    pipeline: StableDiffusionPipeline, prompts: Sequence[str], first_seed: int, sampling: SamplingConfig
-) -> Pictures:
+def generate(pipeline: Any, prompts: Sequence[str], first_seed: int, sampling: SamplingConfig) -> Pictures:
     """Generate one picture a prompt; picture i is drawn from seed ``first_seed + i`` whatever the batch."""
     batches = []
     for start in range(0, len(prompts), _BATCH):
@@ -98,7 +96,7 @@ def generate(
             generator=[torch.Generator().manual_seed(seed) for seed in seeds],
             output_type="np",
         )
-        batches.append((output.images * 255.0 + 0.5).astype(np.uint8))
+        batches.append((output.images * 255.0 + 0.5).astype(np.uint8, order="C"))
     return np.concatenate(batches)
 
 
@@ -130,7 +128,7 @@ def composite_scores(clip: ClipScorer, images: Pictures, mask_NHW: Tensor, texts
 
 
 def attention_overlap(
-    pipeline: StableDiffusionPipeline,
+    pipeline: Any,
     cutout: DichotomousSegmenter,
     background: Background,
     categories: Sequence[int],

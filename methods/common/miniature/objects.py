@@ -116,7 +116,7 @@ def render_object(category: Category, radius_px: float, rng: np.random.Generator
         a square picture a little larger than the object.
     Source: our choice.
     """
-    build: Build = ("slim", "broad", "usual")[min(int(rng.uniform() / 0.15), 2)]  # type: ignore[assignment]
+    build: Build = ("slim", "broad", "usual")[min(int(rng.uniform() / 0.15), 2)]
     hue, body, accent = _pick_colours(rng)
     size = 2 * int(np.ceil(radius_px * 1.25 + 1)) * SUPERSAMPLING
     outline = draw_outline(category.shape, rng)

@@ -6,8 +6,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from methods.common.files import write_atomic
 from methods.common.stage import Config, Context, Stage
-from methods.common.state_file import write_atomic
 
 _PACKAGES = ("torch", "diffusers", "transformers", "numpy", "opencv-python-headless", "safetensors")
 FILE_NAME = "provenance.json"

@@ -73,7 +73,7 @@ class Scene:
     background: Background
 
     @property
-    def semantic_HW(self) -> NDArray[np.uint8]:
+    def semantic_HW(self) -> NDArray[np.uint8]:  # noqa: N802 - a shape suffix
         """Category index where an object is visible, else ``len(CATEGORIES)`` plus the index of the background."""
         labels_HW = np.full(self.image_HW3.shape[:2], len(CATEGORIES) + BACKGROUNDS.index(self.background), np.uint8)
         for instance in self.instances:

@@ -35,7 +35,7 @@ def on_plain(image_HW3: NDArray[np.uint8], mask_HW: NDArray[np.bool_], shade: in
 
 def with_heat(image_HW3: NDArray[np.uint8], map_HW: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return a picture darkened where a map in [0, 1] is low, with the map's 0.5 contour in red."""
-    shown = (image_HW3 * (0.35 + 0.65 * map_HW[..., None])).astype(np.uint8)
+    shown = (image_HW3 * (0.35 + 0.65 * map_HW[..., None])).astype(np.uint8, order="C")
     lines, _ = cv2.findContours((map_HW > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(shown, lines, -1, (255, 0, 0), 1)
     return shown

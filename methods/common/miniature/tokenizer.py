@@ -1,6 +1,7 @@
 """The miniature tokenizer: CLIP's byte pair encoding over the world's small English, each word one token."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from transformers import CLIPTokenizer
@@ -18,7 +19,7 @@ def _letters(words: Sequence[str]) -> list[str]:
 
 
 def _merges(words: Sequence[str]) -> list[tuple[str, str]]:
-    """Merges that put each word together from the left; earlier words' merges win, so longer words come first."""
+    """Merges that put each word together, from what earlier words' merges leave of it."""
     merges: dict[tuple[str, str], None] = {}
     for word in words:
         pieces = [*word[:-1], word[-1] + _SUFFIX]
@@ -33,7 +34,7 @@ def _apply_known(pieces: list[str], merges: dict[tuple[str, str], None]) -> list
     """Apply the known merges in order of rank, as the encoder will."""
     rank = {pair: index for index, pair in enumerate(merges)}
     while True:
-        pairs = [(rank[pair], k) for k, pair in enumerate(zip(pieces, pieces[1:], strict=False)) if pair in rank]
+        pairs = [(rank[pair], k) for k, pair in enumerate(pairwise(pieces)) if pair in rank]
         if not pairs:
             return pieces
         at = min(pairs)[1]
@@ -43,12 +44,12 @@ def _apply_known(pieces: list[str], merges: dict[tuple[str, str], None]) -> list
 def build_tokenizer(words: Sequence[str]) -> CLIPTokenizer:
     """Return a tokenizer that knows ``words`` as single tokens and spells all others.
 
-    A word is spelt in pieces when a later word's merge breaks it; building stops with an assertion then.
+    An assertion fails when the merges of one word keep another from becoming one token.
     """
     merges = _merges(words)
     entries = dict.fromkeys([*_letters(words), *("".join(pair) for pair in merges), BEGIN, END])
     vocabulary = {entry: index for index, entry in enumerate(entries)}
-    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=TEXT_LENGTH)
+    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=TEXT_LENGTH)  # type: ignore[arg-type]
     split = [word for word in words if len(tokenizer(word).input_ids) != 3]
     assert not split, f"words that are not one token: {split}"
     return tokenizer

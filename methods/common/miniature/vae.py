@@ -3,14 +3,16 @@
 Shape suffixes: N, C channels, H, W pixels or latent cells.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
+from methods.common.miniature.model_classes import AutoencoderKL
 from methods.common.miniature.provenance import write_provenance
 from methods.common.miniature.training_loop import OptimizerConfig, Training, train
 from methods.common.miniature.web import WebConfig, web_sample
@@ -38,7 +40,7 @@ class VaeConfig(Config):
     """Pictures."""
 
 
-def build_vae(image_size_px: int) -> AutoencoderKL:
+def build_vae(image_size_px: int) -> Any:
     """Return an untrained VAE with 0.65 million parameters.
 
     Four groups in every normalisation: as many groups as channels would be instance normalisation, which fails.
@@ -67,7 +69,7 @@ def _edge_loss(left_NCHW: Tensor, right_NCHW: Tensor) -> Tensor:
     )
 
 
-def vae_loss(vae: AutoencoderKL, image_NCHW: Tensor, config: VaeConfig, generator: torch.Generator) -> Tensor:
+def vae_loss(vae: Any, image_NCHW: Tensor, config: VaeConfig, generator: torch.Generator) -> Tensor:
     """Reconstruction (absolute, squared, edges) plus divergence; pictures in [-1, 1]."""
     with torch.autocast(image_NCHW.device.type, dtype=torch.bfloat16):
         posterior = vae.encode(image_NCHW).latent_dist
@@ -76,7 +78,9 @@ def vae_loss(vae: AutoencoderKL, image_NCHW: Tensor, config: VaeConfig, generato
     decoded_NCHW, mean, logvar = decoded_NCHW.float(), posterior.mean.float(), posterior.logvar.float()
     divergence = 0.5 * (mean.square() + logvar.exp() - 1.0 - logvar).mean()
     error = l1_loss(decoded_NCHW, image_NCHW) + mse_loss(decoded_NCHW, image_NCHW)
-    return error + config.edge_weight * _edge_loss(decoded_NCHW, image_NCHW) + config.kl_weight * divergence
+    edges = _edge_loss(decoded_NCHW, image_NCHW)
+    loss: Tensor = error + config.edge_weight * edges + config.kl_weight * divergence
+    return loss
 
 
 def pixels_to_unit(images: NDArray[np.uint8], device: torch.device) -> Tensor:
@@ -95,7 +99,7 @@ def _draw_batch(pictures: NDArray[np.uint8], config: VaeConfig, step: int, seed:
 
 
 @torch.no_grad()
-def fold_latent_statistics(vae: AutoencoderKL, image_NCHW: Tensor) -> Record:
+def fold_latent_statistics(vae: Any, image_NCHW: Tensor) -> Record:
     """Rescale the latents to zero mean and unit variance per channel inside the 1x1 convolutions around them.
 
     The network's function on pictures stays the same, and ``scaling_factor`` is truly 1.

@@ -31,6 +31,8 @@ class GenerateConfig(Config):
     """Denoising steps. [R]"""
     guidance_scale: float = Field(default=5.0, ge=0)
     """Classifier-free guidance gamma. [R]"""
+    scheduler: Literal["own", "dpm_solver"] = "own"
+    """The pipeline's own scheduler, or multistep DPM-Solver++, which X-Paste samples with [B]."""
     size_px: int = Field(default=512, ge=16)
     """Side of the square images. [R]"""
     precision: Literal["float32", "bfloat16", "float16"] = "bfloat16"
@@ -121,6 +123,10 @@ def _sampler(
 
     dtype = getattr(torch, config.precision) if context.device.type == "cuda" else torch.float32
     pipeline = load_text_to_image(inputs.folder("generator"), context.device, dtype)
+    if config.scheduler == "dpm_solver":
+        from diffusers import DPMSolverMultistepScheduler
+
+        pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)  # type: ignore[no-untyped-call]
     guidance = _make_guidance(inputs, config, context)
 
     def sample(batch: list[Order], tally: dict[str, Any]) -> list[GeneratedImage]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from methods.common.errors import InputError
-from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.segmenters.centernet2.backbone_weights import load_backbone_weights
+from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.stage import Context, Inputs
 from methods.common.state_file import load_state, save_state
 from methods.common.training.ema import ExponentialMovingAverage

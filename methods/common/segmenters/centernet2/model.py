@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import torch
 from pydantic import ValidationError
@@ -13,16 +13,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.ops import batched_nms
 
 from methods.common.errors import InputError
 from methods.common.files import write_atomic
-from methods.common.segmenters.centernet2.boxes import clip_boxes, has_area
 from methods.common.segmenters.centernet2.cascade import Cascade
 from methods.common.segmenters.centernet2.config import BackboneConfig, CenterNet2Config, ResNetConfig
+from methods.common.segmenters.centernet2.detection import MaskKind, Size, finish, select
 from methods.common.segmenters.centernet2.first_stage import FirstStage
 from methods.common.segmenters.centernet2.mask_head import MaskHead
-from methods.common.segmenters.centernet2.paste import paste_masks
 from methods.common.segmenters.centernet2.pyramid import FeaturePyramid
 from methods.common.segmenters.centernet2.resnet import ResNet
 from methods.common.segmenters.centernet2.structures import (
@@ -30,14 +28,8 @@ from methods.common.segmenters.centernet2.structures import (
     CenterNet2Outputs,
     Detections,
     InstanceTarget,
-    Proposals,
 )
 from methods.common.segmenters.centernet2.swin import Swin
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
-
-MaskKind = Literal["full", "probabilities", "none"]
 
 
 def build_backbone(config: BackboneConfig) -> ResNet | Swin:
@@ -69,8 +61,9 @@ class CenterNet2(nn.Module):
             if generator is not None:
                 torch.manual_seed(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
             self._build(config)
-        self.register_buffer("pixel_mean", torch.tensor(config.pixel_mean)[:, None, None], persistent=False)
-        self.register_buffer("pixel_std", torch.tensor(config.pixel_std)[:, None, None], persistent=False)
+        self.register_buffer("pixel_mean", torch.zeros(3, 1, 1), persistent=False)
+        self.register_buffer("pixel_std", torch.zeros(3, 1, 1), persistent=False)
+        self._set_constants()
 
     def _build(self, config: CenterNet2Config) -> None:
         self.backbone = build_backbone(config.backbone)
@@ -78,6 +71,23 @@ class CenterNet2(nn.Module):
         self.first_stage = FirstStage(config)
         self.cascade = Cascade(config)
         self.mask_head = MaskHead(config)
+
+    def _set_constants(self) -> None:
+        """Fill the buffers that no file holds."""
+        if not self.pixel_mean.is_meta:
+            self.pixel_mean.copy_(torch.tensor(self.config.pixel_mean)[:, None, None])
+            self.pixel_std.copy_(torch.tensor(self.config.pixel_std)[:, None, None])
+
+    @classmethod
+    def without_weights(cls, config: CenterNet2Config) -> Self:
+        """Build on the CPU without drawing weights; the caller fills every entry of the state dict."""
+        with torch.device("meta"):
+            model = cls(config)
+        model.to_empty(device="cpu")
+        for name, buffer in model.named_buffers():
+            buffer.fill_(1 if name == "cascade.class_weight_C" else 0)
+        model._set_constants()
+        return model
 
     @property
     def classifier_weight(self) -> Tensor:
@@ -198,58 +208,21 @@ class CenterNet2(nn.Module):
             Detections of each image, best first, at most ``inference.detections_per_image``.
         """
         outputs = self(image_NCHW, image_sizes)
-        found = self._select(outputs)
-        boxes = [detections.boxes_N4 for detections in found]
-        counts = [len(detections) for detections in found]
-        probability = None
-        if masks != "none":
-            probability = torch.split(torch.sigmoid(self.mask_logits(outputs, boxes))[:, 0], counts)
-        finished = []
-        for image, detections in enumerate(found):
-            size = outputs.image_sizes[image]
-            mask_NSS = None if probability is None else probability[image]
-            output_size = size if output_sizes is None else output_sizes[image]
-            finished.append(self._finish(detections, mask_NSS, size, output_size, masks))
-        return finished
-
-    def _select(self, outputs: CenterNet2Outputs) -> list[Detections]:
-        """Refine the proposals, score and filter them (section 6.3, test)."""
         cascade = self.refine(outputs, [proposal.boxes_N4 for proposal in outputs.proposals])
-        probability_RK = torch.stack([logits.sigmoid() for logits in cascade.class_logits]).sum(0)
-        probability_RK = probability_RK * (1.0 / len(cascade.class_logits))
-        rows = zip(
-            torch.split(probability_RK, cascade.counts),
-            torch.split(cascade.final_boxes_R4, cascade.counts),
-            outputs.proposals,
-            outputs.image_sizes,
-            strict=True,
-        )
-        return [self._select_image(probability, boxes, proposals, size) for probability, boxes, proposals, size in rows]
+        selections = select(outputs, cascade, self.config.inference)
+        sizes = outputs.image_sizes if output_sizes is None else output_sizes
+        probability: list[Tensor | None] = [None] * len(selections)
+        if masks != "none":
+            probability = list(self._mask_probabilities(outputs, [selection.boxes_U4 for selection in selections]))
+        threshold = self.config.inference.mask_threshold
+        rows = zip(selections, probability, outputs.image_sizes, sizes, strict=True)
+        return [finish(selection, mask, size, output, masks, threshold) for selection, mask, size, output in rows]
 
-    def _select_image(self, probability_NK: Tensor, boxes_N4: Tensor, proposals: Proposals, size: Size) -> Detections:
-        config = self.config.inference
-        scores_NC = (probability_NK * proposals.scores_N[:, None]).sqrt()[:, :-1]
-        finite_N = torch.isfinite(boxes_N4).all(dim=1) & torch.isfinite(scores_NC).all(dim=1)
-        box, label = torch.nonzero((scores_NC > config.score_threshold) & finite_N[:, None], as_tuple=True)
-        boxes, scores = clip_boxes(boxes_N4, size)[box], scores_NC[box, label]
-        kept = batched_nms(boxes, scores, label, config.nms_iou)[: config.detections_per_image]
-        return Detections(boxes[kept], scores[kept], label[kept])
-
-    def _finish(
-        self, found: Detections, mask_NSS: Tensor | None, size: Size, output_size: Size, masks: MaskKind
-    ) -> Detections:
-        """Scale to the output size, drop boxes without area, make masks."""
-        scale = found.boxes_N4.new_tensor([output_size[1] / size[1], output_size[0] / size[0]] * 2)
-        boxes_N4 = clip_boxes(found.boxes_N4 * scale, output_size)
-        kept = has_area(boxes_N4)
-        boxes_N4 = boxes_N4[kept]
-        small = None if mask_NSS is None else mask_NSS[kept]
-        full = None
-        if small is not None and masks == "full":
-            full = paste_masks(small, boxes_N4, output_size, self.config.inference.mask_threshold)
-        return Detections(
-            boxes_N4, found.scores_N[kept], found.classes_N[kept], full, small if masks == "probabilities" else None
-        )
+    def _mask_probabilities(self, outputs: CenterNet2Outputs, boxes: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return mask probabilities [N, S, S] for each image."""
+        probability_RSS = torch.sigmoid(self.mask_logits(outputs, boxes))[:, 0]
+        split: Sequence[Tensor] = torch.split(probability_RSS, [len(boxes_N4) for boxes_N4 in boxes])
+        return split
 
     def classify_whole_image(self, image_NCHW: Tensor) -> Tensor:
         """Return class logits [B, C + 1] of one box that covers each whole image, differentiable in the image.
@@ -284,7 +257,7 @@ class CenterNet2(nn.Module):
             raise InputError(
                 f"{folder / 'model.safetensors'} cannot be read ({error}); give a folder that CenterNet2.save_pretrained wrote"
             ) from error
-        model = cls(config)
+        model = cls.without_weights(config)
         try:
             model.load_state_dict(tensors)
         except RuntimeError as error:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -99,7 +100,8 @@ def select_weights(content: Any, origin: str) -> dict[str, Tensor]:
             if isinstance(content.get(key), Mapping) and content[key]:
                 content = content[key]
                 break
-    if not isinstance(content, Mapping) or not content:
+    arrays = isinstance(content, Mapping) and all(isinstance(value, Tensor | np.ndarray) for value in content.values())
+    if not arrays or not content:
         raise InputError(
             f"{origin} holds no state dict; give a checkpoint with 'model' or 'model_ema', or a state dict itself"
         )
@@ -140,7 +142,7 @@ def load_official(
         origin, weights = str(path_or_state_dict), read_checkpoint(path_or_state_dict)
     else:
         origin, weights = "the state dict", select_weights(path_or_state_dict, "the state dict")
-    model = CenterNet2(config or infer_config(weights), torch.Generator().manual_seed(0))
+    model = CenterNet2.without_weights(config or infer_config(weights))
     state = model.state_dict()
     prefixes = name_prefixes(model.config)
     renamed = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from methods.common.segmenters.centernet2.config import (
     CascadeConfig,
     CenterNet2Config,
+    InferenceConfig,
     MaskConfig,
     ProposalConfig,
     PyramidConfig,
@@ -67,6 +68,7 @@ def centernet2_miniature(num_classes: int) -> CenterNet2Config:
             samples_per_image=24,
         ),
         mask=MaskConfig(pool_size=10, convs=2, channels=32),
+        inference=InferenceConfig(score_threshold=0.04, detections_per_image=100),
         pad_multiple=16,
     )
 

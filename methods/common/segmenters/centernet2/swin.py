@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -12,9 +14,10 @@ MASKED = -100.0
 """Added to attention logits between tokens that were not neighbours before the cyclic shift. Source: [D]."""
 
 
-def relative_position_index(window: int) -> Tensor:
+@lru_cache(maxsize=16)
+def relative_position_index(window: int, device: torch.device) -> Tensor:
     """Return int64 [window^2, window^2]: row of the bias table for each pair of tokens of a window."""
-    axis = torch.arange(window)
+    axis = torch.arange(window, device=device)
     y_T, x_T = (grid.flatten() for grid in torch.meshgrid(axis, axis, indexing="ij"))
     dy_TT = y_T[:, None] - y_T[None, :] + window - 1
     dx_TT = x_T[:, None] - x_T[None, :] + window - 1
@@ -53,9 +56,8 @@ class WindowAttention(nn.Module):
 
     def __init__(self, channels: int, window: int, heads: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.window, self.heads = window, heads
         self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
-        self.register_buffer("relative_position_index", relative_position_index(window), persistent=False)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
@@ -65,7 +67,7 @@ class WindowAttention(nn.Module):
         windows, tokens, channels = x_WTC.shape
         qkv = self.qkv(x_WTC).view(windows, tokens, 3, self.heads, channels // self.heads).permute(2, 0, 3, 1, 4)
         query, key, value = qkv.unbind(0)
-        index = self.get_buffer("relative_position_index").flatten()
+        index = relative_position_index(self.window, x_WTC.device).flatten()
         bias_hTT = self.relative_position_bias_table[index].view(tokens, tokens, self.heads).permute(2, 0, 1)
         bias = bias_hTT[None]
         if mask_WTT is not None:
@@ -195,7 +197,8 @@ class Swin(nn.Module):
         super().__init__()
         self.output_stages = config.output_stages
         self.patch_embed = PatchEmbedding(config)
-        drops = torch.linspace(0, config.drop_path, sum(config.depths)).tolist()
+        last = max(sum(config.depths) - 1, 1)
+        drops = [config.drop_path * block / last for block in range(sum(config.depths))]
         starts = [sum(config.depths[:stage]) for stage in range(len(config.depths))]
         self.layers = nn.ModuleList(
             SwinStage(config, stage, drops[start : start + depth])

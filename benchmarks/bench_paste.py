@@ -1,0 +1,142 @@
+"""Pasted training images a second: load a photograph and objects from disk, augment, paste; ours beside plain PIL.
+
+    pytest benchmarks/bench_paste.py --benchmark-only
+
+The other version is what one would write first: PIL for every resize, each object on a canvas as large as the image,
+each mask updated over its whole area.
+"""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from methods.common.objects.pool import ObjectPool, PooledObject, write_pool_shard
+from methods.mrca.augment import AugmentConfig, make_training_image
+from methods.mrca.mapping import UniqueMapping
+from methods.mrca.paste import PasteConfig, box_of_mask, real_instances
+from methods.mrca.size_model import PasteSizeConfig, SizeModel, draw_size
+from methods.mrca.xpaste import XPasteSampler
+
+NUM_CLASSES = 20
+SIZES = SizeModel(np.full(NUM_CLASSES, 0.12), np.full(NUM_CLASSES, 0.06))  # LVIS' median mean
+CASES = {
+    # name: (image height, width, instances, object side, training size, pixel limits)
+    "lvis_640px": (480, 640, 12, 300, 640, PasteSizeConfig()),
+    "miniature_96px": (96, 96, 4, 32, 96, PasteSizeConfig(min_length_px=4, min_side_px=3)),
+}
+
+
+def disc(height, width, rng):
+    y, x = np.mgrid[:height, :width]
+    cy, cx = rng.uniform(0, height), rng.uniform(0, width)
+    return ((y - cy) / (0.15 * height)) ** 2 + ((x - cx) / (0.1 * width)) ** 2 < 1
+
+
+def smooth_noise(height, width, channels, rng):
+    """Something that compresses roughly like a photograph."""
+    coarse = rng.integers(0, 256, (height // 8 + 1, width // 8 + 1, channels), dtype=np.uint8)
+    layers = [
+        Image.fromarray(coarse[..., c]).resize((width, height), Image.Resampling.BICUBIC) for c in range(channels)
+    ]
+    return np.dstack([np.asarray(layer) for layer in layers])
+
+
+@pytest.fixture(scope="module", params=CASES)
+def world(request, tmp_path_factory):
+    height, width, num_instances, side, size_px, size_config = CASES[request.param]
+    folder, rng = tmp_path_factory.mktemp("paste"), np.random.default_rng(0)
+    images = []
+    for number in range(8):
+        path = folder / f"{number}.jpg"
+        Image.fromarray(smooth_noise(height, width, 3, rng)).save(path, quality=90)
+        masks = np.stack([disc(height, width, rng) for _ in range(num_instances)])
+        masks = masks[masks.any(axis=(1, 2))]
+        images.append((path, real_instances(rng.integers(0, NUM_CLASSES, len(masks)), masks)))
+    objects = []
+    for number in range(200):
+        rgba = smooth_noise(side, side, 4, rng)
+        y, x = np.mgrid[:side, :side] / side - 0.5
+        rgba[..., 3] = np.where(y**2 + x**2 < 0.25, 255, 0)
+        objects.append(PooledObject(rgba, number % NUM_CLASSES, 1, "", number, 30.0))
+    write_pool_shard(folder / "pool.parquet", objects)
+    pool = ObjectPool.open(folder / "pool.parquet")
+    return images, pool, AugmentConfig(size_px=size_px), size_config
+
+
+def sampler(name, pool):
+    return UniqueMapping(len(pool), 1) if name == "mrca" else XPasteSampler(pool.category_id.astype(np.int64), 1)
+
+
+def ours(world, mapping, number):
+    images, pool, augment, size_config = world
+    path, instances = images[number % len(images)]
+    image = np.asarray(Image.open(path))
+    picked = [pool[index] for index in mapping.objects_of_image(number)]
+    objects = [(item.rgba_HW4, item.category_id) for item in picked]
+    rng = np.random.default_rng(number)
+    factors = np.ones(NUM_CLASSES)
+    return make_training_image(image, instances, objects, SIZES, factors, rng, augment, size_config, PasteConfig())
+
+
+def with_pil(world, mapping, number):
+    images, pool, augment, size_config = world
+    path, instances = images[number % len(images)]
+    rng = np.random.default_rng(number)
+    image = Image.open(path).convert("RGB")
+    u, place_y, place_x, mirror = rng.random(4)
+    scale = (augment.min_scale + u * (augment.max_scale - augment.min_scale)) * augment.size_px / max(image.size)
+    width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    crop_w, crop_h = min(width, augment.size_px), min(height, augment.size_px)
+    left, top = int(place_x * (width - crop_w + 1)), int(place_y * (height - crop_h + 1))
+
+    def follow(layer):
+        layer = layer.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + crop_w, top + crop_h))
+        return layer.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirror < 0.5 else layer
+
+    image = follow(image)
+    masks = [np.asarray(follow(Image.fromarray(mask.astype(np.uint8) * 255))) > 127 for mask in instances.mask_NHW]
+    masks = [mask for mask in masks if mask.any()]
+    boxes = [box_of_mask(mask) for mask in masks]
+    num_real = len(masks)
+    for index in mapping.objects_of_image(number):
+        item = pool[index]
+        size = draw_size(item.rgba_HW4.shape[:2], (crop_h, crop_w), 0.12, 0.06, 1.0, size_config, rng)
+        y, x, flip = rng.uniform(0, crop_h), rng.uniform(0, crop_w), rng.random()
+        if size is None:
+            continue
+        cutout = Image.fromarray(item.rgba_HW4).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+        if flip < 0.5:
+            cutout = cutout.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        canvas = Image.new("RGBA", image.size)
+        canvas.paste(cutout, (round(x - size[1] / 2), round(y - size[0] / 2)))
+        visible = np.asarray(canvas)[..., 3] > 127
+        image = Image.composite(canvas.convert("RGB"), image, Image.fromarray(visible))
+        masks = [mask & ~visible for mask in masks] + [visible]
+    kept = []
+    for row, mask in enumerate(masks):
+        box = box_of_mask(mask)
+        near = row >= num_real or max(abs(a - b) for a, b in zip(box, boxes[row], strict=True)) <= 10
+        if mask.any() and (near or mask.sum() > 300):
+            kept.append((mask, box))
+    return np.asarray(image), kept
+
+
+@pytest.mark.parametrize("mapping_name", ["mrca", "xpaste"])
+@pytest.mark.parametrize("version", [ours, with_pil], ids=["ours", "pil"])
+def test_pasted_training_images(benchmark, world, mapping_name, version):
+    mapping = sampler(mapping_name, world[1])
+    num_images = 24
+
+    def run():
+        return [version(world, mapping, number) for number in range(num_images)]
+
+    results = benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+    assert len(results) == num_images
+    benchmark.extra_info["images_per_s"] = round(num_images / benchmark.stats["min"], 1)
+
+
+def test_pool_random_access(benchmark, world):
+    pool = world[1]
+    order = np.random.default_rng(0).integers(0, len(pool), 100)
+    benchmark.pedantic(lambda: [pool[int(index)] for index in order], rounds=5, warmup_rounds=1)
+    benchmark.extra_info["objects_per_s"] = round(100 / benchmark.stats["min"], 1)

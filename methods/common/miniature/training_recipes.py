@@ -1,0 +1,119 @@
+"""How the miniature checkpoints are trained: the stages in order, with complete configs, at full and at smoke size."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from methods.common.miniature.assemble import ASSEMBLE, AssembleConfig
+from methods.common.miniature.checkpoint_report import REPORT_CHECKPOINTS, ReportConfig
+from methods.common.miniature.clip_training import TRAIN_CLIP, ClipConfig
+from methods.common.miniature.cutout_training import TRAIN_CUTOUT, CutoutConfig
+from methods.common.miniature.generator import (
+    ENCODE_WEB,
+    TRAIN_GENERATOR,
+    GeneratorConfig,
+    LatentsConfig,
+)
+from methods.common.miniature.judges import TRAIN_JUDGES, JudgesConfig
+from methods.common.miniature.measurements import SamplingConfig
+from methods.common.miniature.training_loop import OptimizerConfig
+from methods.common.miniature.vae import TRAIN_VAE, VaeConfig
+from methods.common.stage import Config, Stage
+
+Size = Literal["full", "smoke"]
+
+
+class CheckpointsConfig(Config):
+    """Configs of all stages behind the shipped checkpoints."""
+
+    vae: VaeConfig
+    """The picture coder."""
+    clip: ClipConfig
+    """Tokenizer and CLIP."""
+    latents: LatentsConfig
+    """Pictures the generator learns from."""
+    generator: GeneratorConfig
+    """U-Net and text encoder."""
+    cutout: CutoutConfig
+    """The cut-out network."""
+    judges: JudgesConfig
+    """The networks that grade the others."""
+    report: ReportConfig
+    """What is measured in the end."""
+
+
+def full_checkpoints() -> CheckpointsConfig:
+    """The shipped weights: about 80 processor minutes on one core, 55 of them for the generator."""
+    return CheckpointsConfig(
+        vae=VaeConfig(
+            optimizer=OptimizerConfig(num_steps=2800, batch_size=16, learning_rate=3e-3, beta2=0.98, cosine_from=0.4)
+        ),
+        clip=ClipConfig(
+            optimizer=OptimizerConfig(
+                num_steps=2000, batch_size=64, learning_rate=1.5e-3, weight_decay=0.02, beta2=0.98, cosine_from=0.4
+            ),
+            num_pictures=20000,
+        ),
+        latents=LatentsConfig(num_pictures=24000),
+        generator=GeneratorConfig(
+            optimizer=OptimizerConfig(
+                num_steps=10000, batch_size=32, learning_rate=1e-3, cosine_from=0.4, warmup_steps=100
+            )
+        ),
+        cutout=CutoutConfig(
+            optimizer=OptimizerConfig(num_steps=2200, batch_size=32, learning_rate=3e-3, cosine_from=0.3),
+            num_pictures=8000,
+        ),
+        judges=JudgesConfig(
+            optimizer=OptimizerConfig(num_steps=400, batch_size=64, learning_rate=3e-3, warmup_steps=20)
+        ),
+        report=ReportConfig(),
+    )
+
+
+def smoke_checkpoints() -> CheckpointsConfig:
+    """A few steps of everything, about half a minute; the weights are useless."""
+    few = OptimizerConfig(num_steps=3, batch_size=4, learning_rate=1e-3, warmup_steps=0)
+    return CheckpointsConfig(
+        vae=VaeConfig(optimizer=few, num_pictures=16),
+        clip=ClipConfig(optimizer=few, num_pictures=64),
+        latents=LatentsConfig(num_pictures=16),
+        generator=GeneratorConfig(optimizer=few),
+        cutout=CutoutConfig(optimizer=few, num_pictures=32),
+        judges=JudgesConfig(optimizer=few),
+        report=ReportConfig(
+            num_renders_per_category=1,
+            num_generated_per_category=1,
+            num_attention=6,
+            sampling=SamplingConfig(num_steps=1, guidance_scale=3.5),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """One cell of the plan."""
+
+    name: str
+    """Unique; other cells name it as their input."""
+    stage: Stage[Any]
+    config: Config
+    inputs: dict[str, str] = field(default_factory=dict)
+    """Role in the stage's inputs to the name of the cell that fills it."""
+
+
+def checkpoint_plan(config: CheckpointsConfig) -> list[PlannedStage]:
+    """Return the stages behind the checkpoints, each after those it reads.
+
+    The cell ``checkpoints`` is the folder to ship, ``report`` holds ``checkpoint_report.json`` and the sample sheets.
+    """
+    parts = ("vae", "clip", "generator", "cutout", "judges")
+    return [
+        PlannedStage("vae", TRAIN_VAE, config.vae),
+        PlannedStage("clip", TRAIN_CLIP, config.clip),
+        PlannedStage("latents", ENCODE_WEB, config.latents, {"vae": "vae", "clip": "clip"}),
+        PlannedStage("generator", TRAIN_GENERATOR, config.generator, {"latents": "latents", "clip": "clip"}),
+        PlannedStage("cutout", TRAIN_CUTOUT, config.cutout),
+        PlannedStage("judges", TRAIN_JUDGES, config.judges),
+        PlannedStage("checkpoints", ASSEMBLE, AssembleConfig(), {part: part for part in parts}),
+        PlannedStage("report", REPORT_CHECKPOINTS, config.report, {"checkpoints": "checkpoints"}),
+    ]
