@@ -467,17 +467,17 @@ _SMALL_TIERS = (
         id="D51",
         what="Sizes in pixels, and objects per image in X-Paste",
         stated="limits of 5, 10 and 300 px at 640 px, image scale 0.1 to 2.0, 0 to 19 objects [R][B]",
-        ours="limits scaled to 80 px images (5 and 8 px sides, 2 px box tolerance, 25 px visible), image scale 0.8 to 1.25, "
+        ours="limits for 64 px crops (5 and 8 px sides, 2 px box tolerance, 25 px visible), image scale 1.0 to 1.5, "
         "0 to 5 objects",
         mark="C",
-        reason="an 80 px image holds fewer and smaller objects",
+        reason="a 64 px crop holds fewer and smaller objects",
         tiers=_SMALL,
     ),
     Deviation(
         id="D52",
         what="Training recipe",
         stated="AdamW 1e-4, warm-up 10,000, repeat threshold 0.001, EMA 0.999 [R]",
-        ours="AdamW 1e-3 from random weights, warm-up of some dozen steps, repeat threshold scaled so that classes below 100 images "
+        ours="AdamW 1.5e-3 from random weights, warm-up of 50 steps, repeat threshold scaled so that classes below 100 images "
         "repeat as in LVIS, EMA 0.98 with a warm-up of its decay",
         mark="C",
         reason="hundreds of iterations instead of 90,000",

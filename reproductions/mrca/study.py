@@ -12,7 +12,12 @@ from pydantic import Field, model_validator
 
 from methods.common.miniature.lvis_view import DrawLvisConfig
 from methods.common.segmenters.centernet2.config import CenterNet2Config
-from methods.common.segmenters.centernet2.presets import centernet2_miniature, centernet2_r50, centernet2_swinl
+from methods.common.segmenters.centernet2.presets import (
+    centernet2_miniature,
+    centernet2_r50,
+    centernet2_swinl,
+    miniature_training_recipe,
+)
 from methods.common.stage import Config
 from methods.common.training.recipe import TrainingRecipe
 from methods.mrca.augment import AugmentConfig
@@ -148,7 +153,7 @@ def paper_swinl() -> StudyConfig:
 
 
 _MINI_SIZE = PasteSizeConfig(min_length_px=8.0, min_side_px=5)
-"""Sides in pixels of an 80 px image, where the papers' are for 640 px."""
+"""Sides in pixels of a 64 px crop, where the papers' are for 640 px."""
 _MINI_PASTE = PasteConfig(box_tolerance_px=2.0, min_visible_px=25)
 """Likewise."""
 
@@ -160,22 +165,14 @@ def mini() -> StudyConfig:
         world=DrawLvisConfig(),
         split=SplitConfig(heldout_fraction=0.15),
         segmenter=centernet2_miniature(num_classes=36),
-        recipe=TrainingRecipe(
-            batch_size=8,
-            base_lr=1e-3,
-            warmup_iterations=40,
-            backbone_autocast="none",
-            ema_decay=0.98,
-            ema_warmup=True,
-            repeat_threshold=0.175,
-        ),
-        augmentation=AugmentConfig(size_px=80, min_scale=0.8, max_scale=1.25),
+        recipe=miniature_training_recipe().model_copy(update={"repeat_threshold": 0.175}),
+        augmentation=AugmentConfig(size_px=64, min_scale=1.0, max_scale=1.5),
         evaluation=EvaluateConfig(short_side_px=80, long_side_px=80, batch_size=8),
-        warm_up_iterations=480,
-        no_aug_iterations=480,
-        main_iterations=480,
+        warm_up_iterations=520,
+        no_aug_iterations=520,
+        main_iterations=520,
         mrca=MrcaConfig(
-            rounds=RoundsConfig(num_rounds=4, objects_per_round=108, iterations_per_round=120),
+            rounds=RoundsConfig(num_rounds=4, objects_per_round=108, iterations_per_round=130),
             generation=_mini_generation(GenerateConfig(guidance=GuidanceConfig(), guidance_scale=4.0)),
             cutting=CutStageConfig(rule=MrcaCutting(filter=CutConfig(min_clip_score=60.0)), batch_size=32),
             pasting=MrcaPasting(size=_MINI_SIZE, paste=_MINI_PASTE),

@@ -10,9 +10,10 @@ import pytest
 
 from methods.common.errors import InputError
 from reproductions.harness.files import is_disk_full
-from reproductions.harness.launcher import Outcome, run_in_process, run_local
+from reproductions.harness.launcher import Outcome, prepare, run_in_process, run_local
 from reproductions.harness.plan import Plan
 from reproductions.harness.store import Store
+from reproductions.harness.worker import Worker, room_marker
 from tests.harness.children import GROWTH, in_child, on_change
 from tests.harness.toy import draw_cell, fail_cell, outputs, shards_cell, walk_cell
 
@@ -124,3 +125,16 @@ def test_the_cell_that_met_it_is_named(store: Store) -> None:
     assert told(outcome) == [store.full_message]
     assert outcome.exit_code == 2
     assert not outcome.interrupted
+
+
+def test_the_run_learns_of_it_by_a_removal(store: Store) -> None:
+    """A record of the failure may not fit any more; taking a file away always works, and no process is replaced."""
+    plan = Plan("toy", (fail_cell("full"),))
+    prepare(plan, store)
+    marker = room_marker(store, "a-run")
+    marker.parent.mkdir()
+    marker.touch()
+    worker = Worker(store, "a-run")
+    worker.run([cell.id for cell in plan])
+    assert worker.disk_is_full
+    assert not marker.exists()

@@ -60,7 +60,7 @@ class Cascade(nn.Module):
         pooled = pool_boxes(features, boxes, self.config.pool_size, self.model_config)
         if self.training and pooled.requires_grad:
             divisor = self.config.gradient_divisor
-            pooled.register_hook(lambda gradient: gradient / divisor)
+            pooled.register_hook(lambda gradient: gradient / divisor)  # type: ignore[no-untyped-call]
         logits, deltas = self.heads[stage](pooled)
         return logits, deltas
 
