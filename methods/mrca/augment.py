@@ -102,26 +102,34 @@ def _mirrored(layer_HWC: NDArray[np.uint8], flip: bool) -> NDArray[np.uint8]:
 def _crop_instances(
     instances: Instances, resized: tuple[int, int], crop: tuple[int, int, int, int], flip: bool
 ) -> Instances:
-    visible = np.flatnonzero(_meets_crop(instances, resized, crop))
-    mask_NHW: Mask = np.empty((len(visible), crop[2], crop[3]), np.bool_)
+    windows_N4 = _windows(instances, resized, crop)
+    visible = np.flatnonzero((windows_N4[:, 2] > windows_N4[:, 0]) & (windows_N4[:, 3] > windows_N4[:, 1]))
+    mask_NHW: Mask = np.zeros((len(visible), crop[2], crop[3]), np.bool_)
     for row, index in enumerate(visible):
+        x0, y0, x1, y1 = (int(value) for value in windows_N4[index])
         layer_HW = instances.mask_NHW[index].view(np.uint8) * np.uint8(255)
-        mask_NHW[row] = _mirrored(resize_and_crop(layer_HW, resized, crop), flip) >= 128
+        part_HW = resize_and_crop(layer_HW, resized, (crop[0] + y0, crop[1] + x0, y1 - y0, x1 - x0)) >= 128
+        place = slice(crop[3] - x1, crop[3] - x0) if flip else slice(x0, x1)
+        mask_NHW[row, y0:y1, place] = part_HW[:, ::-1] if flip else part_HW
     boxes_N4 = boxes_of_masks(mask_NHW)
     cropped = Instances(boxes_N4, instances.class_N[visible], mask_NHW, instances.source_N[visible])
-    return cropped.select(boxes_N4[:, 2] > boxes_N4[:, 0])
+    seen_N = boxes_N4[:, 2] > boxes_N4[:, 0]
+    return cropped if seen_N.all() else cropped.select(seen_N)
 
 
-def _meets_crop(instances: Instances, resized: tuple[int, int], crop: tuple[int, int, int, int]) -> Mask:
-    """Tell by their boxes which instances may have pixels in the crop, so that the others cost nothing."""
+def _windows(instances: Instances, resized: tuple[int, int], crop: tuple[int, int, int, int]) -> NDArray[np.int64]:
+    """Find the part of the crop, x0, y0, x1, y1, outside which each instance's mask is empty, by its box.
+
+    So that only that part is computed. An empty window has x1 <= x0 or y1 <= y0.
+    """
     height, width = instances.mask_NHW.shape[1:]
     top, left, crop_height, crop_width = crop
     scale = np.array([resized[1] / width, resized[0] / height] * 2)
-    x0, y0, x1, y1 = (instances.boxes_N4 * scale).T
     slack = 2 * max(1.0, float(scale.max()))  # annotated boxes may be a fraction of a pixel off their mask
-    outside_N = (x1 < left - slack) | (x0 > left + crop_width + slack)
-    outside_N |= (y1 < top - slack) | (y0 > top + crop_height + slack)
-    return ~np.asarray(outside_N)
+    corners_N4 = (
+        instances.boxes_N4 * scale - np.array([left, top, left, top]) + np.array([-slack, -slack, slack, slack])
+    )
+    return np.clip(np.rint(corners_N4), 0, np.array([crop_width, crop_height] * 2)).astype(np.int64)
 
 
 def make_training_image(

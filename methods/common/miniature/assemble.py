@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
@@ -54,7 +55,9 @@ def build_pipeline(vae: Any, text_encoder: Any, tokenizer: CLIPTokenizer, unet: 
 
 def save_pipeline(pipeline: Any, folder: Path) -> None:
     """Save in float16; the text encoder's config asks for float32, so that loading without a dtype is right too."""
-    pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
+    for network in (pipeline.vae, pipeline.text_encoder, pipeline.unet):
+        nn.Module.half(network)
+    pipeline.save_pretrained(folder, safe_serialization=True)
     _ask_for_float32(folder / "text_encoder" / "config.json")
 
 

@@ -125,12 +125,16 @@ def _judge_generated(parts: _Parts, images: measure.Pictures, categories: NDArra
     masks = measure.cut(parts.cutout, images)
     texts = [f"a photo of a {CATEGORY_NAMES[category]}" for category in categories]
     scores = measure.composite_scores(parts.clip, images, masks, texts)
+    # Neighbours in the list differ in shape and surface.
+    wrong = measure.composite_scores(parts.clip, images, masks, texts[1:] + texts[:1])
     return {
         "num_pictures": len(categories),
         "colour": float(right["colour"].mean()),
         "grey": float(right["grey"].mean()),
         "clip_score_mean": float(scores.mean()),
         "clip_score_10th_percentile": float(np.percentile(scores, 10)),
+        "clip_score_mean_of_wrong_names": float(wrong.mean()),
+        "clip_score_90th_percentile_of_wrong_names": float(np.percentile(wrong, 90)),
         "kept_at_clip_25": float((scores >= 25).mean()),
         "clip_score_mean_when_unrecognised": float(scores[~right["grey"]].mean()) if (~right["grey"]).any() else None,
         "grey_by_category": {

@@ -36,7 +36,7 @@ _SCHEMA = pa.schema(
         ("png", pa.binary()),
     ]
 )
-_ROWS_PER_GROUP = 16  # one group is what a reader has to decode for one object
+_ROWS_PER_GROUP = 4  # a reader has to read a whole group for one object; each group costs some 500 bytes of its own
 _MAX_OPEN_SHARDS = 64
 
 
@@ -105,6 +105,7 @@ def write_pool_shard(path: Path, objects: Iterable[PooledObject]) -> int:
         row_group_size=_ROWS_PER_GROUP,
         compression="none",
         use_dictionary=False,
+        write_statistics=False,  # of a picture they would be the picture once more
     )
     write_atomic(path, buffer.getvalue())
     return len(rows)

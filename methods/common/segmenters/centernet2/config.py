@@ -282,6 +282,10 @@ class CenterNet2Config(Config):
             raise ValueError(
                 f"cascade.pool_levels is {self.cascade.pool_levels}, the pyramid has {len(self.strides)} levels"
             )
+        if self.pad_multiple % self.backbone.output_strides[-1]:
+            raise ValueError(
+                f"pad_multiple {self.pad_multiple} is no multiple of the backbone's stride {self.backbone.output_strides[-1]}"
+            )
         if self.pyramid.channels % self.proposals.norm_groups:
             raise ValueError(
                 f"pyramid.channels {self.pyramid.channels} is no multiple of proposals.norm_groups {self.proposals.norm_groups}"

@@ -111,6 +111,7 @@ class CenterNet2(nn.Module):
             image_NCHW: float32 RGB in [0, 255]; images of different sizes share the top left corner.
             image_sizes: (height, width) of each image; the whole batch size when None.
         """
+        assert image_NCHW.ndim == 4, f"images have shape {tuple(image_NCHW.shape)}; give [B, 3, H, W]"
         batch, _, height, width = image_NCHW.shape
         sizes = [(height, width)] * batch if image_sizes is None else [(int(h), int(w)) for h, w in image_sizes]
         assert len(sizes) == batch, f"{len(sizes)} image sizes for a batch of {batch}"

@@ -1,0 +1,1 @@
+"""The plan that trains the miniature checkpoints."""

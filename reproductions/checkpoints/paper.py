@@ -1,0 +1,70 @@
+"""``make checkpoints``: the miniature checkpoints as a plan like any other."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from methods.common.errors import InputError
+from methods.common.seeds import Seeds
+from reproductions.harness.cell import Cell
+from reproductions.harness.plan import Plan
+from reproductions.paper import Need, Request
+from reproductions.settings import changed
+
+_EXPECTED_S = {"vae": 600.0, "clip": 500.0, "latents": 120.0, "generator": 3300.0, "cutout": 250.0, "judges": 120.0}
+"""Processor seconds at full size, as ``docs/miniature.md`` tells them; only for the time left."""
+
+
+class MiniatureCheckpoints:
+    """Generator, cut-out network, CLIP and judges of the miniature world."""
+
+    id = "checkpoints"
+    title = "Miniature checkpoints"
+
+    def plan(self, request: Request) -> Plan:
+        """Return the training cells and the report on them; tier smoke takes a few steps of everything.
+
+        Raises:
+            InputError: an option that has no meaning here.
+        """
+        from methods.common.miniature.training_recipes import checkpoint_plan, full_checkpoints, smoke_checkpoints
+
+        if request.data or request.objects or request.generator or request.arms:
+            raise InputError(
+                "checkpoints have no arms and take no data; leave --arms, --data, --objects and --generator out"
+            )
+        smoke = request.tier == "smoke"
+        config = changed(smoke_checkpoints() if smoke else full_checkpoints(), request.settings)
+        cells: dict[str, Cell] = {}
+        for planned in checkpoint_plan(config):
+            inputs = {role: (cells[name],) for role, name in planned.inputs.items()}
+            cost_s = 5.0 if smoke else _EXPECTED_S.get(planned.name, 60.0)
+            cells[planned.name] = Cell(planned.stage, planned.config, Seeds(), planned.name, inputs, cost_s=cost_s)
+        return Plan(f"checkpoints-{request.tier}", (cells["report"],))
+
+    def needs(self, request: Request) -> Sequence[Need]:
+        """Nothing comes from outside: the world is drawn."""
+        return []
+
+    def report(self, request: Request, plan: Plan, out: Path) -> Path:
+        """Copy weights, measurements and sample sheets to ``<out>/checkpoints/<tier>``; return the measurements.
+
+        The shipped weights are left alone: copy the folder ``checkpoints`` over methods/common/miniature/checkpoints
+        to ship new ones.
+        """
+        folder = out / self.id / request.tier
+        cells = {cell.label: cell for cell in plan}
+        for name in ("checkpoints", "report"):
+            if not request.store.is_complete(cells[name]):
+                raise InputError(f"{name} is not finished; run `segrepro run checkpoints --tier {request.tier}` first")
+        source = request.store.cell_folder(cells["checkpoints"])
+        harness_files = shutil.ignore_patterns("seal.json", "cell.json", "result.json")
+        shutil.copytree(source, folder / "checkpoints", dirs_exist_ok=True, ignore=harness_files)
+        measured = request.store.cell_folder(cells["report"])
+        shutil.copytree(measured / "sheets", folder / "sheets", dirs_exist_ok=True)
+        return Path(shutil.copy2(measured / "checkpoint_report.json", folder / "checkpoint_report.json"))
+
+
+PAPER = MiniatureCheckpoints()
