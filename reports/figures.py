@@ -58,10 +58,9 @@ def drawing(height_in: float, width_in: float = WIDTH_IN) -> Iterator[Figure]:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG below ``MAX_BYTES`` and without dates."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="rgba", dpi=DPI)
-    size = int(figure.bbox.width), int(figure.bbox.height)
-    save_image(Image.frombytes("RGBA", size, buffer.getvalue()).convert("RGB"), path)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # its buffer knows its own size; width x DPI, rounded here, may be a pixel off and shear the picture
+    save_image(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), path)
 
 
 def save_image(image: Image.Image, path: Path) -> None:

@@ -102,7 +102,7 @@ def _mirrored(layer_HWC: NDArray[np.uint8], flip: bool) -> NDArray[np.uint8]:
 def _crop_instances(
     instances: Instances, resized: tuple[int, int], crop: tuple[int, int, int, int], flip: bool
 ) -> Instances:
-    windows_N4 = _windows(instances, resized, crop)
+    windows_N4 = _windows(instances.mask_NHW, resized, crop)
     visible = np.flatnonzero((windows_N4[:, 2] > windows_N4[:, 0]) & (windows_N4[:, 3] > windows_N4[:, 1]))
     mask_NHW: Mask = np.zeros((len(visible), crop[2], crop[3]), np.bool_)
     for row, index in enumerate(visible):
@@ -117,19 +117,18 @@ def _crop_instances(
     return cropped if seen_N.all() else cropped.select(seen_N)
 
 
-def _windows(instances: Instances, resized: tuple[int, int], crop: tuple[int, int, int, int]) -> NDArray[np.int64]:
-    """Find the part of the crop, x0, y0, x1, y1, outside which each instance's mask is empty, by its box.
+def _windows(mask_NHW: Mask, resized: tuple[int, int], crop: tuple[int, int, int, int]) -> NDArray[np.int64]:
+    """Find the part of the crop, x0, y0, x1, y1, outside which each mask is empty, so that only that part is computed.
 
-    So that only that part is computed. An empty window has x1 <= x0 or y1 <= y0.
+    An empty window has x1 <= x0 or y1 <= y0.
     """
-    height, width = instances.mask_NHW.shape[1:]
     top, left, crop_height, crop_width = crop
-    scale = np.array([resized[1] / width, resized[0] / height] * 2)
-    slack = 2 * max(1.0, float(scale.max()))  # annotated boxes may be a fraction of a pixel off their mask
-    corners_N4 = (
-        instances.boxes_N4 * scale - np.array([left, top, left, top]) + np.array([-slack, -slack, slack, slack])
-    )
-    return np.clip(np.rint(corners_N4), 0, np.array([crop_width, crop_height] * 2)).astype(np.int64)
+    scale = np.array([resized[1] / mask_NHW.shape[2], resized[0] / mask_NHW.shape[1]] * 2)
+    slack = 2 * max(1.0, float(scale.max()))  # interpolation reaches one source pixel and one target pixel further
+    reach = np.array([-left - slack, -top - slack, slack - left, slack - top])
+    corners_N4 = boxes_of_masks(mask_NHW) * scale + reach
+    windows_N4: NDArray[np.int64] = np.rint(corners_N4).clip(0, [crop_width, crop_height] * 2).astype(np.int64)
+    return windows_N4
 
 
 def make_training_image(

@@ -91,7 +91,7 @@ def miniature_training_recipe() -> TrainingRecipe:
     return TrainingRecipe(
         iterations=600,
         batch_size=8,
-        base_lr=1.5e-3,
+        base_lr=3e-3,
         weight_decay=1e-2,
         warmup_iterations=50,
         warmup_factor=0.01,

@@ -1,0 +1,79 @@
+"""Commands in documents work: each is planned, with the options that the document gives, as `make` would run it."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *(REPOSITORY / "docs").glob("*.md")])
+
+
+def commands() -> list[tuple[str, str]]:
+    found = []
+    for document in DOCUMENTS:
+        text = document.read_text()
+        blocks = re.findall(r"```(?:bash|sh|console)\n(.*?)```", text, re.DOTALL)
+        lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+        inline = re.findall(r"`((?:make|segrepro) [^`\n]+)`", text)
+        for line in [*lines, *inline]:
+            line = line.split("  #")[0].strip()
+            if line.startswith(("make ", "segrepro ", ".venv/bin/segrepro ")) and "..." not in line and "{" not in line:
+                found.append((document.name, line))
+    return sorted(set(found))
+
+
+def underlying(command: str) -> list[list[str]]:
+    """The segrepro calls behind a documented command; for make, what `make -n` says it would run."""
+    words = shlex.split(command)
+    if words[0] != "make":
+        return [words[1:]]
+    dry = subprocess.run(
+        ["make", "-n", "-o", ".venv/ready", *words[1:]], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert dry.returncode == 0, f"`{command}`: {dry.stderr}"
+    return [shlex.split(line)[1:] for line in dry.stdout.splitlines() if line.startswith(".venv/bin/segrepro")]
+
+
+def test_documents_name_commands() -> None:
+    assert len(commands()) >= 8
+
+
+@pytest.mark.parametrize(("document", "command"), commands())
+def test_a_documented_command_is_understood(document: str, command: str, tmp_path: Path) -> None:
+    for words in underlying(command):
+        if words and words[0] in ("run", "report"):
+            options = iter(words[1:])
+            kept = ["plan"]
+            for word in options:
+                if word in ("--out", "--cluster", "--workers"):
+                    next(options)
+                elif word != "--in-process":
+                    kept.append(word)
+            words = kept
+        words = [*words, "--store", str(tmp_path / "store")] if "--help" not in words else words
+        done = subprocess.run(
+            [sys.executable, "-m", "reproductions.cli", *words],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        missing_outside = done.returncode == 2 and re.search(
+            r"missing|has no train.json|no cell|there is no", done.stderr + done.stdout
+        )
+        assert done.returncode == 0 or missing_outside, f"{document}: `{command}` -> {done.stderr}"
+
+
+def test_documents_hold_no_place_of_one_machine() -> None:
+    for document in DOCUMENTS:
+        assert not re.search(r"(/home/|/root/|/work/|/tmp/)", document.read_text()), document.name
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text()):
+        assert (document.parent / target).exists(), f"{document.name} links to {target}"

@@ -1,0 +1,82 @@
+"""The shipped weights: layout, size, provenance, and a small look at their quality."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+
+from methods.common.cutouts.seam import load_cutout
+from methods.common.miniature import measurements as measure
+from methods.common.miniature.assemble import CHECKPOINTS
+from methods.common.miniature.categories import CATEGORY_NAMES
+from methods.common.miniature.judges import load_judges
+from methods.common.miniature.training_recipes import full_checkpoints
+from methods.common.miniature.web import WebConfig
+
+FAST = measure.SamplingConfig(num_steps=10, guidance_scale=3.5)
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    loaded = StableDiffusionPipeline.from_pretrained(CHECKPOINTS / "stable_diffusion", dtype=torch.float32)
+    loaded.set_progress_bar_config(disable=True)
+    return loaded
+
+
+def test_everything_together_is_small_and_free_of_pickles():
+    files = [path for path in CHECKPOINTS.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 30e6
+    assert {path.suffix for path in files} <= {".json", ".safetensors"}
+
+
+def test_provenance_holds_the_recipe_that_the_repository_lists():
+    provenance = json.loads((CHECKPOINTS / "provenance.json").read_text())
+    recipe = full_checkpoints().model_dump(mode="json")
+    for part, record in provenance.items():
+        assert record["config"] == recipe[part], part
+        assert record["cpu_seconds"] > 0
+        assert {"torch", "diffusers", "transformers"} <= record["packages"].keys()
+    assert set(provenance) == {"vae", "clip", "generator", "cutout", "judges"}
+
+
+def test_latents_have_unit_variance(pipeline):
+    pool = measure.render_balanced(1, 1, ("white", "grass", "sand", "brick", "sky"), WebConfig())
+    image_NCHW = torch.from_numpy(pool.images_NHW3).permute(0, 3, 1, 2) / 127.5 - 1.0
+    with torch.no_grad():
+        latent_NCHW = pipeline.vae.encode(image_NCHW).latent_dist.mode()
+    assert pipeline.vae.config.scaling_factor == 1.0
+    assert torch.allclose(latent_NCHW.std((0, 2, 3)), torch.ones(4), atol=0.25)
+
+
+def test_judges_know_held_out_renders():
+    pool = measure.render_balanced(2, 2, ("white", "grass", "wood"), WebConfig())
+    right = measure.recognised(load_judges(CHECKPOINTS / "judges"), pool.images_NHW3, measure.single_categories(pool))
+    assert right["colour"].mean() >= 0.95
+    assert right["grey"].mean() >= 0.95
+
+
+def test_generated_objects_are_recognised_in_colour_and_in_grey(pipeline):
+    prompts = [f"a photo of a {name} on a white background" for name in CATEGORY_NAMES]
+    images = measure.generate(pipeline, prompts, 777, FAST)
+    right = measure.recognised(load_judges(CHECKPOINTS / "judges"), images, np.arange(36))
+    assert right["colour"].mean() >= 0.85
+    assert right["grey"].mean() >= 0.75
+
+
+def test_a_picture_depends_on_its_seed_only(pipeline):
+    prompts = ["a photo of a moon"] * 3
+    together = measure.generate(pipeline, prompts, 5, FAST)
+    alone = measure.generate(pipeline, prompts[:1], 7, FAST)
+    assert np.abs(together[2].astype(int) - alone[0]).max() <= 1
+    assert np.abs(together[0].astype(int) - together[1]).max() > 20
+
+
+def test_attention_of_the_noun_finds_the_object(pipeline):
+    iou_N, images, map_NHW = measure.attention_overlap(
+        pipeline, load_cutout(CHECKPOINTS / "cutout"), "grass", [0, 5, 9, 14, 20, 27, 30, 35], 3, FAST
+    )
+    assert images.shape == (8, 64, 64, 3)
+    assert map_NHW.shape == (8, 64, 64)
+    assert iou_N.mean() >= 0.5

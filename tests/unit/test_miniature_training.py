@@ -1,0 +1,205 @@
+"""Training of the miniature parts: resumed equals uninterrupted, losses fall, hand-computed pieces."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+from methods.common.miniature.attention_maps import WordAttention
+from methods.common.miniature.captions import vocabulary
+from methods.common.miniature.clip_training import contrastive_loss, patch_shares, true_pairs
+from methods.common.miniature.cutout_training import TRAIN_CUTOUT, CutoutConfig, mask_loss
+from methods.common.miniature.generator import build_noise_schedule, build_unet, diffusion_loss
+from methods.common.miniature.provenance import read_provenance
+from methods.common.miniature.tokenizer import TEXT_LENGTH, build_tokenizer, load_tokenizer
+from methods.common.miniature.training_loop import OptimizerConfig, Training, train
+from methods.common.miniature.training_recipes import checkpoint_plan, full_checkpoints, smoke_checkpoints
+from methods.common.miniature.vae import build_vae, fold_latent_statistics
+from methods.common.miniature.web import WebConfig, WebPool, draw_pool
+from methods.common.stage import Inputs, LocalContext
+
+
+def test_rate_warms_up_stays_and_falls_to_zero():
+    config = OptimizerConfig(num_steps=100, batch_size=1, learning_rate=2.0, warmup_steps=9, cosine_from=0.5)
+    assert config.rate_at(0) == pytest.approx(0.2)
+    assert config.rate_at(9) == config.rate_at(50) == 2.0
+    assert config.rate_at(75) == pytest.approx(1.0)
+    assert config.rate_at(100) == pytest.approx(0.0)
+
+
+def small_training(num_steps):
+    torch.manual_seed(0)
+    network = nn.Linear(3, 1)
+    config = OptimizerConfig(num_steps=num_steps, batch_size=4, learning_rate=0.05, warmup_steps=2)
+
+    def loss_of_step(step):
+        inputs = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))
+        return (network(inputs)[:, 0] - inputs.sum(1)).square().mean()
+
+    return Training({"net": network}, config, ema_decay=0.9), loss_of_step, network
+
+
+class Stopped(Exception):
+    pass
+
+
+@dataclasses.dataclass
+class StoppingContext(LocalContext):
+    """Saves every fourth step and stops at step ten, as a kill would."""
+
+    stop_at: int = 10
+    done: int = 0
+
+    def checkpoint_due(self):
+        return self.done % 4 == 0
+
+    def progress(self, done, total, unit="steps", **numbers):
+        if done > self.stop_at:
+            raise Stopped
+        self.done = done
+
+
+def test_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(tmp_path):
+    training, loss_of_step, network = small_training(30)
+    whole = train(training, loss_of_step, LocalContext(tmp_path / "whole", checkpoint_every_s=1e9))
+    halted, again, _ = small_training(30)
+    with pytest.raises(Stopped):
+        train(halted, again, StoppingContext(tmp_path / "cut"))
+    resumed, last, restored = small_training(30)
+    log = train(resumed, last, LocalContext(tmp_path / "cut", checkpoint_every_s=1e9))
+    assert torch.equal(restored.weight, network.weight)
+    assert all(torch.equal(a, b) for a, b in zip(resumed.averages, training.averages, strict=True))
+    assert log.losses == whole.losses
+    assert whole.losses[-1] < 0.1 * whole.losses[0]
+
+
+def test_averages_replace_the_weights():
+    training, loss_of_step, network = small_training(5)
+    training.apply(loss_of_step(0), 0)
+    average = training.averages[0].clone()
+    assert not torch.equal(average, network.weight)
+    training.use_averages()
+    assert torch.equal(average, network.weight)
+
+
+def test_cutout_stage_learns_writes_provenance_and_can_be_loaded(tmp_path):
+    config = CutoutConfig(
+        optimizer=OptimizerConfig(num_steps=20, batch_size=8, learning_rate=3e-3, warmup_steps=2),
+        num_pictures=64,
+        width=8,
+    )
+    (tmp_path / "out").mkdir()
+    record = TRAIN_CUTOUT.run(Inputs(), config, LocalContext(tmp_path / "out"))
+    assert record["losses"][-1] < 0.8 * record["losses"][0]
+    provenance = read_provenance(tmp_path / "out")
+    assert provenance["stage"] == "train_cutout"
+    assert provenance["config"]["optimizer"]["num_steps"] == 20
+    assert provenance["seeds"] == {"data": 0, "training": 0}
+    assert provenance["cpu_seconds"] > 0
+
+
+def test_mask_loss_by_hand():
+    mask_NHW = torch.zeros(1, 2, 2)
+    mask_NHW[0, 0, 0] = 1.0
+    # Probability 0.5 everywhere: cross-entropy ln 2; Dice (2 * 0.5 + 1) / (2 + 1 + 1) = 0.5.
+    assert float(mask_loss(torch.zeros(1, 2, 2), mask_NHW)) == pytest.approx(0.693147 + 0.5, abs=1e-5)
+
+
+def test_every_word_is_one_token_and_unknown_words_are_spelt(tmp_path):
+    tokenizer = build_tokenizer(vocabulary())
+    tokenizer.save_pretrained(tmp_path)
+    loaded = load_tokenizer(tmp_path)
+    ids = loaded("a photo of a coin on a white background").input_ids
+    assert len(ids) == 11
+    assert ids[0] == loaded.bos_token_id
+    assert ids[-1] == loaded.eos_token_id
+    assert len(loaded("zyzzyva").input_ids) > 4
+    assert len(loaded("a " * 40, truncation=True).input_ids) == TEXT_LENGTH == loaded.model_max_length
+
+
+def test_folding_keeps_pictures_and_makes_latents_standard():
+    torch.manual_seed(0)
+    vae = build_vae(32).eval()
+    image_NCHW = torch.rand(6, 3, 32, 32) * 2 - 1
+    with torch.no_grad():
+        before_NCHW = vae.decode(vae.encode(image_NCHW).latent_dist.mode()).sample
+        fold_latent_statistics(vae, image_NCHW)
+        posterior = vae.encode(image_NCHW).latent_dist
+        after_NCHW = vae.decode(posterior.mode()).sample
+        total_C = posterior.mean.var((0, 2, 3)) + posterior.var.mean((0, 2, 3))
+    assert torch.allclose(before_NCHW, after_NCHW, atol=1e-4)
+    assert torch.allclose(posterior.mean.mean((0, 2, 3)), torch.zeros(4), atol=1e-3)
+    assert torch.allclose(total_C, torch.ones(4), atol=1e-3)
+
+
+def test_patch_shares_by_hand():
+    semantic_IHW = torch.full((1, 16, 16), 40)
+    semantic_IHW[0, :8, 8:12] = 3
+    shares_IPK = patch_shares(semantic_IHW)
+    assert shares_IPK.shape == (1, 4, 44)
+    assert shares_IPK[0, 1, 3] == shares_IPK[0, 1, 40] == 0.5
+    assert shares_IPK[0, 0, 40] == shares_IPK[0, 2, 40] == shares_IPK[0, 3, 40] == 1.0
+
+
+def test_captions_fit_all_pictures_they_are_true_of():
+    drawn = draw_pool(0, 4, WebConfig())
+    pool = WebPool(
+        drawn.images_NHW3,
+        drawn.semantic_NHW,
+        ("a photo of a coin", "coin on grass", "a red coin on grass", "a moon on grass"),
+        ((0,), (0,), (0,), (1,)),
+        ("white", "grass", "grass", "grass"),
+    )
+    expected = [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 0, 1]]
+    assert true_pairs(pool, torch.arange(4).numpy()).tolist() == expected
+
+
+def test_contrastive_loss_is_least_when_the_right_pairs_stand_out():
+    fits_IT = torch.eye(3)
+    assert float(contrastive_loss(torch.zeros(3, 3), fits_IT)) == pytest.approx(1.0986, abs=1e-4)
+    assert float(contrastive_loss(50 * fits_IT, fits_IT)) < 1e-6
+
+
+def test_diffusion_loss_weights_by_snr():
+    class Nothing(nn.Module):
+        def forward(self, sample, timestep, encoder_hidden_states):
+            return type("Output", (), {"sample": torch.zeros_like(sample)})()
+
+    schedule = build_noise_schedule()
+    latent, noise = torch.ones(1, 4, 2, 2), torch.zeros(1, 4, 2, 2)
+    for timestep in (0, 999):
+        alpha = float(schedule.alphas_cumprod[timestep])
+        snr = alpha / (1 - alpha)
+        # Velocity is sqrt(a) * noise - sqrt(1 - a) * latent: its square is 1 - a here.
+        expected = (min(snr, 5.0) + 1) / (snr + 1) * (1 - alpha)
+        text = torch.zeros(1, 1, 96)
+        loss = diffusion_loss(Nothing(), latent, text, noise, torch.tensor([timestep]), schedule, 5.0)
+        assert float(loss) == pytest.approx(expected, rel=1e-4)
+
+
+def test_recorded_attention_belongs_to_the_word_and_leaves_the_network_as_it_was():
+    torch.manual_seed(0)
+    unet = build_unet((32, 64), 16)
+    before = dict(unet.attn_processors)
+    pipeline = type("Pipeline", (), {"unet": unet})()
+    text_NTD = torch.randn(4, 6, 96)
+    with torch.no_grad(), WordAttention(pipeline, [2, 3]) as recorded:
+        unet(torch.randn(4, 4, 16, 16), 5, encoder_hidden_states=text_NTD)
+    assert unet.attn_processors == before
+    assert recorded.sum_NQ.shape == (2, 64)
+    assert float(recorded.sum_NQ.mean()) > 0
+    maps_NHW = recorded.maps(32)
+    assert maps_NHW.shape == (2, 32, 32)
+    assert maps_NHW.amin((1, 2)).tolist() == [0.0, 0.0]
+    assert maps_NHW.amax((1, 2)).tolist() == [1.0, 1.0]
+
+
+def test_plan_lists_each_stage_after_its_inputs_at_both_sizes():
+    full, smoke = checkpoint_plan(full_checkpoints()), checkpoint_plan(smoke_checkpoints())
+    assert [cell.name for cell in full] == [cell.name for cell in smoke]
+    known = set()
+    for cell in full:
+        assert set(cell.inputs.values()) <= known
+        assert isinstance(cell.config, cell.stage.config_type)
+        known.add(cell.name)
