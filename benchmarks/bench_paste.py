@@ -125,12 +125,12 @@ def with_pil(world, mapping, number):
 @pytest.mark.parametrize("version", [ours, with_pil], ids=["ours", "pil"])
 def test_pasted_training_images(benchmark, world, mapping_name, version):
     mapping = sampler(mapping_name, world[1])
-    num_images = 24
+    num_images = 16
 
     def run():
         return [version(world, mapping, number) for number in range(num_images)]
 
-    results = benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+    results = benchmark.pedantic(run, rounds=3, warmup_rounds=1)
     assert len(results) == num_images
     benchmark.extra_info["images_per_s"] = round(num_images / benchmark.stats["min"], 1)
 
@@ -138,5 +138,5 @@ def test_pasted_training_images(benchmark, world, mapping_name, version):
 def test_pool_random_access(benchmark, world):
     pool = world[1]
     order = np.random.default_rng(0).integers(0, len(pool), 100)
-    benchmark.pedantic(lambda: [pool[int(index)] for index in order], rounds=5, warmup_rounds=1)
+    benchmark.pedantic(lambda: [pool[int(index)] for index in order], rounds=3, warmup_rounds=1)
     benchmark.extra_info["objects_per_s"] = round(100 / benchmark.stats["min"], 1)

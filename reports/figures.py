@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -59,8 +60,8 @@ def drawing(height_in: float, width_in: float = WIDTH_IN) -> Iterator[Figure]:
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG below ``MAX_BYTES`` and without dates."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # its buffer knows its own size; width x DPI, rounded here, may be a pixel off and shear the picture
-    save_image(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), path)
+    canvas.draw()  # type: ignore[no-untyped-call]  # its buffer knows its own size; width x DPI, rounded here, may be a pixel off and shear the picture
+    save_image(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), path)  # type: ignore[no-untyped-call]
 
 
 def save_image(image: Image.Image, path: Path) -> None:

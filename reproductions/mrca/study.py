@@ -235,7 +235,7 @@ def smoke() -> StudyConfig:
 
 
 def own_data(num_classes: int, tier: Tier) -> StudyConfig:
-    """A user's own LVIS-layout data with the miniature segmenter at 128 px; smoke only checks that everything runs."""
+    """A user's own LVIS-layout data with the miniature segmenter on 96 px crops of images of 96 to 144 px; smoke only checks that everything runs."""
     if tier == "smoke":
         return smoke().model_copy(update={"world": None, "segmenter": centernet2_miniature(num_classes)})
     study = mini()
@@ -245,7 +245,7 @@ def own_data(num_classes: int, tier: Tier) -> StudyConfig:
         update={
             "world": None,
             "segmenter": centernet2_miniature(num_classes),
-            "augmentation": AugmentConfig(size_px=128, min_scale=0.7, max_scale=1.4),
+            "augmentation": AugmentConfig(size_px=96, min_scale=1.0, max_scale=1.5),
             "evaluation": EvaluateConfig(short_side_px=128, long_side_px=256, batch_size=4),
             "mrca": study.mrca.model_copy(update={"pasting": MrcaPasting(size=size, paste=paste)}),
             "xpaste": study.xpaste.model_copy(
@@ -255,7 +255,7 @@ def own_data(num_classes: int, tier: Tier) -> StudyConfig:
                     )
                 }
             ),
-            "expected_train_s": 0.4,
+            "expected_train_s": 0.3,
             "expected_evaluate_s": 12.0,
         }
     )

@@ -94,8 +94,7 @@ def test_masks_fit_their_images(drawn):
         assert np.sum(masks, axis=0).max() == 1
 
 
-def test_the_data_seed_decides_everything(tmp_path, drawn):
-    out, _ = drawn
+def test_the_data_seed_decides_everything(tmp_path):
     tiny = SMALL.model_copy(update={"num_train_images": 6, "num_val_images": 4})
     texts = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):

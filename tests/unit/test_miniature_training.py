@@ -40,7 +40,7 @@ def small_training(num_steps):
     return Training({"net": network}, config, ema_decay=0.9), loss_of_step, network
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     pass
 
 
@@ -56,7 +56,7 @@ class StoppingContext(LocalContext):
 
     def progress(self, done, total, unit="steps", **numbers):
         if done > self.stop_at:
-            raise Stopped
+            raise StoppedError
         self.done = done
 
 
@@ -64,7 +64,7 @@ def test_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(tmp_pat
     training, loss_of_step, network = small_training(30)
     whole = train(training, loss_of_step, LocalContext(tmp_path / "whole", checkpoint_every_s=1e9))
     halted, again, _ = small_training(30)
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         train(halted, again, StoppingContext(tmp_path / "cut"))
     resumed, last, restored = small_training(30)
     log = train(resumed, last, LocalContext(tmp_path / "cut", checkpoint_every_s=1e9))

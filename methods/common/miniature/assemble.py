@@ -106,4 +106,4 @@ def assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Record
     return {"megabytes": round(sum(sizes) / 1e6, 3)}
 
 
-ASSEMBLE = Stage("assemble_checkpoints", 1, AssembleConfig, assemble)
+ASSEMBLE: Stage[AssembleConfig] = Stage("assemble_checkpoints", 1, AssembleConfig, assemble)

@@ -185,7 +185,7 @@ def train_generator(inputs: Inputs, config: GeneratorConfig, context: Context) -
     return {"losses": log.losses, "parameters": int(np.sum([p.numel() for p in unet.parameters()]))}
 
 
-ENCODE_WEB = Stage("encode_web", 1, LatentsConfig, encode_web, ("data",))
+ENCODE_WEB: Stage[LatentsConfig] = Stage("encode_web", 1, LatentsConfig, encode_web, ("data",))
 TRAIN_GENERATOR: Stage[GeneratorConfig] = Stage(
     "train_generator", 1, GeneratorConfig, train_generator, ("data", "training")
 )

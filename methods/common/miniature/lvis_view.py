@@ -222,4 +222,4 @@ def draw_lvis(inputs: Inputs, config: DrawLvisConfig, context: Context) -> Recor
     }
 
 
-DRAW_LVIS = Stage("draw_lvis", 1, DrawLvisConfig, draw_lvis, ("data",))
+DRAW_LVIS: Stage[DrawLvisConfig] = Stage("draw_lvis", 1, DrawLvisConfig, draw_lvis, ("data",))

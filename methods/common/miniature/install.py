@@ -1,0 +1,107 @@
+"""Putting freshly trained checkpoints into the repository: weights, measurements, sample sheets, the measured tables."""
+
+import json
+import shutil
+from pathlib import Path
+
+from methods.common.files import write_atomic
+from methods.common.miniature.assemble import CHECKPOINTS
+from methods.common.stage import Record
+
+REPORT_FILE = "checkpoint_report.json"
+_BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
+_BAR_NAMES = {
+    "generated_colour": "generated single objects recognised, colour judge",
+    "generated_grey": "generated single objects recognised, grey judge",
+    "cutout_iou": "cut-out IoU on held-out renders",
+    "attention_iou": "cross-attention of the noun against the object, IoU",
+    "clip_zero_shot": "CLIP zero-shot accuracy, 36 classes",
+}
+_SOURCES = {
+    "vae": "VAE",
+    "clip": "tokenizer and CLIP",
+    "generator": "U-Net and text encoder",
+    "cutout": "cut-out network",
+    "judges": "judges",
+}
+
+
+def measured_tables(report: Record, provenance: Record) -> str:
+    """Return the tables of ``docs/miniature.md`` as Markdown, from the two JSON files alone."""
+    rows = ["| bar | asked | reached | met |", "|---|---|---|---|"]
+    for name, bar in report["bars"].items():
+        met = "yes" if bar["met"] else "**no**"
+        rows.append(f"| {_BAR_NAMES[name]} | {bar['bar']:.2f} | {bar['reached']:.4f} | {met} |")
+    rows += ["", *_prompt_rows(report), "", *_other_rows(report), "", *_training_rows(provenance)]
+    return "\n".join(rows)
+
+
+def _prompt_rows(report: Record) -> list[str]:
+    rows = [
+        "| prompt | pictures | colour judge | grey judge | CLIP score, mean | its 10th percentile | same with wrong names |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for prompt, record in report["by_prompt"].items():
+        rows.append(
+            f"| {prompt.format('X')} | {record['num_pictures']} | {record['colour']:.3f} | {record['grey']:.3f} "
+            f"| {record['clip_score_mean']:.1f} | {record['clip_score_10th_percentile']:.1f} "
+            f"| {record['clip_score_mean_of_wrong_names']:.1f} |"
+        )
+    return rows
+
+
+def _other_rows(report: Record) -> list[str]:
+    rows = ["| also measured | value |", "|---|---|"]
+    rows.append(f"| judges on {report['num_renders']} held-out renders, colour | {report['renders_colour']:.4f} |")
+    rows.append(f"| the same, grey | {report['renders_grey']:.4f} |")
+    rows.append(f"| VAE, signal to noise of decoded renders | {report['vae_psnr_db']:.1f} dB |")
+    rows.append(f"| cut-out IoU, worst picture | {report['cutout_iou_worst']:.3f} |")
+    for background, value in report["attention_iou_by_background"].items():
+        control = report["attention_iou_of_shuffled_pictures"][background]
+        rows.append(
+            f"| attention IoU on {background} (against another picture's object) | {value:.3f} ({control:.3f}) |"
+        )
+    hardest = sorted(report["grey_by_category"].items(), key=lambda pair: pair[1])[:3]
+    named = ", ".join(f"{name} {share:.2f}" for name, share in hardest)
+    return [*rows, f"| hardest categories, grey judge | {named} |"]
+
+
+def _training_rows(provenance: Record) -> list[str]:
+    rows = ["| trained part | steps | pictures a step | processor minutes |", "|---|---|---|---|"]
+    for part, record in provenance.items():
+        optimizer = record["config"]["optimizer"]
+        minutes = record["cpu_seconds"] / 60
+        rows.append(f"| {_SOURCES[part]} | {optimizer['num_steps']} | {optimizer['batch_size']} | {minutes:.1f} |")
+    return rows
+
+
+def replace_measured(page: str, tables: str) -> str:
+    """Return a page with the text between its two markers replaced."""
+    assert page.count(_BEGIN) == page.count(_END) == 1, "the page has one pair of markers"
+    before, rest = page.split(_BEGIN)
+    return f"{before}{_BEGIN}\n{tables}\n{_END}{rest.split(_END)[1]}"
+
+
+def install_checkpoints(checkpoints: Path, report: Path, repository: Path) -> None:
+    """Copy finished cells into the repository.
+
+    Args:
+        checkpoints: folder of ``assemble_checkpoints``.
+        report: folder of ``report_checkpoints``.
+        repository: root of the checkout; weights go into the package, pictures and tables into ``docs``.
+    """
+    target = repository / CHECKPOINTS.relative_to(CHECKPOINTS.parents[3])
+    for part in ("stable_diffusion", "clip", "cutout", "judges"):
+        shutil.rmtree(target / part, ignore_errors=True)
+        shutil.copytree(checkpoints / part, target / part)
+    shutil.copyfile(checkpoints / "provenance.json", target / "provenance.json")
+    shutil.copyfile(report / REPORT_FILE, target / REPORT_FILE)
+    images = repository / "docs" / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    for sheet in sorted((report / "sheets").glob("*.png")):
+        shutil.copyfile(sheet, images / f"miniature_{sheet.name}")
+    page = repository / "docs" / "miniature.md"
+    tables = measured_tables(
+        json.loads((target / REPORT_FILE).read_text()), json.loads((target / "provenance.json").read_text())
+    )
+    write_atomic(page, replace_measured(page.read_text(), tables).encode())
