@@ -477,8 +477,8 @@ _SMALL_TIERS = (
         id="D52",
         what="Training recipe",
         stated="AdamW 1e-4, warm-up 10,000, repeat threshold 0.001, EMA 0.999 [R]",
-        ours="AdamW 1.5e-3 from random weights, warm-up of 50 steps, repeat threshold scaled so that classes below 100 images "
-        "repeat as in LVIS, EMA 0.98 with a warm-up of its decay",
+        ours="AdamW 3e-3 from random weights, warm-up of 50 steps, repeat threshold scaled so that classes below 100 images "
+        "repeat as in LVIS, EMA 0.99 with a warm-up of its decay",
         mark="C",
         reason="hundreds of iterations instead of 90,000",
         tiers=_SMALL,

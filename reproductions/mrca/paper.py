@@ -34,7 +34,7 @@ class MrcaPaper:
             InputError: own data that are not LVIS, or a setting that does not exist.
         """
         if request.data is not None:
-            chosen: tuple[StudyConfig, ...] = (studies.own_data(_num_classes(request.data), request.tier),)
+            chosen: tuple[StudyConfig, ...] = (studies.own_data(*_count(request.data), request.tier),)
         elif request.tier == "paper":
             chosen = (studies.paper_r50(), studies.paper_swinl())
         else:
@@ -116,8 +116,8 @@ def _external(place: Place, fingerprints: Fingerprints) -> External:
     return fingerprints.of(place.path, place.what)
 
 
-def _num_classes(data: Path) -> int:
-    """Count the categories of own data; everything else about them is checked by the split stage.
+def _count(data: Path) -> tuple[int, int]:
+    """Count categories and training images of own data; everything else about them is checked by the split stage.
 
     Raises:
         InputError: train.json or val.json is missing or not LVIS.
@@ -128,15 +128,15 @@ def _num_classes(data: Path) -> int:
                 f"--data {data} has no {name}; own data are a folder with train.json, val.json and the images"
             )
     try:
-        categories = json.loads((data / "train.json").read_text())["categories"]
-        ids = {category["id"] for category in categories}
+        train = json.loads((data / "train.json").read_text())
+        class_ids, num_images = {category["id"] for category in train["categories"]}, len(train["images"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{data / 'train.json'} is not an LVIS file (no readable list of categories); see docs/own-data.md for the layout"
+            f"{data / 'train.json'} is not an LVIS file (no readable categories and images); see docs/own-data.md"
         ) from error
-    if not ids:
-        raise InputError(f"{data / 'train.json'} lists no category; see docs/own-data.md for the layout")
-    return len(ids)
+    if not class_ids or not num_images:
+        raise InputError(f"{data / 'train.json'} lists no category or no image; see docs/own-data.md")
+    return len(class_ids), num_images
 
 
 PAPER = MrcaPaper()

@@ -165,7 +165,7 @@ def mini() -> StudyConfig:
         world=DrawLvisConfig(),
         split=SplitConfig(heldout_fraction=0.15),
         segmenter=centernet2_miniature(num_classes=36),
-        recipe=miniature_training_recipe().model_copy(update={"repeat_threshold": 0.175}),
+        recipe=miniature_training_recipe().model_copy(update={"base_lr": 3e-3, "repeat_threshold": 100 / 570}),
         augmentation=AugmentConfig(size_px=64, min_scale=1.0, max_scale=1.5),
         evaluation=EvaluateConfig(short_side_px=80, long_side_px=80, batch_size=8),
         warm_up_iterations=520,
@@ -234,8 +234,11 @@ def smoke() -> StudyConfig:
     )
 
 
-def own_data(num_classes: int, tier: Tier) -> StudyConfig:
-    """A user's own LVIS-layout data with the miniature segmenter on 96 px crops of images of 96 to 144 px; smoke only checks that everything runs."""
+def own_data(num_classes: int, num_images: int, tier: Tier) -> StudyConfig:
+    """A user's own LVIS-layout data with the miniature segmenter on 96 px crops of images of 96 to 144 px; smoke only checks that everything runs.
+
+    The repeat threshold is 100 images, where LVIS' own is (0.001 of 100,170).
+    """
     if tier == "smoke":
         return smoke().model_copy(update={"world": None, "segmenter": centernet2_miniature(num_classes)})
     study = mini()
@@ -245,6 +248,7 @@ def own_data(num_classes: int, tier: Tier) -> StudyConfig:
         update={
             "world": None,
             "segmenter": centernet2_miniature(num_classes),
+            "recipe": study.recipe.model_copy(update={"repeat_threshold": min(1.0, 100 / num_images)}),
             "augmentation": AugmentConfig(size_px=96, min_scale=1.0, max_scale=1.5),
             "evaluation": EvaluateConfig(short_side_px=128, long_side_px=256, batch_size=4),
             "mrca": study.mrca.model_copy(update={"pasting": MrcaPasting(size=size, paste=paste)}),

@@ -68,7 +68,7 @@ class Run:
         assert difference < RELATIVE, f"{name}: {difference}"
 
 
-@pytest.fixture(scope="module", params=STEMS)
+@pytest.fixture(scope="module", params=[STEMS[0], pytest.param(STEMS[1], marks=pytest.mark.slow)])
 def run(request: pytest.FixtureRequest, shared: Path) -> Iterator[Run]:
     stem: str = request.param
     golden = dict(np.load(shared / "parity" / f"{stem}_public.npz"))

@@ -7,9 +7,9 @@ from PIL import Image
 
 from methods.common.clip import ClipScorer
 from methods.common.errors import InputError
-from methods.common.miniature.assemble import CHECKPOINTS
 from methods.common.miniature.measurements import render_balanced, single_categories, zero_shot
-from methods.common.miniature.web import WebConfig
+from methods.common.miniature.shipped import CHECKPOINTS
+from methods.common.miniature.world_config import WebConfig
 
 
 @pytest.fixture(scope="module")

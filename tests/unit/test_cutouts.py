@@ -9,9 +9,9 @@ from methods.common.cutouts.birefnet import BiRefNetCutout
 from methods.common.cutouts.miniature import MiniatureCutout, MiniatureCutoutConfig
 from methods.common.cutouts.seam import load_cutout
 from methods.common.errors import InputError
-from methods.common.miniature.assemble import CHECKPOINTS
 from methods.common.miniature.measurements import cut, overlap, render_balanced
-from methods.common.miniature.web import WebConfig
+from methods.common.miniature.shipped import CHECKPOINTS
+from methods.common.miniature.world_config import WebConfig
 
 
 def test_saved_and_loaded_network_gives_the_same_masks(tmp_path):

@@ -1,6 +1,8 @@
 """The shipped weights: layout, size, provenance, and a small look at their quality."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,13 +11,16 @@ from diffusers import StableDiffusionPipeline
 
 from methods.common.cutouts.seam import load_cutout
 from methods.common.miniature import measurements as measure
-from methods.common.miniature.assemble import CHECKPOINTS
 from methods.common.miniature.categories import CATEGORY_NAMES
+from methods.common.miniature.install import REPORT_FILE, measured_tables, replace_measured
 from methods.common.miniature.judges import load_judges
+from methods.common.miniature.shipped import CHECKPOINTS
+from methods.common.miniature.training_configs import SamplingConfig
 from methods.common.miniature.training_recipes import full_checkpoints
-from methods.common.miniature.web import WebConfig
+from methods.common.miniature.world_config import WebConfig
 
-FAST = measure.SamplingConfig(num_steps=10, guidance_scale=3.5)
+REPOSITORY = Path(__file__).resolve().parents[2]
+FAST = SamplingConfig(num_steps=10, guidance_scale=3.5)
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +85,18 @@ def test_attention_of_the_noun_finds_the_object(pipeline):
     assert images.shape == (8, 64, 64, 3)
     assert map_NHW.shape == (8, 64, 64)
     assert iou_N.mean() >= 0.5
+
+
+def test_the_page_shows_what_the_report_measured():
+    page = (REPOSITORY / "docs" / "miniature.md").read_text()
+    report = json.loads((CHECKPOINTS / REPORT_FILE).read_text())
+    provenance = json.loads((CHECKPOINTS / "provenance.json").read_text())
+    assert replace_measured(page, measured_tables(report, provenance)) == page
+    assert all(f"{bar['reached']:.4f}" in page for bar in report["bars"].values())
+
+
+def test_sheets_are_there_and_small():
+    page = (REPOSITORY / "docs" / "miniature.md").read_text()
+    pictures = re.findall(r"\((images/miniature_\w+\.png)\)", page)
+    assert len(pictures) >= 7
+    assert all(0 < (REPOSITORY / "docs" / picture).stat().st_size < 300_000 for picture in pictures)

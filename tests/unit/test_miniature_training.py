@@ -9,14 +9,17 @@ from torch import nn
 from methods.common.miniature.attention_maps import WordAttention
 from methods.common.miniature.captions import vocabulary
 from methods.common.miniature.clip_training import contrastive_loss, patch_shares, true_pairs
-from methods.common.miniature.cutout_training import TRAIN_CUTOUT, CutoutConfig, mask_loss
+from methods.common.miniature.cutout_training import mask_loss
 from methods.common.miniature.generator import build_noise_schedule, build_unet, diffusion_loss
 from methods.common.miniature.provenance import read_provenance
 from methods.common.miniature.tokenizer import TEXT_LENGTH, build_tokenizer, load_tokenizer
-from methods.common.miniature.training_loop import OptimizerConfig, Training, train
+from methods.common.miniature.training_configs import CutoutConfig, OptimizerConfig
+from methods.common.miniature.training_loop import Training, train
 from methods.common.miniature.training_recipes import checkpoint_plan, full_checkpoints, smoke_checkpoints
+from methods.common.miniature.training_stages import TRAIN_CUTOUT
 from methods.common.miniature.vae import build_vae, fold_latent_statistics
-from methods.common.miniature.web import WebConfig, WebPool, draw_pool
+from methods.common.miniature.web import WebPool, draw_pool
+from methods.common.miniature.world_config import WebConfig
 from methods.common.stage import Inputs, LocalContext
 
 

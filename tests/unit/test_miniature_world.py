@@ -12,8 +12,9 @@ from methods.common.miniature.backgrounds import BACKGROUNDS, paint_background
 from methods.common.miniature.captions import caption, vocabulary
 from methods.common.miniature.categories import CATEGORIES, CATEGORY_INDEX, CATEGORY_NAMES, SHAPES, SURFACES
 from methods.common.miniature.objects import render_object
-from methods.common.miniature.renderer import SceneConfig, render_scene
-from methods.common.miniature.web import WebConfig, draw_pool, single_object, web_sample
+from methods.common.miniature.renderer import render_scene
+from methods.common.miniature.web import draw_pool, single_object, web_sample
+from methods.common.miniature.world_config import SceneConfig, WebConfig
 
 
 def test_every_shape_wears_every_surface_once():

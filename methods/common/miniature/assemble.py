@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from safetensors.torch import load_file, save_file
+from torch import nn
 from transformers import CLIPTokenizer
 
 from methods.common.cutouts.miniature import MiniatureCutout
@@ -27,15 +27,10 @@ from methods.common.miniature.model_classes import (
 )
 from methods.common.miniature.provenance import read_provenance
 from methods.common.miniature.tokenizer import load_tokenizer
-from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.common.miniature.training_configs import AssembleConfig
+from methods.common.stage import Context, Inputs, Record
 
-CHECKPOINTS = Path(__file__).parent / "checkpoints"
-"""Where the repository keeps the shipped weights."""
 _PARTS = ("vae", "clip", "generator", "cutout", "judges")
-
-
-class AssembleConfig(Config):
-    """Nothing to choose."""
 
 
 def build_pipeline(vae: Any, text_encoder: Any, tokenizer: CLIPTokenizer, unet: Any) -> Any:
@@ -104,6 +99,3 @@ def assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Record
     write_atomic(context.out / "provenance.json", json.dumps(sources, indent=2).encode())
     sizes = [path.stat().st_size for path in context.out.rglob("*") if path.is_file()]
     return {"megabytes": round(sum(sizes) / 1e6, 3)}
-
-
-ASSEMBLE: Stage[AssembleConfig] = Stage("assemble_checkpoints", 1, AssembleConfig, assemble)

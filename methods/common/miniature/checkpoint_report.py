@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
 from methods.common.clip import ClipScorer
@@ -20,8 +19,10 @@ from methods.common.miniature.backgrounds import BACKGROUNDS, Background
 from methods.common.miniature.categories import CATEGORIES, CATEGORY_NAMES
 from methods.common.miniature.judges import Judge, load_judges
 from methods.common.miniature.model_classes import StableDiffusionPipeline
-from methods.common.miniature.web import WebConfig
-from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.common.miniature.renderer import render_scene
+from methods.common.miniature.training_configs import ReportConfig
+from methods.common.miniature.world_config import SceneConfig
+from methods.common.stage import Context, Inputs, Record
 
 ATTENTION_BACKGROUNDS: tuple[Background, ...] = ("white", "grass", "sand", "water")
 PROMPTS = (
@@ -29,6 +30,14 @@ PROMPTS = (
     "a realistic photo of a {}",
     "{} isolated on white",
     "a photo of a {} on grass",
+)
+COMPOSITIONS = (
+    "a photo of a red coin on a white background",
+    "a photo of a blue coin on a white background",
+    "a photo of a slim crate on grass",
+    "a photo of a broad crate on grass",
+    "a photo of a moon and a crate on sand",
+    "a photo of a hoop and a bone on white",
 )
 BARS: dict[str, float] = {
     "generated_colour": 0.90,
@@ -38,21 +47,6 @@ BARS: dict[str, float] = {
     "clip_zero_shot": 0.80,
 }
 """What the shipped weights are meant to reach."""
-
-
-class ReportConfig(Config):
-    """How much is measured."""
-
-    num_renders_per_category: int = Field(default=20, ge=1)
-    """Held-out renders for judges, VAE, cut-out and CLIP."""
-    num_generated_per_category: int = Field(default=10, ge=1)
-    """Generated pictures for the first prompt; the others get a third."""
-    num_attention: int = Field(default=48, ge=1, le=72)
-    """Generated pictures for each of four backgrounds in the attention measurement."""
-    sampling: measure.SamplingConfig = measure.SamplingConfig()
-    """Sampling of all generated pictures."""
-    web: WebConfig = WebConfig(single_share=1.0)
-    """How held-out renders look."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +67,31 @@ def _load(folder: Path) -> _Parts:
 def _draw_pairs(path: Path, images: measure.Pictures, others: measure.Pictures) -> None:
     """Draw the first 24 pictures, each beside its counterpart."""
     sheets.write_sheet(path, [picture for pair in zip(images[:24], others[:24], strict=True) for picture in pair], 12)
+
+
+def _draw_world(config: ReportConfig, seed: int, out: Path) -> None:
+    """Draw one of each category, then scenes with one to four objects."""
+    each = measure.render_balanced(seed + 1, 1, BACKGROUNDS, config.web).images_NHW3
+    rng = np.random.default_rng(seed)
+    side = config.web.image_size_px
+    scene_config = SceneConfig(height_px=side, width_px=side)
+    scenes = [
+        render_scene(
+            rng.integers(len(CATEGORIES), size=1 + index % 4).tolist(),
+            BACKGROUNDS[index % len(BACKGROUNDS)],
+            scene_config,
+            rng,
+        ).image_HW3
+        for index in range(36)
+    ]
+    sheets.write_sheet(out / "world.png", [*each, *scenes], 18)
+
+
+def _draw_compositions(parts: _Parts, config: ReportConfig, seed: int, out: Path) -> None:
+    """Draw what is not graded: colours, builds, two objects; six pictures of each prompt."""
+    prompts = [prompt for prompt in COMPOSITIONS for _ in range(6)]
+    images = measure.generate(parts.pipeline, prompts, seed, config.sampling)
+    sheets.write_sheet(out / "compositions.png", list(images), 12)
 
 
 def _on_renders(parts: _Parts, config: ReportConfig, seed: int, out: Path) -> Record:
@@ -179,6 +198,8 @@ def report_checkpoints(inputs: Inputs, config: ReportConfig, context: Context) -
     out = context.out / "sheets"
     record: Record = {"sampling": config.sampling.model_dump()}
     # The held-out stream and the noise never occur in a training: other names, other numbers.
+    _draw_world(config, context.seeds.derive("data", "checkpoint_report", "world"), out)
+    _draw_compositions(parts, config, context.seeds.derive("generation", "compositions") % 2**40, out)
     record |= _on_renders(parts, config, context.seeds.derive("data", "checkpoint_report"), out)
     record |= _on_generated(parts, config, context.seeds.derive("generation", "checkpoint_report") % 2**40, out)
     record |= _on_attention(parts, config, context.seeds.derive("generation", "attention") % 2**40, out)
@@ -187,8 +208,3 @@ def report_checkpoints(inputs: Inputs, config: ReportConfig, context: Context) -
     }
     write_atomic(context.out / "checkpoint_report.json", json.dumps(record, indent=2).encode())
     return record
-
-
-REPORT_CHECKPOINTS: Stage[ReportConfig] = Stage(
-    "report_checkpoints", 1, ReportConfig, report_checkpoints, ("data", "generation")
-)

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import normalize, one_hot
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPTokenizer
@@ -20,28 +19,17 @@ from methods.common.miniature.model_classes import CLIPModel
 from methods.common.miniature.objects import HUES
 from methods.common.miniature.provenance import write_provenance
 from methods.common.miniature.tokenizer import TEXT_LENGTH, build_tokenizer
-from methods.common.miniature.training_loop import OptimizerConfig, Training, train
-from methods.common.miniature.web import WebConfig, WebPool, draw_pool
-from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.common.miniature.training_configs import ClipConfig
+from methods.common.miniature.training_loop import Training, train
+from methods.common.miniature.training_stages import TRAIN_CLIP
+from methods.common.miniature.web import WebPool, draw_pool
+from methods.common.stage import Context, Inputs, Record
 
 TEXT_WIDTH = 96
 PATCH_PX = 8
 NUM_LABELS = len(CATEGORIES) + len(BACKGROUNDS)
 _PARTICULAR_WORDS = frozenset([*HUES, "slim", "broad"])
 _BACKGROUND_WORDS = frozenset([*BACKGROUNDS, "background"])
-
-
-class ClipConfig(Config):
-    """Training of CLIP."""
-
-    optimizer: OptimizerConfig
-    """Steps and rates."""
-    num_pictures: int = Field(default=30000, ge=64)
-    """Pictures of the web split that are drawn once and seen many times."""
-    dense_weight: float = Field(default=1.0, ge=0)
-    """Weight of the auxiliary losses that give the vision tower a dense gradient; their heads are dropped."""
-    web: WebConfig = WebConfig()
-    """Pictures."""
 
 
 def build_clip(tokenizer: CLIPTokenizer, image_size_px: int) -> Any:
@@ -160,6 +148,3 @@ def train_clip(inputs: Inputs, config: ClipConfig, context: Context) -> Record:
         part.save_pretrained(context.out / "clip")
     write_provenance(TRAIN_CLIP, config, context, log.cpu_seconds)
     return {"losses": log.losses}
-
-
-TRAIN_CLIP: Stage[ClipConfig] = Stage("train_clip", 1, ClipConfig, train_clip, ("data", "training"))

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -15,22 +14,11 @@ from methods.common.cutouts.miniature import MiniatureCutout, MiniatureCutoutCon
 from methods.common.miniature.categories import CATEGORIES
 from methods.common.miniature.judges import augment, image_batch
 from methods.common.miniature.provenance import write_provenance
-from methods.common.miniature.training_loop import OptimizerConfig, Training, train
-from methods.common.miniature.web import WebConfig, draw_pool
-from methods.common.stage import Config, Context, Inputs, Record, Stage
-
-
-class CutoutConfig(Config):
-    """Training of the cut-out network."""
-
-    optimizer: OptimizerConfig
-    """Steps and rates."""
-    num_pictures: int = Field(default=12000, ge=32)
-    """Pictures of the web split that are drawn once and seen many times."""
-    width: int = Field(default=16, ge=4)
-    """Channels of the first level."""
-    web: WebConfig = WebConfig(single_share=1.0)
-    """Pictures; single objects, as this kind of network expects."""
+from methods.common.miniature.training_configs import CutoutConfig
+from methods.common.miniature.training_loop import Training, train
+from methods.common.miniature.training_stages import TRAIN_CUTOUT
+from methods.common.miniature.web import draw_pool
+from methods.common.stage import Context, Inputs, Record
 
 
 def mask_loss(logits_NHW: Tensor, mask_NHW: Tensor) -> Tensor:
@@ -67,6 +55,3 @@ def train_cutout(inputs: Inputs, config: CutoutConfig, context: Context) -> Reco
     model.eval().save_pretrained(context.out / "cutout")
     write_provenance(TRAIN_CUTOUT, config, context, log.cpu_seconds)
     return {"losses": log.losses}
-
-
-TRAIN_CUTOUT: Stage[CutoutConfig] = Stage("train_cutout", 1, CutoutConfig, train_cutout, ("data", "training"))

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -21,21 +20,14 @@ from methods.common.miniature.model_classes import (
 )
 from methods.common.miniature.provenance import write_provenance
 from methods.common.miniature.tokenizer import load_tokenizer
-from methods.common.miniature.training_loop import OptimizerConfig, Training, train
+from methods.common.miniature.training_configs import GeneratorConfig, LatentsConfig
+from methods.common.miniature.training_loop import Training, train
+from methods.common.miniature.training_stages import TRAIN_GENERATOR
 from methods.common.miniature.vae import LATENT_CHANNELS, pixels_to_unit
-from methods.common.miniature.web import WebConfig, draw_pool
-from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.common.miniature.web import draw_pool
+from methods.common.stage import Context, Inputs, Record
 
 _ENCODE_BATCH = 64
-
-
-class LatentsConfig(Config):
-    """Which part of the web split the generator learns from."""
-
-    num_pictures: int = Field(default=24000, ge=8)
-    """Pictures, drawn and encoded once."""
-    web: WebConfig = WebConfig()
-    """Pictures."""
 
 
 def encode_web(inputs: Inputs, config: LatentsConfig, context: Context) -> Record:
@@ -62,21 +54,6 @@ def encode_web(inputs: Inputs, config: LatentsConfig, context: Context) -> Recor
     }
     save_file(tensors, context.out / "latents.safetensors")
     return {"num_pictures": config.num_pictures, "latent_deviation": float(tensors["mean"].float().std())}
-
-
-class GeneratorConfig(Config):
-    """Training of U-Net and text encoder."""
-
-    optimizer: OptimizerConfig
-    """Steps and rates."""
-    widths: tuple[int, ...] = (32, 64, 96)
-    """Channels of the U-Net's levels; attention below the first."""
-    ema_decay: float = Field(default=0.9985, ge=0, lt=1)
-    """Decay of the averaged weights, which are the ones kept."""
-    empty_caption_share: float = Field(default=0.1, ge=0, lt=1)
-    """Share of captions left out, for classifier-free guidance."""
-    snr_limit: float = Field(default=5.0, gt=0)
-    """Loss weight of a timestep is (min(SNR, limit) + 1) / (SNR + 1), for v-prediction."""
 
 
 def build_unet(widths: tuple[int, ...], latent_side: int) -> Any:
@@ -183,9 +160,3 @@ def train_generator(inputs: Inputs, config: GeneratorConfig, context: Context) -
     text_encoder.eval().save_pretrained(context.out / "text_encoder")
     write_provenance(TRAIN_GENERATOR, config, context, log.cpu_seconds)
     return {"losses": log.losses, "parameters": int(np.sum([p.numel() for p in unet.parameters()]))}
-
-
-ENCODE_WEB: Stage[LatentsConfig] = Stage("encode_web", 1, LatentsConfig, encode_web, ("data",))
-TRAIN_GENERATOR: Stage[GeneratorConfig] = Stage(
-    "train_generator", 1, GeneratorConfig, train_generator, ("data", "training")
-)

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from methods.common.files import write_atomic
-from methods.common.miniature.assemble import CHECKPOINTS
+from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.stage import Record
 
 REPORT_FILE = "checkpoint_report.json"

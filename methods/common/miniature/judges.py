@@ -11,9 +11,11 @@ from torch.nn.functional import cross_entropy
 
 from methods.common.miniature.categories import CATEGORIES
 from methods.common.miniature.provenance import write_provenance
-from methods.common.miniature.training_loop import OptimizerConfig, Training, train
-from methods.common.miniature.web import WebConfig, web_sample
-from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.common.miniature.training_configs import JudgesConfig
+from methods.common.miniature.training_loop import Training, train
+from methods.common.miniature.training_stages import TRAIN_JUDGES
+from methods.common.miniature.web import web_sample
+from methods.common.stage import Context, Inputs, Record
 
 COLOURS = ("colour", "grey")
 
@@ -59,15 +61,6 @@ class Judge(nn.Module):
             image_NCHW = image_NCHW - 0.5
         logits: Tensor = self.head(self.features(image_NCHW))
         return logits
-
-
-class JudgesConfig(Config):
-    """Training of both judges."""
-
-    optimizer: OptimizerConfig
-    """Steps and rates, the same for both."""
-    web: WebConfig = WebConfig(single_share=1.0)
-    """Pictures; judges see single objects only."""
 
 
 def image_batch(images: list[NDArray[np.uint8]], device: torch.device) -> Tensor:
@@ -117,6 +110,3 @@ def load_judges(folder: Path, device: torch.device | None = None) -> dict[str, J
         judges[name].load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in own.items()})
         judges[name].to(device or torch.device("cpu")).eval()
     return judges
-
-
-TRAIN_JUDGES: Stage[JudgesConfig] = Stage("train_judges", 1, JudgesConfig, train_judges, ("data", "training"))

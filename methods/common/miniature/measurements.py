@@ -17,23 +17,15 @@ from methods.common.miniature.attention_maps import WordAttention
 from methods.common.miniature.backgrounds import Background
 from methods.common.miniature.categories import CATEGORIES, CATEGORY_NAMES
 from methods.common.miniature.judges import Judge, image_batch
+from methods.common.miniature.training_configs import SamplingConfig
 from methods.common.miniature.vae import pixels_to_unit
-from methods.common.miniature.web import WebConfig, WebPool, single_object
-from methods.common.stage import Config
+from methods.common.miniature.web import WebPool, single_object
+from methods.common.miniature.world_config import WebConfig
 
 Pictures = NDArray[np.uint8]
 """(N, H, W, 3) RGB."""
 _CPU = torch.device("cpu")
 _BATCH = 72
-
-
-class SamplingConfig(Config):
-    """How pictures are generated."""
-
-    num_steps: int = 12
-    """DPM-Solver++ steps."""
-    guidance_scale: float = 3.5
-    """Classifier-free guidance."""
 
 
 def render_balanced(seed: int, per_category: int, backgrounds: Sequence[Background], web: WebConfig) -> WebPool:

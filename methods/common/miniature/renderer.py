@@ -8,41 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
 from methods.common.miniature.backgrounds import BACKGROUNDS, Background, paint_background
 from methods.common.miniature.categories import CATEGORIES
 from methods.common.miniature.objects import ObjectPicture, render_object
-from methods.common.stage import Config
+from methods.common.miniature.world_config import SceneConfig
 
 _PLACING_ATTEMPTS = 12
-
-
-class SceneConfig(Config):
-    """How scenes look."""
-
-    height_px: int = Field(default=64, ge=16)
-    """Picture height in pixels."""
-    width_px: int = Field(default=64, ge=16)
-    """Picture width in pixels."""
-    min_radius_px: float = Field(default=5.0, ge=3)
-    """Half the extent of the smallest object, pixels."""
-    max_radius_px: float = Field(default=18.0, ge=3)
-    """Half the extent of the largest object, pixels."""
-    min_visible: float = Field(default=0.55, gt=0, le=1)
-    """An object keeps at least this share of its pixels visible behind later ones."""
-    smallness: float = Field(default=1.5, gt=0)
-    """Radii are min + (max - min) u^smallness with u uniform; above 1 most objects are small, as in photographs."""
-    inset: float = Field(default=0.8, ge=0)
-    """An object's centre stays this many radii inside the picture where that is possible."""
-    noise: float = Field(default=0.012, ge=0, le=0.2)
-    """Standard deviation of pixel noise, colours in [0, 1]."""
-
-    @model_validator(mode="after")
-    def _radii_in_order(self) -> "SceneConfig":
-        if self.max_radius_px < self.min_radius_px:
-            raise ValueError("max_radius_px is below min_radius_px")
-        return self
 
 
 @dataclass(frozen=True)

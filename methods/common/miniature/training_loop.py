@@ -1,44 +1,15 @@
 """The one training loop of the miniature parts: resumable bit for bit on CPU, schedule tied to the step budget."""
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from methods.common.stage import Config, Context
-
-
-class OptimizerConfig(Config):
-    """AdamW with a warm-up, a flat part, and a cosine to zero at the last step."""
-
-    num_steps: int = Field(ge=1)
-    """Training steps."""
-    batch_size: int = Field(ge=1)
-    """Pictures per step."""
-    learning_rate: float = Field(gt=0)
-    """Peak learning rate."""
-    weight_decay: float = Field(default=0.01, ge=0)
-    """AdamW's decay of matrices; vectors are not decayed."""
-    beta2: float = Field(default=0.99, gt=0, lt=1)
-    """AdamW's second moment decay; the first is 0.9."""
-    warmup_steps: int = Field(default=50, ge=0)
-    """Linear warm-up."""
-    cosine_from: float = Field(default=0.4, ge=0, le=1)
-    """Share of the steps after which the cosine starts."""
-    max_gradient_norm: float = Field(default=1.0, gt=0)
-    """Gradients are clipped to this norm."""
-
-    def rate_at(self, step: int) -> float:
-        """Return the learning rate of step ``step``, counted from 0."""
-        warm = min(1.0, (step + 1) / (self.warmup_steps + 1))
-        start = self.cosine_from * self.num_steps
-        share = min(1.0, max(0.0, (step - start) / max(1.0, self.num_steps - start)))
-        return self.learning_rate * warm * 0.5 * (1.0 + math.cos(math.pi * share))
+from methods.common.miniature.training_configs import OptimizerConfig
+from methods.common.stage import Context
 
 
 @dataclass

@@ -1,25 +1,31 @@
 """How the miniature checkpoints are trained: the stages in order, with complete configs, at full and at smoke size."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from methods.common.miniature.assemble import ASSEMBLE, AssembleConfig
-from methods.common.miniature.checkpoint_report import REPORT_CHECKPOINTS, ReportConfig
-from methods.common.miniature.clip_training import TRAIN_CLIP, ClipConfig
-from methods.common.miniature.cutout_training import TRAIN_CUTOUT, CutoutConfig
-from methods.common.miniature.generator import (
-    ENCODE_WEB,
-    TRAIN_GENERATOR,
+from methods.common.miniature.training_configs import (
+    AssembleConfig,
+    ClipConfig,
+    CutoutConfig,
     GeneratorConfig,
+    JudgesConfig,
     LatentsConfig,
+    OptimizerConfig,
+    ReportConfig,
+    SamplingConfig,
+    VaeConfig,
 )
-from methods.common.miniature.judges import TRAIN_JUDGES, JudgesConfig
-from methods.common.miniature.measurements import SamplingConfig
-from methods.common.miniature.training_loop import OptimizerConfig
-from methods.common.miniature.vae import TRAIN_VAE, VaeConfig
+from methods.common.miniature.training_stages import (
+    ASSEMBLE,
+    ENCODE_WEB,
+    REPORT_CHECKPOINTS,
+    TRAIN_CLIP,
+    TRAIN_CUTOUT,
+    TRAIN_GENERATOR,
+    TRAIN_JUDGES,
+    TRAIN_VAE,
+)
 from methods.common.stage import Config, Stage
-
-Size = Literal["full", "smoke"]
 
 
 class CheckpointsConfig(Config):

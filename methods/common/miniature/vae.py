@@ -8,36 +8,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
 from methods.common.miniature.model_classes import AutoencoderKL
 from methods.common.miniature.provenance import write_provenance
-from methods.common.miniature.training_loop import OptimizerConfig, Training, train
-from methods.common.miniature.web import WebConfig, web_sample
-from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.common.miniature.training_configs import VaeConfig
+from methods.common.miniature.training_loop import Training, train
+from methods.common.miniature.training_stages import TRAIN_VAE
+from methods.common.miniature.web import web_sample
+from methods.common.stage import Context, Inputs, Record
 
 LATENT_CHANNELS = 4
-
-
-class VaeConfig(Config):
-    """Training of the VAE."""
-
-    optimizer: OptimizerConfig
-    """Steps and rates; ``batch_size`` counts crops, whole pictures come in batches half as large."""
-    num_pictures: int = Field(default=8000, ge=16)
-    """Pictures of the web split that are drawn once and seen many times."""
-    crop_px: int = Field(default=32, ge=16)
-    """Side of the crops of the first part; cheaper and, at equal time, better."""
-    crop_share: float = Field(default=0.7, ge=0, le=1)
-    """Share of the steps that see crops."""
-    kl_weight: float = Field(default=2e-4, ge=0)
-    """Weight of the divergence, mean over latent numbers."""
-    edge_weight: float = Field(default=0.5, ge=0)
-    """Weight of the absolute error of picture gradients."""
-    web: WebConfig = WebConfig()
-    """Pictures."""
 
 
 def build_vae(image_size_px: int) -> Any:
@@ -142,6 +124,3 @@ def train_vae(inputs: Inputs, config: VaeConfig, context: Context) -> Record:
     vae.save_pretrained(context.out / "vae")
     write_provenance(TRAIN_VAE, config, context, log.cpu_seconds)
     return {"losses": log.losses, **folded}
-
-
-TRAIN_VAE: Stage[VaeConfig] = Stage("train_vae", 1, VaeConfig, train_vae, ("data", "training"))

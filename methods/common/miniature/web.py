@@ -7,43 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from methods.common.miniature.backgrounds import BACKGROUNDS, Background
 from methods.common.miniature.captions import caption
 from methods.common.miniature.categories import CATEGORIES
-from methods.common.miniature.renderer import Scene, SceneConfig, render_scene
-from methods.common.stage import Config
-
-
-class WebConfig(Config):
-    """What the stream holds."""
-
-    image_size_px: int = Field(default=64, ge=16)
-    """Side of a square picture."""
-    single_share: float = Field(default=0.85, ge=0, le=1)
-    """Share of pictures with one large object; the others hold two or three smaller ones."""
-    white_share: float = Field(default=0.4, ge=0, le=1)
-    """Share of pictures on white; the other backgrounds share the rest equally."""
-    min_single_radius: float = Field(default=0.27, gt=0, lt=1)
-    """Half the extent of a single object at least, as a share of the side."""
-    max_single_radius: float = Field(default=0.4, gt=0, lt=1)
-    """Half the extent of a single object at most, as a share of the side."""
-
-    def single_scene(self) -> SceneConfig:
-        """Return how pictures with one object look."""
-        side = self.image_size_px
-        low, high = self.min_single_radius * side, self.max_single_radius * side
-        return SceneConfig(
-            height_px=side, width_px=side, min_radius_px=low, max_radius_px=high, smallness=1.0, inset=1.15
-        )
-
-    def crowded_scene(self) -> SceneConfig:
-        """Return how pictures with several objects look."""
-        side = self.image_size_px
-        return SceneConfig(
-            height_px=side, width_px=side, min_radius_px=0.13 * side, max_radius_px=0.25 * side, smallness=1.0
-        )
+from methods.common.miniature.renderer import Scene, render_scene
+from methods.common.miniature.world_config import WebConfig
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,142 @@
+"""Configs of every training of the miniature parts. Imports nothing heavy, so that plans can be made from them."""
+
+import math
+
+from pydantic import Field
+
+from methods.common.miniature.world_config import WebConfig
+from methods.common.stage import Config
+
+
+class OptimizerConfig(Config):
+    """AdamW with a warm-up, a flat part, and a cosine to zero at the last step."""
+
+    num_steps: int = Field(ge=1)
+    """Training steps."""
+    batch_size: int = Field(ge=1)
+    """Pictures per step."""
+    learning_rate: float = Field(gt=0)
+    """Peak learning rate."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """AdamW's decay of matrices; vectors are not decayed."""
+    beta2: float = Field(default=0.99, gt=0, lt=1)
+    """AdamW's second moment decay; the first is 0.9."""
+    warmup_steps: int = Field(default=50, ge=0)
+    """Linear warm-up."""
+    cosine_from: float = Field(default=0.4, ge=0, le=1)
+    """Share of the steps after which the cosine starts."""
+    max_gradient_norm: float = Field(default=1.0, gt=0)
+    """Gradients are clipped to this norm."""
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate of step ``step``, counted from 0."""
+        warm = min(1.0, (step + 1) / (self.warmup_steps + 1))
+        start = self.cosine_from * self.num_steps
+        share = min(1.0, max(0.0, (step - start) / max(1.0, self.num_steps - start)))
+        return self.learning_rate * warm * 0.5 * (1.0 + math.cos(math.pi * share))
+
+
+class VaeConfig(Config):
+    """Training of the VAE."""
+
+    optimizer: OptimizerConfig
+    """Steps and rates; ``batch_size`` counts crops, whole pictures come in batches half as large."""
+    num_pictures: int = Field(default=8000, ge=16)
+    """Pictures of the web split that are drawn once and seen many times."""
+    crop_px: int = Field(default=32, ge=16)
+    """Side of the crops of the first part; cheaper and, at equal time, better."""
+    crop_share: float = Field(default=0.7, ge=0, le=1)
+    """Share of the steps that see crops."""
+    kl_weight: float = Field(default=2e-4, ge=0)
+    """Weight of the divergence, mean over latent numbers."""
+    edge_weight: float = Field(default=0.5, ge=0)
+    """Weight of the absolute error of picture gradients."""
+    web: WebConfig = WebConfig()
+    """Pictures."""
+
+
+class ClipConfig(Config):
+    """Training of CLIP."""
+
+    optimizer: OptimizerConfig
+    """Steps and rates."""
+    num_pictures: int = Field(default=30000, ge=64)
+    """Pictures of the web split that are drawn once and seen many times."""
+    dense_weight: float = Field(default=1.0, ge=0)
+    """Weight of the auxiliary losses that give the vision tower a dense gradient; their heads are dropped."""
+    web: WebConfig = WebConfig()
+    """Pictures."""
+
+
+class LatentsConfig(Config):
+    """Which part of the web split the generator learns from."""
+
+    num_pictures: int = Field(default=24000, ge=8)
+    """Pictures, drawn and encoded once."""
+    web: WebConfig = WebConfig()
+    """Pictures."""
+
+
+class GeneratorConfig(Config):
+    """Training of U-Net and text encoder."""
+
+    optimizer: OptimizerConfig
+    """Steps and rates."""
+    widths: tuple[int, ...] = (32, 64, 96)
+    """Channels of the U-Net's levels; attention below the first."""
+    ema_decay: float = Field(default=0.9985, ge=0, lt=1)
+    """Decay of the averaged weights, which are the ones kept."""
+    empty_caption_share: float = Field(default=0.1, ge=0, lt=1)
+    """Share of captions left out, for classifier-free guidance."""
+    snr_limit: float = Field(default=5.0, gt=0)
+    """Loss weight of a timestep is (min(SNR, limit) + 1) / (SNR + 1), for v-prediction."""
+
+
+class CutoutConfig(Config):
+    """Training of the cut-out network."""
+
+    optimizer: OptimizerConfig
+    """Steps and rates."""
+    num_pictures: int = Field(default=12000, ge=32)
+    """Pictures of the web split that are drawn once and seen many times."""
+    width: int = Field(default=16, ge=4)
+    """Channels of the first level."""
+    web: WebConfig = WebConfig(single_share=1.0)
+    """Pictures; single objects, as this kind of network expects."""
+
+
+class JudgesConfig(Config):
+    """Training of both judges."""
+
+    optimizer: OptimizerConfig
+    """Steps and rates, the same for both."""
+    web: WebConfig = WebConfig(single_share=1.0)
+    """Pictures; judges see single objects only."""
+
+
+class AssembleConfig(Config):
+    """Nothing to choose."""
+
+
+class SamplingConfig(Config):
+    """How pictures are generated."""
+
+    num_steps: int = 12
+    """DPM-Solver++ steps."""
+    guidance_scale: float = 3.5
+    """Classifier-free guidance."""
+
+
+class ReportConfig(Config):
+    """How much is measured."""
+
+    num_renders_per_category: int = Field(default=20, ge=1)
+    """Held-out renders for judges, VAE, cut-out and CLIP."""
+    num_generated_per_category: int = Field(default=10, ge=1)
+    """Generated pictures for the first prompt; the others get a third."""
+    num_attention: int = Field(default=48, ge=1, le=72)
+    """Generated pictures for each of four backgrounds in the attention measurement."""
+    sampling: SamplingConfig = SamplingConfig()
+    """Sampling of all generated pictures."""
+    web: WebConfig = WebConfig(single_share=1.0)
+    """How held-out renders look."""

@@ -1,0 +1,79 @@
+"""The stages that make the miniature checkpoints. Each loads its networks only when it runs, so that planning stays light."""
+
+from methods.common.miniature.training_configs import (
+    AssembleConfig,
+    ClipConfig,
+    CutoutConfig,
+    GeneratorConfig,
+    JudgesConfig,
+    LatentsConfig,
+    ReportConfig,
+    VaeConfig,
+)
+from methods.common.stage import Context, Inputs, Record, Stage
+
+
+def _train_vae(inputs: Inputs, config: VaeConfig, context: Context) -> Record:
+    from methods.common.miniature.vae import train_vae
+
+    return train_vae(inputs, config, context)
+
+
+def _train_clip(inputs: Inputs, config: ClipConfig, context: Context) -> Record:
+    from methods.common.miniature.clip_training import train_clip
+
+    return train_clip(inputs, config, context)
+
+
+def _encode_web(inputs: Inputs, config: LatentsConfig, context: Context) -> Record:
+    from methods.common.miniature.generator import encode_web
+
+    return encode_web(inputs, config, context)
+
+
+def _train_generator(inputs: Inputs, config: GeneratorConfig, context: Context) -> Record:
+    from methods.common.miniature.generator import train_generator
+
+    return train_generator(inputs, config, context)
+
+
+def _train_cutout(inputs: Inputs, config: CutoutConfig, context: Context) -> Record:
+    from methods.common.miniature.cutout_training import train_cutout
+
+    return train_cutout(inputs, config, context)
+
+
+def _train_judges(inputs: Inputs, config: JudgesConfig, context: Context) -> Record:
+    from methods.common.miniature.judges import train_judges
+
+    return train_judges(inputs, config, context)
+
+
+def _assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Record:
+    from methods.common.miniature.assemble import assemble
+
+    return assemble(inputs, config, context)
+
+
+def _report_checkpoints(inputs: Inputs, config: ReportConfig, context: Context) -> Record:
+    from methods.common.miniature.checkpoint_report import report_checkpoints
+
+    return report_checkpoints(inputs, config, context)
+
+
+TRAIN_VAE: Stage[VaeConfig] = Stage("train_vae", 1, VaeConfig, _train_vae, ("data", "training"), uses_gpu=True)
+TRAIN_CLIP: Stage[ClipConfig] = Stage("train_clip", 1, ClipConfig, _train_clip, ("data", "training"), uses_gpu=True)
+ENCODE_WEB: Stage[LatentsConfig] = Stage("encode_web", 1, LatentsConfig, _encode_web, ("data",), uses_gpu=True)
+TRAIN_GENERATOR: Stage[GeneratorConfig] = Stage(
+    "train_generator", 1, GeneratorConfig, _train_generator, ("data", "training"), uses_gpu=True
+)
+TRAIN_CUTOUT: Stage[CutoutConfig] = Stage(
+    "train_cutout", 1, CutoutConfig, _train_cutout, ("data", "training"), uses_gpu=True
+)
+TRAIN_JUDGES: Stage[JudgesConfig] = Stage(
+    "train_judges", 1, JudgesConfig, _train_judges, ("data", "training"), uses_gpu=True
+)
+ASSEMBLE: Stage[AssembleConfig] = Stage("assemble_checkpoints", 1, AssembleConfig, _assemble, (), uses_gpu=False)
+REPORT_CHECKPOINTS: Stage[ReportConfig] = Stage(
+    "report_checkpoints", 1, ReportConfig, _report_checkpoints, ("data", "generation"), uses_gpu=False
+)
