@@ -13,6 +13,8 @@ from reproductions.harness.plan import Plan
 from reproductions.paper import Need, Request
 from reproductions.settings import changed
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+
 _EXPECTED_S = {"vae": 600.0, "clip": 500.0, "latents": 120.0, "generator": 3300.0, "cutout": 250.0, "judges": 120.0}
 """Processor seconds at full size, as ``docs/miniature.md`` tells them; only for the time left."""
 
@@ -49,22 +51,26 @@ class MiniatureCheckpoints:
         return []
 
     def report(self, request: Request, plan: Plan, out: Path) -> Path:
-        """Copy weights, measurements and sample sheets to ``<out>/checkpoints/<tier>``; return the measurements.
+        """Put weights, measurements and sample sheets into the checkout, and return the page about them.
 
-        The shipped weights are left alone: copy the folder ``checkpoints`` over methods/common/miniature/checkpoints
-        to ship new ones.
+        At tier smoke, whose weights are useless, only the measurements are copied, to ``<out>/checkpoints/smoke``.
+
+        Raises:
+            InputError: a cell is not finished.
         """
-        folder = out / self.id / request.tier
+        from methods.common.miniature.install import REPORT_FILE, install_checkpoints
+
         cells = {cell.label: cell for cell in plan}
         for name in ("checkpoints", "report"):
             if not request.store.is_complete(cells[name]):
                 raise InputError(f"{name} is not finished; run `segrepro run checkpoints --tier {request.tier}` first")
-        source = request.store.cell_folder(cells["checkpoints"])
-        harness_files = shutil.ignore_patterns("seal.json", "cell.json", "result.json")
-        shutil.copytree(source, folder / "checkpoints", dirs_exist_ok=True, ignore=harness_files)
-        measured = request.store.cell_folder(cells["report"])
-        shutil.copytree(measured / "sheets", folder / "sheets", dirs_exist_ok=True)
-        return Path(shutil.copy2(measured / "checkpoint_report.json", folder / "checkpoint_report.json"))
+        weights, measured = (request.store.cell_folder(cells[name]) for name in ("checkpoints", "report"))
+        if request.tier == "smoke":
+            folder = out / self.id / request.tier
+            folder.mkdir(parents=True, exist_ok=True)
+            return Path(shutil.copy2(measured / REPORT_FILE, folder / REPORT_FILE))
+        install_checkpoints(weights, measured, REPOSITORY)
+        return REPOSITORY / "docs" / "miniature.md"
 
 
 PAPER = MiniatureCheckpoints()

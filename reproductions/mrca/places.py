@@ -7,12 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from methods.common.miniature.shipped import CHECKPOINTS
 from reproductions.mrca.arms import ARMS, ArmId
 from reproductions.mrca.study import StudyConfig
 from reproductions.paper import Request
-
-MINIATURE = Path(__file__).resolve().parents[2] / "methods" / "common" / "miniature" / "checkpoints"
-"""The checkpoints that the repository ships."""
 
 _WEIGHTS_VARIABLE = "SEGREPRO_WEIGHTS"
 _DATA_VARIABLE = "SEGREPRO_DATA"
@@ -69,10 +67,10 @@ def _objects(request: Request) -> list[Place]:
         ]
     remedy = "the shipped checkpoints are damaged: check the repository out again, or run `make checkpoints`"
     return [
-        Place("generator", "MRCA's generator", own or MINIATURE / "stable_diffusion", remedy),
-        Place("xpaste_generator", "X-Paste's generator", own or MINIATURE / "stable_diffusion", remedy),
-        Place("cutter", "miniature cut-out network", MINIATURE / "cutout", remedy),
-        Place("clip", "miniature CLIP", MINIATURE / "clip", remedy),
+        Place("generator", "MRCA's generator", own or CHECKPOINTS / "stable_diffusion", remedy),
+        Place("xpaste_generator", "X-Paste's generator", own or CHECKPOINTS / "stable_diffusion", remedy),
+        Place("cutter", "miniature cut-out network", CHECKPOINTS / "cutout", remedy),
+        Place("clip", "miniature CLIP", CHECKPOINTS / "clip", remedy),
     ]
 
 

@@ -14,6 +14,7 @@ from methods.common.miniature import measurements as measure
 from methods.common.miniature.categories import CATEGORY_NAMES
 from methods.common.miniature.install import REPORT_FILE, measured_tables, replace_measured
 from methods.common.miniature.judges import load_judges
+from methods.common.miniature.provenance import read_provenance
 from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.miniature.training_configs import SamplingConfig
 from methods.common.miniature.training_recipes import full_checkpoints
@@ -37,7 +38,7 @@ def test_everything_together_is_small_and_free_of_pickles():
 
 
 def test_provenance_holds_the_recipe_that_the_repository_lists():
-    provenance = json.loads((CHECKPOINTS / "provenance.json").read_text())
+    provenance = read_provenance(CHECKPOINTS)
     recipe = full_checkpoints().model_dump(mode="json")
     for part, record in provenance.items():
         assert record["config"] == recipe[part], part
@@ -90,7 +91,7 @@ def test_attention_of_the_noun_finds_the_object(pipeline):
 def test_the_page_shows_what_the_report_measured():
     page = (REPOSITORY / "docs" / "miniature.md").read_text()
     report = json.loads((CHECKPOINTS / REPORT_FILE).read_text())
-    provenance = json.loads((CHECKPOINTS / "provenance.json").read_text())
+    provenance = read_provenance(CHECKPOINTS)
     assert replace_measured(page, measured_tables(report, provenance)) == page
     assert all(f"{bar['reached']:.4f}" in page for bar in report["bars"].values())
 

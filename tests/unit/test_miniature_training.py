@@ -1,6 +1,9 @@
 """Training of the miniature parts: resumed equals uninterrupted, losses fall, hand-computed pieces."""
 
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,6 +24,8 @@ from methods.common.miniature.vae import build_vae, fold_latent_statistics
 from methods.common.miniature.web import WebPool, draw_pool
 from methods.common.miniature.world_config import WebConfig
 from methods.common.stage import Inputs, LocalContext
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def test_rate_warms_up_stays_and_falls_to_zero():
@@ -206,3 +211,10 @@ def test_plan_lists_each_stage_after_its_inputs_at_both_sizes():
         assert set(cell.inputs.values()) <= known
         assert isinstance(cell.config, cell.stage.config_type)
         known.add(cell.name)
+
+
+def test_planning_loads_no_networks():
+    modules = "lvis_view, training_recipes, training_stages, shipped"
+    code = f"import sys\nfrom methods.common.miniature import {modules}\nprint({{'torch', 'cv2', 'diffusers'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert done.stdout.strip() == "set()"

@@ -35,8 +35,12 @@ def load_text_to_image(folder: Path | str, device: torch.device | str, dtype: to
     """
     folder = Path(folder)
     _check_pipeline_folder(folder)
+    import diffusers
+    import transformers
     from diffusers import DiffusionPipeline
 
+    for library in (diffusers, transformers):  # bars of loading would tear the log of a plan apart
+        library.utils.logging.disable_progress_bar()
     try:
         pipeline = DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
             str(folder), dtype=dtype, use_safetensors=True, local_files_only=True
@@ -47,7 +51,7 @@ def load_text_to_image(folder: Path | str, device: torch.device | str, dtype: to
             f"the generator in {folder} cannot be loaded ({reason}); save it again with save_pretrained"
         ) from error
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device, dtype)
+    return pipeline.to(device)
 
 
 def _check_pipeline_folder(folder: Path) -> None:

@@ -25,7 +25,7 @@ from methods.common.miniature.model_classes import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
-from methods.common.miniature.provenance import read_provenance
+from methods.common.miniature.provenance import FILE_NAME, read_provenance
 from methods.common.miniature.tokenizer import load_tokenizer
 from methods.common.miniature.training_configs import AssembleConfig
 from methods.common.stage import Context, Inputs, Record
@@ -81,7 +81,7 @@ def _save_judges(source: Path, folder: Path) -> None:
 
 
 def assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Record:
-    """Put the trained parts together below ``context.out``, with ``provenance.json`` of all of them.
+    """Put the trained parts together below ``context.out``, with ``training_provenance.json`` of all of them.
 
     Inputs: ``vae``, ``clip``, ``generator``, ``cutout``, ``judges``: the stages that trained them.
     """
@@ -96,6 +96,6 @@ def assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Record
     cutout.save_pretrained(context.out / "cutout", torch.float16)
     _save_judges(inputs.folder("judges"), context.out / "judges")
     sources = {part: read_provenance(inputs.folder(part)) for part in _PARTS}
-    write_atomic(context.out / "provenance.json", json.dumps(sources, indent=2).encode())
+    write_atomic(context.out / FILE_NAME, json.dumps(sources, indent=2).encode())
     sizes = [path.stat().st_size for path in context.out.rglob("*") if path.is_file()]
     return {"megabytes": round(sum(sizes) / 1e6, 3)}

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from methods.common.files import write_atomic
+from methods.common.miniature.provenance import FILE_NAME, read_provenance
 from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.stage import Record
 
@@ -94,14 +95,12 @@ def install_checkpoints(checkpoints: Path, report: Path, repository: Path) -> No
     for part in ("stable_diffusion", "clip", "cutout", "judges"):
         shutil.rmtree(target / part, ignore_errors=True)
         shutil.copytree(checkpoints / part, target / part)
-    shutil.copyfile(checkpoints / "provenance.json", target / "provenance.json")
+    shutil.copyfile(checkpoints / FILE_NAME, target / FILE_NAME)
     shutil.copyfile(report / REPORT_FILE, target / REPORT_FILE)
     images = repository / "docs" / "images"
     images.mkdir(parents=True, exist_ok=True)
     for sheet in sorted((report / "sheets").glob("*.png")):
         shutil.copyfile(sheet, images / f"miniature_{sheet.name}")
     page = repository / "docs" / "miniature.md"
-    tables = measured_tables(
-        json.loads((target / REPORT_FILE).read_text()), json.loads((target / "provenance.json").read_text())
-    )
+    tables = measured_tables(json.loads((target / REPORT_FILE).read_text()), read_provenance(target))
     write_atomic(page, replace_measured(page.read_text(), tables).encode())

@@ -1,4 +1,4 @@
-"""Where shipped weights come from: ``provenance.json`` beside them."""
+"""Where shipped weights come from: ``training_provenance.json`` beside them."""
 
 import importlib.metadata
 import json
@@ -10,7 +10,8 @@ from methods.common.files import write_atomic
 from methods.common.stage import Config, Context, Stage
 
 _PACKAGES = ("torch", "diffusers", "transformers", "numpy", "opencv-python-headless", "safetensors")
-FILE_NAME = "provenance.json"
+FILE_NAME = "training_provenance.json"
+"""Not ``provenance.json``, which the harness writes into every cell."""
 
 
 def write_provenance(stage: Stage[Any], config: Config, context: Context, cpu_seconds: float) -> None:

@@ -3,4 +3,4 @@
 from pathlib import Path
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
-"""Holds ``stable_diffusion``, ``clip``, ``cutout``, ``judges``, ``provenance.json`` and ``checkpoint_report.json``."""
+"""Holds ``stable_diffusion``, ``clip``, ``cutout``, ``judges``, ``training_provenance.json`` and ``checkpoint_report.json``."""
