@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from methods.common.errors import InputError
+from reproductions.options import DEFAULT_OUT, JsonOption, OutOption, names_a_plan
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,23 +29,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-PaperId = Annotated[str, typer.Argument(metavar="PAPER", help="Paper id, e.g. mrca.")]
-TierOption = Annotated[str, typer.Option("--tier", help="smoke, mini or paper.")]
-ArmsOption = Annotated[str | None, typer.Option("--arms", help="Comma-separated arms; all when left out.")]
-SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds.")]
-StoreOption = Annotated[Path, typer.Option("--store", help="Folder that holds finished work.")]
-DataOption = Annotated[Path | None, typer.Option("--data", help="Your own data folder (docs/own-data.md).")]
-ObjectsOption = Annotated[
-    Path | None, typer.Option("--objects", help="Your own RGBA cut-outs, a folder for each class.")
-]
-GeneratorOption = Annotated[Path | None, typer.Option("--generator", help="A diffusers text-to-image folder.")]
-SetOption = Annotated[list[str], typer.Option("--set", metavar="NAME=VALUE", help="Change one setting; repeatable.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-OutOption = Annotated[Path, typer.Option("--out", help="Folder for reports.")]
-
-_STORE = Path(".segrepro")
-_OUT = Path("reports/generated")
-
 
 def _console() -> Console:
     from rich.console import Console
@@ -52,55 +36,17 @@ def _console() -> Console:
     return Console(soft_wrap=True)
 
 
-def _request(
-    paper_id: str,
-    tier: str,
-    arms: str | None,
-    seeds: int,
-    store: Path,
-    data: Path | None,
-    objects: Path | None,
-    generator: Path | None,
-    settings: list[str],
-    create: bool,
-) -> tuple[Paper, Request]:
-    from reproductions.harness.store import Store
-    from reproductions.paper import Request, check_tier, load_paper
-    from reproductions.settings import parse_settings
-
-    paper = load_paper(paper_id)
-    request = Request(
-        paper_id=paper_id,
-        store=Store.create(store) if create else Store(store),
-        tier=check_tier(tier),
-        arms=tuple(name.strip() for name in arms.split(",") if name.strip()) if arms is not None else None,
-        num_seeds=seeds,
-        data=data,
-        objects=objects,
-        generator=generator,
-        settings=parse_settings(settings),
-    )
-    return paper, request
-
-
 @app.command()
+@names_a_plan
 def plan(
-    paper: PaperId,
-    tier: TierOption = "mini",
-    arms: ArmsOption = None,
-    seeds: SeedsOption = 3,
-    store: StoreOption = _STORE,
-    data: DataOption = None,
-    objects: ObjectsOption = None,
-    generator: GeneratorOption = None,
-    settings: SetOption = [],  # noqa: B006 - typer copies it
+    paper: Paper,
+    request: Request,
     as_json: JsonOption = False,
 ) -> None:
     """Show the cells behind a report, and which of them are missing, without running anything."""
     from reproductions.harness.progress import format_seconds
 
-    paper_object, request = _request(paper, tier, arms, seeds, store, data, objects, generator, settings, create=False)
-    planned = paper_object.plan(request)
+    planned = paper.plan(request)
     done = {cell.id for cell in planned if request.store.is_complete(cell)}
     if as_json:
         _print_json(
@@ -126,27 +72,23 @@ def plan(
 
 
 @app.command()
+@names_a_plan
 def run(
-    paper: PaperId,
-    tier: TierOption = "mini",
-    arms: ArmsOption = None,
-    seeds: SeedsOption = 3,
-    store: StoreOption = _STORE,
-    data: DataOption = None,
-    objects: ObjectsOption = None,
-    generator: GeneratorOption = None,
-    settings: SetOption = [],  # noqa: B006 - typer copies it
+    paper: Paper,
+    request: Request,
     cluster: Annotated[str, typer.Option("--cluster", help="Where to run: local.")] = "local",
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes; as many as cores.")] = None,
     in_process: Annotated[bool, typer.Option("--in-process", help="Run in this process, for debugging.")] = False,
-    out: OutOption = _OUT,
+    out: OutOption = DEFAULT_OUT,
 ) -> None:
     """Run what is missing, then write the report. Interrupt it at any time; the same command goes on."""
+    from reproductions.harness.store import Store
+
     if cluster != "local":
         raise InputError(f"unknown cluster {cluster!r}; choose local")
-    paper_object, request = _request(paper, tier, arms, seeds, store, data, objects, generator, settings, create=True)
-    planned = paper_object.plan(request)
-    raise typer.Exit(_run(paper_object, request, planned, workers, in_process, out))
+    Store.create(request.store.root)
+    planned = paper.plan(request)
+    raise typer.Exit(_run(paper, request, planned, workers, in_process, out))
 
 
 def _run(paper: Paper, request: Request, planned: Plan, workers: int | None, in_process: bool, out: Path) -> int:
@@ -186,23 +128,16 @@ def _print_failures(planned: Plan, failures: dict[str, Any]) -> None:
 
 
 @app.command()
+@names_a_plan
 def status(
-    paper: PaperId,
-    tier: TierOption = "mini",
-    arms: ArmsOption = None,
-    seeds: SeedsOption = 3,
-    store: StoreOption = _STORE,
-    data: DataOption = None,
-    objects: ObjectsOption = None,
-    generator: GeneratorOption = None,
-    settings: SetOption = [],  # noqa: B006 - typer copies it
+    paper: Paper,
+    request: Request,
     as_json: JsonOption = False,
 ) -> None:
     """Show the state of every cell, from the store alone."""
     from reproductions.harness.progress import cell_states
 
-    paper_object, request = _request(paper, tier, arms, seeds, store, data, objects, generator, settings, create=False)
-    states = cell_states(paper_object.plan(request), request.store)
+    states = cell_states(paper.plan(request), request.store)
     if as_json:
         _print_json(
             [
@@ -217,46 +152,32 @@ def status(
 
 
 @app.command()
+@names_a_plan
 def report(
-    paper: PaperId,
-    tier: TierOption = "mini",
-    arms: ArmsOption = None,
-    seeds: SeedsOption = 3,
-    store: StoreOption = _STORE,
-    data: DataOption = None,
-    objects: ObjectsOption = None,
-    generator: GeneratorOption = None,
-    settings: SetOption = [],  # noqa: B006 - typer copies it
-    out: OutOption = _OUT,
+    paper: Paper,
+    request: Request,
+    out: OutOption = DEFAULT_OUT,
 ) -> None:
     """Write the report from what is finished; arms that were not run are marked so."""
-    paper_object, request = _request(paper, tier, arms, seeds, store, data, objects, generator, settings, create=False)
-    path = paper_object.report(request, paper_object.plan(request), out)
+    path = paper.report(request, paper.plan(request), out)
     _console().print(f"report: {path}", markup=False, highlight=False)
 
 
 @app.command()
+@names_a_plan
 def why(
+    paper: Paper,
+    request: Request,
     cell: Annotated[str, typer.Argument(metavar="CELL", help="Label, or the first digits of an id.")],
     other: Annotated[
         str | None, typer.Argument(metavar="[OTHER]", help="Compare with this cell; else with the plan.")
     ] = None,
-    paper: Annotated[str, typer.Option("--paper", help="The plan to compare with.")] = "mrca",
-    tier: TierOption = "mini",
-    arms: ArmsOption = None,
-    seeds: SeedsOption = 3,
-    store: StoreOption = _STORE,
-    data: DataOption = None,
-    objects: ObjectsOption = None,
-    generator: GeneratorOption = None,
-    settings: SetOption = [],  # noqa: B006 - typer copies it
     as_json: JsonOption = False,
 ) -> None:
     """Tell what differs between two cells, or between a cell and what is asked now."""
     from reproductions.harness.why import explain
 
-    paper_object, request = _request(paper, tier, arms, seeds, store, data, objects, generator, settings, create=False)
-    left, right, found = explain(cell, other, request.store, paper_object.plan(request))
+    left, right, found = explain(cell, other, request.store, paper.plan(request))
     if as_json:
         _print_json({"left": left.name, "right": right.name, "differences": [vars(item) for item in found]})
         return
@@ -269,26 +190,19 @@ def why(
 
 
 @app.command()
+@names_a_plan
 def check(
-    paper: PaperId,
-    tier: TierOption = "mini",
-    arms: ArmsOption = None,
-    seeds: SeedsOption = 3,
-    store: StoreOption = _STORE,
-    data: DataOption = None,
-    objects: ObjectsOption = None,
-    generator: GeneratorOption = None,
-    settings: SetOption = [],  # noqa: B006 - typer copies it
+    paper: Paper,
+    request: Request,
     as_json: JsonOption = False,
 ) -> None:
     """Look whether everything that the plan needs is there and whole; exit code 2 when it is not."""
     from reproductions.harness.store import Store
 
-    paper_object, request = _request(paper, tier, arms, seeds, store, data, objects, generator, settings, create=False)
-    needs = list(paper_object.needs(request))
+    needs = list(paper.needs(request))
     damaged: list[tuple[str, str]] = []
     if all(need.found for need in needs):
-        planned = paper_object.plan(request)
+        planned = paper.plan(request)
         finished = [cell for cell in planned if request.store.is_complete(cell)]
         damaged = [(c.label, reason) for c in finished if (reason := request.store.damage(c, deep=True)) is not None]
     if request.store.root.exists():

@@ -14,7 +14,6 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
-from transformers.utils.logging import disable_progress_bar
 
 from methods.common.errors import InputError
 

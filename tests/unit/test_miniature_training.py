@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from methods.common.miniature.attention_maps import WordAttention
@@ -15,11 +16,12 @@ from methods.common.miniature.clip_training import contrastive_loss, patch_share
 from methods.common.miniature.cutout_training import mask_loss
 from methods.common.miniature.generator import build_noise_schedule, build_unet, diffusion_loss
 from methods.common.miniature.provenance import read_provenance
+from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.miniature.tokenizer import TEXT_LENGTH, build_tokenizer, load_tokenizer
-from methods.common.miniature.training_configs import CutoutConfig, OptimizerConfig
+from methods.common.miniature.training_configs import CutoutConfig, GeneratorConfig, OptimizerConfig
 from methods.common.miniature.training_loop import Training, train
 from methods.common.miniature.training_recipes import checkpoint_plan, full_checkpoints, smoke_checkpoints
-from methods.common.miniature.training_stages import TRAIN_CUTOUT
+from methods.common.miniature.training_stages import TRAIN_CUTOUT, TRAIN_GENERATOR
 from methods.common.miniature.vae import build_vae, fold_latent_statistics
 from methods.common.miniature.web import WebPool, draw_pool
 from methods.common.miniature.world_config import WebConfig
@@ -80,6 +82,27 @@ def test_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(tmp_pat
     assert all(torch.equal(a, b) for a, b in zip(resumed.averages, training.averages, strict=True))
     assert log.losses == whole.losses
     assert whole.losses[-1] < 0.1 * whole.losses[0]
+
+
+def test_interrupted_generator_training_equals_an_uninterrupted_one(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    latents = {
+        "mean": torch.randn(8, 4, 16, 16, generator=generator).half(),
+        "deviation": torch.full((8, 4, 16, 16), 0.1).half(),
+        "tokens": torch.randint(3, 100, (8, TEXT_LENGTH), generator=generator).int(),
+    }
+    save_file(latents, tmp_path / "latents.safetensors")
+    inputs = Inputs({"latents": [tmp_path], "clip": [CHECKPOINTS]})
+    optimizer = OptimizerConfig(num_steps=6, batch_size=2, learning_rate=1e-3, warmup_steps=0)
+    config = GeneratorConfig(optimizer=optimizer, widths=(8, 16))
+    for name in ("whole", "cut"):
+        (tmp_path / name).mkdir()
+    whole = TRAIN_GENERATOR.run(inputs, config, LocalContext(tmp_path / "whole"))
+    with pytest.raises(StoppedError):
+        TRAIN_GENERATOR.run(inputs, config, StoppingContext(tmp_path / "cut", stop_at=5))
+    assert TRAIN_GENERATOR.run(inputs, config, LocalContext(tmp_path / "cut")) == whole
+    for part in ("unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"):
+        assert (tmp_path / "cut" / part).read_bytes() == (tmp_path / "whole" / part).read_bytes()
 
 
 def test_averages_replace_the_weights():
