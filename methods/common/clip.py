@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
+from transformers.utils.logging import disable_progress_bar
 
 from methods.common.errors import InputError
 
@@ -39,6 +40,7 @@ class ClipScorer:
         Raises:
             InputError: nothing loadable is there.
         """
+        disable_progress_bar()
         try:
             model: Any = CLIPModel.from_pretrained(folder, dtype=torch.float32)
             tokenizer = CLIPTokenizer.from_pretrained(folder)
