@@ -40,7 +40,7 @@ class ClipScorer:
         Raises:
             InputError: nothing loadable is there.
         """
-        disable_progress_bar()
+        disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             model: Any = CLIPModel.from_pretrained(folder, dtype=torch.float32)
             tokenizer = CLIPTokenizer.from_pretrained(folder)

@@ -168,17 +168,17 @@ def mini() -> StudyConfig:
         recipe=miniature_training_recipe().model_copy(update={"base_lr": 3e-3, "repeat_threshold": 100 / 570}),
         augmentation=AugmentConfig(size_px=64, min_scale=1.0, max_scale=1.5),
         evaluation=EvaluateConfig(short_side_px=80, long_side_px=80, batch_size=8),
-        warm_up_iterations=520,
-        no_aug_iterations=520,
-        main_iterations=520,
+        warm_up_iterations=480,
+        no_aug_iterations=480,
+        main_iterations=480,
         mrca=MrcaConfig(
-            rounds=RoundsConfig(num_rounds=4, objects_per_round=108, iterations_per_round=130),
+            rounds=RoundsConfig(num_rounds=4, objects_per_round=108, iterations_per_round=120),
             generation=_mini_generation(GenerateConfig(guidance=GuidanceConfig(), guidance_scale=4.0)),
             cutting=CutStageConfig(rule=MrcaCutting(filter=CutConfig(min_clip_score=60.0)), batch_size=32),
             pasting=MrcaPasting(size=_MINI_SIZE, paste=_MINI_PASTE),
         ),
         xpaste=XPasteConfig(
-            objects_per_class=120,
+            objects_per_class=108,
             num_shards=6,
             generation=_mini_generation(
                 GenerateConfig(pool="xpaste", prompts=PromptConfig(templates=(XPASTE_TEMPLATE,)), guidance_scale=4.0)
@@ -189,9 +189,9 @@ def mini() -> StudyConfig:
             ),
             from_warm_up=True,
         ),
-        expected_train_s=0.15,
-        expected_image_s=0.07,
-        expected_cut_s=0.012,
+        expected_train_s=0.14,
+        expected_image_s=0.065,
+        expected_cut_s=0.007,
         expected_evaluate_s=6.0,
     )
 
@@ -244,14 +244,18 @@ def own_data(num_classes: int, num_images: int, tier: Tier) -> StudyConfig:
     study = mini()
     size = PasteSizeConfig(min_length_px=8.0, min_side_px=5)
     paste = PasteConfig(box_tolerance_px=2.0, min_visible_px=40)
+    rounds = RoundsConfig(num_rounds=4, objects_per_round=3 * num_classes, iterations_per_round=130)
     return study.model_copy(
         update={
             "world": None,
             "segmenter": centernet2_miniature(num_classes),
+            "warm_up_iterations": 520,
+            "no_aug_iterations": 520,
+            "main_iterations": 520,
             "recipe": study.recipe.model_copy(update={"repeat_threshold": min(1.0, 100 / num_images)}),
             "augmentation": AugmentConfig(size_px=96, min_scale=1.0, max_scale=1.5),
             "evaluation": EvaluateConfig(short_side_px=128, long_side_px=256, batch_size=4),
-            "mrca": study.mrca.model_copy(update={"pasting": MrcaPasting(size=size, paste=paste)}),
+            "mrca": study.mrca.model_copy(update={"rounds": rounds, "pasting": MrcaPasting(size=size, paste=paste)}),
             "xpaste": study.xpaste.model_copy(
                 update={
                     "pasting": XPastePasting(
