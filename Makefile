@@ -34,7 +34,7 @@ status: .venv/ready ## show what is done, running, failed and waiting
 	@$(RUN) status $(PLAN)
 
 test: .venv/ready ## run the whole test suite
-	@.venv/bin/python -m pytest -q $(ARGS)
+	@.venv/bin/python -m pytest -q -n auto --dist loadfile $(ARGS)
 
 check: .venv/ready ## format, lint and type checks
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy

@@ -77,3 +77,9 @@ def test_documents_hold_no_place_of_one_machine() -> None:
 def test_links_between_documents_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text()):
         assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_the_page_of_benchmarks_holds_what_was_measured() -> None:
+    from benchmarks.summary import PAGE, page
+
+    assert PAGE.read_text() == page(), "run `python benchmarks/summary.py` again"
