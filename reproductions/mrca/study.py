@@ -174,7 +174,7 @@ def mini() -> StudyConfig:
         mrca=MrcaConfig(
             rounds=RoundsConfig(num_rounds=4, objects_per_round=108, iterations_per_round=120),
             generation=_mini_generation(GenerateConfig(guidance=GuidanceConfig(), guidance_scale=4.0)),
-            cutting=CutStageConfig(rule=MrcaCutting(filter=CutConfig(min_clip_score=60.0)), batch_size=32),
+            cutting=CutStageConfig(rule=MrcaCutting(filter=CutConfig(min_clip_score=70.0)), batch_size=32),
             pasting=MrcaPasting(size=_MINI_SIZE, paste=_MINI_PASTE),
         ),
         xpaste=XPasteConfig(
@@ -183,7 +183,7 @@ def mini() -> StudyConfig:
             generation=_mini_generation(
                 GenerateConfig(pool="xpaste", prompts=PromptConfig(templates=(XPASTE_TEMPLATE,)), guidance_scale=4.0)
             ),
-            cutting=CutStageConfig(rule=XPasteCutting(filter=XPasteFilterConfig(max_clip_bar=50.0)), batch_size=32),
+            cutting=CutStageConfig(rule=XPasteCutting(filter=XPasteFilterConfig(max_clip_bar=66.0)), batch_size=32),
             pasting=XPastePasting(
                 sampler=XPasteSamplerConfig(max_objects_per_image=5), size=_MINI_SIZE, paste=_MINI_PASTE
             ),
