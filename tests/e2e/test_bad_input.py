@@ -106,11 +106,14 @@ def test_a_missing_image(sound: Path, tmp_path: Path) -> None:
     assert name in told(run(data, tmp_path / "store"))
 
 
-def test_a_truncated_image_is_told_when_images_are_decoded_first(sound: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [[], ["--set", "split.check_images=decode"]])
+def test_a_truncated_image(sound: Path, tmp_path: Path, words: list[str]) -> None:
     data = shutil.copytree(sound, tmp_path / "data")
     path = _first_image(data)
     path.write_bytes(path.read_bytes()[:200])
-    assert path.name in told(run(data, tmp_path / "store", "--set", "split.check_images=decode"))
+    sentence = told(run(data, tmp_path / "store", *words))
+    assert path.name in sentence
+    assert "truncated" in sentence
 
 
 def test_a_generator_folder_that_is_none(sound: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class SplitConfig(Config):
     heldout_fraction: float = Field(default=0.05, gt=0, lt=1)
     """Share of the training images that is held out. [C]"""
     check_images: Literal["exists", "decode"] = "exists"
-    """Whether every image is only looked for or also decoded before anything starts."""
+    """Whether every image is looked for, with its size and end, or also decoded before anything starts."""
 
 
 def split(inputs: Inputs, config: SplitConfig, context: Context) -> Record:
