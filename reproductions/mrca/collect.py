@@ -128,24 +128,24 @@ class Collector:
 
     def _costs(self) -> Iterator[Cost]:
         for planner, arm, cells in self._each():
-            if not self._done(cells.evaluation, *cells.trains, *cells.images, *cells.pools):
+            if not self._done(cells.evaluation, *cells.trains, *cells.images, *cells.cuts, *cells.pools):
                 continue
             generated = sum(self.store.record(cell)["num_images"] for cell in cells.images)
-            last = cells.trains[-1]
+            # A part of a larger pool costs its share of what the whole took.
+            share = 1.0 if cells.equal_objects is None or not generated else cells.equal_objects / generated
+            calls = sum(self.store.record(cell)["denoiser_calls"] for cell in cells.images)
             feedback = [item.feedback for item in cells.rounds if item.feedback is not None]
             yield Cost(
                 arm=arm,
                 backbone=self.backbone,
                 seed=planner.index,
-                objects_generated=cells.equal_objects
-                if cells.equal_objects is not None and cells.images
-                else generated,
+                objects_generated=round(share * generated),
                 objects_accepted=sum(sum(self.store.record(cell)["accepted"].values()) for cell in cells.pools),
-                denoiser_calls=sum(self.store.record(cell)["denoiser_calls"] for cell in cells.images),
+                denoiser_calls=round(share * calls),
                 warmup_iterations=self.store.record(cells.trains[0])["iterations"] if len(cells.trains) > 1 else 0,
-                iterations=self.store.record(last)["iterations_total"],
-                generate_s=self._seconds(cells.images),
-                cut_s=self._seconds(cells.pools),
+                iterations=self.store.record(cells.trains[-1])["iterations_total"],
+                generate_s=share * self._seconds(cells.images),
+                cut_s=share * self._seconds(cells.cuts),
                 train_s=self._seconds(cells.trains),
                 evaluate_s=self._seconds([cells.evaluation, *feedback]),
             )

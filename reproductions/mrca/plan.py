@@ -47,7 +47,10 @@ class ArmCells:
     trains: tuple[Cell, ...]
     """Every stretch of training behind the final weights, warm-up first."""
     images: tuple[Cell, ...] = ()
+    cuts: tuple[Cell, ...] = ()
+    """Cells that cut and filtered the images, or read given objects."""
     pools: tuple[Cell, ...] = ()
+    """What is pasted; the cut cells, or a part of them."""
     rounds: tuple[RoundCells, ...] = ()
     equal_objects: int | None = None
     """Objects that the arm may use of a larger pool; None: all."""
@@ -212,7 +215,7 @@ class SeedPlanner:
         warm = self.study.xpaste.from_warm_up
         train = self._main_phase("xpaste", self.study.main_iterations, self.study.xpaste.pasting, pools, warm)
         trains = (self.warm_up, train) if warm else (train,)
-        return ArmCells(self._evaluate("xpaste/evaluate", train, "val"), trains, images, pools)
+        return ArmCells(self._evaluate("xpaste/evaluate", train, "val"), trains, images, pools, pools)
 
     @cached_property
     def xpaste_equal_pool(self) -> ArmCells:
@@ -232,7 +235,9 @@ class SeedPlanner:
         train = self._main_phase("xpaste_equal_pool", study.main_iterations, study.xpaste.pasting, (taken,), warm)
         trains = (self.warm_up, train) if warm else (train,)
         evaluation = self._evaluate("xpaste_equal_pool/evaluate", train, "val")
-        return ArmCells(evaluation, trains, images, (taken,), equal_objects=per_class * study.segmenter.num_classes)
+        return ArmCells(
+            evaluation, trains, images, pools, (taken,), equal_objects=per_class * study.segmenter.num_classes
+        )
 
     # -- MRCA ----------------------------------------------------------------------------------------------------------
 
@@ -292,7 +297,7 @@ class SeedPlanner:
         trains = tuple(models[number] for number in sorted(models))
         all_images = tuple(item.images for item in rounds if item.images is not None)
         unique_pools = tuple({cell.id: cell for cell in pools.values()}.values())
-        return ArmCells(evaluation, trains, all_images, unique_pools, tuple(rounds))
+        return ArmCells(evaluation, trains, all_images, unique_pools, unique_pools, tuple(rounds))
 
     def _make_objects(
         self, name: str, plan: Round, models: dict[int, Cell], feedback: dict[int, Cell], pools: dict[int, Cell]

@@ -67,6 +67,6 @@ def _settings(study: StudyConfig) -> dict[str, str]:
         else "val, as released",
         "feedback lag": str(rounds.feedback_lag),
         "rounds x objects": f"{rounds.num_rounds} x {rounds.objects_per_round}",
-        "X-Paste objects": f"{study.xpaste.objects_per_class * study.segmenter.num_classes}",
+        "objects of X-Paste": f"{study.xpaste.objects_per_class * study.segmenter.num_classes}",
         "iterations": f"warm-up {study.warm_up_iterations}, then {study.main_iterations}, batch {study.recipe.batch_size}",
     }
