@@ -9,7 +9,7 @@ from reports.mrca import write_report
 from reports.records import Run
 from reproductions.harness.plan import Plan
 from reproductions.harness.verdict import judge
-from reproductions.mrca.claims import CLAIMS
+from reproductions.mrca.claims import CLAIMS, GIVEN_OBJECTS_CLAIMS
 from reproductions.mrca.collect import Collector
 from reproductions.mrca.plan import SeedPlanner
 from reproductions.mrca.study import StudyConfig
@@ -46,10 +46,11 @@ def _write(paper: MrcaPaper, request: Request, plan: Plan, planners: tuple[SeedP
         data=_data_name(request),
         seeds=tuple(planner.index for planner in planners),
         command=request.command(),
-        settings=_settings(study),
+        settings=_settings(study, generates=request.objects is None),
         provenance=collector.provenance(plan),
     )
-    return write_report(judge(collector.report(run, request.data is not None), CLAIMS), out)
+    claims = CLAIMS if request.objects is None else GIVEN_OBJECTS_CLAIMS
+    return write_report(judge(collector.report(run, request.data is not None), claims), out)
 
 
 def _data_name(request: Request) -> str:
@@ -58,15 +59,18 @@ def _data_name(request: Request) -> str:
     return "LVIS v1" if request.tier == "paper" else "the miniature world, LVIS layout"
 
 
-def _settings(study: StudyConfig) -> dict[str, str]:
+def _settings(study: StudyConfig, generates: bool) -> dict[str, str]:
     """Facts that a reader must know to read the numbers."""
     rounds = study.mrca.rounds
+    generation = {
+        "rounds x objects": f"{rounds.num_rounds} x {rounds.objects_per_round}",
+        "objects of X-Paste": f"{study.xpaste.objects_per_class * study.segmenter.num_classes}",
+    }
     return {
         "feedback split": "held-out training images"
         if study.split.feedback_split == "heldout_train"
         else "val, as released",
         "feedback lag": str(rounds.feedback_lag),
-        "rounds x objects": f"{rounds.num_rounds} x {rounds.objects_per_round}",
-        "objects of X-Paste": f"{study.xpaste.objects_per_class * study.segmenter.num_classes}",
+        **(generation if generates else {"rounds": str(rounds.num_rounds)}),
         "iterations": f"warm-up {study.warm_up_iterations}, then {study.main_iterations}, batch {study.recipe.batch_size}",
     }
