@@ -97,7 +97,8 @@ def _conclusions(report: Report) -> str:
         return ""
     stated = [claim for claim in report.claims if not claim.control]
     controls = [claim for claim in report.claims if claim.control]
-    lines = [f"**What may be concluded.** {_count_line(stated, 'claim of the paper', 'claims of the paper')}"]
+    asked = "claim of the paper" if any(claim.source != "ours" for claim in stated) else "question of ours"
+    lines = [f"**What may be concluded.** {_count_line(stated, asked, asked.replace(' of', 's of'))}"]
     lines[0] += f" {_count_line(controls, 'control', 'controls')}" if controls else ""
     if report.run.tier == "paper" and report.outcomes:
         lines[0] += f" {_target_line(report)}"

@@ -1,5 +1,6 @@
 """Commands in documents work: each is planned, with the options that the document gives, as `make` would run it."""
 
+import csv
 import re
 import shlex
 import subprocess
@@ -83,3 +84,17 @@ def test_the_page_of_benchmarks_holds_what_was_measured() -> None:
     from benchmarks.summary import PAGE, page
 
     assert PAGE.read_text() == page(), "run `python benchmarks/summary.py` again"
+
+
+def test_the_worked_example_holds_the_numbers_of_its_run() -> None:
+    """Each mean and interval in the table of docs/own-data.md is in the results that the run wrote."""
+    page = (REPOSITORY / "docs" / "own-data.md").read_text()
+    shown = set(re.findall(r"(\d+\.\d\d) ± (\d+\.\d\d)", page))
+    with (REPOSITORY / "docs" / "examples" / "own_data_results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    stored = {
+        (f"{float(row['ours_mean']):.2f}", f"{(float(row['ours_high']) - float(row['ours_low'])) / 2:.2f}")
+        for row in rows
+    }
+    assert len(shown) >= 30
+    assert shown <= stored
