@@ -38,8 +38,9 @@ def test_the_report_holds_every_arm_and_says_that_smoke_means_nothing(finished: 
     rows = list(csv.DictReader((out / "results.csv").open()))
     assert {row["arm"] for row in rows} >= set(ARMS)
     for row in rows:
-        if row["arm"] in ARMS and row["cells"]:
-            assert row["n"] == "1"
+        if row["arm"] in ARMS:
+            assert row["n"] == ("1" if row["ours_mean"] else "0")  # a group may have no class in so small a val split
+            assert row["cells"]
     for figure in re.findall(r"\]\((figure_[a-z_0-9]+\.png)\)", page):
         assert (out / figure).stat().st_size > 5_000
     assert "figure_" in page

@@ -224,18 +224,22 @@ def test_missing_image_is_named(tmp_path: Path, check: Any) -> None:
         read_lvis(written(tmp_path, small_file()), tmp_path, check)
 
 
-def test_truncated_and_resized_images_are_named(tmp_path: Path) -> None:
-    put_images(tmp_path, "train2017/000000000007.jpg", "val2017/000000000003.jpg")
-    path = written(tmp_path, small_file())
-    victim = tmp_path / "val2017/000000000003.jpg"
+@pytest.mark.parametrize("check", ["exists", "decode"])
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_truncated_and_resized_images_are_named(tmp_path: Path, check: Any, ending: str) -> None:
+    content = small_file()
+    content["images"][1]["coco_url"] = f"http://images.cocodataset.org/val2017/000000000003.{ending}"
+    put_images(tmp_path, "train2017/000000000007.jpg", f"val2017/000000000003.{ending}")
+    path = written(tmp_path, content)
+    victim = tmp_path / f"val2017/000000000003.{ending}"
+    read_lvis(path, tmp_path, check)
     whole = victim.read_bytes()
-    victim.write_bytes(whole[: len(whole) // 2])
-    read_lvis(path, tmp_path, "exists")
+    victim.write_bytes(whole[:-8])
     with pytest.raises(InputError, match=r"image 3: .*truncated"):
-        read_lvis(path, tmp_path, "decode")
+        read_lvis(path, tmp_path, check)
     Image.new("RGB", (8, 10)).save(victim)
     with pytest.raises(InputError, match="is 8x10 but fields `width`, `height` say 10x8"):
-        read_lvis(path, tmp_path, "decode")
+        read_lvis(path, tmp_path, check)
 
 
 def test_path_out_of_the_folder_is_refused(tmp_path: Path) -> None:

@@ -197,10 +197,9 @@ def _check_image(dataset: LvisDataset, image: LvisImage, decode: bool) -> None:
     try:
         with Image.open(path) as picture:
             size = picture.size
+            _check_end(path, picture.format)
             if decode:
                 picture.load()
-            else:
-                _check_end(path, picture.format)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{where} is truncated or not an image ({error}); replace the file") from error
     if size != (image.width, image.height):
