@@ -315,6 +315,12 @@ def command_section(report: Report) -> str:
     return f"## Command\n\n```\n{report.run.command}\n```"
 
 
+def arms_section(report: Report) -> str:
+    """What each row of the tables is, in a sentence."""
+    lines = [f"- **{arm.title}**: {arm.what}" for arm in report.arms if arm.what]
+    return "\n".join(["Rows of ours:", "", *lines]) if lines else ""
+
+
 def render(report: Report, figures: Sequence[Figure]) -> str:
     """Return the whole page, in the order in which a reader asks: what, does it hold, numbers, pictures, cost, doubts."""
     shown = "## Figures\n\n" + "\n\n".join(figure.markdown() for figure in figures) if figures else ""
@@ -322,6 +328,7 @@ def render(report: Report, figures: Sequence[Figure]) -> str:
         summary_section(report),
         claims_section(report),
         tables_section(report),
+        arms_section(report),
         shown,
         cost_section(report),
         controls_section(report),

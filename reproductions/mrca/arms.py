@@ -32,7 +32,7 @@ ARMS = (
     ArmInfo(
         "xpaste_equal_pool",
         "X-Paste, equal pool",
-        "X-Paste with as many generated objects as MRCA.",
+        "X-Paste with as many generated objects as MRCA; it still pastes more of them into an image than MRCA does.",
         control=True,
         needs="generator",
     ),
