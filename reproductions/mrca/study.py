@@ -17,6 +17,8 @@ from methods.common.segmenters.centernet2.presets import (
     centernet2_r50,
     centernet2_swinl,
     miniature_training_recipe,
+    r50_training_recipe,
+    swinl_training_recipe,
 )
 from methods.common.stage import Config
 from methods.common.training.recipe import TrainingRecipe
@@ -135,19 +137,18 @@ class StudyConfig(Config):
 
 def paper_r50() -> StudyConfig:
     """Table 1: ResNet-50 on LVIS v1. The X-Paste row trains 90,000 iterations from ImageNet-21K weights (inferred)."""
-    return StudyConfig(backbone="resnet50", segmenter=centernet2_r50(), num_workers=8)
+    return StudyConfig(backbone="resnet50", segmenter=centernet2_r50(), recipe=r50_training_recipe(), num_workers=8)
 
 
 def paper_swinl() -> StudyConfig:
     """Table 2: Swin-L on LVIS v1. MRCA adds 90,000 iterations to the warm-up's, all baselines train 180,000."""
-    mrca = MrcaConfig(rounds=RoundsConfig(iterations_per_round=9000))
     return StudyConfig(
         backbone="swinl",
         segmenter=centernet2_swinl(),
+        recipe=swinl_training_recipe(),
         augmentation=AugmentConfig(size_px=896),
         no_aug_iterations=180_000,
         xpaste=XPasteConfig(from_warm_up=True),
-        mrca=mrca,
         num_workers=16,
     )
 
@@ -242,7 +243,6 @@ def own_data(num_classes: int, num_images: int, tier: Tier) -> StudyConfig:
     if tier == "smoke":
         return smoke().model_copy(update={"world": None, "segmenter": centernet2_miniature(num_classes)})
     study = mini()
-    size = PasteSizeConfig(min_length_px=8.0, min_side_px=5)
     paste = PasteConfig(box_tolerance_px=2.0, min_visible_px=40)
     rounds = RoundsConfig(num_rounds=4, objects_per_round=3 * num_classes, iterations_per_round=130)
     return study.model_copy(
@@ -255,11 +255,13 @@ def own_data(num_classes: int, num_images: int, tier: Tier) -> StudyConfig:
             "recipe": study.recipe.model_copy(update={"repeat_threshold": min(1.0, 100 / num_images)}),
             "augmentation": AugmentConfig(size_px=96, min_scale=1.0, max_scale=1.5),
             "evaluation": EvaluateConfig(short_side_px=128, long_side_px=256, batch_size=4),
-            "mrca": study.mrca.model_copy(update={"rounds": rounds, "pasting": MrcaPasting(size=size, paste=paste)}),
+            "mrca": study.mrca.model_copy(
+                update={"rounds": rounds, "pasting": MrcaPasting(size=_MINI_SIZE, paste=paste)}
+            ),
             "xpaste": study.xpaste.model_copy(
                 update={
                     "pasting": XPastePasting(
-                        sampler=XPasteSamplerConfig(max_objects_per_image=5), size=size, paste=paste
+                        sampler=XPasteSamplerConfig(max_objects_per_image=5), size=_MINI_SIZE, paste=paste
                     )
                 }
             ),
