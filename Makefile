@@ -2,6 +2,8 @@
 PAPER   ?=
 TIER    ?= mini
 CLUSTER ?= local
+WAIT    ?=
+SITE    ?=
 SEEDS   ?= 3
 STORE   ?= .segrepro
 DATA    ?=
@@ -11,21 +13,27 @@ ARGS    ?=
 PYTHON  ?= python3
 
 RUN  := .venv/bin/segrepro
-PLAN := $(PAPER) --tier $(TIER) --seeds $(SEEDS) --store $(STORE) $(if $(DATA),--data $(DATA)) $(if $(OBJECTS),--objects $(OBJECTS)) $(ARGS)
+PLAN := $(PAPER) --tier $(TIER) --seeds $(SEEDS) --store $(STORE) $(if $(DATA),--data $(DATA)) $(if $(OBJECTS),--objects $(OBJECTS)) $(if $(SITE),--site $(SITE)) $(ARGS)
+WHERE := --cluster $(CLUSTER) $(if $(WAIT),--wait)
 
 export OMP_NUM_THREADS ?= 1
+# Of the cluster that `make slurm-up` started, where there is one and no other is named.
+ifeq ($(CLUSTER)$(SLURM_CONF),slurm)
+SLURM_CONF := $(shell $(PYTHON) -m tests.harness.slurm.cluster conf 2>/dev/null)
+$(if $(SLURM_CONF),$(eval export SLURM_CONF))
+endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce report status test check bench checkpoints
+.PHONY: help setup reproduce report status test check bench checkpoints slurm-up slurm-down chaos
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
-	@echo "  variables: PAPER TIER=$(TIER) CLUSTER=$(CLUSTER) SEEDS=$(SEEDS) STORE=$(STORE) DATA OBJECTS OUT=$(OUT) ARGS (passed on)"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@echo "  variables: PAPER TIER=$(TIER) CLUSTER=$(CLUSTER) WAIT SITE SEEDS=$(SEEDS) STORE=$(STORE) DATA OBJECTS OUT=$(OUT) ARGS (passed on)"
 
 setup: .venv/ready ## make .venv with the locked packages
 
 reproduce: .venv/ready ## run a paper and write its report, e.g. make reproduce PAPER=mrca
-	@$(RUN) run $(PLAN) --cluster $(CLUSTER) --out $(OUT)
+	@$(RUN) run $(PLAN) $(WHERE) --out $(OUT)
 
 report: .venv/ready ## write the report again from what is finished
 	@$(RUN) report $(PLAN) --out $(OUT)
@@ -43,7 +51,16 @@ bench: .venv/ready ## run the benchmarks
 	@.venv/bin/python -m pytest benchmarks/ --benchmark-only $(ARGS)
 
 checkpoints: .venv/ready ## train the miniature checkpoints anew
-	@$(RUN) run checkpoints --tier $(TIER) --store $(STORE) --cluster $(CLUSTER) --out $(OUT) $(ARGS)
+	@$(RUN) run checkpoints --tier $(TIER) --store $(STORE) $(WHERE) --out $(OUT) $(ARGS)
+
+slurm-up: ## start a SLURM cluster of two nodes on this machine, to try CLUSTER=slurm
+	@$(PYTHON) -m tests.harness.slurm.cluster up
+
+slurm-down: ## stop it and remove everything of it
+	@$(PYTHON) -m tests.harness.slurm.cluster down
+
+chaos: .venv/ready ## run a smoke plan on a local SLURM cluster under 50 faults and compare with an undisturbed run
+	@.venv/bin/python -m tests.harness.slurm.chaos $(ARGS)
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "segrepro needs Python 3.11 or later; name one with PYTHON=python3.12")'

@@ -19,7 +19,7 @@ from methods.common.seeds import Seeds
 from reproductions.harness.cell import Cell
 from reproductions.harness.launcher import prepare, run_in_process
 from reproductions.harness.plan import Plan
-from reproductions.harness.progress import cell_states
+from reproductions.harness.states import cell_states
 from reproductions.harness.store import Store
 from reproductions.harness.worker import Worker
 from tests.harness.toy import DRAW, DrawConfig, draw_cell, walk_cell

@@ -1,11 +1,9 @@
-"""The command line: ``segrepro plan | run | status | report | why | check``."""
+"""The command line: ``segrepro plan | run | status | logs | retry | cancel | report | why | check | evaluate``."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,13 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from methods.common.errors import InputError
+from reproductions.evaluate.commands import app as evaluate_app
 from reproductions.options import DEFAULT_OUT, JsonOption, OutOption, names_a_plan
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from reproductions.harness.cost import StageCost
     from reproductions.harness.plan import Plan
     from reproductions.paper import Paper, Request
+    from reproductions.running import How
 
 app = typer.Typer(
     help="Reproduce and audit papers that train image segmenters on generated data.",
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(evaluate_app, name="evaluate")
 
 
 def _console() -> Console:
@@ -36,39 +38,77 @@ def _console() -> Console:
     return Console(soft_wrap=True)
 
 
+ClusterOption = Annotated[str, typer.Option("--cluster", help="Where to run: local or slurm.")]
+WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes here; as many as cores.")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Stay until the cluster is through.")]
+ParallelOption = Annotated[int | None, typer.Option("--max-parallel", min=1, help="Jobs of an array at once.")]
+HoursOption = Annotated[float | None, typer.Option("--max-gpu-hours", min=0, help="Refuse to start more than this.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Submit though `check` finds problems.")]
+
+
 @app.command()
 @names_a_plan
 def plan(
     paper: Paper,
     request: Request,
+    cluster: ClusterOption = "local",
     as_json: JsonOption = False,
 ) -> None:
-    """Show the cells behind a report, and which of them are missing, without running anything."""
-    from reproductions.harness.progress import format_seconds
+    """Show the cells behind a report, which of them are missing, and what they will cost, without running anything."""
+    from reproductions.harness.states import format_seconds
+    from reproductions.running import check_cluster, costs
 
     planned = paper.plan(request)
+    expected = costs(planned, request, check_cluster(cluster))
     done = {cell.id for cell in planned if request.store.is_complete(cell)}
     if as_json:
         _print_json(
-            [{"id": cell.id, "label": cell.label, "done": cell.id in done, **cell.identity} for cell in planned]
+            {
+                "cells": [
+                    {"id": cell.id, "label": cell.label, "done": cell.id in done, **cell.identity} for cell in planned
+                ],
+                "costs": [{**vars(cost), "source": cost.source} for cost in expected],
+            }
         )
         return
+    states = {cell.id: "done" if cell.id in done else "missing" for cell in planned}
+    rows = [(c.label, c.stage.name, c.id[:12], states[c.id], format_seconds(c.cost_s)) for c in planned]
+    _print_table(("cell", "stage", "id", "state", "expected"), rows)
+    _print_costs(expected)
+    _console().print(f"{len(planned)} cells, {len(done)} done, {len(planned) - len(done)} missing")
+
+
+def _print_costs(expected: Sequence[StageCost]) -> None:
+    missing = [cost for cost in expected if cost.num_missing]
     rows = [
         (
-            cell.label,
-            cell.stage.name,
-            cell.id[:12],
-            "done" if cell.id in done else "missing",
-            format_seconds(cell.cost_s),
+            cost.stage,
+            str(cost.num_missing),
+            _hours(cost.gpu_hours),
+            _hours(cost.cpu_hours),
+            _gigabytes(cost.disk_bytes),
+            cost.source,
         )
-        for cell in planned
+        for cost in missing
     ]
-    _print_table(("cell", "stage", "id", "state", "expected"), rows)
-    missing_s = sum(cell.cost_s for cell in planned if cell.id not in done)
-    _console().print(
-        f"{len(planned)} cells, {len(done)} done, {len(planned) - len(done)} missing; "
-        f"about {format_seconds(missing_s)} of one core's work left"
+    total = (
+        "all stages",
+        str(sum(cost.num_missing for cost in missing)),
+        _hours(sum(cost.gpu_hours for cost in missing)),
+        _hours(sum(cost.cpu_hours for cost in missing)),
+        _gigabytes(sum(cost.disk_bytes for cost in missing)),
+        "",
     )
+    _console().print()
+    _print_table(("stage", "missing", "GPU hours", "CPU hours", "disk", "rates"), [*rows, total])
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.3g}" if hours else "0"
+
+
+def _gigabytes(num_bytes: float) -> str:
+    return f"{num_bytes / 1e9:.3g} GB"
 
 
 @app.command()
@@ -76,55 +116,97 @@ def plan(
 def run(
     paper: Paper,
     request: Request,
-    cluster: Annotated[str, typer.Option("--cluster", help="Where to run: local.")] = "local",
-    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes; as many as cores.")] = None,
+    cluster: ClusterOption = "local",
+    workers: WorkersOption = None,
     in_process: Annotated[bool, typer.Option("--in-process", help="Run in this process, for debugging.")] = False,
+    wait: WaitOption = False,
+    max_parallel: ParallelOption = None,
+    max_gpu_hours: HoursOption = None,
+    force: ForceOption = False,
     out: OutOption = DEFAULT_OUT,
 ) -> None:
     """Run what is missing, then write the report. Interrupt it at any time; the same command goes on."""
     from reproductions.harness.store import Store
+    from reproductions.running import How, check_cluster
 
-    if cluster != "local":
-        raise InputError(f"unknown cluster {cluster!r}; choose local")
+    how = How(check_cluster(cluster), workers, in_process, wait, max_parallel, max_gpu_hours, force)
     Store.create(request.store.root)
     planned = paper.plan(request)
-    raise typer.Exit(_run(paper, request, planned, workers, in_process, out))
+    raise typer.Exit(_run(paper, request, planned, planned, how, out))
 
 
-def _run(paper: Paper, request: Request, planned: Plan, workers: int | None, in_process: bool, out: Path) -> int:
-    from reproductions.harness.launcher import run_in_process, run_local
-    from reproductions.harness.progress import Display
+@app.command()
+@names_a_plan
+def retry(
+    paper: Paper,
+    request: Request,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="All failed cells and what needs them (the default).")
+    ] = False,
+    cell: Annotated[str | None, typer.Option("--cell", help="Only this one: label or first digits of its id.")] = None,
+    cluster: ClusterOption = "local",
+    workers: WorkersOption = None,
+    wait: WaitOption = False,
+    max_parallel: ParallelOption = None,
+    max_gpu_hours: HoursOption = None,
+    force: ForceOption = False,
+    out: OutOption = DEFAULT_OUT,
+) -> None:
+    """Try failed cells again, and what waits for them; nothing else is started."""
+    from reproductions.harness.store import Store
+    from reproductions.running import How, check_cluster, failed_part
+
+    if failed and cell is not None:
+        raise InputError("--failed means all failed cells and --cell one; give only one of them")
+    how = How(check_cluster(cluster), workers, False, wait, max_parallel, max_gpu_hours, force)
+    Store.create(request.store.root)
+    planned = paper.plan(request)
+    raise typer.Exit(_run(paper, request, planned, failed_part(planned, request, cell), how, out))
+
+
+def _run(paper: Paper, request: Request, planned: Plan, part: Plan, how: How, out: Path) -> int:
+    """Run a part of the plan; write the report once all of it is there."""
+    from reproductions.running import print_failures, run_plan
 
     console = _console()
-    for cell, reason in planned.drop_damaged(request.store):
-        console.print(f"damaged, will be made anew: {cell.label} ({reason})", style="yellow", markup=False)
-    display = Display(planned, request.store, console)
-    with display.shown():
-        if in_process:
-            outcome = run_in_process(planned, request.store, display.update)
-        else:
-            num_workers = workers or len(os.sched_getaffinity(0))
-            outcome = run_local(planned, request.store, num_workers, display.update)
-    display.finish()
+    outcome = run_plan(paper, request, part, how, console)
+    if outcome is None:
+        return 0
     if outcome.interrupted:
-        console.print("interrupted; the same command goes on from here")
+        what = "the jobs go on without you" if how.cluster == "slurm" else "the same command goes on from here"
+        console.print(f"interrupted; {what}")
         return outcome.exit_code
     if outcome.failures:
-        _print_failures(planned, outcome.failures)
+        print_failures(part, outcome.failures)
         return outcome.exit_code
+    if part is not planned and planned.missing(request.store):
+        console.print("done; `segrepro run` does the rest and writes the report", markup=False)
+        return 0
     console.print(f"report: {paper.report(request, planned, out)}", markup=False, highlight=False)
     return 0
 
 
-def _print_failures(planned: Plan, failures: dict[str, Any]) -> None:
-    blocked = sum(1 for failure in failures.values() if failure.kind == "blocked")
-    for cell_id, failure in failures.items():
-        if failure.kind != "blocked":
-            print(f"segrepro: {planned[cell_id].label} ({cell_id[:12]}): {failure.message}", file=sys.stderr)
-            if failure.traceback:
-                print(failure.traceback, file=sys.stderr)
-    if blocked:
-        print(f"segrepro: {blocked} cells that need them were not run; everything else is kept", file=sys.stderr)
+@app.command()
+@names_a_plan
+def cancel(paper: Paper, request: Request) -> None:
+    """Cancel the plan's jobs on the cluster, and stop runs of this store on this machine; what is saved stays."""
+    from reproductions.running import cancel as cancel_jobs
+
+    told = cancel_jobs(paper.plan(request), request)
+    _console().print(f"told {told} job(s) to stop; the same run goes on from what is saved")
+
+
+@app.command()
+@names_a_plan
+def logs(
+    paper: Paper,
+    request: Request,
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="Label, or the first digits of an id.")],
+) -> None:
+    """Print the attempts at a cell and what they printed."""
+    from reproductions.running import print_log
+
+    print_log(paper.plan(request), request, cell, _console())
 
 
 @app.command()
@@ -132,23 +214,19 @@ def _print_failures(planned: Plan, failures: dict[str, Any]) -> None:
 def status(
     paper: Paper,
     request: Request,
+    once: Annotated[bool, typer.Option("--once", help="Print once, even on a terminal.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the state of every cell, from the store alone."""
-    from reproductions.harness.progress import cell_states
+    """Show the state of every cell from store and queue, live on a terminal while something runs."""
+    from reproductions.harness import status as view
 
-    states = cell_states(paper.plan(request), request.store)
+    planned, console = paper.plan(request), _console()
     if as_json:
-        _print_json(
-            [
-                {"id": s.cell.id, "label": s.cell.label, "state": s.state, "fraction": s.fraction, "message": s.message}
-                for s in states
-            ]
-        )
-        return
-    _print_table(("cell", "id", "state", ""), [(s.cell.label, s.cell.id[:12], s.state, s.describe()) for s in states])
-    counts = Counter(state.state for state in states)
-    _console().print(", ".join(f"{number} {name}" for name, number in counts.items()) + f" of {len(states)} cells")
+        _print_json(view.as_records(view.look(planned, request.store)))
+    elif console.is_terminal and not once:
+        view.watch(lambda: view.look(planned, request.store), console)
+    else:
+        view.print_once(view.look(planned, request.store), console)
 
 
 @app.command()
@@ -194,28 +272,25 @@ def why(
 def check(
     paper: Paper,
     request: Request,
+    cluster: ClusterOption = "local",
     as_json: JsonOption = False,
 ) -> None:
     """Look whether everything that the plan needs is there and whole; exit code 2 when it is not."""
     from reproductions.harness.store import Store
+    from reproductions.preflight import fatal, print_findings
+    from reproductions.running import check_cluster, damaged_cells, preflight
 
-    needs = list(paper.needs(request))
-    damaged: list[tuple[str, str]] = []
-    if all(need.found for need in needs):
-        planned = paper.plan(request)
-        finished = [cell for cell in planned if request.store.is_complete(cell)]
-        damaged = [(c.label, reason) for c in finished if (reason := request.store.damage(c, deep=True)) is not None]
+    found = preflight(paper, request, check_cluster(cluster))
+    damaged = [] if fatal(found) else damaged_cells(paper.plan(request), request.store)
     if request.store.root.exists():
         Store.create(request.store.root)
     if as_json:
-        _print_json({"needs": [vars(need) for need in needs], "damaged": damaged})
+        _print_json({"findings": [finding.record() for finding in found], "damaged": damaged})
     else:
-        _print_table(
-            ("needed", "where", "state"),
-            [(need.what, need.place, "found" if need.found else f"missing: {need.remedy}") for need in needs]
-            + [(label, str(request.store.root), f"damaged: {reason}") for label, reason in damaged],
-        )
-    if any(not need.found for need in needs):
+        print_findings(found, _console())
+        for label, reason in damaged:
+            print(f"damaged, the next run makes it anew: {label} ({reason})")
+    if fatal(found):
         raise typer.Exit(2)
 
 

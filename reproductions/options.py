@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from reproductions.paper import Paper, Request
 
-StoreOption = Annotated[Path, typer.Option("--store", help="Folder that holds finished work.")]
+StoreOption = Annotated[Path | None, typer.Option("--store", help="Folder that holds finished work; .segrepro.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for reports.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -25,26 +26,34 @@ def _plan_options(
     tier: Annotated[str, typer.Option("--tier", help="smoke, mini or paper.")] = "mini",
     arms: Annotated[str | None, typer.Option("--arms", help="Comma-separated arms; all when left out.")] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds.")] = 3,
-    store: StoreOption = DEFAULT_STORE,
+    store: StoreOption = None,
     data: Annotated[Path | None, typer.Option("--data", help="Your own data folder (docs/own-data.md).")] = None,
     objects: Annotated[Path | None, typer.Option("--objects", help="Your own RGBA cut-outs, a folder a class.")] = None,
     generator: Annotated[Path | None, typer.Option("--generator", help="A diffusers text-to-image folder.")] = None,
     settings: Annotated[
         list[str], typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; repeatable.")
     ] = [],  # noqa: B006 - typer copies it
+    site: Annotated[
+        Path | None, typer.Option("--site", help="Site file; segrepro.toml here (docs/cluster.md).")
+    ] = None,
 ) -> tuple[Paper, Request]:
     """Check the options for form and load the paper.
 
     Raises:
-        InputError: an unknown paper or tier, or a setting that is not name=value.
+        InputError: an unknown paper or tier, a setting that is not name=value, a mistake in the site file.
     """
+    from reproductions.harness.site import read_site
     from reproductions.harness.store import Store
     from reproductions.paper import Request, check_tier, load_paper
     from reproductions.settings import parse_settings
 
+    known_site = read_site(site)
+    for variable, place in (("SEGREPRO_DATA", known_site.data), ("SEGREPRO_WEIGHTS", known_site.weights)):
+        if place is not None:
+            os.environ.setdefault(variable, str(place))
     request = Request(
         paper_id=paper,
-        store=Store(store),
+        store=Store(store or known_site.store or DEFAULT_STORE),
         tier=check_tier(tier),
         arms=tuple(name.strip() for name in arms.split(",") if name.strip()) if arms is not None else None,
         num_seeds=seeds,
@@ -52,6 +61,7 @@ def _plan_options(
         objects=objects,
         generator=generator,
         settings=parse_settings(settings),
+        site=known_site,
     )
     return load_paper(paper), request
 

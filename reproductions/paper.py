@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Literal, Protocol, get_args
 
 from methods.common.errors import InputError
+from methods.common.stage import StageKind
 from reproductions.harness.plan import Plan
+from reproductions.harness.site import Site
 from reproductions.harness.store import Store
+from reproductions.inspectors.inspection import Inspector
 
 Tier = Literal["smoke", "mini", "paper"]
 
@@ -39,6 +42,8 @@ class Request:
     """A user's own generator folder."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Changed settings, by dotted name."""
+    site: Site = field(default_factory=Site)
+    """The site file, or its defaults."""
 
     def command(self, verb: str = "run") -> str:
         """Return the exact command line that asks for this again."""
@@ -53,13 +58,55 @@ class Request:
 
 @dataclass(frozen=True)
 class Need:
-    """One thing from outside that a plan needs, and whether it is there."""
+    """One thing from outside that a plan needs. Saying so looks at nothing; :mod:`reproductions.preflight` does."""
 
+    role: str
+    """What cells call it."""
     what: str
-    place: str
-    found: bool
-    remedy: str
-    """What to do when it is not."""
+    """What people call it."""
+    place: Path
+    """Where it is looked for."""
+    inspect: Inspector
+    """Tells whether it is whole."""
+    remedy: tuple[str, ...]
+    """How to get it: one step a line, commands as they are typed."""
+    licence: str = ""
+    """Its licence, and the gate before it where there is one."""
+    source: str = ""
+    """Address of the publisher's page."""
+    checksums: Mapping[str, tuple[str, ...]] | None = None
+    """SHA-256 of files as published, by name below ``place`` ("." is the place itself), one for each published revision;
+    empty when none is known, None where nothing is published."""
+
+
+@dataclass(frozen=True)
+class GpuNeed:
+    """What one GPU must hold for one kind of stage; an estimate of ours, never a measurement."""
+
+    kind: StageKind
+    what: str
+    fixed_gib: float
+    """Whatever the number of images: weights, optimiser, CUDA itself."""
+    image_gib: float
+    """For each image that goes through together."""
+    batch_size: int
+    """Images that go through together when there is room."""
+    split_remark: str
+    """What to do when fewer fit; ``{images}`` that fit and ``{parts}`` of the batch are put in."""
+
+    @property
+    def least_gib(self) -> float:
+        """For one image at a time."""
+        return self.fixed_gib + self.image_gib
+
+    @property
+    def whole_gib(self) -> float:
+        """For the whole batch."""
+        return self.fixed_gib + self.batch_size * self.image_gib
+
+    def images_that_fit(self, memory_gib: float) -> int:
+        """How many images fit together into a GPU, at least one."""
+        return max(1, int((memory_gib - self.fixed_gib) / self.image_gib))
 
 
 class Paper(Protocol):
@@ -81,7 +128,10 @@ class Paper(Protocol):
         """
 
     def needs(self, request: Request) -> Sequence[Need]:
-        """Return what the plan needs from outside, found or not."""
+        """Return what the plan needs from outside, without looking for it."""
+
+    def gpu_needs(self, request: Request) -> Sequence[GpuNeed]:
+        """Return what GPUs must hold for the plan; nothing where it runs on a CPU."""
 
     def report(self, request: Request, plan: Plan, out: Path) -> Path:
         """Write the report from what the store holds and return its main file."""

@@ -10,7 +10,7 @@ from methods.common.errors import InputError
 from methods.common.seeds import Seeds
 from reproductions.harness.cell import Cell
 from reproductions.harness.plan import Plan
-from reproductions.paper import Need, Request
+from reproductions.paper import GpuNeed, Need, Request
 from reproductions.settings import changed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -48,6 +48,10 @@ class MiniatureCheckpoints:
 
     def needs(self, request: Request) -> Sequence[Need]:
         """Nothing comes from outside: the world is drawn."""
+        return []
+
+    def gpu_needs(self, request: Request) -> Sequence[GpuNeed]:
+        """Nothing needs a GPU."""
         return []
 
     def report(self, request: Request, plan: Plan, out: Path) -> Path:

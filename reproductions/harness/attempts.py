@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from reproductions.harness.files import write_note
+from reproductions.harness.policy import Outcome
 from reproductions.harness.provenance import Stopwatch
 from reproductions.harness.store import Store
 
 Attempt = dict[str, Any]
-"""``run``, ``host``, ``process``, ``started_utc``, ``wall_s``, ``cpu_s``, ``peak_memory_mib`` and ``outcome``: "running"
-(or killed, when its process is gone), "stopped", "failed" or "finished"."""
+"""``run``, ``host``, ``process``, ``job`` (SLURM's id, or None), ``restart`` (how often SLURM had restarted that job),
+``started_utc``, ``wall_s``, ``cpu_s``, ``peak_memory_mib``, ``step`` (of the newest checkpoint when it ended) and ``outcome``
+(:data:`reproductions.harness.policy.Outcome`; "running" until somebody knows better)."""
+
+ExplainDeath = Callable[[Attempt], Outcome]
+"""Says how an attempt ended that left no word."""
 
 
 class Attempts:
@@ -23,23 +29,26 @@ class Attempts:
     def __init__(self, store: Store, cell_id: str, run_id: str) -> None:
         self._work = store.work_folder(cell_id)
         self._run_id = run_id
-        self._all = _read(store, cell_id)
+        self._all = read_attempts(store, cell_id)
         self._stopwatch: Stopwatch | None = None
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def num_kills(self) -> int:
-        """How many attempts of this run ended without a word."""
-        return sum(1 for one in self._all if one["run"] == self._run_id and one["outcome"] == "running")
+    def settle(self, explain_death: ExplainDeath) -> list[Attempt]:
+        """Write down how attempts ended that left no word; return all. The caller holds the cell's lock."""
+        silent = [one for one in self._all if one["outcome"] == "running"]
+        for one in silent:
+            one.update(outcome=explain_death(one), step=newest_step(self._work))
+        if silent:
+            self._write()
+        return self._all
 
     def begin(self) -> None:
         """Start the clock of a new attempt."""
         self._stopwatch = Stopwatch()
-        self._all.append(
-            {"run": self._run_id, "host": os.uname().nodename, "process": os.getpid(), "outcome": "running"}
-        )
+        self._all.append({"run": self._run_id, **place(), "outcome": "running"})
         self._work.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.pulse()
 
@@ -50,13 +59,13 @@ class Attempts:
                 self._all[-1].update(self._stopwatch.read())
                 self._write()
 
-    def end(self, outcome: str) -> list[Attempt]:
+    def end(self, outcome: Outcome) -> list[Attempt]:
         """Stop the clock and return every attempt."""
         with self._lock:
             if self._stopwatch is not None:  # else what came after its end went wrong
                 self._all[-1].update(self._stopwatch.read())
                 self._stopwatch = None
-            self._all[-1]["outcome"] = outcome
+            self._all[-1].update(outcome=outcome, step=newest_step(self._work))
             self._write()
             return self._all
 
@@ -65,8 +74,32 @@ class Attempts:
             write_note(self._work / "attempts.json", json.dumps(self._all, indent=1).encode())
 
 
-def _read(store: Store, cell_id: str) -> list[Attempt]:
-    """Read the list; a torn one is only history."""
+def place() -> dict[str, Any]:
+    """Say where this process runs: host (the node's own name on a cluster), process, job."""
+    host = os.environ.get("SLURMD_NODENAME") or os.uname().nodename
+    restart = os.environ.get("SLURM_RESTART_COUNT", "0")
+    return {"host": host, "process": os.getpid(), "job": job_id(), "restart": int(restart)}
+
+
+def job_id() -> str | None:
+    """Return the SLURM job that this process belongs to, as scontrol takes it."""
+    if "SLURM_ARRAY_JOB_ID" in os.environ:
+        return f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    return os.environ.get("SLURM_JOB_ID")
+
+
+def newest_step(work: os.PathLike[str]) -> int:
+    """Return the step of the newest checkpoint in a work folder, 0 without any."""
+    try:
+        names = os.listdir(os.path.join(work, "checkpoints"))  # noqa: PTH118, PTH208 - names only
+    except OSError:
+        return 0
+    steps = [name[5:14] for name in names if name.startswith("step-")]
+    return max((int(step) for step in steps if step.isdecimal()), default=0)
+
+
+def read_attempts(store: Store, cell_id: str) -> list[Attempt]:
+    """Read the attempts at an unfinished cell; a torn list is only history."""
     try:
         loaded = json.loads((store.work_folder(cell_id) / "attempts.json").read_text())
         return [

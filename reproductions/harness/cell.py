@@ -36,7 +36,7 @@ def canonical_json(value: Any) -> str:
 class Cell:
     """One planned piece of work.
 
-    ``label`` and ``cost_s`` are for people and the scheduler and do not enter the identity.
+    ``label``, ``cost_s`` and ``disk_bytes`` are for people and the scheduler and do not enter the identity.
     """
 
     stage: Stage[Any]
@@ -46,7 +46,9 @@ class Cell:
     inputs: Mapping[str, Sequence[Cell]] = field(default_factory=dict)
     external: Mapping[str, External] = field(default_factory=dict)
     cost_s: float = 1.0
-    """Rough expected seconds on one core; only orders the queue and weighs the progress bar."""
+    """Rough expected seconds of one process; orders the queue, weighs the progress bar, and is what `plan` assumes."""
+    disk_bytes: float = 1e6
+    """Rough expected size when finished; what `plan` assumes until the store can tell."""
 
     def __post_init__(self) -> None:
         assert type(self.config) is self.stage.config_type, f"{self.label}: config of another stage"
@@ -70,14 +72,18 @@ class Cell:
         """SHA-256 of the canonical identity, 64 hexadecimal digits."""
         return hashlib.sha256(canonical_json(self.identity).encode()).hexdigest()
 
-    def spec(self) -> dict[str, Any]:
-        """What a job on any machine needs to run the cell, beyond the store itself."""
+    def spec(self, scale: str) -> dict[str, Any]:
+        """What a job on any machine needs to run the cell, beyond the store itself.
+
+        ``scale`` names the plan, within which expected seconds can be compared.
+        """
         return {
             "id": self.id,
             "identity": self.identity,
             "module": self.stage.run.__module__,
             "label": self.label,
             "cost_s": self.cost_s,
+            "scale": scale,
             "external": {role: str(external.path) for role, external in self.external.items()},
         }
 
@@ -91,6 +97,7 @@ class CellSpec:
     module: str
     label: str
     cost_s: float
+    scale: str
     external: dict[str, str]
 
     @property

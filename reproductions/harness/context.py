@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from methods.common.seeds import Axis, Seeds
+from methods.common.training.team import ALONE, Team
 from reproductions.harness.files import write_note
 from reproductions.harness.store import Store
 
@@ -42,19 +43,34 @@ class StopFlag:
 
     def __init__(self) -> None:
         self.is_set = False
+        self.save_is_asked = False
 
     def set(self) -> None:
         """Ask the running stage to save and stop."""
         self.is_set = True
+
+    def ask_to_save(self) -> None:
+        """Ask the running stage to save soon and go on: it may be killed before long."""
+        self.save_is_asked = True
 
 
 class CellContext:
     """The context of one attempt at one cell; see :class:`methods.common.stage.Context`."""
 
     def __init__(
-        self, store: Store, cell_id: str, seeds: Seeds, uses_gpu: bool, stop: StopFlag, checkpoint_every_s: float
+        self,
+        store: Store,
+        cell_id: str,
+        seeds: Seeds,
+        uses_gpu: bool,
+        stop: StopFlag,
+        checkpoint_every_s: float,
+        team: Team = ALONE,
+        batch_parts: int = 1,
     ) -> None:
         self.seeds = seeds
+        self.team = team
+        self.batch_parts = batch_parts
         self._work = store.work_folder(cell_id)
         self._uses_gpu = uses_gpu
         self._stop = stop
@@ -63,6 +79,7 @@ class CellContext:
         self._saves = False
         self._stop_seen: float | None = None
         self._asked_since_stop = False
+        self._first_done: int | None = None
         self.out.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     @property
@@ -85,14 +102,21 @@ class CellContext:
         return Checkpoints(self._work / "checkpoints")
 
     def checkpoint_due(self) -> bool:
-        """True from time to time, and at once when the process was asked to stop."""
+        """True from time to time, and at once when the process was asked to stop; a team does as its first process says."""
         self._saves = True
+        due = bool(self.team.agree(float(self._is_due())))
+        if due:
+            self._checkpointed = time.monotonic()
+        return due
+
+    def _is_due(self) -> bool:
         if self._stop.is_set:
             self._asked_since_stop = True
-        elif time.monotonic() - self._checkpointed < self._checkpoint_every_s:
-            return False
-        self._checkpointed = time.monotonic()
-        return True
+            return True
+        if self._stop.save_is_asked:
+            self._stop.save_is_asked = False
+            return True
+        return time.monotonic() - self._checkpointed >= self._checkpoint_every_s
 
     def progress(self, done: int, total: int, unit: str = "steps", **numbers: float) -> None:
         """Leave a progress note for `status`, at most twice a second.
@@ -101,13 +125,18 @@ class CellContext:
             StopRequestedError: the process was asked to stop, and the stage has had its chance to save.
         """
         now = time.monotonic()
-        if self._stop.is_set and self._has_had_its_chance(now):
+        if self.team.agree(float(self._stop.is_set and self._has_had_its_chance(now))):
             raise StopRequestedError
-        if now - self._reported >= _PROGRESS_EVERY_S or done >= total:
+        if self._first_done is None:
+            self._first_done = done
+        if self.team.is_first and (now - self._reported >= _PROGRESS_EVERY_S or done >= total):
             self._reported = now
             finite = {name: float(value) if math.isfinite(value) else None for name, value in numbers.items()}
             note = {"done": done, "total": total, "unit": unit, "elapsed_s": round(now - self._started, 1)}
-            write_note(self._work / "progress.json", json.dumps({**note, "numbers": finite}).encode())
+            write_note(
+                self._work / "progress.json",
+                json.dumps({**note, "from": self._first_done, "numbers": finite}).encode(),
+            )
 
     def _has_had_its_chance(self, now: float) -> bool:
         """True unless the stage saves checkpoints and has not been told yet that one is due."""

@@ -34,7 +34,8 @@ class Fingerprints:
         if memory_file is not None:
             self._known = _read_memory(memory_file)
 
-    def _file(self, path: Path) -> str:
+    def sha256(self, path: Path) -> str:
+        """SHA-256 of a file's bytes, from memory where its size and change times are as they were."""
         status = path.stat()
         seen: list[int | str] = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
         known = self._known.get(str(path))
@@ -53,10 +54,10 @@ class Fingerprints:
         path = path.resolve()
         try:
             if path.is_file():
-                return External(path, self._file(path))
+                return External(path, self.sha256(path))
             if not path.is_dir():
                 raise InputError(f"{what} is missing: there is no {path}; give another place or put it there")
-            listing = [[item.relative_to(path).as_posix(), self._file(item)] for item in sorted(_files(path))]
+            listing = [[item.relative_to(path).as_posix(), self.sha256(item)] for item in sorted(_files(path))]
         except OSError as error:
             raise InputError(
                 f"{what} cannot be read: {error.filename or path} ({error.strerror}); check the file and its permissions"

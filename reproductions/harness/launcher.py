@@ -23,8 +23,9 @@ from typing import Any
 from methods.common.errors import InputError
 from reproductions.harness.cell import Cell
 from reproductions.harness.files import is_disk_full
-from reproductions.harness.lock import try_lock
+from reproductions.harness.lock import is_locked, try_lock
 from reproductions.harness.plan import Plan
+from reproductions.harness.states import cell_states
 from reproductions.harness.store import Failure, Store
 from reproductions.harness.threads import changed_environment, limit_threads, unset_limits
 from reproductions.harness.worker import Worker, room_marker, run_cells, supervisor_lock
@@ -53,10 +54,10 @@ class Outcome:
         if self.interrupted:
             return 130
         kinds = {failure.kind for failure in self.failures.values()} - {"blocked"}
-        return 0 if not self.failures else (2 if kinds == {"input"} else 1)
+        return 0 if not self.failures else (2 if kinds <= {"input", "not_finite"} else 1)
 
 
-def prepare(plan: Plan, store: Store) -> list[Cell]:
+def prepare(plan: Plan, store: Store, forget_failures: bool = True) -> list[Cell]:
     """Write specs, forget old failures, sweep what a kill left; return the missing cells, most urgent first.
 
     Raises:
@@ -65,16 +66,16 @@ def prepare(plan: Plan, store: Store) -> list[Cell]:
     missing = {cell.id for cell in plan.missing(store)}
     try:
         for cell in plan if missing else ():
-            store.write_spec(cell)
+            store.write_spec(cell, plan.name)
     except OSError as error:
         if not is_disk_full(error, store.root):
             raise
         raise InputError(store.full_message) from error
     listing = store.listing()
     for cell in plan:
-        if cell.id in missing:
+        if cell.id in missing and forget_failures:
             store.clear_failure(cell.id)
-        elif cell.id in listing.work:  # killed between publishing and tidying up
+        elif cell.id not in missing and cell.id in listing.work:  # killed between publishing and tidying up
             store.clear_work(cell.id)
     return [cell for cell in plan.by_urgency() if cell.id in missing]
 
@@ -100,7 +101,7 @@ def run_in_process(plan: Plan, store: Store, watch: Callable[[], None]) -> Outco
             interrupted = True
     watch()
     interrupted = interrupted or (worker.stop.is_set and not worker.disk_is_full)
-    return _outcome(plan, store, missing, interrupted, worker.disk_is_full)
+    return outcome_of(plan, store, missing, interrupted, worker.disk_is_full)
 
 
 def run_local(plan: Plan, store: Store, num_workers: int, watch: Callable[[], None]) -> Outcome:
@@ -111,7 +112,7 @@ def run_local(plan: Plan, store: Store, num_workers: int, watch: Callable[[], No
     """
     missing = prepare(plan, store)
     if not missing:
-        return _outcome(plan, store, missing, interrupted=False)
+        return outcome_of(plan, store, missing, interrupted=False)
     interrupted = disk_is_full = False
     crew = _Crew(store, [cell.id for cell in missing])
     try:
@@ -129,7 +130,7 @@ def run_local(plan: Plan, store: Store, num_workers: int, watch: Callable[[], No
     finally:
         crew.dismiss()
     watch()
-    return _outcome(plan, store, missing, interrupted, disk_is_full or crew.disk_is_full, crew.last_words())
+    return outcome_of(plan, store, missing, interrupted, disk_is_full or crew.disk_is_full, crew.last_words())
 
 
 class _Crew:
@@ -143,7 +144,7 @@ class _Crew:
         self._jobs: list[Any] = []
         self._num_restarts = 0
         self._errors: list[Any] = []
-        self._gpus = _visible_gpus()
+        self._gpus = visible_gpus()
 
     @property
     def disk_is_full(self) -> bool:
@@ -155,7 +156,9 @@ class _Crew:
         """Hold the lock by which the processes see that this one is there; when it is gone, they save and leave."""
         self._folder.mkdir(mode=0o700)
         room_marker(self._store, self._run_id).touch()
-        with try_lock(supervisor_lock(self._store, self._run_id)) as held:
+        supervisor = supervisor_lock(self._store, self._run_id)
+        supervisor.write_text(f"{os.uname().nodename} {os.getpid()}")
+        with try_lock(supervisor) as held:
             assert held, "the run's name is new"
             yield
 
@@ -215,12 +218,23 @@ class _Crew:
             return executor.submit(run_cells, str(self._store.root), self._cell_ids, self._run_id)
 
 
-def _visible_gpus() -> list[str]:
+def visible_gpus() -> list[str]:
     """Names of the GPUs that the user has not hidden, found without loading torch."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name.strip() for name in visible.split(",") if name.strip()]
     return [str(number) for number in range(len(list(Path("/dev").glob("nvidia[0-9]*"))))]
+
+
+def interrupt_local_runs(store: Store) -> int:
+    """Let every run of this store on this machine save and leave; return how many there were."""
+    told = 0
+    for path in (store.root / "jobs").glob("*/supervisor"):
+        host, _, process_id = path.read_text().partition(" ")
+        if is_locked(path) and host == os.uname().nodename and process_id.isdecimal():
+            os.kill(int(process_id), signal.SIGINT)
+            told += 1
+    return told
 
 
 @contextmanager
@@ -271,7 +285,7 @@ def _has_open_work(missing: Sequence[Cell], store: Store) -> bool:
     return False
 
 
-def _outcome(
+def outcome_of(
     plan: Plan,
     store: Store,
     missing: Sequence[Cell],
@@ -279,8 +293,12 @@ def _outcome(
     disk_is_full: bool = False,
     last_words: str = "",
 ) -> Outcome:
+    """Say what became of the cells that were ``missing`` at the start."""
     still_missing = plan.missing(store)
     failures = {cell.id: failure for cell in still_missing if (failure := store.failure(cell.id)) is not None}
+    for state in cell_states(plan, store) if failures else ():
+        if state.state == "blocked":
+            failures.setdefault(state.cell.id, Failure("blocked", state.message, "", 0))
     unexplained = [cell for cell in still_missing if cell.id not in failures]
     full_is_told = any(failure.message == store.full_message for failure in failures.values())
     if disk_is_full and unexplained and not full_is_told:

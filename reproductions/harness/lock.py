@@ -40,6 +40,20 @@ def try_lock(path: Path) -> Iterator[bool]:
             os.close(descriptor)
 
 
+@contextmanager
+def wait_for_lock(path: Path) -> Iterator[None]:
+    """Lock the file for the length of the block, after all who hold it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    _held.add(descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        if descriptor in _held:
+            _held.discard(descriptor)
+            os.close(descriptor)
+
+
 def is_locked(path: Path) -> bool:
     """True while someone, this process included, holds the lock. Looking shares the lock for a microsecond."""
     try:

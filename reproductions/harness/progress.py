@@ -1,4 +1,4 @@
-"""The state of a plan as the store tells it, and its live display."""
+"""The live display of a plan while it runs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -16,75 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from reproductions.harness.cell import Cell
-from reproductions.harness.context import read_progress
-from reproductions.harness.plan import Plan, inputs_of
-from reproductions.harness.store import Listing, Store
+from reproductions.harness.plan import Plan
+from reproductions.harness.states import CellState, cell_states, format_seconds
+from reproductions.harness.store import Store
 
-State = Literal["done", "running", "failed", "blocked", "ready", "waiting"]
 _PLAIN_EVERY_S = 30.0
-
-
-@dataclass(frozen=True)
-class CellState:
-    """One cell as seen from outside."""
-
-    cell: Cell
-    state: State
-    note: dict[str, Any] | None = None
-    message: str = ""
-
-    @property
-    def fraction(self) -> float:
-        """How much of it is done, in [0, 1]."""
-        if self.state == "done":
-            return 1.0
-        if self.note is None or not self.note["total"]:
-            return 0.0
-        return min(1.0, float(self.note["done"]) / float(self.note["total"]))
-
-    def describe(self) -> str:
-        """Progress in a few words, e.g. ``320/600 steps, loss 1.23``."""
-        if self.note is None:
-            return self.message
-        numbers = ", ".join(
-            f"{name} {'not finite' if value is None else f'{value:.3g}'}"
-            for name, value in self.note["numbers"].items()
-        )
-        return f"{self.note['done']}/{self.note['total']} {self.note['unit']}" + (f", {numbers}" if numbers else "")
-
-
-def cell_states(plan: Plan, store: Store, known_done: set[str] | None = None) -> list[CellState]:
-    """Look at the store only, so that it works from anywhere and after the starter has gone."""
-    done = known_done if known_done is not None else set()
-    listing = store.listing()
-    states = []
-    for cell in plan:
-        if cell.id in done or (listing.may_be_complete(cell) and store.is_complete(cell)):
-            done.add(cell.id)
-            states.append(CellState(cell, "done"))
-        else:
-            states.append(_open_state(cell, store, listing, done))
-    return states
-
-
-def _open_state(cell: Cell, store: Store, listing: Listing, done: set[str]) -> CellState:
-    failure = store.failure(cell.id) if cell.id in listing.failed else None
-    if failure is not None:
-        return CellState(cell, "blocked" if failure.kind == "blocked" else "failed", None, failure.message)
-    note = read_progress(store, cell.id) if cell.id in listing.work else None
-    if cell.id in listing.locks and store.is_claimed(cell.id):
-        return CellState(cell, "running", note)
-    return CellState(cell, "ready" if all(needed.id in done for needed in inputs_of(cell)) else "waiting", note)
-
-
-def format_seconds(seconds: float) -> str:
-    """Write a duration as people say it, e.g. ``2 min 05 s``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 class TimeLeft:

@@ -15,6 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from reproductions.harness.cell import CellSpec
+
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _CODE = ("methods", "reproductions")
 _PACKAGES = (
@@ -112,11 +114,20 @@ def _forget_peak_memory() -> None:
         return
 
 
-def provenance(attempts: list[dict[str, Any]]) -> dict[str, Any]:
+def provenance(attempts: list[dict[str, Any]], spec: CellSpec, num_processes: int) -> dict[str, Any]:
     """Everything that is stored beside a finished cell; seconds are sums over all attempts, killed ones included."""
     cost = {
         "wall_s": round(sum(one["wall_s"] for one in attempts), 3),
         "cpu_s": round(sum(one["cpu_s"] for one in attempts), 3),
         "peak_memory_mib": max(one["peak_memory_mib"] for one in attempts),
     }
-    return {**code_state(), **machine_state(), "started_utc": attempts[0]["started_utc"], **cost, "attempts": attempts}
+    return {
+        **code_state(),
+        **machine_state(),
+        "started_utc": attempts[0]["started_utc"],
+        **cost,
+        "expected_s": spec.cost_s,
+        "scale": spec.scale,
+        "processes": num_processes,
+        "attempts": attempts,
+    }

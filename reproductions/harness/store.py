@@ -9,7 +9,8 @@ Layout, and what may be lost without harm (docs/store.md tells it to users)::
     specs/<id>.json                              what a job needs to run a cell
     failures/<id>.json                           the last error of a cell that failed
     locks/<id>                                   held while a process works on the cell
-    jobs/, fingerprints.json                     logs of processes; a cache
+    logs/<id>.log                                what the attempts at a cell printed
+    jobs/, fingerprints.json                     submitted jobs and logs of processes; a cache
 
 Only ``cells/`` holds results. A finished cell appears by one rename, after everything in it was flushed to disk.
 """
@@ -43,7 +44,7 @@ _PUBLISHED = ("result.json", "cell.json", "provenance.json", "seal.json")
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a cell failed. ``kind`` is "input" for what the user can fix, "error" for the rest."""
+    """Why a cell failed. ``kind``: "input" and "not_finite" for what the user can mend, "blocked" by another cell, or "error"."""
 
     kind: str
     message: str
@@ -83,7 +84,7 @@ class Store:
         probe = store.root / "locks" / "probe"
         try:
             store.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for name in ("cells", "work", "specs", "failures", "locks", "jobs"):
+            for name in ("cells", "work", "specs", "failures", "locks", "jobs", "logs"):
                 (store.root / name).mkdir(exist_ok=True, mode=0o700)
             write_atomic(probe, bytes(_PROBE_BYTES))
             with try_lock(probe):
@@ -126,10 +127,10 @@ class Store:
 
     # -- specs ---------------------------------------------------------------------------------------------------------
 
-    def write_spec(self, cell: Cell) -> None:
+    def write_spec(self, cell: Cell, scale: str) -> None:
         """Leave what a job needs to run the cell; places of external data may have moved, so always look."""
         path = self.root / "specs" / f"{cell.id}.json"
-        data = canonical_json(cell.spec()).encode()
+        data = canonical_json(cell.spec(scale)).encode()
         if not path.is_file() or path.read_bytes() != data:
             write_note(path, data)
 

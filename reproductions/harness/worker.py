@@ -1,11 +1,13 @@
 """A worker: takes cells of a store one after another until none is left that it could do.
 
 A worker gets a store and cell ids, nothing else, so that it can be started anywhere and any number of times. Workers
-do not talk to each other; the lock of a cell decides who does it.
+do not talk to each other; the lock of a cell decides who does it. What follows from an attempt that ends early is
+written down in :mod:`reproductions.harness.policy`.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import shutil
@@ -14,38 +16,58 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from methods.common.errors import InputError
-from methods.common.stage import Inputs
-from reproductions.harness.attempts import Attempts
+from methods.common.errors import InputError, NotFiniteError
+from methods.common.stage import Inputs, Record
+from methods.common.training.team import ALONE, Team
+from reproductions.harness import policy
+from reproductions.harness.attempts import Attempt, Attempts, ExplainDeath
 from reproductions.harness.cell import CellSpec, check_record
 from reproductions.harness.context import CellContext, DeclaredSeeds, StopFlag, StopRequestedError
 from reproductions.harness.files import is_disk_full
 from reproductions.harness.lock import is_locked
+from reproductions.harness.logs import cell_log
 from reproductions.harness.provenance import code_state, provenance
 from reproductions.harness.store import Failure, Listing, Store
 from reproductions.harness.threads import limit_threads
 
 _POLL_S = 0.1
 _PULSE_S = 1.0
-_MAX_KILLS_PER_RUN = 3
-"""A cell whose process died this often within one run is given up: it would take down worker after worker."""
 CHECKPOINT_EVERY_S = float(os.environ.get("SEGREPRO_CHECKPOINT_EVERY_S", "15"))
+OUT_OF_MEMORY_STATUS = 125
+"""Exit status of a process of a team that lacks memory, as of a step that SLURM ends for it: the others have to leave too."""
 _TORCH_DEFAULT_SEED = 67280421310721
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 
 
-class Worker:
-    """Runs cells of one store in this process."""
+def _was_killed(attempt: Attempt) -> policy.Outcome:
+    """Of a process of this machine that left no word nothing more is known."""
+    return "killed"
 
-    def __init__(self, store: Store, run_id: str) -> None:
+
+class Worker:
+    """Runs cells of one store in this process, or, as the first of a team, together with its other processes."""
+
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        explain_death: ExplainDeath = _was_killed,
+        why_stopped: Callable[[], policy.Outcome] = lambda: "stopped",
+        team: Team = ALONE,
+        logs_cells: bool = False,
+    ) -> None:
         self.store = store
         self.run_id = run_id
         self.stop = StopFlag()
         self.disk_is_full = False
+        self._explain_death = explain_death
+        self._why_stopped = why_stopped
+        self._team = team
+        self._logs_cells = logs_cells
         self._specs: dict[str, CellSpec] = {}
         self._finished: set[str] = set()
         self._attempts: Attempts | None = None
@@ -126,43 +148,97 @@ class Worker:
     def _attempt(self, spec: CellSpec) -> None:
         """Run one cell; record success, failure or interruption."""
         attempts = Attempts(self.store, spec.id, self.run_id)
-        kills = attempts.num_kills()
-        if kills >= _MAX_KILLS_PER_RUN:
-            logs = self.store.root / "jobs" / self.run_id
-            message = f"its process was killed {kills} times in one run (out of memory?); see the logs in {logs}"
-            self.store.write_failure(spec.id, Failure("error", message, "", len(attempts)))
+        before = attempts.settle(self._explain_death)
+        given_up = policy.verdict(before, self.run_id)
+        if given_up is not None:
+            self.store.write_failure(spec.id, Failure("error", given_up, "", len(attempts)))
             return
+        with self._log_of(spec.id):
+            self._attempt_once(spec, attempts, policy.batch_parts(before, self.run_id))
+
+    def _log_of(self, cell_id: str) -> AbstractContextManager[None]:
+        return cell_log(self.store, cell_id) if self._logs_cells else nullcontext()
+
+    def _attempt_once(self, spec: CellSpec, attempts: Attempts, batch_parts: int) -> None:
         _log(f"begin {spec.label} ({spec.id[:12]}), attempt {len(attempts) + 1}")
         try:
             attempts.begin()
             self._attempts = attempts
-            self._execute(spec, attempts)
+            self._execute(spec, attempts, batch_parts)
             _log(f"finished {spec.label} ({spec.id[:12]})")
         except StopRequestedError:
-            attempts.end("stopped")
+            attempts.end(self._why_stopped())
             _log(f"stopped {spec.label} ({spec.id[:12]}); it goes on from its newest checkpoint")
+        except NotFiniteError as error:
+            self._fail(spec, attempts, "not_finite", str(error), "")
         except InputError as error:
             self._fail(spec, attempts, "input", str(error), "")
         except (Exception, SystemExit) as error:
-            if is_disk_full(error, self.store.root):
-                self._fail(spec, attempts, "input", self.store.full_message, "")
-                self._stop_full()
-            else:
-                self._fail(spec, attempts, "error", _one_line(error), traceback.format_exc())
+            self._end_by_error(spec, attempts, error)
         finally:
             self._attempts = None
 
-    def _execute(self, spec: CellSpec, attempts: Attempts) -> None:
-        stage, config = spec.stage(), spec.config()
+    def _end_by_error(self, spec: CellSpec, attempts: Attempts, error: Exception | SystemExit) -> None:
+        if is_disk_full(error, self.store.root):
+            self._fail(spec, attempts, "input", self.store.full_message, "")
+            self._stop_full()
+        elif is_out_of_memory(error):
+            before = attempts.end("out_of_memory")
+            if self._team.size > 1:
+                os._exit(OUT_OF_MEMORY_STATUS)
+            _log(f"OUT OF MEMORY {spec.label} ({spec.id[:12]}): {_one_line(error)}")
+            given_up = policy.verdict(before, self.run_id)
+            if given_up is not None:
+                trace = traceback.format_exc()
+                self.store.write_failure(spec.id, Failure("error", given_up, trace, len(attempts)))
+            _free_memory(error)
+        else:
+            self._fail(spec, attempts, "error", _one_line(error), traceback.format_exc())
+
+    def _execute(self, spec: CellSpec, attempts: Attempts, batch_parts: int) -> None:
         _clear_leftovers(self.store.work_folder(spec.id))
+        self._team.agree(batch_parts)
+        record = self._run_stage(spec, batch_parts)
+        check_record(record)
+        _remove_parts(self.store.work_folder(spec.id) / "out")
+        self._attempts = None  # no pulse may write into a folder that is being removed
+        self.store.publish(spec, record, provenance(attempts.end("finished"), spec, self._team.size))
+
+    def _run_stage(self, spec: CellSpec, batch_parts: int) -> Record:
+        stage, config = spec.stage(), spec.config()
         _fix_global_randomness()
         seeds = DeclaredSeeds(declared=stage.seed_axes, **spec.identity["seeds"])
-        context = CellContext(self.store, spec.id, seeds, stage.uses_gpu, self.stop, CHECKPOINT_EVERY_S)
-        record = stage.run(self._inputs(spec), config, context)
-        check_record(record)
-        _remove_parts(context.out)
-        self._attempts = None  # no pulse may write into a folder that is being removed
-        self.store.publish(spec, record, provenance(attempts.end("finished")))
+        context = CellContext(
+            self.store, spec.id, seeds, stage.uses_gpu, self.stop, CHECKPOINT_EVERY_S, self._team, batch_parts
+        )
+        return stage.run(self._inputs(spec), config, context)
+
+    def follow(self, cell_id: str) -> None:
+        """Take part in the attempts of the team's first process at one cell, until it is done with it.
+
+        What goes wrong here is the cell's failure; the job then ends for the whole team.
+        """
+        spec = self.store.read_spec(cell_id)
+        for needed in spec.needs:
+            self._specs[needed] = self.store.read_spec(needed)
+        while batch_parts := int(self._team.agree(0)):
+            with self._log_of(cell_id), suppress(StopRequestedError):
+                self._follow_once(spec, batch_parts)
+
+    def _follow_once(self, spec: CellSpec, batch_parts: int) -> None:
+        try:
+            self._run_stage(spec, batch_parts)
+        except NotFiniteError:
+            return  # the first process has met it too and tells
+        except Exception as error:
+            if is_out_of_memory(error):
+                os._exit(OUT_OF_MEMORY_STATUS)
+            self.store.write_failure(spec.id, Failure("error", _one_line(error), traceback.format_exc(), 0))
+            raise
+
+    def end_following(self) -> None:
+        """Tell the other processes of the team that there is nothing more to do."""
+        self._team.agree(0)
 
     def _inputs(self, spec: CellSpec) -> Inputs:
         roles: dict[str, list[Path]] = {
@@ -173,7 +249,7 @@ class Worker:
         return Inputs(roles)
 
     def _fail(self, spec: CellSpec, attempts: Attempts, kind: str, message: str, trace: str) -> None:
-        attempts.end("failed")
+        attempts.end("not_finite" if kind == "not_finite" else "failed")
         self.store.write_failure(spec.id, Failure(kind, message, trace, len(attempts)))
         _log(f"FAILED {spec.label} ({spec.id[:12]}): {message}\n{trace}")
 
@@ -220,6 +296,23 @@ def room_marker(store: Store, run_id: str) -> Path:
     return store.root / "jobs" / run_id / "room"
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """True for a lack of memory, of a GPU (torch tells) or of the machine, found without loading torch."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError | OSError) and any(
+        sign in str(error) for sign in ("CUDA out of memory", "can't allocate memory", "Cannot allocate memory")
+    )
+
+
+def _free_memory(error: BaseException) -> None:
+    """Let go of what the failed attempt held, before the next one."""
+    traceback.clear_frames(error.__traceback__)
+    gc.collect()
+    if "torch" in sys.modules and sys.modules["torch"].cuda.is_initialized():
+        sys.modules["torch"].cuda.empty_cache()
+
+
 def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
@@ -264,7 +357,7 @@ def run_cells(store_root: str, cell_ids: Sequence[str], run_id: str) -> None:
     """Entry point of a job: few threads, stop on the usual signals and when the supervising process is gone."""
     if "SEGREPRO_GPU" in os.environ:  # a name that submitit, which numbers them, could not pass on
         os.environ["CUDA_VISIBLE_DEVICES"] = os.environ["SEGREPRO_GPU"]
-    worker = Worker(Store(Path(store_root)), run_id)
+    worker = Worker(Store(Path(store_root)), run_id, logs_cells=True)
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: worker.stop.set())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)

@@ -13,10 +13,11 @@ from reproductions.harness.fingerprint import Fingerprints
 from reproductions.harness.plan import Plan
 from reproductions.mrca import study as studies
 from reproductions.mrca.arms import ARMS, ArmId
-from reproductions.mrca.places import Place, places
+from reproductions.mrca.places import places
 from reproductions.mrca.plan import SeedPlanner
+from reproductions.mrca.resources import gpu_needs
 from reproductions.mrca.study import StudyConfig
-from reproductions.paper import Need, Request
+from reproductions.paper import GpuNeed, Need, Request
 from reproductions.settings import changed
 
 
@@ -76,7 +77,7 @@ class MrcaPaper:
         found = []
         for study in self.studies(request):
             external = {
-                place.role: _external(place, fingerprints) for place in places(request, study, self.arms(request))
+                need.role: _external(need, fingerprints, request) for need in places(request, study, self.arms(request))
             }
             found.append(tuple(SeedPlanner(study, index, external) for index in range(request.num_seeds)))
         fingerprints.save()
@@ -95,13 +96,20 @@ class MrcaPaper:
         return Plan(f"mrca-{request.tier}", tuple(targets))
 
     def needs(self, request: Request) -> Sequence[Need]:
-        """Return what must come from outside, found or not."""
-        unique = {
-            (place.role, place.path): place
-            for study in self.studies(request)
-            for place in places(request, study, self.arms(request))
-        }
-        return [Need(place.what, str(place.path), place.path.exists(), place.remedy) for place in unique.values()]
+        """Return what must come from outside, each place once; nothing is looked for.
+
+        Raises:
+            InputError: an unknown arm or setting, own data that are not LVIS.
+        """
+        arms = self.arms(request)
+        found = [need for study in self.studies(request) for need in places(request, study, arms)]
+        return list({(need.place, need.what): need for need in found}.values())
+
+    def gpu_needs(self, request: Request) -> Sequence[GpuNeed]:
+        """Return what GPUs must hold at tier paper, each need once."""
+        arms = self.arms(request)
+        found = [need for study in self.studies(request) for need in gpu_needs(request, study, arms)]
+        return list(dict.fromkeys(found))
 
     def report(self, request: Request, plan: Plan, out: Path) -> Path:
         """Write report.md, results.csv and the figures; the last study's report is the one that is named."""
@@ -110,10 +118,12 @@ class MrcaPaper:
         return write_reports(self, request, plan, out)
 
 
-def _external(place: Place, fingerprints: Fingerprints) -> External:
-    if not place.path.exists():
-        raise InputError(f"{place.what} is missing: there is no {place.path}; {place.remedy}")
-    return fingerprints.of(place.path, place.what)
+def _external(need: Need, fingerprints: Fingerprints, request: Request) -> External:
+    if not need.place.exists():
+        raise InputError(
+            f"{need.what} is missing: there is no {need.place}; `{request.command('check')}` tells what to do"
+        )
+    return fingerprints.of(need.place, need.what)
 
 
 def _count(data: Path) -> tuple[int, int]:
@@ -130,7 +140,7 @@ def _count(data: Path) -> tuple[int, int]:
     try:
         train = json.loads((data / "train.json").read_text())
         class_ids, num_images = {category["id"] for category in train["categories"]}, len(train["images"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{data / 'train.json'} is not an LVIS file (no readable categories and images); see docs/own-data.md"
         ) from error

@@ -123,7 +123,8 @@ class SeedPlanner:
         roles = {**self.data, "split": (self.split,), **inputs}
         external = self._external("backbone") if start == "scratch" else self._external()
         cost_s = (stretch[1] - stretch[0]) * study.expected_train_s
-        return Cell(TRAIN, config, self.seeds, self._label(label), roles, external, cost_s=cost_s)
+        size = 5e6 * study.expected_model_mb
+        return Cell(TRAIN, config, self.seeds, self._label(label), roles, external, cost_s=cost_s, disk_bytes=size)
 
     def _evaluate(self, label: str, model: Cell, split: Literal["val", "feedback"]) -> Cell:
         config = self.study.evaluation.model_copy(update={"split": split})
@@ -181,7 +182,8 @@ class SeedPlanner:
             config = study.generation.model_copy(update={"shard_index": shard, "num_shards": study.num_shards})
             label = f"xpaste/shard{shard}"
             cost_s = total / study.num_shards * self.study.expected_image_s
-            images.append(self._generate(f"{label}/generate", config, "xpaste_generator", budget, (), cost_s))
+            size = self._image_bytes(total / study.num_shards)
+            images.append(self._generate(f"{label}/generate", config, "xpaste_generator", budget, (), cost_s, size))
             pools.append(
                 Cell(
                     CUT,
@@ -191,6 +193,7 @@ class SeedPlanner:
                     {"split": (self.split,), "images": (images[-1],)},
                     self._external("cutter", "clip"),
                     cost_s=total / study.num_shards * self.study.expected_cut_s,
+                    disk_bytes=self._image_bytes(total / study.num_shards) / 2,
                 )
             )
         return tuple(images), tuple(pools)
@@ -203,10 +206,16 @@ class SeedPlanner:
         budget: Cell,
         guide: tuple[Cell, ...],
         cost_s: float,
+        disk_bytes: float,
     ) -> Cell:
         roles = {"split": (self.split,), "budget": (budget,), **({"guide": guide} if guide else {})}
         external = {"generator": self.external[generator]}
-        return Cell(GENERATE, config, self.seeds, self._label(label), roles, external, cost_s=cost_s)
+        return Cell(
+            GENERATE, config, self.seeds, self._label(label), roles, external, cost_s=cost_s, disk_bytes=disk_bytes
+        )
+
+    def _image_bytes(self, number: float) -> float:
+        return number * self.study.expected_image_kb * 1000
 
     @cached_property
     def xpaste(self) -> ArmCells:
@@ -320,7 +329,8 @@ class SeedPlanner:
         config = study.generation.model_copy(update=changes)
         guide = () if config.guidance is None or plan.guide_model is None else (models[plan.guide_model],)
         cost_s = study.rounds.objects_per_round * self.study.expected_image_s * (2.5 if guide else 1.0)
-        images = self._generate(f"{name}/generate", config, "generator", budget, guide, cost_s)
+        size = self._image_bytes(study.rounds.objects_per_round)
+        images = self._generate(f"{name}/generate", config, "generator", budget, guide, cost_s, size)
         pool = Cell(
             CUT,
             study.cutting,
@@ -329,6 +339,7 @@ class SeedPlanner:
             {"split": (self.split,), "images": (images,)},
             self._external("cutter", "clip"),
             cost_s=study.rounds.objects_per_round * self.study.expected_cut_s,
+            disk_bytes=size / 2,
         )
         return budget, images, pool
 

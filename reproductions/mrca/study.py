@@ -115,6 +115,10 @@ class StudyConfig(Config):
     """Processes that prepare images for one training."""
     num_samples: int = Field(default=4, ge=0)
     """Training images kept as pictures for the report, an arm or round of the first seed."""
+    expected_model_mb: float = Field(default=230.0, gt=0)
+    """Rough size of the segmenter; a training keeps five times that (average; weights, average and two moments to go on from)."""
+    expected_image_kb: float = Field(default=400.0, gt=0)
+    """Rough size of a generated image as PNG."""
     expected_train_s: float = Field(default=1.0, gt=0)
     """Rough seconds an iteration; only for the order of work and the time left."""
     expected_image_s: float = Field(default=1.0, gt=0)
@@ -150,6 +154,7 @@ def paper_swinl() -> StudyConfig:
         no_aug_iterations=180_000,
         xpaste=XPasteConfig(from_warm_up=True),
         num_workers=16,
+        expected_model_mb=860.0,
     )
 
 
@@ -190,6 +195,8 @@ def mini() -> StudyConfig:
             ),
             from_warm_up=True,
         ),
+        expected_model_mb=0.6,
+        expected_image_kb=12.0,
         expected_train_s=0.14,
         expected_image_s=0.065,
         expected_cut_s=0.007,

@@ -72,7 +72,9 @@ def test_a_stage_that_kills_its_process_is_given_up(store: Store) -> None:
     outcome = run_local(Plan("toy", targets), store, 1, lambda: None)
     failures = by_label(outcome, *targets)
     assert {label: failure.kind for label, failure in failures.items()} == {"fail/kill": "error", "walk/0": "blocked"}
-    assert failures["fail/kill"].message.startswith("its process was killed 3 times in one run (out of memory?)")
+    assert failures["fail/kill"].message.startswith(
+        "its process was killed 3 times in a row without a new checkpoint (out of memory?)"
+    )
     assert failures["fail/kill"].attempts == 3
     assert (outcome.num_made, outcome.exit_code) == (1, 1)
 

@@ -117,7 +117,7 @@ def test_workers_killed_while_they_work(store: Store, tmp_path: Path) -> None:
     for cell in (walk, shards):
         provenance = store.provenance(cell)
         kills = sum(1 for label, _ in killed if label == cell.label)
-        assert [one["outcome"] for one in provenance["attempts"]] == ["running"] * kills + ["finished"]
+        assert [one["outcome"] for one in provenance["attempts"]] == ["killed"] * kills + ["finished"]
         assert provenance["wall_s"] == pytest.approx(sum(one["wall_s"] for one in provenance["attempts"]), abs=0.01)
 
 
@@ -209,7 +209,7 @@ def test_a_killed_attempt_does_not_look_free(store: Store) -> None:
     assert in_child(child) == -signal.SIGKILL
     assert run(plan, store) == 0
     killed, last = store.provenance(cell)["attempts"]
-    assert (killed["outcome"], last["outcome"]) == ("running", "finished")
+    assert (killed["outcome"], last["outcome"]) == ("killed", "finished")
     assert 1.0 < killed["wall_s"] < 2.3
     assert last["wall_s"] < 2.0, "it began again instead of going on"
     assert store.provenance(cell)["wall_s"] == pytest.approx(killed["wall_s"] + last["wall_s"], abs=0.002)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, NotFiniteError
 from methods.common.seeds import Seeds
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 from reproductions.harness.cell import Cell
@@ -123,9 +123,21 @@ def shards(inputs: Inputs, config: ShardsConfig, context: Context) -> Record:
     return {"shards": config.shards}
 
 
+class TableConfig(Config):
+    pass
+
+
+def table(inputs: Inputs, config: TableConfig, context: Context) -> Record:
+    """Put what the other cells found into one table, as a report does."""
+    records = [json.loads((folder / "result.json").read_text()) for folder in inputs.folders("rows")]
+    rows = [f"{index},{json.dumps(record)}" for index, record in enumerate(records)]
+    (context.out / "table.csv").write_text("\n".join(rows))
+    return {"rows": len(rows)}
+
+
 class FailConfig(Config):
     how: str = "error"
-    """input, error, exit, kill, full, silent, nan, infinity or axis."""
+    """input, error, exit, kill, full, nan, type, axis, memory, memory_of_parts or not_finite."""
 
 
 def fail(inputs: Inputs, config: FailConfig, context: Context) -> Record:
@@ -141,15 +153,22 @@ def fail(inputs: Inputs, config: FailConfig, context: Context) -> Record:
         return {"scores": [1.0, {"AP": float("nan")}]}
     if config.how == "type":
         return {"value": np.float32(1)}
+    if config.how == "memory" or (config.how == "memory_of_parts" and context.batch_parts < 2):
+        raise MemoryError("the toy is too large")
+    if config.how == "memory_of_parts":
+        return {}
+    if config.how == "not_finite":
+        raise NotFiniteError("the loss is nan at iteration 3; lower recipe.base_lr")
     if config.how == "axis":
         context.seeds.numpy("data")
     raise RuntimeError("boom")
 
 
 DRAW = Stage("toy_draw", 1, DrawConfig, draw, ("data",))
-WALK = Stage("toy_walk", 1, WalkConfig, walk, ("training",))
-TRAIN = Stage("toy_train", 1, TrainConfig, train, ("training",))
-SHARDS = Stage("toy_shards", 1, ShardsConfig, shards, ("generation",))
+WALK = Stage("toy_walk", 1, WalkConfig, walk, ("training",), kind="train")
+TRAIN = Stage("toy_train", 1, TrainConfig, train, ("training",), kind="train")
+SHARDS = Stage("toy_shards", 1, ShardsConfig, shards, ("generation",), kind="generate")
+TABLE = Stage("toy_table", 1, TableConfig, table)
 FAIL = Stage("toy_fail", 1, FailConfig, fail)
 
 
@@ -172,6 +191,14 @@ def shards_cell(seed: int = 0, **config: float) -> Cell:
 
 def fail_cell(how: str, start: Cell | None = None) -> Cell:
     return Cell(FAIL, FailConfig(how=how), Seeds(), f"fail/{how}", {"start": [start]} if start is not None else {})
+
+
+def table_plan(steps: int = 120, step_s: float = 0.1) -> Plan:
+    """A walk on what was drawn, a real training, and shards, of ``steps * step_s`` seconds each, joined in a table."""
+    walk = walk_cell(0, draw_cell(), steps=steps, step_s=step_s)
+    made = shards_cell(shards=steps // 4, shard_s=4 * step_s)
+    rows = [walk, made, walk_cell(1, steps=5), train_cell(steps=5)]
+    return Plan("table", (Cell(TABLE, TableConfig(), Seeds(), "table", {"rows": rows}),))
 
 
 def slow_plan() -> Plan:

@@ -102,6 +102,11 @@ LIGHT = [
     "reproductions.harness.why",
     "reproductions.paper",
     "reproductions.cli",
+    "reproductions.preflight",
+    "reproductions.running",
+    "reproductions.harness.status",
+    "reproductions.harness.slurm.submissions",
+    "reproductions.harness.slurm.job",
 ]
 
 

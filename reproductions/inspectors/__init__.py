@@ -1,0 +1,1 @@
+"""Quick looks at data, weights and machines: is everything there, and whole?"""
