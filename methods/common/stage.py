@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from methods.common.seeds import Axis, Seeds
+from methods.common.training.team import ALONE, Team
 
 if TYPE_CHECKING:  # a plan is made without loading torch
     import torch
@@ -72,14 +73,28 @@ class Context(Protocol):
     def checkpoints(self) -> Checkpoints:
         """State to go on from after an interruption."""
 
+    @property
+    def team(self) -> Team:
+        """The processes that run this stage together. Only its first process writes."""
+
+    @property
+    def batch_parts(self) -> int:
+        """In at least how many parts this process's share of a batch goes through the network, >= 1. Never changes a result."""
+
     def checkpoint_due(self) -> bool:
-        """True when it is time to save again. When it fires never changes a result."""
+        """True when it is time to save again, equally for the whole team. When it fires never changes a result."""
 
     def progress(self, done: int, total: int, unit: str = "steps", **numbers: float) -> None:
-        """Tell how far the stage is, with a few live numbers such as the loss. Cheap enough for every step."""
+        """Tell how far the stage is, with a few live numbers such as the loss. Cheap enough for every step.
+
+        Collective like :meth:`checkpoint_due`: every process of a team makes the same calls in the same order.
+        """
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)
+
+StageKind = Literal["prepare", "generate", "cut", "filter", "train", "evaluate"]
+"""What a stage does, as far as what it needs of a machine goes."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +109,10 @@ class Stage(Generic[ConfigT]):
     seed_axes: tuple[Axis, ...] = ()
     """The axes it draws from; only these enter the cell's identity."""
     uses_gpu: bool = False
+    kind: StageKind = "prepare"
+    """Its kind, by which a site gives partitions, memory and time."""
+    runs_on_team: bool = False
+    """Whether several processes may run it together, with the same result."""
 
 
 @dataclass
@@ -104,6 +123,8 @@ class LocalContext:
     seeds: Seeds = field(default_factory=Seeds)
     checkpoint_every_s: float = 60.0
     history: list[tuple[int, int, str, dict[str, float]]] = field(default_factory=list)
+    team: Team = ALONE
+    batch_parts: int = 1
     _saved_at: float = field(default_factory=time.monotonic)
 
     @property

@@ -61,19 +61,25 @@ def _report_checkpoints(inputs: Inputs, config: ReportConfig, context: Context) 
     return report_checkpoints(inputs, config, context)
 
 
-TRAIN_VAE: Stage[VaeConfig] = Stage("train_vae", 1, VaeConfig, _train_vae, ("data", "training"), uses_gpu=True)
-TRAIN_CLIP: Stage[ClipConfig] = Stage("train_clip", 1, ClipConfig, _train_clip, ("data", "training"), uses_gpu=True)
-ENCODE_WEB: Stage[LatentsConfig] = Stage("encode_web", 1, LatentsConfig, _encode_web, ("data",), uses_gpu=True)
+TRAIN_VAE: Stage[VaeConfig] = Stage(
+    "train_vae", 1, VaeConfig, _train_vae, ("data", "training"), uses_gpu=True, kind="train"
+)
+TRAIN_CLIP: Stage[ClipConfig] = Stage(
+    "train_clip", 1, ClipConfig, _train_clip, ("data", "training"), uses_gpu=True, kind="train"
+)
+ENCODE_WEB: Stage[LatentsConfig] = Stage(
+    "encode_web", 1, LatentsConfig, _encode_web, ("data",), uses_gpu=True, kind="generate"
+)
 TRAIN_GENERATOR: Stage[GeneratorConfig] = Stage(
-    "train_generator", 1, GeneratorConfig, _train_generator, ("data", "training"), uses_gpu=True
+    "train_generator", 1, GeneratorConfig, _train_generator, ("data", "training"), uses_gpu=True, kind="train"
 )
 TRAIN_CUTOUT: Stage[CutoutConfig] = Stage(
-    "train_cutout", 1, CutoutConfig, _train_cutout, ("data", "training"), uses_gpu=True
+    "train_cutout", 1, CutoutConfig, _train_cutout, ("data", "training"), uses_gpu=True, kind="train"
 )
 TRAIN_JUDGES: Stage[JudgesConfig] = Stage(
-    "train_judges", 1, JudgesConfig, _train_judges, ("data", "training"), uses_gpu=True
+    "train_judges", 1, JudgesConfig, _train_judges, ("data", "training"), uses_gpu=True, kind="train"
 )
 ASSEMBLE: Stage[AssembleConfig] = Stage("assemble_checkpoints", 1, AssembleConfig, _assemble, (), uses_gpu=False)
 REPORT_CHECKPOINTS: Stage[ReportConfig] = Stage(
-    "report_checkpoints", 1, ReportConfig, _report_checkpoints, ("data", "generation"), uses_gpu=False
+    "report_checkpoints", 1, ReportConfig, _report_checkpoints, ("data", "generation"), uses_gpu=False, kind="evaluate"
 )

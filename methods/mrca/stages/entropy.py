@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +14,10 @@ from methods.common.stage import Config, Context, Inputs, Record, Stage
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import torch
     from numpy.typing import NDArray
+
+ROLES = ("current", "warm_up")
+"""The segmenters that look at the images."""
 
 
 class EntropyConfig(Config):
@@ -31,45 +35,61 @@ def entropy(inputs: Inputs, config: EntropyConfig, context: Context) -> Record:
     The background logit is left out, as in the guidance (specification 3.4). Roles: ``images`` (generation cells),
     ``current`` (training cell of the model that steered the round), ``warm_up`` (training cell of M_0).
     """
-    pictures = _pictures(inputs.folders("images"), config.max_images)
-    measured = {}
-    for number, role in enumerate(("current", "warm_up")):
-        values = _entropies(inputs.folder(role) / "model", pictures, config.batch_size, context.device)
-        measured[role] = {
-            "mean": float(values.mean()),
-            "standard_error": float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None,
-        }
-        context.progress(number + 1, 2, "models")
-    return {"num_images": len(pictures), **measured}
-
-
-def _pictures(folders: tuple[Path, ...], max_images: int) -> list[NDArray[np.uint8]]:
     from methods.common.errors import InputError
-    from methods.mrca.stages.image_shards import read_images
+    from methods.mrca.stages.image_shards import count_images
 
-    pictures = [image.image_HW3 for folder in folders for image in read_images(folder)]
-    if not pictures:
+    total = sum(count_images(folder) for folder in inputs.folders("images"))
+    if not total:
         raise InputError("the round generated no image, so no entropy can be measured; raise mrca.objects_per_round")
-    stride = -(-len(pictures) // max_images)
-    return pictures[::stride]
+    step = -(-total // config.max_images)
+    num_images = len(range(0, total, step))
+    found = context.checkpoints.load()
+    measured: dict[str, list[float]] = {role: [] for role in ROLES} if found is None else found[1]
+    for number, role in enumerate(ROLES):
+        model, values = inputs.folder(role) / "model", measured[role]
+        if len(values) == num_images:
+            continue
+        for more in _entropies(model, _pictures(inputs.folders("images"), len(values) * step, step), config, context):
+            values += more
+            done = number * num_images + len(values)
+            if context.checkpoint_due():
+                context.checkpoints.save(done, measured)
+            context.progress(done, len(ROLES) * num_images, "images")
+    return {"num_images": num_images, **{role: _summary(np.array(values)) for role, values in measured.items()}}
+
+
+def _summary(value_N: NDArray[np.float64]) -> Record:
+    count = len(value_N)
+    error = float(value_N.std(ddof=1) / np.sqrt(count)) if count > 1 else None
+    return {"mean": float(value_N.mean()), "standard_error": error}
+
+
+def _pictures(folders: tuple[Path, ...], first: int, step: int) -> Iterator[NDArray[np.uint8]]:
+    """Yield every ``step``-th image of all folders together, from number ``first`` on."""
+    from methods.mrca.stages.image_shards import count_images, read_images
+
+    for folder in folders:
+        count = count_images(folder)
+        for image in read_images(folder, first, step):
+            yield image.image_HW3
+        first = first - count if first >= count else (first - count) % step
 
 
 def _entropies(
-    model: Path, pictures: list[NDArray[np.uint8]], batch_size: int, device: torch.device
-) -> NDArray[np.float64]:
+    model: Path, pictures: Iterator[NDArray[np.uint8]], config: EntropyConfig, context: Context
+) -> Iterator[list[float]]:
+    """Yield the entropies of each batch."""
     import torch
 
     from methods.common.segmenters.centernet2.model import CenterNet2
     from methods.mrca.guidance import class_entropy
 
-    segmenter = CenterNet2.from_pretrained(model).to(device).eval()
-    values = []
-    with torch.inference_mode():
-        for start in range(0, len(pictures), batch_size):
-            image_NCHW = torch.from_numpy(np.stack(pictures[start : start + batch_size])).permute(0, 3, 1, 2)
-            logits_NK = segmenter.classify_whole_image(image_NCHW.float().to(device))
-            values.append(class_entropy(logits_NK[:, :-1]).cpu().numpy())
-    return np.concatenate(values).astype(np.float64)
+    segmenter = CenterNet2.from_pretrained(model).to(context.device).eval()
+    while batch := list(islice(pictures, config.batch_size)):
+        image_NCHW = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            logits_NK = segmenter.classify_whole_image(image_NCHW.float().to(context.device))
+            yield class_entropy(logits_NK[:, :-1]).double().tolist()
 
 
-ENTROPY = Stage("mrca_entropy", 1, EntropyConfig, entropy, uses_gpu=True)
+ENTROPY = Stage("mrca_entropy", 1, EntropyConfig, entropy, uses_gpu=True, kind="evaluate")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.mrca.stages.growing_list import GrowingList
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,12 +44,12 @@ def evaluate(inputs: Inputs, config: EvaluateConfig, context: Context) -> Record
     data = inputs.folder("data")
     truth = data / "val.json" if config.split == "val" else inputs.folder("split") / FEEDBACK_FILE
     dataset = read_lvis(truth, data, "none")
-    results = _detect_all(dataset, inputs.folder("model") / "model", config, context)
-    (context.out / DETECTIONS_FILE).write_text(json.dumps(results))
-    record: Record = {"num_images": len(dataset.images), "num_detections": len(results), "split": config.split}
+    detections = context.out / DETECTIONS_FILE
+    num_detections = _detect_all(dataset, inputs.folder("model") / "model", config, context, detections)
+    record: Record = {"num_images": len(dataset.images), "num_detections": num_detections, "split": config.split}
     for name, iou_type in (("box", "bbox"), ("mask", "segm")):
-        scores = evaluate_lvis(truth, results, iou_type)  # type: ignore[arg-type]
-        record[f"metrics_{name}"] = {key: _percent(value) for key, value in scores.metrics.items()}
+        scores = evaluate_lvis(truth, detections, iou_type)  # type: ignore[arg-type]
+        record[f"metrics_{name}"] = {key: _percent(value) for key, value in scores.metrics().items()}
         record[f"class_ap_{name}"] = [scores.class_ap.get(class_id) for class_id in dataset.class_ids]
     return record
 
@@ -58,18 +58,38 @@ def _percent(value: float | None) -> float | None:
     return None if value is None else 100.0 * value
 
 
-def _detect_all(dataset: LvisDataset, model: Path, config: EvaluateConfig, context: Context) -> list[dict[str, Any]]:
+def _detect_all(dataset: LvisDataset, model: Path, config: EvaluateConfig, context: Context, file: Path) -> int:
+    """Write what is detected on every image as one results file; return the number of detections."""
+    total = len(dataset.images)
+    with GrowingList(file, context) as results:
+        detect = _detector(dataset, model, config, context) if results.done < total else None
+        first = 0
+        for records in _batches(dataset, config):
+            if first >= results.done:
+                assert detect is not None
+                results.extend(detect(records), len(records))
+                if context.checkpoint_due():
+                    results.save()
+                context.progress(results.done, total, "images")
+            first += len(records)
+        results.close()
+        return results.length
+
+
+def _detector(
+    dataset: LvisDataset, model: Path, config: EvaluateConfig, context: Context
+) -> Callable[[list[LvisImage]], list[dict[str, Any]]]:
     import torch
 
     from methods.common.metrics.detections import detections_to_results
     from methods.common.segmenters.centernet2.model import CenterNet2
 
     segmenter = CenterNet2.from_pretrained(model).to(context.device).eval()
-    results: list[dict[str, Any]] = []
-    done = 0
-    for records in _batches(dataset, config):
+
+    def detect(records: list[LvisImage]) -> list[dict[str, Any]]:
         image_NCHW = torch.stack([_load(dataset, record, config) for record in records]).to(context.device)
         sizes = [(record.height, record.width) for record in records]
+        results: list[dict[str, Any]] = []
         for record, found in zip(records, segmenter.detect(image_NCHW, output_sizes=sizes), strict=True):
             assert found.masks_NHW is not None
             results += detections_to_results(
@@ -80,9 +100,9 @@ def _detect_all(dataset: LvisDataset, model: Path, config: EvaluateConfig, conte
                 dataset.class_ids,
                 found.masks_NHW.cpu().numpy(),
             )
-        done += len(records)
-        context.progress(done, len(dataset.images), "images")
-    return results
+        return results
+
+    return detect
 
 
 def _batches(dataset: LvisDataset, config: EvaluateConfig) -> Iterator[list[LvisImage]]:
@@ -108,4 +128,4 @@ def _load(dataset: LvisDataset, record: LvisImage, config: EvaluateConfig) -> Te
     return torch.from_numpy(resize(image_HW3, *size)).permute(2, 0, 1).float()
 
 
-EVALUATE = Stage("mrca_evaluate", 1, EvaluateConfig, evaluate, uses_gpu=True)
+EVALUATE = Stage("mrca_evaluate", 1, EvaluateConfig, evaluate, uses_gpu=True, kind="evaluate")

@@ -182,4 +182,4 @@ def _mean(rows: list[list[float]]) -> list[float]:
     return [sum(column) / len(column) for column in zip(*rows, strict=True)]
 
 
-GENERATE = Stage("mrca_generate", 1, GenerateConfig, generate, ("generation",), uses_gpu=True)
+GENERATE = Stage("mrca_generate", 1, GenerateConfig, generate, ("generation",), uses_gpu=True, kind="generate")

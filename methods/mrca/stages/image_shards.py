@@ -53,12 +53,32 @@ def write_images(path: Path, images: Iterable[GeneratedImage]) -> None:
     write_atomic(path, buffer.getvalue())
 
 
-def read_images(folder: Path) -> Iterator[GeneratedImage]:
-    """Yield every image of a generation cell in the order in which it was made; one shard in memory at a time."""
-    for path in sorted(folder.glob("images-*.parquet")):
-        for row in pq.read_table(path).to_pylist():
-            pixels = np.asarray(Image.open(io.BytesIO(row.pop("png"))).convert("RGB"))
-            yield GeneratedImage(pixels, **row)
+def count_images(folder: Path) -> int:
+    """Count the images of a generation cell without reading them."""
+    return sum(pq.read_metadata(path).num_rows for path in _shards(folder))
+
+
+def read_images(folder: Path, first: int = 0, step: int = 1) -> Iterator[GeneratedImage]:
+    """Yield images of a generation cell in the order in which they were made; one shard in memory at a time.
+
+    Args:
+        folder: the cell.
+        first: number of the first image to give.
+        step: give every ``step``-th image from there on. Only images that are given are decoded.
+    """
+    for path in _shards(folder):
+        num_rows = pq.read_metadata(path).num_rows
+        if first < num_rows:
+            table = pq.read_table(path)
+            for number in range(first, num_rows, step):
+                row = table.slice(number, 1).to_pylist()[0]
+                pixels = np.asarray(Image.open(io.BytesIO(row.pop("png"))).convert("RGB"))
+                yield GeneratedImage(pixels, **row)
+        first = first - num_rows if first >= num_rows else (first - num_rows) % step
+
+
+def _shards(folder: Path) -> list[Path]:
+    return sorted(folder.glob("images-*.parquet"))
 
 
 def _png(image_HW3: NDArray[np.uint8]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 
 from pydantic import Field
 
@@ -25,23 +26,23 @@ def import_objects(inputs: Inputs, config: ImportObjectsConfig, context: Context
     Raises:
         InputError: a class without a cut-out, a folder without a class, a picture that is no cut-out.
     """
-    from methods.common.objects.pool import PooledObject, read_folder_of_cutouts, write_pool_shard
+    from methods.common.objects.pool import PooledObject, list_cutouts, read_cutout
+    from methods.common.objects.shards import write_missing_shards
 
     classes = json.loads((inputs.folder("split") / "classes.json").read_text())
     names = {category["id"]: category["folder_name"] for category in classes}
-    accepted: Counter[str] = Counter()
-    shard: list[PooledObject] = []
-    num_shards = 0
-    for item in read_folder_of_cutouts(inputs.folder("objects"), names):
-        shard.append(item)
-        accepted[str(item.category_id)] += 1
-        if len(shard) == config.objects_per_shard:
-            write_pool_shard(context.out / f"pool-{num_shards:05d}.parquet", shard)
-            num_shards, shard = num_shards + 1, []
-        context.progress(accepted.total(), 0, "objects")
-    if shard:
-        write_pool_shard(context.out / f"pool-{num_shards:05d}.parquet", shard)
-    return {"generated": 0, "accepted": dict(accepted)}
+    folder, per_shard = inputs.folder("objects"), config.objects_per_shard
+    found = list_cutouts(folder, names)
+
+    def read_shard(number: int) -> Iterator[PooledObject]:
+        first = number * per_shard
+        for place, (category_id, path) in enumerate(found[first : first + per_shard], start=first + 1):
+            yield read_cutout(folder, category_id, path)
+            context.progress(place, len(found), "objects")
+
+    write_missing_shards(context.out, range(-(-len(found) // per_shard)), read_shard)
+    counts = Counter(category_id for category_id, _ in found)
+    return {"generated": 0, "accepted": {str(category_id): count for category_id, count in counts.items()}}
 
 
 IMPORT_OBJECTS = Stage("mrca_import_objects", 1, ImportObjectsConfig, import_objects)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 from pydantic import Field
 
@@ -26,20 +27,22 @@ def take(inputs: Inputs, config: TakeConfig, context: Context) -> Record:
     so many images would have given. (X-Paste's bar compares with the best of its class, so a few objects of weak classes
     may pass or fail differently.) Roles: ``split``, ``pool``.
     """
-    from methods.common.objects.pool import ObjectPool, write_pool_shard
+    import numpy as np
+
+    from methods.common.objects.pool import ObjectPool
+    from methods.common.objects.shards import write_pool
 
     classes = json.loads((inputs.folder("split") / "classes.json").read_text())
-    wanted = {
+    wanted = [
         image_seed(context.seeds, config.generation, category["id"], index)
         for category in classes
         for index in range(config.images_per_class)
-    }
+    ]
     pool = ObjectPool.open(inputs.folders("pool"))
-    taken = [item for item in pool if item.image_seed in wanted]
-    write_pool_shard(context.out / "pool-00000.parquet", taken)
-    accepted: dict[str, int] = {}
-    for item in taken:
-        accepted[str(item.category_id)] = accepted.get(str(item.category_id), 0) + 1
+    taken = pool.select(np.isin(pool.image_seed, np.array(wanted, np.int64)))
+    write_pool(context.out, taken.read_all())
+    counts = Counter(taken.category_id.tolist())
+    accepted = {str(category_id): count for category_id, count in counts.items()}
     return {"generated": config.images_per_class * len(classes), "accepted": accepted}
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from methods.common.errors import NotFiniteError
 from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 from methods.common.training.recipe import TrainingRecipe
+from methods.common.training.share import BatchShare, describe_shares
 from methods.mrca.augment import AugmentConfig
 from methods.mrca.stages.pasting import MrcaPasting, NoPasting, XPastePasting
 
@@ -53,18 +56,26 @@ def train(inputs: Inputs, config: TrainConfig, context: Context) -> Record:
     Roles: ``data``, ``split``, ``start`` (a training cell), ``backbone`` (pretrained weights), ``pool`` (object pools of
     all rounds so far), ``feedback`` (evaluation that steers the object sizes; MRCA from round 3 on).
 
+    Processes of a team share each batch; number of processes and parts change the result by rounding only.
+
     Raises:
-        InputError: an image cannot be read, the pool is empty, the loss is not finite.
+        InputError: an image cannot be read, the pool is empty, there are more processes than images in a batch.
+        NotFiniteError: the loss is not finite; the newest checkpoint holds the step before.
     """
     from methods.mrca.stages.training_data import TrainingImages
 
     context.progress(0, config.last_iteration - config.first_iteration, "iterations")
+    share = BatchShare.of(context.team, config.recipe.batch_size)
     images = TrainingImages(inputs, config, context.seeds)
     state = _begin(inputs, config, context)
-    _write_samples(images, config, context)
-    losses = _run(state, images, config, context)
-    state.average.model.save_pretrained(context.out / "model")
-    state.save(context.out / STATE_FILE)
+    if context.team.is_first:
+        print(describe_shares(context.team, share.batch_size, context.batch_parts), file=sys.stderr)
+        _write_samples(images, config, context)
+    losses = _run(state, images, config, context, share)
+    if context.team.is_first:
+        state.average.model.save_pretrained(context.out / "model")
+        state.save(context.out / STATE_FILE)
+    context.team.barrier()
     return {
         "iterations": config.last_iteration - config.first_iteration,
         "iterations_total": state.iterations_total,
@@ -80,20 +91,44 @@ def _begin(inputs: Inputs, config: TrainConfig, context: Context) -> TrainingSta
     return TrainingState.begin(inputs, config, [c["image_count"] for c in classes], context)
 
 
-def _run(state: TrainingState, images: TrainingImages, config: TrainConfig, context: Context) -> list[float]:
+def _run(
+    state: TrainingState, images: TrainingImages, config: TrainConfig, context: Context, share: BatchShare
+) -> list[float]:
     """Step until the end of the stretch; return the loss of each step."""
-    found = context.checkpoints.load()
-    if found is not None:
-        state.load(found[1]["training"])
-    losses: list[float] = found[1]["losses"] if found is not None else []
+    losses = _go_on(state, context)
     first = config.first_iteration + len(losses)
     length = config.last_iteration - config.first_iteration
-    for iteration, batch in zip(range(first, config.last_iteration), images.batches(first), strict=False):
-        losses.append(state.step(batch, iteration, context))
+    for iteration, batch in zip(range(first, config.last_iteration), images.batches(first, share), strict=False):
+        try:
+            losses.append(state.step(batch, iteration, context))
+        except NotFiniteError:
+            _save_checkpoint(state, losses, context)
+            raise
         if context.checkpoint_due():
-            context.checkpoints.save(len(losses), {"training": state.to_tree(), "losses": losses})
+            _save_checkpoint(state, losses, context)
         context.progress(len(losses), length, "iterations", loss=losses[-1])
     return losses
+
+
+def _go_on(state: TrainingState, context: Context) -> list[float]:
+    """Go on from the newest checkpoint that the first process finds; return the losses so far."""
+    from methods.common.state_file import state_from_bytes, state_to_bytes
+
+    found = context.checkpoints.load() if context.team.is_first else None
+    tree: Record | None = None if found is None else found[1]
+    if context.team.size > 1:  # a shared file system may show an older folder on another node
+        tree = state_from_bytes(context.team.agree_bytes(state_to_bytes(tree)))
+    if tree is None:
+        return []
+    state.load(tree["training"])
+    losses: list[float] = tree["losses"]
+    return losses
+
+
+def _save_checkpoint(state: TrainingState, losses: list[float], context: Context) -> None:
+    if context.team.is_first:
+        context.checkpoints.save(len(losses), {"training": state.to_tree(), "losses": losses})
+    context.team.barrier()
 
 
 def _write_samples(images: TrainingImages, config: TrainConfig, context: Context) -> None:
@@ -113,4 +148,4 @@ def _write_samples(images: TrainingImages, config: TrainConfig, context: Context
     (folder / "samples.json").write_text(json.dumps(notes, indent=1))
 
 
-TRAIN = Stage("mrca_train", 1, TrainConfig, train, ("training",), uses_gpu=True)
+TRAIN = Stage("mrca_train", 1, TrainConfig, train, ("training",), uses_gpu=True, kind="train", runs_on_team=True)

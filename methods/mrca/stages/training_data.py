@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from methods.common.datasets.lvis import LvisDataset, LvisImage, read_lvis
@@ -27,6 +28,8 @@ from methods.common.seeds import Seeds
 from methods.common.segmenters.centernet2.structures import InstanceTarget
 from methods.common.stage import Inputs
 from methods.common.training.repeat_factor import RepeatFactorSampler, repeat_factors
+from methods.common.training.share import BatchShare
+from methods.common.training.team import Team
 from methods.mrca.augment import make_training_image
 from methods.mrca.mapping import UniqueMapping
 from methods.mrca.paste import Instances, PasteConfig, real_instances
@@ -45,13 +48,20 @@ _CACHE_BYTES = 512 << 20
 
 @dataclass(frozen=True)
 class Batch:
-    """What one training step sees."""
+    """What one process sees in one training step."""
 
     image_NCHW: Tensor
     """uint8 RGB, padded right and bottom with zeros to the largest image."""
     image_sizes: list[tuple[int, int]]
     """(height, width) of each image."""
     targets: list[InstanceTarget]
+
+    def image_over(self, team: Team, device: torch.device) -> Tensor:
+        """Return the images as float32 on a device, padded to the largest image of all processes; collective."""
+        height, width = self.image_NCHW.shape[2:]
+        largest_height, largest_width = team.largest([height, width])
+        padding = (0, largest_width - width, 0, largest_height - height)
+        return functional.pad(self.image_NCHW.to(device), padding).float()
 
 
 class ObjectChooser(Protocol):
@@ -167,13 +177,16 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
         found = [self.pool[int(index)] for index in self.chooser.objects_of_image(number - self.first_image)]
         return [(item.rgba_HW4, class_index[item.category_id]) for item in found]
 
-    def batches(self, first_iteration: int) -> Iterator[Batch]:
-        """Yield the batch of each iteration from ``first_iteration`` to the end of the stretch."""
-        size = self.config.recipe.batch_size
-        numbers = range(first_iteration * size, self.config.last_iteration * size)
+    def batches(self, first_iteration: int, share: BatchShare) -> Iterator[Batch]:
+        """Yield a share of the batch of each iteration from ``first_iteration`` to the end of the stretch."""
+        numbers = (
+            iteration * share.batch_size + share.first + place
+            for iteration in range(first_iteration, self.config.last_iteration)
+            for place in range(share.count)
+        )
         loader: DataLoader[Any] = DataLoader(
             self,
-            batch_size=size,
+            batch_size=share.count,
             sampler=numbers,
             num_workers=self.config.num_workers,
             collate_fn=collate,

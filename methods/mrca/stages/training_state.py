@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from methods.common.errors import InputError
+from methods.common.errors import NotFiniteError
 from methods.common.segmenters.centernet2.backbone_weights import load_backbone_weights
 from methods.common.segmenters.centernet2.model import CenterNet2
+from methods.common.segmenters.centernet2.training import add_gradients
 from methods.common.stage import Context, Inputs
 from methods.common.state_file import load_state, save_state
+from methods.common.training.batch_norm import RunningStatistics, batch_norms
 from methods.common.training.ema import ExponentialMovingAverage
+from methods.common.training.gradients import sum_gradients
+from methods.common.training.share import BatchShare
 
 if TYPE_CHECKING:
     from methods.mrca.stages.train import TrainConfig
@@ -23,7 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class TrainingState:
-    """What a step changes."""
+    """What a step changes; the same in every process of a team.
+
+    It is all that a training goes on from, together with the number of the iteration: learning rate, images and random draws
+    of an iteration are pure functions of its number, so schedule, sampler and random states have nothing to save.
+    """
 
     config: TrainConfig
     model: CenterNet2
@@ -45,6 +54,10 @@ class TrainingState:
             total = int(inputs.record("start")["iterations_total"])
         model.set_class_counts(list(image_counts))
         model = model.to(context.device).train()
+        for tensor in model.state_dict().values():
+            context.team.copy_first_(tensor)
+        for norm in batch_norms(model):
+            norm.team = context.team
         uses_float16 = config.recipe.autocast_dtype(context.device) is torch.float16
         state = cls(
             config,
@@ -59,29 +72,23 @@ class TrainingState:
         return state
 
     def step(self, batch: Batch, iteration: int, context: Context) -> float:
-        """Train on one batch and return the loss.
+        """Train on one batch, of which ``batch`` is this process's share, and return the loss of all of it; collective.
 
         Raises:
-            InputError: the loss is not finite; the weights of the step before are in the newest checkpoint.
+            NotFiniteError: the loss is not finite, in every process alike. The state is that of the step before.
         """
         recipe = self.config.recipe
-        for group in self.optimizer.param_groups:
-            group["lr"] = recipe.learning_rate(iteration)
-        losses = self.model.losses(
-            batch.image_NCHW.to(context.device).float(),
-            [target.to(context.device) for target in batch.targets],
-            context.seeds.torch("training", self.config.phase, "step", iteration),
-            image_sizes=batch.image_sizes,
-            backbone_dtype=recipe.autocast_dtype(context.device),
-        )
-        loss = torch.stack(list(losses.values())).sum()
-        value = loss.item()
-        if not torch.isfinite(loss):
-            raise InputError(
+        before = RunningStatistics(self.model)
+        self.optimizer.zero_grad(set_to_none=True)
+        value = self._add_gradients(batch, iteration, context)
+        if not math.isfinite(value):
+            before.restore()
+            raise NotFiniteError(
                 f"the loss is {value} at iteration {iteration} of phase {self.config.phase}; lower recipe.base_lr or look at the data"
             )
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(self.scaler.scale(loss))
+        sum_gradients(self.model.parameters(), context.team)
+        for group in self.optimizer.param_groups:
+            group["lr"] = recipe.learning_rate(iteration)
         self.scaler.unscale_(self.optimizer)
         if recipe.clip_value is not None:
             torch.nn.utils.clip_grad_value_(self.model.parameters(), recipe.clip_value)
@@ -90,6 +97,21 @@ class TrainingState:
         self.average.update(self.model)
         self.iterations_total += 1
         return value
+
+    def _add_gradients(self, batch: Batch, iteration: int, context: Context) -> float:
+        """Run the backward pass of this process's images; return the loss of the whole batch."""
+        loss = add_gradients(
+            self.model,
+            batch.image_over(context.team, context.device),
+            [target.to(context.device) for target in batch.targets],
+            context.seeds.torch("training", self.config.phase, "step", iteration),
+            batch.image_sizes,
+            self.config.recipe.autocast_dtype(context.device),
+            BatchShare.of(context.team, self.config.recipe.batch_size),
+            context.batch_parts,
+            lambda part: torch.autograd.backward(self.scaler.scale(part)),
+        )
+        return context.team.sum_(loss).item()
 
     def to_tree(self) -> dict[str, Any]:
         """Everything as a tree of tensors and numbers."""

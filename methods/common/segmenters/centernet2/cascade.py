@@ -4,16 +4,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from methods.common.segmenters.centernet2.boxes import apply_deltas, clip_boxes, encode_deltas, has_area
 from methods.common.segmenters.centernet2.config import CascadeConfig, CenterNet2Config
-from methods.common.segmenters.centernet2.federated import federated_loss, federated_subset
+from methods.common.segmenters.centernet2.federated import federated_loss
 from methods.common.segmenters.centernet2.pooling import pool_boxes
-from methods.common.segmenters.centernet2.sampling import LabelledBoxes, label_boxes, sample_boxes
+from methods.common.segmenters.centernet2.sampling import LabelledBoxes, label_boxes, pass_over, sample_boxes
 from methods.common.segmenters.centernet2.structures import CascadeOutputs, InstanceTarget, Proposals
+from methods.common.training.share import BatchShare
+
+
+@dataclass(frozen=True)
+class StageOutputs:
+    """What one stage makes of the boxes it is trained on; rows run over the images in order.
+
+    Attributes:
+        boxes: boxes and labels of each image.
+        logits_RK: class logits.
+        deltas_R4: weighted box deltas.
+    """
+
+    boxes: list[LabelledBoxes]
+    logits_RK: Tensor
+    deltas_R4: Tensor
+
+
+@dataclass(frozen=True)
+class StageTotals:
+    """What one stage's losses take from the whole batch.
+
+    Attributes:
+        subset_C: bool, classes whose columns count.
+        num_boxes: number of boxes.
+        num_foreground: number of foreground boxes.
+    """
+
+    subset_C: Tensor
+    num_boxes: int
+    num_foreground: int
 
 
 class BoxHead(nn.Module):
@@ -89,37 +121,59 @@ class Cascade(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self, proposals: Sequence[Proposals], targets: Sequence[InstanceTarget], generator: torch.Generator
+        self,
+        proposals: Sequence[Proposals],
+        targets: Sequence[InstanceTarget],
+        generator: torch.Generator,
+        share: BatchShare,
     ) -> list[LabelledBoxes]:
-        """Label proposals and ground truth boxes for the first stage and draw those that the losses see."""
-        background = self.model_config.num_classes
-        sampled = []
-        for proposal, target in zip(proposals, targets, strict=True):
-            boxes_N4 = torch.cat([proposal.boxes_N4, target.boxes_N4])
-            labelled = label_boxes(boxes_N4, target, self.config.foreground_iou[0], background)
-            sampled.append(
-                sample_boxes(
-                    labelled, self.config.samples_per_image, self.config.foreground_fraction, background, generator
-                )
-            )
+        """Label proposals and ground truth boxes for the first stage and draw those that the losses see; collective."""
+        background, config = self.model_config.num_classes, self.config
+        labelled = [
+            label_boxes(torch.cat([proposal.boxes_N4, target.boxes_N4]), target, config.foreground_iou[0], background)
+            for proposal, target in zip(proposals, targets, strict=True)
+        ]
+        is_foreground = [boxes.labels_N != background for boxes in labelled]
+        counts_N2 = torch.stack([torch.stack([mine_N.sum(), (~mine_N).sum()]) for mine_N in is_foreground])
+        mine, sampled = iter(labelled), []
+        for place, (foreground, others) in enumerate(share.gather(counts_N2).tolist()):
+            if share.holds(place):
+                fraction = config.foreground_fraction
+                sampled.append(sample_boxes(next(mine), config.samples_per_image, fraction, background, generator))
+            else:
+                pass_over(foreground, others, generator)
         return sampled
 
-    def losses(
+    def run(
         self,
         features: Sequence[Tensor],
-        sampled: Sequence[LabelledBoxes],
+        sampled: list[LabelledBoxes],
         targets: Sequence[InstanceTarget],
         image_sizes: Sequence[tuple[int, int]],
-        generator: torch.Generator,
+    ) -> list[StageOutputs]:
+        """Run every stage in training, the first on sampled boxes, each other one on what the one before made of them."""
+        outputs = [self._train_stage(0, features, sampled)]
+        for stage, weights in enumerate(self.config.delta_weights[:-1]):
+            entered_R4 = torch.cat([boxes.boxes_N4 for boxes in outputs[-1].boxes])
+            refined_R4 = apply_deltas(entered_R4, outputs[-1].deltas_R4.detach(), weights)
+            boxes = self._relabel(refined_R4, outputs[-1].boxes, targets, image_sizes, stage + 1)
+            outputs.append(self._train_stage(stage + 1, features, boxes))
+        return outputs
+
+    def run_on(self, features: Sequence[Tensor], boxes: Sequence[list[LabelledBoxes]]) -> list[StageOutputs]:
+        """Run every stage in training on boxes that :meth:`run` has found, for each stage and image."""
+        return [self._train_stage(stage, features, mine) for stage, mine in enumerate(boxes)]
+
+    def _train_stage(self, stage: int, features: Sequence[Tensor], boxes: list[LabelledBoxes]) -> StageOutputs:
+        return StageOutputs(boxes, *self.run_stage(stage, features, [mine.boxes_N4 for mine in boxes]))
+
+    def losses(
+        self, outputs: Sequence[StageOutputs], targets: Sequence[InstanceTarget], totals: Sequence[StageTotals]
     ) -> dict[str, Tensor]:
-        """Return ``class_1``, ``box_1``, ``class_2``, ... of the sampled boxes and their refinements."""
+        """Return ``class_1``, ``box_1``, ``class_2``, ... of some images, averaged over the whole batch."""
         losses: dict[str, Tensor] = {}
-        for stage, weights in enumerate(self.config.delta_weights):
-            logits, deltas = self.run_stage(stage, features, [boxes.boxes_N4 for boxes in sampled])
-            losses |= self._stage_losses(stage, logits, deltas, sampled, targets, generator)
-            if stage + 1 < len(self.heads):
-                refined = apply_deltas(torch.cat([boxes.boxes_N4 for boxes in sampled]), deltas.detach(), weights)
-                sampled = self._relabel(refined, sampled, targets, image_sizes, stage + 1)
+        for stage, (output, total) in enumerate(zip(outputs, totals, strict=True)):
+            losses |= self._stage_losses(stage, output, targets, total)
         return losses
 
     @torch.no_grad()
@@ -143,26 +197,20 @@ class Cascade(nn.Module):
         return labelled
 
     def _stage_losses(
-        self,
-        stage: int,
-        logits_RK: Tensor,
-        deltas_R4: Tensor,
-        sampled: Sequence[LabelledBoxes],
-        targets: Sequence[InstanceTarget],
-        generator: torch.Generator,
+        self, stage: int, outputs: StageOutputs, targets: Sequence[InstanceTarget], totals: StageTotals
     ) -> dict[str, Tensor]:
-        labels_R = torch.cat([boxes.labels_N for boxes in sampled])
-        subset_C = federated_subset(labels_R, self.class_weight_C, self.config.federated_classes, generator)
+        labels_R = torch.cat([boxes.labels_N for boxes in outputs.boxes])
         wanted, rows, start = [], [], 0
-        for boxes, target in zip(sampled, targets, strict=True):
+        for boxes, target in zip(outputs.boxes, targets, strict=True):
             index = torch.nonzero(boxes.labels_N != self.model_config.num_classes)[:, 0]
             truth_N4 = target.boxes_N4[boxes.truth_N[index]]
             wanted.append(encode_deltas(boxes.boxes_N4[index], truth_N4, self.config.delta_weights[stage]))
             rows.append(index + start)
             start += len(boxes.labels_N)
-        difference = (deltas_R4[torch.cat(rows)] - torch.cat(wanted)).abs()
-        count = difference.numel() if self.config.box_loss_average == "foreground" else len(labels_R)
+        difference = (outputs.deltas_R4[torch.cat(rows)] - torch.cat(wanted)).abs()
+        count = 4 * totals.num_foreground if self.config.box_loss_average == "foreground" else totals.num_boxes
+        class_loss = federated_loss(outputs.logits_RK, labels_R, totals.subset_C, totals.num_boxes)
         return {
-            f"class_{stage + 1}": self.config.class_weight * federated_loss(logits_RK, labels_R, subset_C),
+            f"class_{stage + 1}": self.config.class_weight * class_loss,
             f"box_{stage + 1}": self.config.box_weight * difference.sum() / max(count, 1),
         }

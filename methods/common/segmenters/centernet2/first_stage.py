@@ -73,19 +73,23 @@ class FirstStage(nn.Module):
             distances.append(torch.relu(self.distance(tower) * self.scales[level]))
         return FirstStageOutputs(heat_maps, distances)
 
-    def losses(self, outputs: FirstStageOutputs, boxes: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Return ``heat_map_positive``, ``heat_map_negative`` and ``proposal_box`` for ground-truth boxes [G, 4] an image."""
-        device = outputs.heat_map_logits[0].device
+    def targets(self, outputs: FirstStageOutputs, boxes: Sequence[Tensor]) -> list[CellTargets]:
+        """Return what the cells of each image should say, for its ground-truth boxes [G, 4]."""
         shapes = [(level.shape[2], level.shape[3]) for level in outputs.heat_map_logits]
-        grid = make_grid(shapes, self.strides, device)
-        targets = [cell_targets(boxes_G4, grid, self.config) for boxes_G4 in boxes]
+        grid = make_grid(shapes, self.strides, outputs.heat_map_logits[0].device)
+        return [cell_targets(boxes_G4, grid, self.config) for boxes_G4 in boxes]
+
+    def losses(
+        self, outputs: FirstStageOutputs, targets: Sequence[CellTargets], num_positive: int, num_regression: int
+    ) -> dict[str, Tensor]:
+        """Return ``heat_map_positive``, ``heat_map_negative`` and ``proposal_box``, averaged over that many cells."""
         logits_BM = torch.cat([level.flatten(1) for level in outputs.heat_map_logits], dim=1)
         distances = torch.cat([level.flatten(2) for level in outputs.distances], dim=2).transpose(1, 2).flatten(0, 1)
         heat_BM = torch.stack([target.heat_M for target in targets])
-        positive = _batch_cells([target.positive_P for target in targets], len(grid.stride_M))
-        regression = _batch_cells([target.regression_Q for target in targets], len(grid.stride_M))
-        loss_positive, loss_negative = heat_map_losses(logits_BM, heat_BM, positive, self.config)
-        loss_box = distance_loss(distances[regression], _all_distances(targets), self.config)
+        positive = _batch_cells([target.positive_P for target in targets], heat_BM.shape[1])
+        regression = _batch_cells([target.regression_Q for target in targets], heat_BM.shape[1])
+        loss_positive, loss_negative = heat_map_losses(logits_BM, heat_BM, positive, num_positive, self.config)
+        loss_box = distance_loss(distances[regression], _all_distances(targets), num_regression, self.config)
         return {"heat_map_positive": loss_positive, "heat_map_negative": loss_negative, "proposal_box": loss_box}
 
     @torch.no_grad()

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.distributed
 from torch import Tensor
 
 from methods.common.segmenters.centernet2.boxes import giou_of_distances_loss
@@ -130,30 +129,22 @@ def _radius2(boxes_G4: Tensor, config: ProposalConfig) -> Tensor:
     return (2 * delta**2 * area_G).clamp(min=config.min_radius_px**2)
 
 
-def mean_over_processes(value: Tensor) -> Tensor:
-    """Average a number over the processes of a distributed training; the number itself otherwise."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return value
-    total = value.clone()
-    torch.distributed.all_reduce(total)
-    return total / torch.distributed.get_world_size()
-
-
 def heat_map_losses(
-    logits_BM: Tensor, heat_BM: Tensor, positive_P: Tensor, config: ProposalConfig
+    logits_BM: Tensor, heat_BM: Tensor, positive_P: Tensor, num_positive: int, config: ProposalConfig
 ) -> tuple[Tensor, Tensor]:
     """Return the positive and the negative part of the focal loss.
 
     Args:
-        logits_BM: heat map before the sigmoid, all cells of the batch.
+        logits_BM: heat map before the sigmoid, all cells of the images.
         heat_BM: targets in [0, 1].
         positive_P: indices of positive cells into the flattened [B * M]; may repeat.
+        num_positive: number of positive cells in the whole batch, of which these images may be a part.
         config: alpha, gamma, beta, clamp, weights.
     Source: section 6.2 [R]: -alpha sum (1-p)^gamma ln p over positives, -(1-alpha) sum (1-t)^beta p^gamma ln(1-p), negatives
-        with p > 0.85 skipped; divided by the number of positives (mean over processes, at least 1).
+        with p > 0.85 skipped; divided by the number of positives (at least 1).
     """
     probability = torch.sigmoid(logits_BM.float()).clamp(config.clamp, 1 - config.clamp)
-    count = mean_over_processes(logits_BM.new_tensor(float(len(positive_P)))).clamp(min=1.0)
+    count = logits_BM.new_tensor(float(max(num_positive, 1)))
     at_centre = probability.flatten()[positive_P]
     positive = -(torch.log(at_centre) * (1 - at_centre) ** config.gamma).sum() * config.alpha
     weight = (1 - heat_BM) ** config.beta * (probability < config.ignore_above)
@@ -161,10 +152,10 @@ def heat_map_losses(
     return config.positive_weight * positive / count, config.negative_weight * negative / count
 
 
-def distance_loss(predicted_Q4: Tensor, target_Q4: Tensor, config: ProposalConfig) -> Tensor:
-    """Return the GIoU loss averaged over regression cells (their number averaged over processes, at least 1).
+def distance_loss(predicted_Q4: Tensor, target_Q4: Tensor, num_regression: int, config: ProposalConfig) -> Tensor:
+    """Return the GIoU loss summed over cells, divided by the number of regression cells in the whole batch (at least 1).
 
     Source: section 6.2 [R].
     """
-    count = mean_over_processes(predicted_Q4.new_tensor(float(len(predicted_Q4)))).clamp(min=1.0)
+    count = predicted_Q4.new_tensor(float(max(num_regression, 1)))
     return config.box_weight * giou_of_distances_loss(predicted_Q4.float(), target_Q4) / count

@@ -46,21 +46,26 @@ class MaskHead(nn.Module):
         return logits
 
     def losses(
-        self, features: Sequence[Tensor], sampled: Sequence[LabelledBoxes], targets: Sequence[InstanceTarget]
+        self,
+        features: Sequence[Tensor],
+        sampled: Sequence[LabelledBoxes],
+        targets: Sequence[InstanceTarget],
+        num_foreground: int,
     ) -> dict[str, Tensor]:
-        """Return ``mask``: mean binary cross-entropy over the foreground boxes of the first cascade stage."""
+        """Return ``mask``: binary cross-entropy of the foreground boxes of the first cascade stage, averaged over so many."""
         background = self.model_config.num_classes
         boxes, wanted = [], []
         for labelled, target in zip(sampled, targets, strict=True):
             index = torch.nonzero(labelled.labels_N != background)[:, 0]
             boxes.append(labelled.boxes_N4[index])
             wanted.append(mask_targets(target.masks_NHW, labelled.truth_N[index], boxes[-1], 2 * self.config.pool_size))
-        if sum(len(boxes_N4) for boxes_N4 in boxes) == 0:
+        num_mine = sum(len(boxes_N4) for boxes_N4 in boxes)
+        if num_mine == 0:
             # Keeps the head in the graph, so that every parameter gets a gradient in distributed training.
             return {"mask": torch.stack([parameter.sum() * 0.0 for parameter in self.parameters()]).sum()}
         logits_RSS: Tensor = self(features, boxes)[:, 0]
         loss: Tensor = functional.binary_cross_entropy_with_logits(logits_RSS, torch.cat(wanted))
-        return {"mask": self.config.weight * loss}
+        return {"mask": self.config.weight * loss * (num_mine / num_foreground)}
 
 
 def mask_targets(masks_GHW: Tensor, truth_N: Tensor, boxes_N4: Tensor, size: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -30,6 +31,8 @@ from methods.common.segmenters.centernet2.structures import (
     InstanceTarget,
 )
 from methods.common.segmenters.centernet2.swin import Swin
+from methods.common.segmenters.centernet2.training import batch_totals, run_heads, weighted_losses
+from methods.common.training.share import BatchShare
 
 
 def build_backbone(config: BackboneConfig) -> ResNet | Swin:
@@ -129,10 +132,16 @@ class CenterNet2(nn.Module):
         image_NCHW: Tensor,
         generator: torch.Generator | None = None,
         backbone_dtype: torch.dtype | None = None,
+        share: BatchShare | None = None,
     ) -> list[Tensor]:
-        """Return float32 pyramid levels of a prepared batch; ``backbone_dtype`` turns on autocast for backbone and neck."""
+        """Return float32 pyramid levels of a prepared batch or of a ``share`` of one.
+
+        ``backbone_dtype`` turns on autocast for backbone and neck, ``generator`` is the source of drop path.
+        """
+        share = share or BatchShare(0, len(image_NCHW), len(image_NCHW))
+        draw = None if generator is None else partial(share.uniform, generator)
         with torch.autocast(image_NCHW.device.type, backbone_dtype, enabled=backbone_dtype is not None):
-            levels = self.pyramid(self.backbone(image_NCHW, generator))
+            levels = self.pyramid(self.backbone(image_NCHW, draw))
         return [level.float() for level in levels]
 
     def forward(self, image_NCHW: Tensor, image_sizes: Sequence[Size] | None = None) -> CenterNet2Outputs:
@@ -167,8 +176,9 @@ class CenterNet2(nn.Module):
         generator: torch.Generator,
         image_sizes: Sequence[Size] | None = None,
         backbone_dtype: torch.dtype | None = None,
+        share: BatchShare | None = None,
     ) -> dict[str, Tensor]:
-        """Return all weighted training losses; their sum is to be minimised.
+        """Return all weighted training losses; their sum is to be minimised. Collective where a team shares the batch.
 
         Args:
             image_NCHW: float32 RGB in [0, 255].
@@ -176,18 +186,17 @@ class CenterNet2(nn.Module):
             generator: source of box sampling, the federated subset and drop path.
             image_sizes: (height, width) of each image where they differ.
             backbone_dtype: autocast type of backbone and pyramid; heads stay in float32.
+            share: which part of a batch the images are, all of it when None. The losses of all shares add up to the batch's.
         Returns:
             Scalars ``heat_map_positive``, ``heat_map_negative``, ``proposal_box``, ``class_1``, ``box_1``, ... for each
             cascade stage, and ``mask``.
         """
         assert len(targets) == len(image_NCHW), f"{len(targets)} targets for a batch of {len(image_NCHW)}"
+        share = share or BatchShare(0, len(targets), len(targets))
         image, sizes = self.prepare(image_NCHW, image_sizes)
-        features = self.pyramid_features(image, generator, backbone_dtype)
-        first = self.first_stage(features)
-        losses = self.first_stage.losses(first, [target.boxes_N4 for target in targets])
-        sampled = self.cascade.sample(self.first_stage.proposals(first, training=True), targets, generator)
-        losses |= self.cascade.losses(features, sampled, targets, sizes, generator)
-        return losses | self.mask_head.losses(features, sampled, targets)
+        features = self.pyramid_features(image, generator, backbone_dtype, share)
+        outputs = run_heads(self, features, targets, sizes, generator, share)
+        return weighted_losses(self, outputs, targets, batch_totals(self, outputs, generator, share))
 
     @torch.no_grad()
     def detect(

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from methods.common.segmenters.centernet2.config import NormKind, ResNetConfig
+from methods.common.training.batch_norm import TeamBatchNorm2d
 
 
 def make_norm(kind: NormKind, channels: int) -> nn.Module:
@@ -14,7 +15,7 @@ def make_norm(kind: NormKind, channels: int) -> nn.Module:
     if kind == "frozen":
         frozen: nn.Module = FrozenBatchNorm2d(channels)
         return frozen
-    return nn.BatchNorm2d(channels) if kind == "batch" else nn.GroupNorm(8, channels)
+    return TeamBatchNorm2d(channels) if kind == "batch" else nn.GroupNorm(8, channels)
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
@@ -88,8 +89,8 @@ class ResNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, image_NCHW: Tensor, generator: torch.Generator | None = None) -> list[Tensor]:
-        """Return the output stages, finest first, of a normalised float image batch; ``generator`` is not used."""
+    def forward(self, image_NCHW: Tensor, draw: object = None) -> list[Tensor]:
+        """Return the output stages, finest first, of a normalised float image batch; ``draw`` is not used."""
         x = self.pool(torch.relu(self.bn1(self.conv1(image_NCHW))))
         outputs = []
         for index, name in enumerate(self.stages):

@@ -52,6 +52,12 @@ def sample_boxes(
     return LabelledBoxes(labelled.boxes_N4[kept], labelled.labels_N[kept], labelled.truth_N[kept])
 
 
+def pass_over(num_foreground: int, num_others: int, generator: torch.Generator) -> None:
+    """Take from the generator what :func:`sample_boxes` takes for an image with so many boxes, which another process has."""
+    for count in (num_foreground, num_others):
+        torch.randperm(count, generator=generator, device=generator.device)
+
+
 def _draw(index: Tensor, count: int, generator: torch.Generator) -> Tensor:
     order = torch.randperm(len(index), generator=generator, device=generator.device)[:count]
     return index[order.to(index.device)]

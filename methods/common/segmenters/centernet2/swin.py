@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -9,6 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from methods.common.segmenters.centernet2.config import SwinConfig
+
+DrawImages = Callable[[], Tensor]
+"""Gives a new uniform random number in [0, 1) for each image."""
 
 MASKED = -100.0
 """Added to attention logits between tokens that were not neighbours before the cyclic shift. Source: [D]."""
@@ -92,10 +96,10 @@ class Mlp(nn.Module):
         return y
 
 
-def drop_path(x_BHWC: Tensor, chance: float, generator: torch.Generator | None) -> Tensor:
-    """Zero the residual of whole images with the given chance and scale the others up; draws from ``generator``."""
-    device = x_BHWC.device if generator is None else generator.device
-    keep = torch.rand(len(x_BHWC), 1, 1, 1, device=device, generator=generator) >= chance
+def drop_path(x_BHWC: Tensor, chance: float, draw: DrawImages | None) -> Tensor:
+    """Zero the residual of whole images with the given chance and scale the others up."""
+    drawn_B = torch.rand(len(x_BHWC), device=x_BHWC.device) if draw is None else draw()
+    keep = (drawn_B >= chance)[:, None, None, None]
     return x_BHWC * (keep.to(x_BHWC.device, x_BHWC.dtype) / (1 - chance))
 
 
@@ -122,13 +126,13 @@ class SwinBlock(nn.Module):
             x = torch.roll(x, (self.shift, self.shift), (1, 2))
         return x[:, :height, :width]
 
-    def forward(self, x_BHWC: Tensor, mask_WTT: Tensor, generator: torch.Generator | None) -> Tensor:
+    def forward(self, x_BHWC: Tensor, mask_WTT: Tensor, draw: DrawImages | None) -> Tensor:
         """Keep the shape [B, H, W, C]."""
         chance = self.drop if self.training else 0.0
         y = self._attend(self.norm1(x_BHWC), mask_WTT)
-        x = x_BHWC + (drop_path(y, chance, generator) if chance else y)
+        x = x_BHWC + (drop_path(y, chance, draw) if chance else y)
         z = self.mlp(self.norm2(x))
-        return x + (drop_path(z, chance, generator) if chance else z)
+        return x + (drop_path(z, chance, draw) if chance else z)
 
 
 class PatchMerging(nn.Module):
@@ -161,12 +165,12 @@ class SwinStage(nn.Module):
         last = stage == len(config.depths) - 1
         self.downsample = nn.Identity() if last else PatchMerging(channels)
 
-    def forward(self, x_BHWC: Tensor, generator: torch.Generator | None) -> Tensor:
+    def forward(self, x_BHWC: Tensor, draw: DrawImages | None) -> Tensor:
         """Return the stage's output before merging."""
         height, width = (side + -side % self.window for side in x_BHWC.shape[1:3])
         mask = shifted_window_mask(height, width, self.window, x_BHWC.device)
         for block in self.blocks:
-            x_BHWC = block(x_BHWC, mask, generator)
+            x_BHWC = block(x_BHWC, mask, draw)
         return x_BHWC
 
 
@@ -212,16 +216,16 @@ class Swin(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def forward(self, image_NCHW: Tensor, generator: torch.Generator | None = None) -> list[Tensor]:
+    def forward(self, image_NCHW: Tensor, draw: DrawImages | None = None) -> list[Tensor]:
         """Return the output stages, finest first, of a normalised float image batch.
 
-        ``generator`` decides in training which residuals are dropped.
+        ``draw`` decides in training which residuals are dropped; torch's global generator when it is None.
         """
         x = self.patch_embed(image_NCHW)
         outputs = []
         for index, stage in enumerate(self.layers):
             assert isinstance(stage, SwinStage)
-            x = stage(x, generator)
+            x = stage(x, draw)
             if index in self.output_stages:
                 outputs.append(getattr(self, f"norm{index}")(x).permute(0, 3, 1, 2).contiguous())
             x = stage.downsample(x)
