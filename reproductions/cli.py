@@ -13,6 +13,7 @@ import typer
 from methods.common.errors import InputError
 from reproductions.evaluate.commands import app as evaluate_app
 from reproductions.options import DEFAULT_OUT, JsonOption, OutOption, names_a_plan
+from reproductions.render.commands import app as render_app
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(render_app, name="render")
 
 
 def _console() -> Console:

@@ -87,6 +87,15 @@ def state_to_bytes(state: Any) -> bytes:
     return save_arrays({key: np.asarray(value) for key, value in arrays.items()}, metadata=metadata)
 
 
+def state_from_bytes(data: bytes) -> Any:
+    """Undo :func:`state_to_bytes`, for bytes that have not been on a disk."""
+    from safetensors.torch import load
+
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    arrays: _Arrays = dict(load(data))
+    return _unpack(json.loads(header["__metadata__"]["tree"]), arrays)
+
+
 def load_state(path: Path) -> Any:
     """Read what :func:`save_state` wrote.
 
@@ -128,6 +137,11 @@ class Checkpoints:
         data = state_to_bytes(state)
         write_atomic(self.folder / f"step-{step:09d}-{hashlib.sha256(data).hexdigest()[:16]}.safetensors", data)
         for _, _, path in list(self._newest_first())[self.keep :]:
+            path.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Forget every checkpoint: what they count on is gone."""
+        for _, _, path in list(self._newest_first()):
             path.unlink(missing_ok=True)
 
     def load(self) -> tuple[int, Any] | None:

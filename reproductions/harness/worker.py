@@ -19,10 +19,11 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import NoReturn
 
 from methods.common.errors import InputError, NotFiniteError
 from methods.common.stage import Inputs, Record
-from methods.common.training.team import ALONE, Team
+from methods.common.training.team import ALONE, Team, TeamLostError
 from reproductions.harness import policy
 from reproductions.harness.attempts import Attempt, Attempts, ExplainDeath
 from reproductions.harness.cell import CellSpec, check_record
@@ -39,8 +40,15 @@ _PULSE_S = 1.0
 CHECKPOINT_EVERY_S = float(os.environ.get("SEGREPRO_CHECKPOINT_EVERY_S", "15"))
 OUT_OF_MEMORY_STATUS = 125
 """Exit status of a process of a team that lacks memory, as of a step that SLURM ends for it: the others have to leave too."""
+TEAM_LOST_STATUS = 124
+"""Exit status of a process that has lost another one of its team; lower than what the other may have left with."""
 _TORCH_DEFAULT_SEED = 67280421310721
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
+
+
+def _leave_team(status: int) -> NoReturn:
+    """End this process at once: the others hang in an exchange with it, and notice."""
+    os._exit(status)
 
 
 def _was_killed(attempt: Attempt) -> policy.Outcome:
@@ -59,6 +67,7 @@ class Worker:
         why_stopped: Callable[[], policy.Outcome] = lambda: "stopped",
         team: Team = ALONE,
         logs_cells: bool = False,
+        leave_team: Callable[[int], NoReturn] = _leave_team,
     ) -> None:
         self.store = store
         self.run_id = run_id
@@ -68,6 +77,7 @@ class Worker:
         self._why_stopped = why_stopped
         self._team = team
         self._logs_cells = logs_cells
+        self._leave_team = leave_team
         self._specs: dict[str, CellSpec] = {}
         self._finished: set[str] = set()
         self._attempts: Attempts | None = None
@@ -169,6 +179,9 @@ class Worker:
         except StopRequestedError:
             attempts.end(self._why_stopped())
             _log(f"stopped {spec.label} ({spec.id[:12]}); it goes on from its newest checkpoint")
+        except TeamLostError as error:  # how the other one ended is found out by the next attempt
+            _log(str(error))
+            self._leave_team(TEAM_LOST_STATUS)
         except NotFiniteError as error:
             self._fail(spec, attempts, "not_finite", str(error), "")
         except InputError as error:
@@ -185,7 +198,7 @@ class Worker:
         elif is_out_of_memory(error):
             before = attempts.end("out_of_memory")
             if self._team.size > 1:
-                os._exit(OUT_OF_MEMORY_STATUS)
+                self._leave_team(OUT_OF_MEMORY_STATUS)
             _log(f"OUT OF MEMORY {spec.label} ({spec.id[:12]}): {_one_line(error)}")
             given_up = policy.verdict(before, self.run_id)
             if given_up is not None:
@@ -230,9 +243,15 @@ class Worker:
             self._run_stage(spec, batch_parts)
         except NotFiniteError:
             return  # the first process has met it too and tells
+        except TeamLostError as error:
+            _log(str(error))
+            self._leave_team(TEAM_LOST_STATUS)
+        except InputError as error:
+            self.store.write_failure(spec.id, Failure("input", str(error), "", 0))
+            raise
         except Exception as error:
             if is_out_of_memory(error):
-                os._exit(OUT_OF_MEMORY_STATUS)
+                self._leave_team(OUT_OF_MEMORY_STATUS)
             self.store.write_failure(spec.id, Failure("error", _one_line(error), traceback.format_exc(), 0))
             raise
 

@@ -123,6 +123,24 @@ def shards(inputs: Inputs, config: ShardsConfig, context: Context) -> Record:
     return {"shards": config.shards}
 
 
+def team_walk(inputs: Inputs, config: WalkConfig, context: Context) -> Record:
+    """Add up whole numbers, each process its share of every step, as a training adds up gradients."""
+    found = context.checkpoints.load()
+    step, total = (found[0], found[1]["total"]) if found is not None else (0, 0)
+    team = context.team
+    while step < config.steps:
+        numbers = context.seeds.numpy("training", step).integers(0, 1000, size=6)
+        total += round(team.sum_number(float(numbers[team.rank :: team.size].sum())))
+        step += 1
+        time.sleep(config.step_s)
+        if context.checkpoint_due() and team.is_first:
+            context.checkpoints.save(step, {"total": total})
+        context.progress(step, config.steps)
+    if team.is_first:
+        (context.out / "size.txt").write_text("one result, whatever the size of the team")
+    return {"total": total}
+
+
 class TableConfig(Config):
     pass
 
@@ -168,6 +186,7 @@ DRAW = Stage("toy_draw", 1, DrawConfig, draw, ("data",))
 WALK = Stage("toy_walk", 1, WalkConfig, walk, ("training",), kind="train")
 TRAIN = Stage("toy_train", 1, TrainConfig, train, ("training",), kind="train")
 SHARDS = Stage("toy_shards", 1, ShardsConfig, shards, ("generation",), kind="generate")
+TEAM_WALK = Stage("toy_team_walk", 1, WalkConfig, team_walk, ("training",), kind="train", runs_on_team=True)
 TABLE = Stage("toy_table", 1, TableConfig, table)
 FAIL = Stage("toy_fail", 1, FailConfig, fail)
 

@@ -14,13 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from methods.common.training.team import ALONE, Team
 from reproductions.harness import policy
 from reproductions.harness.attempts import Attempt, job_id
 from reproductions.harness.slurm import queue
-from reproductions.harness.slurm.submissions import exit_note, leave_node_out
+from reproductions.harness.slurm.submissions import exit_file, exit_note, leave_node_out
 from reproductions.harness.store import Store
 from reproductions.harness.threads import limit_threads
 from reproductions.harness.worker import OUT_OF_MEMORY_STATUS, Worker
@@ -57,7 +57,7 @@ class CellJob:
         limit_threads()
         team = _join_team(self.run_id)
         worker = Worker(
-            Store(Path(self.store_root)), self.run_id, self._explain_death, _why_stopped, team, logs_cells=True
+            Store(Path(self.store_root)), self.run_id, self._explain_death, _why_stopped, team, True, self._leave_team
         )
         _on_signals(worker)
         if not team.is_first:
@@ -76,6 +76,14 @@ class CellJob:
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
+
+    def _leave_team(self, status: int) -> NoReturn:
+        """Note why, before SLURM kills the other processes, whose exit status would hide it."""
+        if status == OUT_OF_MEMORY_STATUS:
+            store, restart = Store(Path(self.store_root)), os.environ.get("SLURM_RESTART_COUNT", "0")
+            with suppress(OSError):
+                Path(f"{exit_file(store, self.run_id)}{job_id()}-{restart}").write_text(str(status))
+        os._exit(status)
 
     def _leave(self, worker: Worker, requeue: Any) -> None:
         store = worker.store

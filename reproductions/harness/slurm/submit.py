@@ -37,8 +37,9 @@ SAVE_WITHIN_S = 120
 _MAX_RESTARTS = 200
 """Restarts by the batch script after which even a process that is killed before it can count its attempts is given up."""
 _DAY_MIN = 24 * 60
-_REQUEUE_STATUSES = (125, 134, 135, 136, 137, 138, 139)
-"""Exit statuses of srun that mean: out of memory, or ended by a signal that nobody sends on purpose."""
+_REQUEUE_STATUSES = (124, 125, 134, 135, 136, 137, 138, 139)
+"""Exit statuses of srun that mean: a process of a team was lost, out of memory, or ended by a signal that nobody sends on
+purpose."""
 
 
 @dataclass(frozen=True)
@@ -283,7 +284,8 @@ class _Executor:
             "segrepro_left() {",
             "  status=$?",
             f"  case $status in {'|'.join(map(str, _REQUEUE_STATUSES))}) ;; *) return ;; esac",
-            f'  echo "$status" > {note}"$segrepro_job-$segrepro_restart"',
+            f'  note={note}"$segrepro_job-$segrepro_restart"',
+            '  [ -s "$note" ] || echo "$status" > "$note"',
             f'  if [ "$segrepro_restart" -lt {_MAX_RESTARTS} ]; then scontrol requeue "$segrepro_job"; fi',
             "}",
             "trap segrepro_left EXIT",

@@ -1,0 +1,1 @@
+"""``segrepro evaluate``: every metric on anyone's predictions."""

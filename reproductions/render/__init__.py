@@ -1,0 +1,1 @@
+"""``segrepro render``: draw the data sets of formulas into folders."""
