@@ -5,6 +5,7 @@ Shape suffixes: I pictures, T texts, D joint space, H, W pixels.
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ class ClipScorer:
         self.model = model
         self.tokenizer = tokenizer
         self.processor = processor
+        self._tokenizing = Lock()  # a tokenizer serves one thread at a time, the networks serve many
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, device: torch.device | None = None) -> "ClipScorer":
@@ -61,10 +63,25 @@ class ClipScorer:
         rows = [torch.zeros(0, self.model.config.projection_dim)]
         for start in range(0, len(images), _BATCH):
             batch = [self._as_pil(image) for image in images[start : start + _BATCH]]
-            pixels = self.processor(images=batch, return_tensors="pt")["pixel_values"].to(self._device)
-            pooled = self.model.vision_model(pixel_values=pixels).pooler_output
-            rows.append(normalize(self.model.visual_projection(pooled), dim=-1).cpu())
+            rows.append(self._embed_pixels(self.processor(images=batch, return_tensors="pt")["pixel_values"]))
         return torch.cat(rows)
+
+    @torch.no_grad()
+    def embed_squashed_images(self, images: Sequence[Image.Image]) -> Tensor:
+        """Return unit vectors, float32 (I, D) on the CPU, of whole RGB pictures in a square, whatever their proportions.
+
+        They are rescaled to the model's square by PIL's bilinear filter and normalised as the folder's preprocessing says;
+        nothing is cropped. One batch.
+        """
+        side = self.model.config.vision_config.image_size
+        small = [np.asarray(image.resize((side, side), Image.Resampling.BILINEAR)) for image in images]
+        pixel_I3HW = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).float() / 255
+        mean_3, std_3 = torch.tensor(self.processor.image_mean), torch.tensor(self.processor.image_std)
+        return self._embed_pixels((pixel_I3HW - mean_3[:, None, None]) / std_3[:, None, None])
+
+    def _embed_pixels(self, pixel_I3HW: Tensor) -> Tensor:
+        pooled = self.model.vision_model(pixel_values=pixel_I3HW.to(self._device)).pooler_output
+        return normalize(self.model.visual_projection(pooled), dim=-1).cpu()
 
     @staticmethod
     def _as_pil(image: NDArray[np.uint8] | Image.Image) -> Image.Image:
@@ -79,10 +96,11 @@ class ClipScorer:
         """Return unit vectors, float32 (T, D) on the CPU; texts beyond the model's length are cut."""
         rows = [torch.zeros(0, self.model.config.projection_dim)]
         for start in range(0, len(texts), _BATCH):
-            tokens = self.tokenizer(
-                list(texts[start : start + _BATCH]), padding="max_length", truncation=True, return_tensors="pt"
-            ).to(self._device)
-            pooled = self.model.text_model(input_ids=tokens.input_ids).pooler_output
+            with self._tokenizing:
+                tokens = self.tokenizer(
+                    list(texts[start : start + _BATCH]), padding="max_length", truncation=True, return_tensors="pt"
+                )
+            pooled = self.model.text_model(input_ids=tokens.input_ids.to(self._device)).pooler_output
             rows.append(normalize(self.model.text_projection(pooled), dim=-1).cpu())
         return torch.cat(rows)
 

@@ -48,7 +48,7 @@ def test_a_store_that_cannot_be_written_is_told_before_anything_runs(tmp_path: P
 def test_planning_writes_nothing_and_names_every_cell_once(tmp_path: Path) -> None:
     done = segrepro("plan", "mrca", "--json", "--store", str(tmp_path / "store"))
     assert done.returncode == 0, done.stderr
-    cells = json.loads(done.stdout)
+    cells = json.loads(done.stdout)["cells"]
     assert len({cell["id"] for cell in cells}) == len(cells) > 20
     assert not (tmp_path / "store").exists()
 

@@ -46,13 +46,15 @@ def test_documents_name_commands() -> None:
 @pytest.mark.parametrize(("document", "command"), commands())
 def test_a_documented_command_is_understood(document: str, command: str, tmp_path: Path) -> None:
     for words in underlying(command):
-        if words and words[0] in ("run", "report"):
+        if words[:1] == ["evaluate"]:
+            continue  # test_evaluate_command.py runs these on small inputs
+        if words and words[0] in ("run", "report", "retry", "cancel"):
             options = iter(words[1:])
             kept = ["plan"]
             for word in options:
-                if word in ("--out", "--cluster", "--workers"):
+                if word in ("--out", "--cluster", "--workers", "--max-gpu-hours", "--max-parallel"):
                     next(options)
-                elif word != "--in-process":
+                elif word not in ("--in-process", "--wait", "--force"):
                     kept.append(word)
             words = kept
         words = [*words, "--store", str(tmp_path / "store")] if "--help" not in words else words

@@ -17,16 +17,15 @@ from methods.common.datasets.lvis import read_lvis
 from methods.common.datasets.rle import decode_mask, encode_mask
 from methods.common.errors import InputError
 from methods.common.metrics.detections import DetectionTable, detections_to_results
-from methods.common.metrics.lvis import METRIC_NAMES, LvisScores, best_per_image, evaluate_lvis
-from methods.common.metrics.official_lvis import evaluate_lvis_officially, numpy_names_of_old
+from methods.common.metrics.lvis import METRIC_NAMES, LvisEvaluation, best_per_image, evaluate_lvis
+from methods.common.metrics.official_lvis import OfficialLvisEvaluation, evaluate_lvis_officially, numpy_names_of_old
+from tests.parity.detection_cases import CLASS_IDS, SIDE, Record, detection, instance, mask_of
 
-Record = dict[str, Any]
 
-
-def assert_equal_scores(ours: LvisScores, official: LvisScores) -> None:
-    assert tuple(ours.metrics) == tuple(official.metrics) == METRIC_NAMES
+def assert_equal_scores(ours: LvisEvaluation, official: OfficialLvisEvaluation) -> None:
+    assert tuple(ours.metrics()) == tuple(official.metrics()) == METRIC_NAMES
     assert list(ours.class_ap) == list(official.class_ap)
-    mine, theirs = ours.metrics | ours.class_ap, official.metrics | official.class_ap  # type: ignore[operator]
+    mine, theirs = ours.metrics() | ours.class_ap, official.metrics() | official.class_ap  # type: ignore[operator]
     for name, value in theirs.items():
         if value is None or mine[name] is None:
             assert mine[name] is value, f"{name}: ours {mine[name]}, official {value}"
@@ -35,64 +34,17 @@ def assert_equal_scores(ours: LvisScores, official: LvisScores) -> None:
 
 
 def compare(folder: Path, truth: Record, detections: list[Record]) -> None:
-    path = folder / "truth.json"
+    """Hold our numbers to the package's: from records in memory and from a file, which take different ways."""
+    path, results = folder / "truth.json", folder / "results.json"
     path.write_text(json.dumps(truth))
     without_boxes = [{key: value for key, value in record.items() if key != "bbox"} for record in detections]
     for iou_type, given_detections in (("bbox", detections), ("segm", detections), ("bbox", without_boxes)):
         untouched = deepcopy(given_detections)
-        ours = evaluate_lvis(path, given_detections, iou_type)  # type: ignore[arg-type]
+        official = evaluate_lvis_officially(path, given_detections, iou_type)  # type: ignore[arg-type]
+        assert_equal_scores(evaluate_lvis(path, given_detections, iou_type), official)  # type: ignore[arg-type]
         assert given_detections == untouched
-        assert_equal_scores(ours, evaluate_lvis_officially(path, given_detections, iou_type))  # type: ignore[arg-type]
-
-
-CLASS_IDS = (3, 8, 11)
-SIDE = 40
-corner = st.integers(0, SIDE - 1)
-# Sizes near 32 px and single pixels are drawn often: area ranges and IoU thresholds have their edges there.
-extent = st.one_of(st.just(1), st.sampled_from([2, 8, 10, 20, 31, 32, 33]), st.integers(1, SIDE))
-box = st.tuples(corner, corner, extent, extent).map(
-    lambda v: (v[0], v[1], min(v[2], SIDE - v[0]), min(v[3], SIDE - v[1]))
-)
-few_boxes = st.shared(st.lists(box, min_size=1, max_size=4), key="boxes")
-any_box = st.one_of(few_boxes.flatmap(st.sampled_from), few_boxes.flatmap(st.sampled_from), box)
-
-
-def mask_of(box_xywh: tuple[int, int, int, int], holes_seed: int | None) -> np.ndarray:
-    x, y, width, height = box_xywh
-    mask = np.zeros((SIDE, SIDE), bool)
-    mask[y : y + height, x : x + width] = True
-    if holes_seed is not None:
-        mask &= np.random.default_rng(holes_seed).random((SIDE, SIDE)) < 0.8
-        mask[y, x] = True
-    return mask
-
-
-@st.composite
-def instance(draw: st.DrawFn) -> Record:
-    x, y, width, height = found = draw(any_box)
-    mask = mask_of(found, draw(st.none() | st.integers(0, 3)))
-    outline = [[x, y, x + width, y, x + width, y + height, x, y + height]]
-    area = draw(st.sampled_from([float(mask.sum()), float(width * height), 0.0, 1024.0, 9216.0, 9217.0]))
-    record = {
-        "category_id": draw(st.sampled_from(CLASS_IDS)),
-        "bbox": [x, y, width, height],
-        "segmentation": draw(st.sampled_from([outline, encode_mask(mask)])),
-        "area": area,
-    }
-    return record | draw(st.sampled_from([{}, {}, {}, {"ignore": 1}]))
-
-
-@st.composite
-def detection(draw: st.DrawFn) -> Record:
-    found = draw(any_box)
-    mask = mask_of(found, draw(st.none() | st.integers(0, 3)))
-    nudge = draw(st.sampled_from([0.0, 0.0, 0.5, 2.25]))
-    return {
-        "category_id": draw(st.sampled_from(CLASS_IDS)),
-        "score": draw(st.sampled_from([0.25, 0.5, 0.75, 1.0]) | st.floats(0, 1)),
-        "bbox": [found[0] - nudge, float(found[1]), float(found[2]), max(0.0, found[3] - nudge)],
-        "segmentation": encode_mask(mask if draw(st.integers(0, 9)) else np.zeros_like(mask)),
-    }
+        results.write_text(json.dumps(given_detections))
+        assert_equal_scores(evaluate_lvis(path, results, iou_type), official)  # type: ignore[arg-type]
 
 
 @st.composite
@@ -182,7 +134,7 @@ def test_more_than_300_detections_in_an_image(tmp_path: Path, seed: int) -> None
     )
     assert kept.sum() == 900
     capped = [record for record, keep in zip(detections, kept, strict=True) if keep]
-    assert evaluate_lvis(path, capped, "segm").metrics == evaluate_lvis(path, detections, "segm").metrics
+    assert evaluate_lvis(path, capped, "segm").metrics() == evaluate_lvis(path, detections, "segm").metrics()
 
 
 def test_of_equal_scores_the_earlier_detection_stays() -> None:
@@ -220,7 +172,75 @@ def test_real_files_equal_the_official_package(shared: Path, tmp_path: Path, nam
         ours = evaluate_lvis(source, tmp_path / "results.json", iou_type)  # type: ignore[arg-type]
         official = evaluate_lvis_officially(source, tmp_path / "results.json", iou_type)  # type: ignore[arg-type]
         assert_equal_scores(ours, official)
-        assert 0.1 < ours.metrics["AP"] < 0.9  # type: ignore[operator]
+        assert 0.1 < ours.metrics()["AP"] < 0.9  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+def test_processes_and_parts_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, iou_type: Any) -> None:
+    """A plain file is cut into many parts and never goes through `json` record by record."""
+    truth, detections = crowded_case(1, 60)
+    for record in truth["annotations"]:
+        x, y, width, height = record["bbox"]
+        record["segmentation"] = [[x, y, x + width, y, x + width, y + height, x, y + height]]
+    path, results = tmp_path / "truth.json", tmp_path / "results.json"
+    path.write_text(json.dumps(truth))
+    results.write_text(json.dumps(detections))
+    whole = evaluate_lvis(path, detections, iou_type)
+    monkeypatch.setattr("methods.common.metrics.detections_reading.part_bytes", lambda *_: 2000)
+    monkeypatch.setattr("methods.common.metrics.lvis_truth.part_bytes", lambda *_: 1000)
+    monkeypatch.delattr("methods.common.metrics.detections_reading.DetectionTable")
+    monkeypatch.delattr("methods.common.metrics.lvis_truth.read_lvis")
+    seen: list[tuple[int, int]] = []
+    for num_processes in (1, 2):
+        found = evaluate_lvis(
+            path, results, iou_type, num_processes=num_processes, progress=lambda *told: seen.append(told)
+        )
+        assert found.metrics() == whole.metrics()
+        assert found.per_class() == whole.per_class()
+    assert len(seen) > 20
+    assert seen[-1] == (3, 3)
+
+
+@st.composite
+def resampled_case(draw: st.DrawFn) -> tuple[Record, list[Record], list[int]]:
+    """A case without equal scores, and how often each image is drawn."""
+    truth, detections = draw(evaluation_case())
+    scores = draw(st.permutations(range(len(detections))))
+    detections = [{**record, "score": score / 50} for record, score in zip(detections, scores, strict=True)]
+    return truth, detections, draw(st.lists(st.integers(0, 3), min_size=4, max_size=4))[: len(truth["images"])]
+
+
+def repeated(records: list[Record], key: str, times: dict[int, int]) -> list[Record]:
+    """Copies of the records of each image, as often as it is drawn; copy c of image i has the id 10 i + c."""
+    return [
+        {**record, key: 10 * record[key] + copy, **({"id": 10 * record["id"] + copy} if "id" in record else {})}
+        for record in records
+        for copy in range(times[record[key]])
+    ]
+
+
+@settings(max_examples=30, deadline=None)
+@given(case=resampled_case())
+def test_weights_equal_repeated_images(tmp_path_factory: pytest.TempPathFactory, case: Any) -> None:
+    truth, detections, counts = case
+    path = tmp_path_factory.getbasetemp() / "truth.json"
+    path.write_text(json.dumps(truth))
+    image_ids = sorted(image["id"] for image in truth["images"])
+    times = dict(zip(image_ids, counts, strict=True))
+    ours = evaluate_lvis(path, detections, "bbox")
+    assert ours.image_ids == image_ids
+    assert ours.metrics(np.ones(len(image_ids))) == ours.metrics()
+    again = {
+        "images": repeated(truth["images"], "id", times),
+        "annotations": repeated(truth["annotations"], "image_id", times),
+        "categories": truth["categories"],
+    }
+    path.write_text(json.dumps(again))
+    if again["images"]:
+        official = evaluate_lvis_officially(path, repeated(detections, "image_id", times), "bbox").metrics()
+        assert ours.metrics(np.array(counts, np.float64)) == pytest.approx(official, abs=1e-9)
+    else:
+        assert set(ours.metrics(np.zeros(len(counts))).values()) == {None}
 
 
 def test_hand_computed_scores(tmp_path: Path) -> None:
@@ -249,11 +269,11 @@ def test_hand_computed_scores(tmp_path: Path) -> None:
     detections = [found, {**found, "category_id": 11}]
     scores = evaluate_lvis(path, detections, "bbox")
     assert scores.class_ap == {3: pytest.approx(51 / 101), 8: 0.0, 11: None}
-    assert scores.metrics["AP"] == scores.metrics["AP50"] == pytest.approx(51 / 202)
-    assert scores.metrics["APr"] == scores.metrics["APs"] == pytest.approx(51 / 101)
-    assert scores.metrics["APc"] == scores.metrics["APm"] == 0.0
-    assert scores.metrics["APf"] is scores.metrics["APl"] is None
-    assert scores.metrics["AR@300"] == pytest.approx(0.25)
+    assert scores.metrics()["AP"] == scores.metrics()["AP50"] == pytest.approx(51 / 202)
+    assert scores.metrics()["APr"] == scores.metrics()["APs"] == pytest.approx(51 / 101)
+    assert scores.metrics()["APc"] == scores.metrics()["APm"] == 0.0
+    assert scores.metrics()["APf"] is scores.metrics()["APl"] is None
+    assert scores.metrics()["AR@300"] == pytest.approx(0.25)
     # Where the class is unknown (image 3) or not exhaustive (4) a false detection costs nothing, where it is absent (2) it does.
     for image_id, precision in ((3, 1), (4, 1), (2, 1 / 2)):
         detections.append({**found, "image_id": image_id, "score": 0.95})
@@ -263,7 +283,7 @@ def test_hand_computed_scores(tmp_path: Path) -> None:
 def test_without_detections_defined_metrics_are_zero(tmp_path: Path) -> None:
     truth, _ = crowded_case(0, 1)
     compare(tmp_path, truth, [])
-    assert evaluate_lvis(tmp_path / "truth.json", [], "segm").metrics["AP"] == 0.0
+    assert evaluate_lvis(tmp_path / "truth.json", [], "segm").metrics()["AP"] == 0.0
 
 
 def change(index: int, **fields: Any) -> Callable[[list[Record]], None]:

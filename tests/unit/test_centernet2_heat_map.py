@@ -74,14 +74,15 @@ def test_centre_on_the_border_stays_in_the_grid() -> None:
 def test_focal_losses_by_hand() -> None:
     logits = torch.tensor([[0.0, 1.0, 3.0]])  # sigmoid .5, .731, .953: the last is above .85 and skipped
     heat = torch.tensor([[1.0, 0.5, 0.0]])
-    positive, negative = heat_map_losses(logits, heat, torch.tensor([0, 0]), CONFIG)
+    positive, negative = heat_map_losses(logits, heat, torch.tensor([0, 0]), 2, CONFIG)
     assert positive.item() == pytest.approx(0.5 * 0.25 * 2 * 0.25 * math.log(2) / 2)
     p = 1 / (1 + math.exp(-1))
     assert negative.item() == pytest.approx(0.5 * 0.75 * 0.5**4 * p**2 * -math.log(1 - p) / 2, rel=1e-5)
 
 
 def test_losses_without_objects_are_finite() -> None:
-    positive, negative = heat_map_losses(torch.zeros(2, 5), torch.zeros(2, 5), torch.zeros(0, dtype=torch.long), CONFIG)
+    none = torch.zeros(0, dtype=torch.long)
+    positive, negative = heat_map_losses(torch.zeros(2, 5), torch.zeros(2, 5), none, 0, CONFIG)
     assert positive.item() == 0
     assert negative.item() == pytest.approx(0.5 * 0.75 * 10 * 0.25 * math.log(2))
-    assert distance_loss(torch.zeros(0, 4), torch.zeros(0, 4), CONFIG).item() == 0
+    assert distance_loss(torch.zeros(0, 4), torch.zeros(0, 4), 0, CONFIG).item() == 0

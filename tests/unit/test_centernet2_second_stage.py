@@ -47,29 +47,29 @@ def test_sampling_respects_both_limits() -> None:
 
 def test_federated_subset_holds_what_occurs_and_is_filled_up() -> None:
     weights = torch.tensor([1.0, 0, 1, 1, 1, 1])
-    subset = federated_subset(torch.tensor([1, 1, 6]), weights, 4, seeded())
+    subset = federated_subset(torch.tensor([0, 2, 0, 0, 0, 0, 1]), weights, 4, seeded())
     assert subset[1]  # occurs, although its weight is 0
     assert subset.sum() == 3  # the background is the fourth label
-    everything = federated_subset(torch.tensor([6]), weights, 50, seeded())
+    everything = federated_subset(torch.tensor([0, 0, 0, 0, 0, 0, 1]), weights, 50, seeded())
     assert everything.tolist() == [True, False, True, True, True, True]
 
 
 def test_federated_subset_draws_by_weight() -> None:
     weights = torch.tensor([1.0, 3.0, 0.0])
     generator = seeded()
-    draws = sum(bool(federated_subset(torch.tensor([3]), weights, 2, generator)[1]) for _ in range(2000))
+    draws = sum(bool(federated_subset(torch.tensor([0, 0, 0, 1]), weights, 2, generator)[1]) for _ in range(2000))
     assert draws / 2000 == pytest.approx(0.75, abs=0.04)
 
 
 def test_federated_loss_by_hand() -> None:
     logits = torch.zeros(2, 4, requires_grad=True)
-    loss = federated_loss(logits, torch.tensor([1, 3]), torch.tensor([True, True, False]))
+    loss = federated_loss(logits, torch.tensor([1, 3]), torch.tensor([True, True, False]), 2)
     assert loss.item() == pytest.approx(4 * math.log(2) / 2)  # 2 boxes x 2 columns, over 2 boxes
     loss.backward()
     assert logits.grad is not None
     assert logits.grad[:, 2:].abs().sum() == 0  # neither the class outside the subset nor the background
     assert logits.grad[0].tolist() == pytest.approx([0.25, -0.25, 0, 0])
-    assert federated_loss(torch.zeros(0, 4), torch.zeros(0, dtype=torch.long), torch.ones(3)).item() == 0
+    assert federated_loss(torch.zeros(0, 4), torch.zeros(0, dtype=torch.long), torch.ones(3), 0).item() == 0
 
 
 def test_mask_targets_crop_the_right_mask() -> None:

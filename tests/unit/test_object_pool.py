@@ -1,7 +1,10 @@
 """The object pool on disk: round trip, random access, several processes, damage, own cut-outs."""
 
 import multiprocessing
+import os
 import pickle
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,12 +12,15 @@ import pytest
 from PIL import Image
 
 from methods.common.errors import InputError
+from methods.common.objects import shard_reading, shards
 from methods.common.objects.pool import (
     ObjectPool,
     PooledObject,
+    StoredObject,
     read_folder_of_cutouts,
     write_pool_shard,
 )
+from methods.common.objects.shards import is_whole_shard, shard_path, write_missing_shards, write_pool
 
 
 def make_object(number, category_id=1, round_index=1):
@@ -90,12 +96,16 @@ def test_other_processes_read_a_pool_that_was_opened_here(pool_folder, method):
     assert pickle.loads(pickle.dumps(pool))[7].prompt == "photo of thing 7"
 
 
-def test_more_shards_than_may_stay_open(tmp_path):
-    for number in range(70):
-        write_pool_shard(tmp_path / f"pool-{number:05d}.parquet", [make_object(number)])
+def test_more_shards_than_may_stay_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(shard_reading, "_MAX_OPEN_FILES", 3)
+    for number in range(8):
+        write_pool_shard(shard_path(tmp_path, number), [make_object(number)])
+    rewrite_as_before(shard_path(tmp_path, 6))
     pool = ObjectPool.open(tmp_path)
-    assert [pool[index].image_seed - 2**62 for index in (0, 69, 35, 0)] == [0, 69, 35, 0]
-    assert len(pool._shards._open) <= 64
+    before = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    order = [0, 7, 3, 6, 0, *range(8), 6, 1]
+    assert [pool[index].image_seed - 2**62 for index in order] == order
+    assert sum(1 for _ in Path("/proc/self/fd").iterdir()) <= before + 4
 
 
 def test_equal_objects_give_equal_bytes_and_plain_parquet(tmp_path):
@@ -135,6 +145,117 @@ def test_empty_missing_and_foreign_pools_are_the_users_mistake(tmp_path):
     pq.write_table(table, tmp_path / "foreign.parquet")
     with pytest.raises(InputError, match="column 'prompt' is missing"):
         ObjectPool.open(tmp_path / "foreign.parquet")
+
+
+# ---- layouts
+
+
+def rewrite_as_before(path):
+    """The layout of earlier versions: no lengths, groups of four."""
+    table = pq.read_table(path).drop_columns(["png_bytes", "prompt_bytes"])
+    pq.write_table(table, path, row_group_size=4, compression="none", use_dictionary=False, write_statistics=False)
+
+
+LAYOUTS = {
+    "earlier": rewrite_as_before,
+    "compressed": lambda path: pq.write_table(pq.read_table(path), path, row_group_size=9),
+    "dictionary": lambda path: pq.write_table(pq.read_table(path), path, compression="none"),
+    "many_pages": lambda path: pq.write_table(
+        pq.read_table(path), path, compression="none", use_dictionary=False, data_page_size=64, write_batch_size=2
+    ),
+    "other_order": lambda path: pq.write_table(
+        pq.read_table(path).select(sorted(pq.read_schema(path).names)), path, compression="zstd", row_group_size=7
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_shards_of_another_layout_read_alike(pool_folder, layout):
+    folder, objects = pool_folder
+    LAYOUTS[layout](shard_path(folder, 0))
+    pool = ObjectPool.open(folder)
+    for index in (39, 0, 40, 17, 4, 69):
+        assert same(pool[index], objects[index])
+
+
+def read_through_arrow(*arguments):
+    raise AssertionError("our own layout is read at known places")
+
+
+@pytest.mark.parametrize("bytes_per_group", [1, 1000, 10**9])
+def test_values_are_found_whatever_the_groups(tmp_path, monkeypatch, bytes_per_group):
+    monkeypatch.setattr(shards, "_BYTES_PER_GROUP", bytes_per_group)
+    monkeypatch.setattr(shard_reading.ShardFiles, "_read_through_arrow", read_through_arrow)
+    objects = [replace(make_object(number), prompt="ä" * (number % 5)) for number in range(30)]
+    write_pool_shard(tmp_path / "pool.parquet", objects)
+    assert (pq.read_metadata(tmp_path / "pool.parquet").num_row_groups == 1) == (bytes_per_group == 10**9)
+    assert all(same(one, other) for one, other in zip(ObjectPool.open(tmp_path), objects, strict=True))
+
+
+def test_a_shard_larger_than_a_group(tmp_path, monkeypatch):
+    monkeypatch.setattr(shard_reading.ShardFiles, "_read_through_arrow", read_through_arrow)
+    stored = [
+        StoredObject(bytes([number % 251]) * (number % 7), 1, 1, str(number), number, 0.5) for number in range(2500)
+    ]
+    write_pool_shard(tmp_path / "pool.parquet", stored)
+    assert list(ObjectPool.open(tmp_path).read_all()) == stored
+
+
+# ---- resuming
+
+
+def test_a_writer_goes_on_with_the_first_shard_that_is_missing_or_torn(tmp_path):
+    made = []
+
+    def make(number):
+        made.append(number)
+        if number == 3 and made.count(3) == 1:
+            raise KeyboardInterrupt
+        return [make_object(10 * number + index) for index in range(10)]
+
+    with pytest.raises(KeyboardInterrupt):
+        write_missing_shards(tmp_path, range(6), make)
+    assert made == [0, 1, 2, 3]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"pool-0000{number}.parquet" for number in range(3)]
+    whole = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    shard_path(tmp_path, 1).write_bytes(whole[shard_path(tmp_path, 1)][:-9])
+    assert write_missing_shards(tmp_path, range(6), make) == 4
+    assert made[4:] == [1, 3, 4, 5]
+    assert write_missing_shards(tmp_path, range(6), make) == 0
+    assert all(path.read_bytes() == data for path, data in whole.items())
+    assert [item.image_seed - 2**62 for item in ObjectPool.open(tmp_path).read_all()] == list(range(60))
+
+
+def test_any_flipped_bit_of_a_value_is_noticed(tmp_path):
+    path = tmp_path / "pool.parquet"
+    write_pool_shard(path, [make_object(number) for number in range(12)])
+    data = path.read_bytes()
+    assert is_whole_shard(path, 12)
+    assert not is_whole_shard(path, 11)
+    entry = ObjectPool.open(path)._index_N[5]
+    for place in (entry["png_start"] + 3, entry["prompt_start"], entry["png_start"] - 4):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 16]) + data[place + 1 :])
+        assert not is_whole_shard(path)
+    assert not is_whole_shard(tmp_path / "absent.parquet")
+
+
+def test_a_shard_cut_short_under_a_reader_is_the_users_mistake(pool_folder):
+    folder, _ = pool_folder
+    pool = ObjectPool.open(folder)
+    os.truncate(shard_path(folder, 2), 100)
+    with pytest.raises(InputError, match=r"pool-00002\.parquet is damaged"):
+        pool[69]
+
+
+def test_a_stream_becomes_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "OBJECTS_PER_SHARD", 4)
+    for count, names in [(0, 1), (1, 1), (4, 1), (5, 2), (8, 2), (9, 3)]:
+        stored = [make_object(number).encode() for number in range(count)]
+        write_pool(tmp_path / str(count), iter(stored))
+        assert sorted(path.name for path in (tmp_path / str(count)).iterdir()) == [
+            f"pool-0000{number}.parquet" for number in range(names)
+        ]
+        assert list(ObjectPool.open(tmp_path / str(count), allow_empty=True).read_all()) == stored
 
 
 # ---- own cut-outs

@@ -31,6 +31,8 @@ __all__ = [
     "Polygons",
     "annotation_from_mask",
     "frequency_group",
+    "read_categories",
+    "read_images",
     "read_lvis",
     "write_lvis",
 ]
@@ -59,8 +61,8 @@ def read_lvis(
     """
     store = checks.PolygonStore()
     raw = _parse(annotation_file, store)
-    categories = _categories(checks.RecordTable(annotation_file, "category", raw["categories"]))
-    images = _images(checks.RecordTable(annotation_file, "image", raw["images"]), categories)
+    categories = read_categories(checks.RecordTable(annotation_file, "category", raw["categories"]))
+    images = read_images(checks.RecordTable(annotation_file, "image", raw["images"]), categories)
     annotations = _annotations(
         checks.RecordTable(annotation_file, "annotation", raw["annotations"]), store, images, categories
     )
@@ -93,7 +95,8 @@ def _parse(file: Path, store: checks.PolygonStore) -> dict[str, Any]:
     return content
 
 
-def _categories(table: checks.RecordTable) -> list[LvisCategory]:
+def read_categories(table: checks.RecordTable) -> list[LvisCategory]:
+    """Check and return the classes."""
     if not table.records:
         raise InputError(f"{table.file}: `categories` is empty; list at least one class")
     table.unique_ids()
@@ -131,7 +134,8 @@ def _category(table: checks.RecordTable, index: int) -> LvisCategory:
     )
 
 
-def _images(table: checks.RecordTable, categories: list[LvisCategory]) -> list[LvisImage]:
+def read_images(table: checks.RecordTable, categories: list[LvisCategory]) -> list[LvisImage]:
+    """Check and return the images."""
     if not table.records:
         raise InputError(f"{table.file}: `images` is empty; list at least one image")
     class_ids = np.array([category.id for category in categories], np.int64)

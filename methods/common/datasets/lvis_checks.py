@@ -127,6 +127,21 @@ class RecordTable:
         return [tuple(values) for values in lists]
 
 
+class UnnamedFaultError(Exception):
+    """Some record is faulty; whoever reads the records one by one can say which."""
+
+
+class ColumnTable(RecordTable):
+    """Stands in for records that were read as columns: faults are noticed, but cannot be named."""
+
+    def __init__(self, num_records: int) -> None:
+        self.records = [{}] * num_records
+
+    def blame(self, index: int, field: str, fault: str, remedy: str) -> NoReturn:
+        """Give up; nothing is known of the record."""
+        raise UnnamedFaultError(f"{field} {fault}")
+
+
 _UNKNOWN_CATEGORY = "which the file's `categories` do not have; correct the id or add the category"
 
 
@@ -150,21 +165,30 @@ def references(table: RecordTable, field: str, known_ids: NDArray[np.int64]) -> 
 
 def boxes(table: RecordTable, width_N: NDArray[np.int64], height_N: NDArray[np.int64]) -> NDArray[np.float64]:
     """Read and check the boxes (x, y, width, height); return float64 [N, 4]. Sizes are those of each one's image."""
-    remedy = "write [x, y, width, height] in pixels of the image"
     values = table.values("bbox", (list,), "a box [x, y, width, height]")
     flat = _flat_numbers(values)
     if flat is None or set(map(len, values)) - {4}:
         index = next(i for i, box in enumerate(values) if len(box) != 4 or _flat_numbers([box]) is None)
-        table.blame(index, "bbox", f"is {values[index]!r:.60}", remedy)
+        table.blame(index, "bbox", f"is {values[index]!r:.60}", _BOX_REMEDY)
     box_N4 = np.frombuffer(flat, np.float64).reshape(-1, 4) if flat else np.zeros((0, 4))
+    check_boxes(table, box_N4, width_N, height_N)
+    return box_N4
+
+
+def check_boxes(
+    table: RecordTable, box_N4: NDArray[np.float64], width_N: NDArray[np.int64], height_N: NDArray[np.int64]
+) -> None:
+    """Check that boxes have finite numbers and sizes of at least 0, and lie in their images."""
     endless_N = np.logical_or.reduce(~np.isfinite(box_N4), axis=1)
     negative_N = np.logical_or.reduce(box_N4[:, 2:] < 0, axis=1)
-    table.blame_first(endless_N, "bbox", "holds a number that is not finite", remedy)
-    table.blame_first(negative_N, "bbox", "has a negative size", remedy)
+    table.blame_first(endless_N, "bbox", "holds a number that is not finite", _BOX_REMEDY)
+    table.blame_first(negative_N, "bbox", "has a negative size", _BOX_REMEDY)
     low_N2, high_N2 = box_N4[:, :2], box_N4[:, :2] + box_N4[:, 2:]
     outside = _beyond(low_N2, high_N2, np.stack([width_N, height_N], 1))
-    table.blame_first(outside, "bbox", "lies outside its image", remedy)
-    return box_N4
+    table.blame_first(outside, "bbox", "lies outside its image", _BOX_REMEDY)
+
+
+_BOX_REMEDY = "write [x, y, width, height] in pixels of the image"
 
 
 def _flat_numbers(lists: Sequence[Iterable[Any]]) -> "array[float] | None":
@@ -183,9 +207,14 @@ def _beyond(low_N2: NDArray[np.float64], high_N2: NDArray[np.float64], side_N2: 
 def areas(table: RecordTable) -> NDArray[np.float64]:
     """Read and check the areas, square pixels."""
     area_N = table.numbers("area")
+    check_areas(table, area_N)
+    return area_N
+
+
+def check_areas(table: RecordTable, area_N: NDArray[np.float64]) -> None:
+    """Check that areas are finite and at least 0."""
     remedy = "write the mask's area in square pixels"
     table.blame_first(~(np.isfinite(area_N) & (area_N >= 0)), "area", "is negative or not finite", remedy)
-    return area_N
 
 
 def segmentations(
@@ -199,7 +228,8 @@ def segmentations(
             table.blame(index, "segmentation", "is not a list of lists of numbers", remedy)
     outlined = np.array([isinstance(value, tuple) for value in values], bool)
     rows = np.flatnonzero(outlined)
-    _check_outlines(table, rows, [values[row][1] for row in rows], store, width_N, height_N)
+    num_outlines = np.array([values[row][1] for row in rows], np.int64)
+    check_outlines(table, rows, num_outlines, store.numbers, store.ends, width_N, height_N)
     for row in np.flatnonzero(~outlined):
         values[row] = _check_rle(table, int(row), values[row], int(height_N[row]), int(width_N[row]))
     _check_rle_areas(table, np.flatnonzero(~outlined), values)
@@ -210,30 +240,42 @@ def segmentations(
     return values
 
 
-def _check_outlines(
+def check_outlines(
     table: RecordTable,
     rows: NDArray[np.int64],
-    num_outlines: list[int],
-    store: PolygonStore,
+    count_M: NDArray[np.int64],
+    numbers: NDArray[np.float64],
+    ends: NDArray[np.int64],
     width_N: NDArray[np.int64],
     height_N: NDArray[np.int64],
 ) -> None:
+    """Check the outlines of some records.
+
+    Args:
+        table: all N records.
+        rows: the M records that have outlines, in file order.
+        count_M: how many each has.
+        numbers: the coordinates of all outlines, one outline after the other.
+        ends: offsets into ``numbers``, one more than there are outlines.
+        width_N: widths of the images of all records, pixels.
+        height_N: heights.
+    """
+
     def blame_first(faulty_P: NDArray[np.bool_], fault: str, remedy: str) -> None:
         if faulty_P.any():
             table.blame(int(owner_P[np.argmax(faulty_P)]), "segmentation", fault, remedy)
 
-    count_M = np.array(num_outlines, np.int64)
     if (count_M == 0).any():
         table.blame(int(rows[np.argmax(count_M == 0)]), "segmentation", "is empty", _DROP_OR_DRAW)
-    owner_P, length_P = np.repeat(rows, count_M), np.diff(store.ends)
+    owner_P, length_P = np.repeat(rows, count_M), np.diff(ends)
     assert len(owner_P) == len(length_P), "outlines outside the annotations"
     blame_first(length_P % 2 == 1, "has a polygon with an odd number of coordinates", _PAIRS)
     blame_first(length_P < 6, "has a polygon with fewer than 6 numbers", _PAIRS)
-    finite_P = np.logical_and.reduceat(np.isfinite(store.numbers), store.ends[:-1]) if len(length_P) else owner_P > 0
+    finite_P = np.logical_and.reduceat(np.isfinite(numbers), ends[:-1]) if len(length_P) else owner_P > 0
     blame_first(~finite_P, "holds a coordinate that is not finite", _PAIRS)
     if not len(length_P):
         return
-    point_Q2, start_P = store.numbers.reshape(-1, 2), store.ends[:-1] // 2
+    point_Q2, start_P = numbers.reshape(-1, 2), ends[:-1] // 2
     side_P2 = np.stack([width_N[owner_P], height_N[owner_P]], 1)
     low_P2, high_P2 = np.minimum.reduceat(point_Q2, start_P), np.maximum.reduceat(point_Q2, start_P)
     blame_first(_beyond(low_P2, high_P2, side_P2), "lies outside its image", "keep its points inside the image")

@@ -1,10 +1,11 @@
 """Run-length masks in COCO's format: column-major runs, compressed to text, checked before any C code sees them.
 
-Shape legend: H, W image; N masks; K numbers of a polygon (x0, y0, x1, y1, ...).
+Shape legend: H, W image; N masks; C characters; R runs; F foreground runs; K numbers of a polygon (x0, y0, x1, y1, ...); N1 = N + 1.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypedDict
 
 import numpy as np
@@ -55,68 +56,151 @@ class RleSums:
     area: NDArray[np.int64]
     """[N], sum over foreground runs, pixels."""
     sound: NDArray[np.bool_]
-    """[N], False where the text is not COCO's code or a run is negative."""
+    """[N], False where the text is not COCO's code or a run is negative; then the sums mean nothing."""
 
 
-def sum_runs(counts: Sequence[str | bytes], block: int = 20_000) -> RleSums:
-    """Add up the runs of many masks, vectorised over ``block`` masks at a time to bound memory."""
-    blocks = [_sum_block(counts[start : start + block]) for start in range(0, len(counts), block)]
-    blocks = blocks or [_sum_block([])]
+@dataclass(frozen=True)
+class RunTable:
+    """The run lengths of N masks, one mask after the other: background first, column by column."""
+
+    run_R: NDArray[np.int64]
+    offset_N1: NDArray[np.int64]
+    """First run of each mask, and the end."""
+    sound_N: NDArray[np.bool_]
+    """False where the text was not COCO's code or a run is negative or absurd."""
+
+    @cached_property
+    def run_ends(self) -> NDArray[np.int64]:
+        """Pixels before each run, counted through all masks, and the sum; [R + 1]."""
+        return _offsets(self.run_R)
+
+    @property
+    def covered(self) -> NDArray[np.int64]:
+        """Sum over the runs of each mask, [N]."""
+        return np.diff(self.run_ends[self.offset_N1])
+
+    def foreground(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the places of all foreground runs, and the first of each mask with the end, [N + 1]."""
+        num_fore_N = np.diff(self.offset_N1) // 2
+        offset_N1 = _offsets(num_fore_N)
+        first_N = self.offset_N1[:-1] + 1 - 2 * offset_N1[:-1]
+        return 2 * np.arange(offset_N1[-1]) + np.repeat(first_N, num_fore_N), offset_N1
+
+    def sums(self) -> RleSums:
+        """Add up runs and foreground runs of every mask."""
+        place_F, offset_N1 = self.foreground()
+        area_N = np.diff(_offsets(self.run_R[place_F])[offset_N1])
+        return RleSums(self.covered, area_N, self.sound_N)
+
+
+def _offsets(count_N: NDArray[np.int64]) -> NDArray[np.int64]:
+    offset_N1 = np.zeros(len(count_N) + 1, np.int64)
+    np.cumsum(count_N, out=offset_N1[1:])
+    return offset_N1
+
+
+def sum_runs(counts: Sequence[str | bytes], block: int = 2_000) -> RleSums:
+    """Add up the runs of many masks, vectorised over ``block`` masks at a time, which keeps the work in the cache."""
+    parts = [decode_runs(*join_texts(counts[start : start + block])).sums() for start in range(0, len(counts), block)]
+    parts = parts or [decode_runs(*join_texts([])).sums()]
     return RleSums(
-        np.concatenate([part.covered for part in blocks]),
-        np.concatenate([part.area for part in blocks]),
-        np.concatenate([part.sound for part in blocks]),
+        np.concatenate([part.covered for part in parts]),
+        np.concatenate([part.area for part in parts]),
+        np.concatenate([part.sound for part in parts]),
     )
 
 
-def _sum_block(counts: Sequence[str | bytes]) -> RleSums:
+def join_texts(counts: Sequence[str | bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Lay the texts of N masks end to end: bytes [C] and where each begins, with the end, [N + 1]."""
     encoded = [text.encode("utf-8", "replace") if isinstance(text, str) else text for text in counts]
-    num_chars_N = np.fromiter(map(len, encoded), np.int64, len(encoded))
-    code = np.frombuffer(b"".join(encoded), np.uint8).astype(np.int64) - 48
-    owner = np.repeat(np.arange(len(encoded)), num_chars_N)
-    sound_N = num_chars_N > 0
-    last_char_N = np.cumsum(num_chars_N)[sound_N] - 1
-    sound_N[owner[(code < 0) | (code > 63)]] = False
-    sound_N[owner[last_char_N[(code[last_char_N] & 32) != 0]]] = False
-    # Broken texts leave the pass, so that no number runs over from one mask into the next.
-    kept = sound_N[owner]
-    value, owner = _numbers(code[kept], owner[kept])
-    run, position = _undo_differences(value, owner)
-    sound_N[owner[(run < 0) | (run > 2**31)]] = False
-    run = np.clip(run, 0, 2**31)
-    foreground = position % 2 == 1
-    area_N = np.bincount(owner[foreground], run[foreground], len(encoded)).astype(np.int64)
-    return RleSums(np.bincount(owner, run, len(encoded)).astype(np.int64), area_N, sound_N)
+    lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+    return np.frombuffer(b"".join(encoded), np.uint8), _offsets(lengths)
 
 
-def _numbers(code: NDArray[np.int64], owner: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Join characters to signed numbers: five bits each, lowest first, bit 32 says that more follow."""
-    if not len(code):
-        return code, owner
-    ends = np.flatnonzero((code & 32) == 0)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    digits = ends - starts + 1
-    place = np.arange(len(code)) - np.repeat(starts, digits)
-    value = np.add.reduceat((code & 31) << (5 * np.minimum(place, 11)), starts)
-    value = np.where(code[ends] & 16, value - (np.int64(1) << (5 * np.minimum(digits, 12))), value)
-    return value, owner[ends]
+def reorder_texts(
+    text_C: NDArray[np.uint8], offset_N1: NDArray[np.int64], order_M: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Lay chosen ones of texts that lie end to end, in another order; ``order_M`` are their places."""
+    text, starts, stops = text_C.tobytes(), offset_N1[order_M].tolist(), offset_N1[order_M + 1].tolist()
+    joined = b"".join([text[start:stop] for start, stop in zip(starts, stops, strict=True)])
+    return np.frombuffer(joined, np.uint8), _offsets(np.diff(offset_N1)[order_M])
 
 
-def _undo_differences(
-    value: NDArray[np.int64], owner: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return run lengths and their position in the mask; from the fourth run on the text stores value[i] - value[i-2]."""
-    everywhere = np.arange(len(owner))
-    first = np.concatenate([[True], owner[1:] != owner[:-1]])[: len(owner)]
-    position = everywhere - np.maximum.accumulate(np.where(first, everywhere, 0))
-    run = value.copy()
-    for start in (1, 2):
-        chain = np.flatnonzero((position >= start) & ((position - start) % 2 == 0))
-        total = np.cumsum(value[chain])
-        head = np.where(position[chain] == start, np.arange(len(chain)), 0)
-        before = total - value[chain]
-        run[chain] = total - before[np.maximum.accumulate(head)]
-    return run, position
+def decode_runs(text_C: NDArray[np.uint8], offset_N1: NDArray[np.int64]) -> RunTable:
+    """Read the compressed texts of N masks, laid end to end. Any bytes may come; broken masks are marked.
+
+    Source: pycocotools' `rleFrString`: numbers of five bits a character, lowest first, and from the fourth run on the
+    difference to the run two places earlier.
+    """
+    code_C = text_C - np.uint8(48)
+    offset_N1 = offset_N1 - offset_N1[0]
+    sound_N = _spells_numbers(code_C, offset_N1)
+    if not sound_N.all():
+        # Broken texts leave the pass, so that no number runs over from one mask into the next.
+        length_N = np.diff(offset_N1)
+        code_C = code_C[np.repeat(sound_N, length_N)]
+        offset_N1 = _offsets(np.where(sound_N, length_N, 0))
+    ends_R = np.flatnonzero(code_C < 32)
+    first_N1 = np.searchsorted(ends_R, offset_N1)
+    value_R, overlong_R = _numbers(code_C, ends_R)
+    run_R = _undo_differences(value_R, first_N1)
+    faulty_R = np.flatnonzero(overlong_R | (run_R < 0) | (run_R > _LONGEST_RUN))
+    sound_N[np.searchsorted(first_N1, faulty_R, "right") - 1] = False
+    return RunTable(run_R, first_N1, sound_N)
+
+
+_LONGEST_RUN = 2**31
+_MOST_DIGITS = 7
+
+
+def _spells_numbers(code_C: NDArray[np.uint8], offset_N1: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mark texts that use only COCO's 64 characters and end where a number ends."""
+    sound_N = np.diff(offset_N1) > 0
+    sound_N[sound_N] = code_C[offset_N1[1:][sound_N] - 1] < 32
+    foreign_C = np.flatnonzero(code_C > 63)
+    sound_N[np.searchsorted(offset_N1, foreign_C, "right") - 1] = False
+    return sound_N
+
+
+def _numbers(code_C: NDArray[np.uint8], ends_R: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Join characters to signed numbers: five bits each, lowest first, bit 32 says that more follow.
+
+    Returns:
+        The numbers, and which have more digits than any run can need.
+    """
+    num_digits_R = np.diff(ends_R, prepend=-1)
+    value_R = ((code_C[ends_R] & 31) ^ 16).astype(np.int64) - 16  # the last digit carries the sign
+    longer = np.flatnonzero(num_digits_R > 1)
+    for back in range(1, _MOST_DIGITS):
+        if not len(longer):
+            break
+        value_R[longer] = 32 * value_R[longer] + (code_C[ends_R[longer] - back] & 31)
+        longer = longer[num_digits_R[longer] > back + 1]
+    return value_R, num_digits_R > _MOST_DIGITS
+
+
+def _undo_differences(value_R: NDArray[np.int64], first_N1: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Turn differences into run lengths.
+
+    Within a mask, runs 1, 3, 5, ... are running sums, so are runs 2, 4, 6, ...; run 0 stands alone. Sums run here through
+    all masks at once, over even and over odd places, and what came before each mask is taken off again.
+    """
+    num_runs = len(value_R)
+    padded = np.zeros(num_runs + 4, np.int64)  # two places in front for the first mask, two behind for the last
+    padded[2 : 2 + num_runs] = value_R
+    sums = np.empty_like(padded)
+    for parity in (0, 1):
+        np.cumsum(padded[parity::2], out=sums[parity::2])
+    first_N = first_N1[:-1]
+    before_odd_N, before_even_N = sums[first_N + 1], sums[first_N + 2]
+    run_R = sums[2 : 2 + num_runs]
+    starts_odd_N = first_N % 2 == 1
+    for parity in (0, 1):
+        before_N = np.where(starts_odd_N == (parity == 0), before_odd_N, before_even_N)
+        run_R[parity::2] -= np.repeat(before_N, np.diff((first_N1 + 1 - parity) // 2))
+    filled_N = first_N[np.diff(first_N1) > 0]
+    run_R[filled_N] = value_R[filled_N]
+    return run_R
 
 
 def has_size(rle: Mapping[str, Any], height: int, width: int) -> bool:

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pycocotools import mask as coco_mask
 
-from methods.common.datasets.rle import Rle, encode_mask, has_size, rle_fault, sum_runs
+from methods.common.datasets.rle import Rle, encode_mask, has_size, join_texts, rle_fault, sum_runs
 from methods.common.errors import InputError
+from methods.common.metrics.detections_measure import DetectionColumns
+from methods.common.metrics.detections_truth import Canvas
 
 IouType = Literal["bbox", "segm"]
 
@@ -151,6 +153,30 @@ class DetectionTable:
         if faulty.any():
             self.blame(int(np.argmax(faulty)), "segmentation", "does not add up to its image", _WANTED_SIZE)
         return masks, sums.area
+
+    def columns(self, canvas: Canvas, with_masks: bool) -> DetectionColumns:
+        """Check boxes or masks too, and return everything as columns.
+
+        A list whose first record has no box stands for the boxes around its masks, which bring their own areas; that
+        is how the official packages take it.
+        """
+        image_N, class_N = canvas.images_of(self.image_id_N), canvas.classes_of(self.category_id_N)
+        assert image_N is not None
+        assert class_N is not None
+        if not with_masks and (not self.records or "bbox" in self.records[0]):
+            box_N4 = self.boxes()
+            return DetectionColumns(image_N, class_N, self.score_N, box_N4, box_N4[:, 2] * box_N4[:, 3])
+        masks, area_N = self.masks()
+        text_C, offset_N1 = join_texts([mask["counts"] for mask in masks])
+        if with_masks:
+            return DetectionColumns(image_N, class_N, self.score_N, None, None, text_C, offset_N1)
+        mixed = next((index for index, record in enumerate(self.records) if "bbox" in record), None)
+        if mixed is not None:
+            self.blame(
+                mixed, "bbox", "is there, but the first detection has none", "give all detections boxes, or none"
+            )
+        box_N4 = coco_mask.toBbox(masks).reshape(-1, 4)
+        return DetectionColumns(image_N, class_N, self.score_N, box_N4, area_N.astype(np.float64))
 
 
 def _is_integer(kind: type) -> bool:

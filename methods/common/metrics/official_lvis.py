@@ -9,13 +9,49 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from methods.common.errors import InputError
 from methods.common.metrics.detections import IouType
-from methods.common.metrics.lvis import LvisScores
+from methods.common.metrics.detections_curves import mean_defined
+
+
+@dataclass(frozen=True)
+class OfficialLvisEvaluation:
+    """What the package found; it cannot be resampled."""
+
+    image_ids: list[int]
+    values: dict[str, float | None]
+    class_ap: dict[int, float | None]
+    """AP in [0, 1] by category id, for every category of the file."""
+    categories: list[dict[str, Any]]
+    """In the order of their ids."""
+    num_annotations: int
+    num_detections: int
+    definition: str = "the lvis package 0.5.3 itself"
+
+    def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
+        """Return the thirteen numbers; ``weight_I`` must be None."""
+        if weight_I is not None:
+            raise InputError("the lvis package's own evaluation cannot be resampled; leave out --official")
+        return self.values
+
+    def per_class(self) -> list[dict[str, str | int | float | None]]:
+        """Return AP of every category of the file."""
+        return [
+            {
+                "category_id": category["id"],
+                "name": category["name"],
+                "frequency": category["frequency"],
+                "AP": self.class_ap[category["id"]],
+            }
+            for category in self.categories
+        ]
 
 
 @contextlib.contextmanager
@@ -34,7 +70,7 @@ def numpy_names_of_old() -> Iterator[None]:
 
 def evaluate_lvis_officially(
     ground_truth: Path, detections: Path | Sequence[Mapping[str, Any]], iou_type: IouType
-) -> LvisScores:
+) -> OfficialLvisEvaluation:
     """Score with the `lvis` package; same arguments and answer as :func:`evaluate_lvis`, without its checks.
 
     For `segm` the box field of detections is dropped first, so that area is mask area.
@@ -49,17 +85,16 @@ def evaluate_lvis_officially(
         evaluator = LVISEval(truth, _results(truth, records), iou_type)
         evaluator.run()
     precision = evaluator.eval["precision"][..., 0]
-    return LvisScores(
-        iou_type=iou_type,
-        metrics={name: None if value == -1 else float(value) for name, value in evaluator.results.items()},
-        class_ap={
-            int(category_id): float(defined.mean()) if (defined := curve[curve > -1]).size else None
+    return OfficialLvisEvaluation(
+        sorted(truth.imgs),
+        {name: None if value == -1 else float(value) for name, value in evaluator.results.items()},
+        {
+            int(category_id): mean_defined(curve)
             for category_id, curve in zip(evaluator.params.cat_ids, np.moveaxis(precision, 2, 0), strict=True)
         },
-        num_images=len(truth.imgs),
+        truth.load_cats(evaluator.params.cat_ids),
         num_annotations=len(truth.anns),
         num_detections=len(records),
-        definition="the lvis package 0.5.3 itself",
     )
 
 

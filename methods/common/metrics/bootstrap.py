@@ -1,0 +1,162 @@
+"""Is one set of predictions better than another on the same images? A paired bootstrap over images.
+
+Shape legend: I images, B resamples.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from methods.common.errors import InputError
+from methods.common.metrics.evaluation import Evaluation, Progress
+
+CONFIDENCE = 0.95
+_WORTH_PROCESSES_S = 3.0
+INTERVAL_RULE = "percentile interval, 95 %, of the resampled differences"
+P_VALUE_RULE = (
+    "p = min(1, 2 (1 + min(k, m)) / (B + 1)), where k of the B resampled differences are at most 0 and m are at least 0"
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric of two sets of predictions; None where nothing defines a value."""
+
+    first: float | None
+    second: float | None
+    difference: float | None
+    """First minus second."""
+    low: float | None
+    high: float | None
+    """The ends of the interval of the difference."""
+    p_value: float | None
+    """Two-sided, of the hypothesis that there is no difference."""
+    num_resamples: int
+    """How many resamples define the metric for both; the others take no part."""
+
+
+def paired_bootstrap(
+    first: Evaluation,
+    second: Evaluation,
+    num_resamples: int,
+    seed: int,
+    progress: Progress | None = None,
+    num_processes: int = 1,
+) -> dict[str, Difference]:
+    """Resample the images, the same ones for both, and recompute every metric on each resample.
+
+    The images are drawn with replacement, as many as there are, so that their counts are multinomial. The interval
+    takes the 2.5th and 97.5th percentile of the differences. The p-value is the smallest error rate at which such an
+    interval leaves out 0, with 1 added to both counts so that it is never 0 and errs on the safe side.
+
+    Args:
+        first: A.
+        second: B, on the same images in the same order.
+        num_resamples: at least 1.
+        seed: of the resamples; equal seeds give equal answers.
+        progress: told (resamples done, resamples in all).
+        num_processes: used where the work takes longer than starting them; each holds a copy of both evaluations. The
+            answers do not depend on it.
+
+    Returns:
+        The differences A minus B by the metric's name.
+
+    Raises:
+        InputError: the two were not evaluated on the same images.
+    Source: Efron and Tibshirani 1993, sections 13.3 (percentile interval) and 15.4 (tests by inverting it); Davison
+    and Hinkley 1997, chapter 4 (the 1 in both counts).
+    """
+    assert num_resamples >= 1
+    _check_same_images(first, second)
+    official = first.metrics(), second.metrics()
+    names = [name for name in official[0] if name in official[1]]
+    rows = []
+    for row in _resample(_Pair(first, second, names, seed), num_resamples, num_processes):
+        rows.append(row)
+        if progress is not None:
+            progress(len(rows), num_resamples)
+    resampled_BN = np.array(rows).reshape(num_resamples, len(names))
+    return {
+        name: _summarise(official[0][name], official[1][name], resampled_BN[:, column])
+        for column, name in enumerate(names)
+    }
+
+
+@dataclass(frozen=True)
+class _Pair:
+    first: Evaluation
+    second: Evaluation
+    names: list[str]
+    seed: int
+
+    def differences(self, index: int) -> list[float]:
+        """Return the difference of each metric on one resample, NaN where undefined. Depends on nothing but the index."""
+        num_images = len(self.first.image_ids)
+        drawn = np.random.default_rng([self.seed, index]).integers(num_images, size=num_images)
+        weight_I = np.bincount(drawn, minlength=num_images).astype(np.float64)
+        of_first, of_second = self.first.metrics(weight_I), self.second.metrics(weight_I)
+        return [_difference(of_first[name], of_second[name]) for name in self.names]
+
+
+def _resample(pair: _Pair, num_resamples: int, num_processes: int) -> Iterator[list[float]]:
+    """Yield the differences of every resample in order, the first one from this process, to see how long one takes."""
+    started = time.perf_counter()
+    yield pair.differences(0)
+    expected_s = (time.perf_counter() - started) * (num_resamples - 1)
+    if num_processes == 1 or expected_s < _WORTH_PROCESSES_S:
+        yield from map(pair.differences, range(1, num_resamples))
+        return
+    method = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(num_processes, method, _receive, (pair,)) as pool:
+        chunk = max(1, min(16, num_resamples // (4 * num_processes)))
+        yield from pool.map(_differences, range(1, num_resamples), chunksize=chunk)
+
+
+_pair: _Pair | None = None
+
+
+def _receive(pair: _Pair) -> None:
+    global _pair
+    _pair = pair
+
+
+def _differences(index: int) -> list[float]:
+    assert _pair is not None
+    return _pair.differences(index)
+
+
+def _difference(first: float | None, second: float | None) -> float:
+    return np.nan if first is None or second is None else first - second
+
+
+def _summarise(first: float | None, second: float | None, resampled_B: NDArray[np.float64]) -> Difference:
+    defined_B = resampled_B[np.isfinite(resampled_B)]
+    if first is None or second is None or not len(defined_B):
+        return Difference(first, second, None, None, None, None, len(defined_B))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(defined_B, [tail, 1 - tail]).tolist()
+    fewer = int(min((defined_B <= 0).sum(), (defined_B >= 0).sum()))
+    p_value = min(1.0, 2 * (1 + fewer) / (len(defined_B) + 1))
+    return Difference(first, second, first - second, low, high, p_value, len(defined_B))
+
+
+def _check_same_images(first: Evaluation, second: Evaluation) -> None:
+    if not len(first.image_ids):
+        raise InputError("there are no images to resample; compare predictions of at least one image")
+    if list(first.image_ids) == list(second.image_ids):
+        return
+    only_first, only_second = set(first.image_ids), set(second.image_ids)
+    for who, one, other in (("first", first, only_second), ("second", second, only_first)):
+        alone = next((image for image in one.image_ids if image not in other), None)
+        if alone is not None:
+            raise InputError(
+                f"image {alone!r} is only in the {who} of the two sets of predictions; compare predictions of the same images"
+            )
+    raise AssertionError("the same images in another order")

@@ -1,0 +1,173 @@
+"""Many masks at once, as the upright strips they are made of, and how many pixels pairs of them share.
+
+A run-length mask runs down column after column. Cut at the columns' ends, its runs become strips (column, top, bottom), and
+two masks share what their strips in the same columns share. All counts are whole numbers, so that overlaps equal those of
+pycocotools exactly.
+
+Shape legend: N masks; S strips; P pairs; W slots, one a column of each mask's box; F foreground runs; J strips of the
+pairs' first masks; H, W one mask's box; N1 = N + 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from methods.common.datasets.rle import RunTable
+
+Ints = NDArray[np.int64]
+Strips = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class MaskTable:
+    """N masks as strips, sorted by mask and column."""
+
+    column_S: Strips
+    top_S: Strips
+    bottom_S: Strips
+    """Below the last pixel."""
+    offset_N1: Ints
+    """First strip of each mask, and the end."""
+
+    @classmethod
+    def from_runs(cls, runs: RunTable, height_N: Ints) -> "MaskTable":
+        """Cut the runs of masks, all sound and no longer than their images, which have these heights."""
+        place_F, offset_N1 = runs.foreground()
+        before_N = runs.run_ends[runs.offset_N1[:-1]]
+        stop_F = (runs.run_ends[place_F + 1] - np.repeat(before_N, np.diff(offset_N1))).astype(np.int32)
+        start_F = stop_F - runs.run_R[place_F].astype(np.int32)
+        filled_F = stop_F > start_F
+        if not filled_F.all():
+            offset_N1 = _offsets(filled_F)[offset_N1]
+            start_F, stop_F = start_F[filled_F], stop_F[filled_F]
+        return cls._cut(start_F, stop_F, offset_N1, np.repeat(height_N.astype(np.int32), np.diff(offset_N1)))
+
+    @classmethod
+    def _cut(cls, start_F: Strips, stop_F: Strips, offset_N1: Ints, height_F: Strips) -> "MaskTable":
+        per_height_F = 1.0 / height_F  # half a pixel on, quotients are off whole numbers: rounding cannot matter
+        first_F = ((start_F + 0.5) * per_height_F).astype(np.int32)
+        last_F = ((stop_F - 0.5) * per_height_F).astype(np.int32)
+        top_F, bottom_F = start_F - first_F * height_F, stop_F - last_F * height_F
+        if (first_F == last_F).all():
+            return cls(first_F, top_F, bottom_F, offset_N1)
+        num_strips_F = (last_F - first_F + 1).astype(np.int64)
+        begin_F1 = _offsets(num_strips_F)
+        run_S = np.repeat(np.arange(len(first_F)), num_strips_F)
+        place_S = (np.arange(begin_F1[-1]) - begin_F1[run_S]).astype(np.int32)
+        ends_S = place_S == num_strips_F[run_S] - 1
+        return cls(
+            first_F[run_S] + place_S,
+            np.where(place_S == 0, top_F[run_S], 0),
+            np.where(ends_S, bottom_F[run_S], height_F[run_S]),
+            begin_F1[offset_N1],
+        )
+
+    @classmethod
+    def from_mask(cls, mask_HW: NDArray[np.bool_], left: int, top: int) -> "MaskTable":
+        """Cut one mask, bool (H, W), whose first pixel lies at column ``left`` and row ``top`` of its image."""
+        step_WH = np.diff(np.pad(mask_HW.T.view(np.int8), ((0, 0), (1, 1))), axis=1)
+        column_S, start_S = np.nonzero(step_WH == 1)
+        stop_S = np.nonzero(step_WH == -1)[1]
+        return cls(
+            (column_S + left).astype(np.int32),
+            (start_S + top).astype(np.int32),
+            (stop_S + top).astype(np.int32),
+            np.array([0, len(column_S)]),
+        )
+
+    def crop(self, index: int) -> tuple[NDArray[np.bool_], int, int]:
+        """Return one mask within its box, bool (H, W), and the box's first column and row."""
+        strips = slice(*self.offset_N1[index : index + 2].tolist())
+        left, top, right, bottom = self.box[index].tolist()
+        step_WH = np.zeros((right - left, bottom - top + 1), np.int8)
+        column_S = self.column_S[strips] - left
+        np.add.at(step_WH, (column_S, self.top_S[strips] - top), 1)
+        np.add.at(step_WH, (column_S, self.bottom_S[strips] - top), -1)
+        return np.cumsum(step_WH[:, :-1], axis=1, dtype=np.int8).T.astype(bool), left, top
+
+    @staticmethod
+    def concatenate(tables: Sequence["MaskTable"]) -> "MaskTable":
+        """Put tables one behind the other."""
+        empty = np.zeros(0, np.int32)
+        return MaskTable(
+            np.concatenate([empty, *(table.column_S for table in tables)]),
+            np.concatenate([empty, *(table.top_S for table in tables)]),
+            np.concatenate([empty, *(table.bottom_S for table in tables)]),
+            _offsets(np.concatenate([np.zeros(0, np.int64), *(np.diff(table.offset_N1) for table in tables)])),
+        )
+
+    def __len__(self) -> int:
+        """Return the number of masks."""
+        return len(self.offset_N1) - 1
+
+    @cached_property
+    def area(self) -> Ints:
+        """Pixels, [N]."""
+        end_S1 = _offsets(self.bottom_S - self.top_S)
+        return np.diff(end_S1[self.offset_N1])
+
+    @cached_property
+    def box(self) -> Ints:
+        """First column, first row, last column + 1, last row + 1, [N, 4]; zeros for an empty mask."""
+        box_N4 = np.zeros((len(self), 4), np.int64)
+        filled_N = np.flatnonzero(np.diff(self.offset_N1))
+        if len(filled_N):
+            start = self.offset_N1[filled_N]
+            box_N4[filled_N, 0] = self.column_S[start]
+            box_N4[filled_N, 1] = np.minimum.reduceat(self.top_S, start)
+            box_N4[filled_N, 2] = self.column_S[self.offset_N1[filled_N + 1] - 1] + 1
+            box_N4[filled_N, 3] = np.maximum.reduceat(self.bottom_S, start)
+        return box_N4
+
+    @cached_property
+    def _slots(self) -> Ints:
+        """First slot of each mask, and the end, [N + 1]: masks have one slot a column of their boxes."""
+        return _offsets(self.box[:, 2] - self.box[:, 0])
+
+    @cached_property
+    def _strips_of_slots(self) -> Ints:
+        """First strip of each slot, and the end twice, so that a table without slots can be asked too: [W + 2]."""
+        num_strips_N = np.diff(self.offset_N1)
+        slot_S = self.column_S + np.repeat(self._slots[:-1] - self.box[:, 0], num_strips_N)
+        num_strips_W = np.bincount(slot_S, minlength=int(self._slots[-1]))
+        return np.append(_offsets(num_strips_W), len(slot_S))
+
+    @cached_property
+    def _padded_ends(self) -> tuple[Strips, Strips]:
+        """Tops and bottoms, with one more at the end that stands in for strips that are not there."""
+        return np.append(self.top_S, np.int32(0)), np.append(self.bottom_S, np.int32(0))
+
+    def shared_pixels(self, index_P: Ints, other: "MaskTable", other_index_P: Ints) -> Ints:
+        """Return how many pixels mask ``index_P`` of this table shares with mask ``other_index_P`` of the other one.
+
+        The work grows with the strips of this table's masks, times the strips a column that the other's have.
+        """
+        num_strips_P = self.offset_N1[index_P + 1] - self.offset_N1[index_P]
+        offset_P1 = _offsets(num_strips_P)
+        strip_J = np.arange(offset_P1[-1]) + np.repeat(self.offset_N1[index_P] - offset_P1[:-1], num_strips_P)
+        left_P, right_P = other.box[other_index_P, 0], other.box[other_index_P, 2]
+        column_J = self.column_S[strip_J]
+        meets_J = (column_J >= np.repeat(left_P, num_strips_P)) & (column_J < np.repeat(right_P, num_strips_P))
+        slot_J = np.where(meets_J, np.repeat(other._slots[other_index_P] - left_P, num_strips_P) + column_J, 0)
+        first_J = other._strips_of_slots[slot_J]
+        num_theirs_J = np.where(meets_J, other._strips_of_slots[slot_J + 1] - first_J, 0)
+        top_J, bottom_J = self.top_S[strip_J], self.bottom_S[strip_J]
+        their_top_S1, their_bottom_S1 = other._padded_ends
+        overlap_J = np.minimum(bottom_J, their_bottom_S1[first_J]) - np.maximum(top_J, their_top_S1[first_J])
+        shared_J = np.where(num_theirs_J > 0, np.maximum(overlap_J, 0), 0)
+        for layer in range(1, int(num_theirs_J.max(initial=0))):
+            deep = np.flatnonzero(num_theirs_J > layer)
+            theirs = first_J[deep] + layer
+            overlap = np.minimum(bottom_J[deep], other.bottom_S[theirs]) - np.maximum(top_J[deep], other.top_S[theirs])
+            shared_J[deep] += np.maximum(overlap, 0)
+        return np.diff(_offsets(shared_J)[offset_P1])
+
+
+def _offsets(count_N: NDArray[np.integer] | NDArray[np.bool_]) -> Ints:
+    """Return where each of N stretches begins, and the end of the last: int64 [N + 1]."""
+    offset_N1 = np.zeros(len(count_N) + 1, np.int64)
+    np.cumsum(count_N, out=offset_N1[1:])
+    return offset_N1

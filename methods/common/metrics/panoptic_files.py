@@ -1,0 +1,140 @@
+"""Reading COCO panoptic annotations and results: a JSON that lists each image's segments, and a PNG that draws them.
+
+A pixel's segment id is R + 256 G + 65536 B; 0 is void. Source: the format descriptions of COCO's panoptic task.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from methods.common.errors import InputError
+
+
+class PanopticCategory(NamedTuple):
+    """One class."""
+
+    id: int
+    name: str
+    is_thing: bool
+
+
+class Segment(NamedTuple):
+    """One segment as the JSON lists it."""
+
+    id: int
+    category: int
+    """Index of the category, in the order of the ground truth's list."""
+    is_crowd: bool
+    area_px: float | None
+    """What the file says; None in results, which need not say it."""
+
+
+class PanopticImage(NamedTuple):
+    """One image's segments and the PNG that draws them."""
+
+    image_id: int | str
+    png: Path
+    segments: tuple[Segment, ...]
+
+
+def read_panoptic_truth(path: Path, folder: Path) -> tuple[tuple[PanopticCategory, ...], list[PanopticImage]]:
+    """Read ground truth: categories and images in the file's order.
+
+    Args:
+        path: panoptic JSON with `categories` and `annotations`.
+        folder: where its PNG files are.
+
+    Raises:
+        InputError: the file or folder is missing or faulty; the message names file, record and field.
+    """
+    document = _load(path, folder)
+    categories = tuple(
+        PanopticCategory(
+            _field(record, "id", (int,), f"{path}, category {number}"),
+            str(record.get("name", record["id"])),
+            bool(_field(record, "isthing", (int, bool), f"{path}, category {number}")),
+        )
+        for number, record in enumerate(_list(document, "categories", path))
+    )
+    _refuse_twice([category.id for category in categories], f"{path}: category id")
+    images = _images(document, path, folder, {category.id: index for index, category in enumerate(categories)}, True)
+    if not images:
+        raise InputError(f"{path} has no annotations; give a panoptic ground truth with at least one image")
+    return categories, images
+
+
+def read_panoptic_results(path: Path, folder: Path, index_of_category: Mapping[int, int]) -> list[PanopticImage]:
+    """Read results, whose categories are the ground truth's; arguments and errors as for :func:`read_panoptic_truth`."""
+    return _images(_load(path, folder), path, folder, index_of_category, False)
+
+
+def _images(
+    document: dict[str, Any], path: Path, folder: Path, index_of_category: Mapping[int, int], is_truth: bool
+) -> list[PanopticImage]:
+    images = []
+    for number, record in enumerate(_list(document, "annotations", path)):
+        where = f"{path}, annotation {number}"
+        image_id = _field(record, "image_id", (int, str), where)
+        where = f"{path}, image {image_id!r}"
+        segments = tuple(
+            _segment(segment, index_of_category, where, is_truth) for segment in _list(record, "segments_info", where)
+        )
+        _refuse_twice([segment.id for segment in segments], f"{where}: segment id")
+        images.append(PanopticImage(image_id, folder / _field(record, "file_name", (str,), where), segments))
+    _refuse_twice([image.image_id for image in images], f"{path}: image_id")
+    return images
+
+
+def _segment(record: Any, index_of_category: Mapping[int, int], where: str, is_truth: bool) -> Segment:
+    segment_id = _field(record, "id", (int,), f"{where}, a segment")
+    where = f"{where}, segment {segment_id}"
+    if not 0 < segment_id < 1 << 24:
+        raise InputError(f"{where}: field `id` must be from 1 to 16777215; 0 is void")
+    category_id = _field(record, "category_id", (int,), where)
+    if category_id not in index_of_category:
+        raise InputError(
+            f"{where}: field `category_id` is {category_id}, which is no category of the ground truth; correct it"
+        )
+    area_px = float(_field(record, "area", (int, float), where)) if is_truth else None
+    is_crowd = is_truth and bool(record.get("iscrowd", 0))
+    return Segment(segment_id, index_of_category[category_id], is_crowd, area_px)
+
+
+def _load(path: Path, folder: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); give a panoptic JSON file") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not valid JSON ({error}); give a panoptic JSON file") from error
+    if not isinstance(document, dict):
+        raise InputError(
+            f"{path} is not a panoptic file: it holds no object with `annotations`; give a panoptic JSON file"
+        )
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder} with the PNG files of {path}; say where they are")
+    return document
+
+
+def _list(record: Any, field: str, where: Path | str) -> list[Any]:
+    value = record.get(field) if isinstance(record, dict) else None
+    if not isinstance(value, list):
+        raise InputError(f"{where}: field `{field}` must be a list; give a panoptic JSON file")
+    return value
+
+
+def _field(record: Any, field: str, kinds: tuple[type, ...], where: str) -> Any:
+    value = record.get(field) if isinstance(record, dict) else None
+    if not isinstance(value, kinds):
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        raise InputError(f"{where}: field `{field}` is {value!r}; it must be of type {wanted}")
+    return value
+
+
+def _refuse_twice(values: list[Any], what: str) -> None:
+    if len(set(values)) < len(values):
+        twice = next(value for value in values if values.count(value) > 1)
+        raise InputError(f"{what} {twice!r} stands twice; keep one")

@@ -1,0 +1,170 @@
+"""Folders of PNG files: which prediction belongs to which ground truth, and working through the pairs in parallel.
+
+Memory: each process holds one image's files at a time, decoded, and some ten bytes a pixel of working space;
+what it returns for each image stays in memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from methods.common.errors import InputError
+from methods.common.metrics.evaluation import Progress
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+_MAX_CHUNK = 8  # images sent to a process at once
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
+_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+class PngPair(NamedTuple):
+    """Ground truth and prediction of one image."""
+
+    name: str
+    """Path below the ground-truth folder, without `.png`."""
+    ground_truth: Path
+    prediction: Path
+
+
+def pair_by_name(ground_truth: Path, predictions: Path, image_list: Path | None = None) -> list[PngPair]:
+    """Pair the PNG files of two folders, subfolders included, that have the same path below their folder.
+
+    Args:
+        ground_truth: folder of label maps.
+        predictions: folder of predictions; without an image list every file in it needs a ground truth.
+        image_list: text file that names the images to evaluate, one a line, with or without suffix (VOC's `ImageSets`). Of
+            several words on a line the one that ends in `.png` counts, else the first (ImageNet-S' lists).
+
+    Returns:
+        The pairs, sorted by name, or in the order of the list.
+
+    Raises:
+        InputError: a folder or the list is missing or empty, or a file has no partner.
+    """
+    truths, predicted = list_png_files(ground_truth), list_png_files(predictions)
+    names = sorted(truths) if image_list is None else read_image_list(image_list)
+    unknown = next((name for name in names if name not in truths), None)
+    if unknown is not None:
+        raise InputError(
+            f"{image_list} names {unknown!r}, but there is no {ground_truth / unknown}.png; correct either"
+        )
+    missing = [name for name in names if name not in predicted]
+    if len(missing) == len(names):
+        raise InputError(
+            f"the files in {predictions} have other names than those in {ground_truth}: {min(predicted)}.png there, "
+            f"{names[0]}.png here; name predictions like their ground truth"
+        )
+    if missing:
+        raise InputError(
+            f"there is no prediction {predictions / missing[0]}.png, and {len(missing)} of {len(names)} are missing in all; "
+            "add them, or name the images to evaluate in an image list"
+        )
+    surplus = [] if image_list is not None else sorted(predicted.keys() - truths.keys())
+    if surplus:
+        raise InputError(
+            f"prediction {predictions / surplus[0]}.png has no ground truth in {ground_truth}; remove it, or name the "
+            "images to evaluate in an image list"
+        )
+    return [PngPair(name, truths[name], predicted[name]) for name in names]
+
+
+def list_png_files(folder: Path) -> dict[str, Path]:
+    """Find the PNG files of a folder and its subfolders, by path below the folder without suffix.
+
+    Raises:
+        InputError: no such folder, or no PNG in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}; give the folder of PNG files")
+    files = {}
+    for place, _, names in os.walk(folder, followlinks=True):
+        for name in names:
+            if name.endswith(".png") and not name.startswith("."):
+                path = Path(place, name)
+                files[path.relative_to(folder).as_posix().removesuffix(".png")] = path
+    if not files:
+        raise InputError(f"there is no .png file in {folder}; give the folder of PNG files")
+    return files
+
+
+def read_image_list(path: Path) -> list[str]:
+    """Read the names of images, without suffix, from a text file; see :func:`pair_by_name`."""
+    try:
+        lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"the image list {path} cannot be read ({error}); give a text file with a name a line"
+        ) from error
+    names = [next((word for word in words if word.endswith(".png")), words[0]) for words in lines]
+    names = [name[: -len(Path(name).suffix)] if name.lower().endswith(_PICTURE_SUFFIXES) else name for name in names]
+    if not names:
+        raise InputError(f"the image list {path} is empty; name at least one image")
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise InputError(f"the image list {path} names {twice!r} twice; remove one of the lines")
+    return names
+
+
+def map_images(
+    work: Callable[[ItemT], ResultT],
+    items: Sequence[ItemT],
+    num_processes: int = 1,
+    progress: Progress | None = None,
+) -> list[ResultT]:
+    """Call ``work`` on every item, in several processes, and return the results in order.
+
+    Args:
+        work: a function of a module, or `functools.partial` of one; its answer should be small.
+        items: what it is called with, one at a time.
+        num_processes: 1 works in this process.
+        progress: told after every chunk of at most 8 items.
+
+    Raises:
+        InputError: what ``work`` raised for the first faulty item; nothing else is started then.
+    """
+    assert num_processes >= 1, num_processes
+    size = max(1, min(_MAX_CHUNK, len(items) // (4 * num_processes)))
+    chunks = [items[start : start + size] for start in range(0, len(items), size)]
+    if num_processes == 1 or len(chunks) < 2:
+        return _gather((_work_on(work, chunk) for chunk in chunks), len(items), progress)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", getattr(work, "func", work).__module__, "cv2"])
+    with ProcessPoolExecutor(num_processes, mp_context=context, initializer=_prepare_process) as pool:
+        futures = [pool.submit(_work_on, work, chunk) for chunk in chunks]
+        try:
+            return _gather((future.result() for future in futures), len(items), progress)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _gather(parts: Iterable[list[ResultT]], total: int, progress: Progress | None) -> list[ResultT]:
+    results: list[ResultT] = []
+    for part in parts:
+        results += part
+        if progress is not None:
+            progress(len(results), total)
+    return results
+
+
+def _work_on(work: Callable[[ItemT], ResultT], items: Sequence[ItemT]) -> list[ResultT]:
+    return [work(item) for item in items]
+
+
+def _prepare_process() -> None:
+    """Use one thread, and keep freed memory for the next image, whose pages would cost a fifth of the decoding time anew."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    c_library = ctypes.CDLL(None)
+    if hasattr(c_library, "mallopt"):
+        c_library.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+        c_library.mallopt(_M_TRIM_THRESHOLD, 1 << 30)

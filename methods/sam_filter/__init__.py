@@ -1,0 +1,1 @@
+"""Mask filtering and pre-training on drawn shapes: the paper ``sam_filter``."""
