@@ -2,8 +2,9 @@
 
 Frames of 1024 x 2048 with about 30 objects and 50 predictions each, ten different ones taken over and over. In memory the
 official tool gets arrays in place of files, so its time is what it does beyond decoding. SEGREPRO_BENCH_FRAMES (40) sets how many
-frames ours works on, SEGREPRO_BENCH_OFFICIAL_FRAMES (20) how many the official tool does; its time is extrapolated from that
-and from half as many where the two differ (`official_extrapolated_from`). The project's bar is stated for 500 frames.
+frames ours works on, SEGREPRO_BENCH_OFFICIAL_FRAMES (10) how many the official tool does; its time is extrapolated from that
+and from half as many where the two differ. Both are timed in turn and the least time of each counts. The project's bar is stated
+for 500 frames.
 """
 
 import os
@@ -28,7 +29,7 @@ HEIGHT, WIDTH = 1024, 2048
 NUM_DISTINCT = 10
 NUM_PREDICTIONS = 50
 NUM_FRAMES = int(os.environ.get("SEGREPRO_BENCH_FRAMES", "40"))
-NUM_OFFICIAL_FRAMES = min(NUM_FRAMES, int(os.environ.get("SEGREPRO_BENCH_OFFICIAL_FRAMES", "20")))
+NUM_OFFICIAL_FRAMES = min(NUM_FRAMES, int(os.environ.get("SEGREPRO_BENCH_OFFICIAL_FRAMES", "10")))
 NUM_PROCESSES = 2
 
 Frame = tuple[np.ndarray, list[InstancePrediction]]
@@ -93,17 +94,28 @@ def seconds(run: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def official_seconds(run: Callable[[int], Any], benchmark: BenchmarkFixture) -> float:
-    """Time the official tool on all frames, or on fewer and on half of those, and extend the line through both."""
-    most = seconds(lambda: run(NUM_OFFICIAL_FRAMES))
-    if NUM_OFFICIAL_FRAMES < NUM_FRAMES:
-        half = seconds(lambda: run(NUM_OFFICIAL_FRAMES // 2))
-        benchmark.extra_info["official_extrapolated_from"] = (
-            f"{NUM_OFFICIAL_FRAMES // 2} and {NUM_OFFICIAL_FRAMES} frames"
-        )
-        most += (most - half) / (NUM_OFFICIAL_FRAMES - NUM_OFFICIAL_FRAMES // 2) * (NUM_FRAMES - NUM_OFFICIAL_FRAMES)
-    benchmark.extra_info["official_s"] = round(most, 2)
-    return most
+class OfficialTime:
+    """Times the official tool before every round of ours, on all frames, or on a few and half as many; keeps the least."""
+
+    def __init__(self, run: Callable[[int], Any]) -> None:
+        self._run = run
+        self._least_s: dict[int, float] = {}
+
+    def measure(self) -> None:
+        most = NUM_OFFICIAL_FRAMES
+        for number in {most} if most == NUM_FRAMES else {most // 2, most}:
+            self._least_s[number] = min(
+                seconds(lambda number=number: self._run(number)), self._least_s.get(number, 1e9)
+            )
+
+    def for_all_frames(self) -> float:
+        """The line through both sizes, at the number of frames that ours works on."""
+        sizes = sorted(self._least_s)
+        (few, few_s), (most, most_s) = ((size, self._least_s[size]) for size in (sizes[0], sizes[-1]))
+        return most_s if few == most else most_s + (most_s - few_s) / (most - few) * (NUM_FRAMES - most)
+
+    def describe(self) -> str:
+        return f"timed on {' and '.join(str(size) for size in sorted(self._least_s))} frames"
 
 
 def peak_mib(run: Callable[[], Any]) -> float:
@@ -126,11 +138,10 @@ def test_in_memory(benchmark: BenchmarkFixture, distinct: list[Frame], form: str
     def ours() -> Any:
         return evaluate_cityscapes_instance(truth, predictions, num_processes=num_threads)
 
-    result = benchmark.pedantic(ours, rounds=3, warmup_rounds=1)
+    official = OfficialTime(lambda number: evaluate_cityscapes_instance_officially(*repeated(distinct, number)))
+    ours()
+    result = benchmark.pedantic(ours, setup=official.measure, rounds=3 if NUM_OFFICIAL_FRAMES < 100 else 1)
     few = repeated(given, NUM_DISTINCT)
-    official_s = official_seconds(
-        lambda number: evaluate_cityscapes_instance_officially(*repeated(distinct, number)), benchmark
-    )
     few_ours, few_official = (
         evaluate(*few) for evaluate in (evaluate_cityscapes_instance, evaluate_cityscapes_instance_officially)
     )
@@ -138,8 +149,11 @@ def test_in_memory(benchmark: BenchmarkFixture, distinct: list[Frame], form: str
     assert result.metrics()["AP"] is not None
     benchmark.extra_info["frames"] = NUM_FRAMES
     benchmark.extra_info["peak_mib"] = peak_mib(lambda: evaluate_cityscapes_instance(*few, num_processes=num_threads))
+    benchmark.extra_info["official_s"] = round(official.for_all_frames(), 2)
+    benchmark.extra_info["official"] = official.describe()
     if benchmark.stats is not None:
-        benchmark.extra_info["times_faster_than_official"] = round(official_s / benchmark.stats.stats.min, 1)
+        ratio = official.for_all_frames() / benchmark.stats.stats.min
+        benchmark.extra_info["times_faster_than_official"] = round(ratio, 1)
 
 
 @pytest.fixture(scope="module")

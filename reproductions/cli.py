@@ -1,4 +1,4 @@
-"""The command line: ``segrepro plan | run | status | logs | retry | cancel | report | why | check | evaluate``."""
+"""The command line: ``segrepro plan | run | status | logs | retry | cancel | report | why | check | evaluate | render``."""
 
 from __future__ import annotations
 

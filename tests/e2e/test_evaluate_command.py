@@ -177,7 +177,7 @@ SEMANTIC = "semantic --ground-truth a --predictions b"
 def test_options_that_do_not_fit_are_refused(folder: Path, evaluate: Run, words: str) -> None:
     code, out, err = evaluate(words)
     assert (code, out) == (2, "")
-    assert err.startswith(f"Usage: segrepro evaluate {words.split()[0]}")
+    assert f"segrepro evaluate {words.split()[0]}" in err.splitlines()[0]
 
 
 @pytest.mark.parametrize(

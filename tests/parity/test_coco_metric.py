@@ -112,15 +112,15 @@ def test_without_instances_nothing_is_defined(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("iou_type", ["bbox", "segm"])
-def test_published_scores_of_real_files(shared: Path, iou_type: Any) -> None:
+def test_published_scores_of_real_files(shared: Path, monkeypatch: pytest.MonkeyPatch, iou_type: Any) -> None:
+    monkeypatch.setattr("methods.common.metrics.detections_parts._WORTH_PROCESSES", 0)
+    monkeypatch.setattr("methods.common.metrics.detections_parts.Workers.part_bytes", lambda *_: 50_000)
     folder = shared / "data/coco_eval"
     expected = json.loads((folder / "expected_pycocotools.json").read_text())[iou_type]
     results = folder / f"instances_val2014_fake{iou_type}100_results.json"
     for num_processes in (1, 2):
         ours = evaluate_coco(folder / "instances_val2014_100.json", results, iou_type, num_processes=num_processes)
         assert list(ours.metrics().values()) == expected
-    printed = (folder / "val2014_fake_eval_res.txt").read_text().split("Running demo for *")
-    assert printed
 
 
 class SlowBoundaryEval(COCOeval):
@@ -173,16 +173,28 @@ def test_drawn_boundary_cases_equal_the_reference(tmp_path_factory: pytest.TempP
     assert_equal(evaluate_coco(path, detections, "boundary"), slow_boundary_ap(path, detections))
 
 
-def test_boundary_ap_of_real_files(shared: Path) -> None:
+REFERENCE_BOUNDARY_SCORES = [
+    0.22639400050237551,
+    0.3775010774391817,
+    0.22557984624218536,
+    0.3873740315997837,
+    0.27236740312792934,
+    0.07554378414806896,
+    0.18722550309388875,
+    0.31265229701106306,
+    0.3140431150818811,
+    0.4694498622754236,
+    0.34054347826086956,
+    0.10387037037037035,
+]
+"""What the authors' code (bowenc0221/boundary-iou-api at 8006aa9) finds for the files below, with `np.float` put back."""
+
+
+def test_boundary_scores_of_the_authors_code(shared: Path) -> None:
     folder = shared / "data/coco_eval"
     results = folder / "instances_val2014_fakesegm100_results.json"
-    truth = json.loads((folder / "instances_val2014_100.json").read_text())
-    masks = evaluate_coco(folder / "instances_val2014_100.json", results, "segm").metrics()
-    ours = evaluate_coco(folder / "instances_val2014_100.json", results, "boundary").metrics()
-    assert truth["annotations"]
-    # The boundary region of a small object is all of it, that of a large one a thin band.
-    assert ours["APs"] == masks["APs"]
-    assert ours["APl"] < 0.5 * masks["APl"]  # type: ignore[operator]
+    ours = evaluate_coco(folder / "instances_val2014_100.json", results, "boundary")
+    assert list(ours.metrics().values()) == REFERENCE_BOUNDARY_SCORES
 
 
 def test_weights_equal_repeated_images(tmp_path: Path) -> None:

@@ -186,8 +186,8 @@ def test_processes_and_parts_do_not_matter(tmp_path: Path, monkeypatch: pytest.M
     path.write_text(json.dumps(truth))
     results.write_text(json.dumps(detections))
     whole = evaluate_lvis(path, detections, iou_type)
-    monkeypatch.setattr("methods.common.metrics.detections_reading.part_bytes", lambda *_: 2000)
-    monkeypatch.setattr("methods.common.metrics.lvis_truth.part_bytes", lambda *_: 1000)
+    monkeypatch.setattr("methods.common.metrics.detections_parts._WORTH_PROCESSES", 0)
+    monkeypatch.setattr("methods.common.metrics.detections_parts.Workers.part_bytes", lambda *_: 1000)
     monkeypatch.delattr("methods.common.metrics.detections_reading.DetectionTable")
     monkeypatch.delattr("methods.common.metrics.lvis_truth.read_lvis")
     seen: list[tuple[int, int]] = []

@@ -6,7 +6,7 @@ detection inside; classes without instances are left out of every mean. For Boun
 IoU and boundary IoU (see :mod:`methods.common.metrics.boundary`), for crowds the mask's alone. With masks, area is mask area:
 a box field beside a mask, whose area pycocotools would take for small, medium and large, is not looked at.
 
-Shape legend: T = 10 IoU thresholds, R = 101 recalls, K classes in the order of category ids, A = 4 area ranges, I images.
+Shape legend: K classes in the order of category ids, I images.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.metrics.coco_truth import read_truth
-from methods.common.metrics.detections_curves import Curves, curves, mean_defined, recall_of_best
-from methods.common.metrics.detections_matching import IOU_THRESHOLDS, Matches, match
+from methods.common.metrics.detections_curves import Curves, at_percent, curves, mean_defined, recall_of_best
+from methods.common.metrics.detections_matching import Matches, match
 from methods.common.metrics.detections_measure import Overlap
+from methods.common.metrics.detections_parts import workers
 from methods.common.metrics.detections_reading import read_and_measure
 from methods.common.metrics.evaluation import Progress
 
@@ -60,37 +61,27 @@ class CocoEvaluation:
     def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
         """Return the twelve numbers (``METRIC_NAMES``), each in [0, 1]; None where nothing defines one."""
         found = self._curves if weight_I is None else curves(self.matches, weight_I)
-        precision_TRKA, recall_TKA = found.precision_TRKA, found.recall_TKA
-        metrics = {"AP": mean_defined(precision_TRKA[..., 0])}
+        metrics = {"AP": mean_defined(found.precision_ATRC[0])}
         for percent in (50, 75):
-            metrics[f"AP{percent}"] = mean_defined(precision_TRKA[percent / 100 == IOU_THRESHOLDS][..., 0])
+            metrics[f"AP{percent}"] = mean_defined(found.precision_ATRC[0, at_percent(percent)])
         for area, name in enumerate("sml", start=1):
-            metrics[f"AP{name}"] = mean_defined(precision_TRKA[..., area])
-        for limit in MAX_DETECTIONS:
+            metrics[f"AP{name}"] = mean_defined(found.precision_ATRC[area])
+        for limit in MAX_DETECTIONS[:-1]:
             metrics[f"AR{limit}"] = mean_defined(recall_of_best(self.matches, limit, weight_I))
+        metrics[f"AR{MAX_DETECTIONS[-1]}"] = mean_defined(found.recall_ATC[0])
         for area, name in enumerate("sml", start=1):
-            metrics[f"AR{name}"] = mean_defined(recall_TKA[..., area])
+            metrics[f"AR{name}"] = mean_defined(found.recall_ATC[area])
         return metrics
 
     def per_class(self) -> list[dict[str, str | int | float | None]]:
-        """Return AP and AR of every category of the file, with its name."""
-        precision_TRKA, recall_TKA = self._curves.precision_TRKA, self._curves.recall_TKA
+        """Return AP by thresholds and areas, and AR, of every category of the file, with its name."""
         num_K = np.bincount(self.matches.class_G, minlength=len(self.class_ids)).tolist()
-        return [
-            {
-                "category_id": class_id,
-                "name": name,
-                "num_instances": num_K[k],
-                "AP": mean_defined(precision_TRKA[:, :, k, 0]),
-                "AP50": mean_defined(precision_TRKA[IOU_THRESHOLDS == 0.5, :, k, 0]),
-                "AP75": mean_defined(precision_TRKA[IOU_THRESHOLDS == 0.75, :, k, 0]),
-                "APs": mean_defined(precision_TRKA[:, :, k, 1]),
-                "APm": mean_defined(precision_TRKA[:, :, k, 2]),
-                "APl": mean_defined(precision_TRKA[:, :, k, 3]),
-                "AR100": mean_defined(recall_TKA[:, k, 0]),
-            }
-            for k, (class_id, name) in enumerate(zip(self.class_ids, self.class_names, strict=True))
-        ]
+        rows: list[dict[str, str | int | float | None]] = []
+        for k, (class_id, name) in enumerate(zip(self.class_ids, self.class_names, strict=True)):
+            numbers = self._curves.row(k)
+            numbers["AR100"] = numbers.pop("AR")
+            rows.append({"category_id": class_id, "name": name, "num_instances": num_K[k], **numbers})
+        return rows
 
 
 def evaluate_coco(
@@ -115,8 +106,9 @@ def evaluate_coco(
     Raises:
         InputError: ground truth or detections are faulty; the message names file and record.
     """
-    coco = read_truth(ground_truth, iou_type, num_processes)
-    measured = read_and_measure(detections, coco.truth, iou_type, num_processes, progress)
+    with workers(num_processes, [file for file in (ground_truth, detections) if isinstance(file, Path)]) as helpers:
+        coco = read_truth(ground_truth, iou_type, helpers)
+        measured = read_and_measure(detections, coco.truth, iou_type, helpers, progress)
     return CocoEvaluation(
         iou_type,
         coco.truth.canvas.image_id_I.tolist(),

@@ -19,7 +19,7 @@ from methods.common.errors import InputError
 from methods.common.metrics.detections_annotations import Annotations, PlainAnnotations, rasterise
 from methods.common.metrics.detections_files import FilePart, parts_of_annotations, read_records
 from methods.common.metrics.detections_measure import Overlap
-from methods.common.metrics.detections_parts import map_parts, part_bytes
+from methods.common.metrics.detections_parts import Workers
 from methods.common.metrics.detections_truth import Bools, Canvas, Floats, GroundTruth
 
 
@@ -33,7 +33,7 @@ class CocoTruth:
     num_annotations: int
 
 
-def read_truth(file: Path, overlap: Overlap, num_processes: int = 1) -> CocoTruth:
+def read_truth(file: Path, overlap: Overlap, workers: Workers) -> CocoTruth:
     """Read and check COCO ground truth.
 
     Crowds are ignored and may be matched many times. The field `ignore` counts for Boundary AP only: pycocotools overwrites
@@ -43,7 +43,7 @@ def read_truth(file: Path, overlap: Overlap, num_processes: int = 1) -> CocoTrut
         InputError: the file is unreadable or not COCO, or a record is faulty; the message names file and record.
     """
     with_masks = overlap != "bbox"
-    found = _read_parts(file, with_masks, num_processes) or _read_whole(file, with_masks)
+    found = _read_parts(file, with_masks, workers) or _read_whole(file, with_masks)
     rest, canvas, annotations = found
     if (annotations.id_N == 0).any():
         raise InputError(
@@ -60,18 +60,17 @@ def read_truth(file: Path, overlap: Overlap, num_processes: int = 1) -> CocoTrut
 _Found = tuple[dict[str, Any], Canvas, Annotations]
 
 
-def _read_parts(file: Path, with_masks: bool, num_processes: int) -> _Found | None:
-    found = parts_of_annotations(file, part_bytes(file, num_processes))
+def _read_parts(file: Path, with_masks: bool, workers: Workers) -> _Found | None:
+    found = parts_of_annotations(file, workers.part_bytes(file))
     if found is None:
         return None
     rest, parts = found
     canvas = _canvas(file, rest)
     stretches = []
-    with map_parts(_read_part, parts, (canvas, with_masks), num_processes) as answers:
-        for answer in answers:
-            if answer is None:  # a fault, to be named with all records at hand
-                return None
-            stretches.append(answer)
+    for answer in workers.map(_read_part, parts, (canvas, with_masks)):
+        if answer is None:  # a fault, to be named with all records at hand
+            return None
+        stretches.append(answer)
     annotations = Annotations.concatenate(stretches, with_masks)
     return None if len(np.unique(annotations.id_N)) < len(annotations.id_N) else (rest, canvas, annotations)
 

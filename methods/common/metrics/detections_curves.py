@@ -4,8 +4,8 @@ The rule (pycocotools' `accumulate`, which lvis-api shares): in falling order of
 precision at that recall or beyond, read at 101 recalls; 0 where the recall is never reached; undefined where a class has no
 instance. With every image counted once the numbers equal the official ones to the last bit.
 
-Shape legend: N detections; H hits (right detections) of one case; G instances; I images; K classes; T = 10 thresholds;
-R = 101 recalls; A = 4 area ranges; K1 = K + 1.
+Shape legend: N detections; H hits (right detections) of one case; G instances; I images; K classes; C classes with instances;
+D classes with instances that count; T = 10 thresholds; R = 101 recalls; A = 4 area ranges; K1 = K + 1.
 """
 
 from __future__ import annotations
@@ -23,27 +23,45 @@ RECALLS = np.linspace(0.0, 1.0, 101)
 
 @dataclass(frozen=True)
 class Curves:
-    """-1 marks what is undefined."""
+    """Precision and recall of the classes that have instances; -1 marks what is undefined all the same."""
 
-    precision_TRKA: Floats
-    recall_TKA: Floats
+    class_C: Ints
+    """Indices of the classes."""
+    precision_ATRC: Floats
+    recall_ATC: Floats
+
+    def row(self, class_index: int) -> dict[str, float | None]:
+        """Return AP, AP50, AP75, APs, APm, APl and AR of one class; None where nothing defines one."""
+        place = int(np.searchsorted(self.class_C, class_index))
+        present = place < len(self.class_C) and self.class_C[place] == class_index
+        precision_ATR = self.precision_ATRC[..., place] if present else np.full((4, 10, 1), -1.0)
+        numbers = {"AP": mean_defined(precision_ATR[0])}
+        numbers |= {f"AP{percent}": mean_defined(precision_ATR[0, at_percent(percent)]) for percent in (50, 75)}
+        numbers |= {f"AP{name}": mean_defined(precision_ATR[area]) for area, name in enumerate("sml", start=1)}
+        return numbers | {"AR": mean_defined(self.recall_ATC[0, :, place]) if present else None}
+
+
+def at_percent(percent: int) -> NDArray[np.bool_]:
+    """Mark the IoU threshold of ``percent``, bool [T]."""
+    return np.asarray(percent / 100 == IOU_THRESHOLDS)
 
 
 def curves(matches: Matches, weight_I: Floats | None = None) -> Curves:
     """Accumulate matches; ``weight_I`` says how often each image counts, None that each counts once."""
-    shape = (len(IOU_THRESHOLDS), len(RECALLS), matches.num_classes, len(AREA_RANGES))
-    found = Curves(np.full(shape, -1.0), np.full((shape[0], *shape[2:]), -1.0))
+    class_C = np.flatnonzero(np.bincount(matches.class_G, minlength=matches.num_classes))
+    shape = (len(AREA_RANGES), len(IOU_THRESHOLDS), len(RECALLS), len(class_C))
+    found = Curves(class_C, np.full(shape, -1.0), np.full((*shape[:2], shape[3]), -1.0))
     weight_N = None if weight_I is None else weight_I[matches.image_N]
     start_K1 = np.searchsorted(matches.class_N, np.arange(matches.num_classes + 1))
     for area_range in range(len(AREA_RANGES)):
-        num_K = _num_instances(matches, area_range, weight_I)
-        defined_K = np.flatnonzero(num_K)
-        needed_KR = _needed_hits(num_K[defined_K])
+        num_C = _num_instances(matches, area_range, weight_I)[class_C]
+        defined = np.flatnonzero(num_C)
+        needed_DR = _needed_hits(num_C[defined])
         for threshold in range(len(IOU_THRESHOLDS)):
             case = _Case.of(matches, case_bit(threshold, area_range), weight_N, start_K1)
-            total_K, precision_KR = case.read(defined_K, needed_KR)
-            found.precision_TRKA[threshold, :, defined_K, area_range] = precision_KR
-            found.recall_TKA[threshold, defined_K, area_range] = total_K / num_K[defined_K]
+            total_D, precision_DR = case.read(class_C[defined], needed_DR)
+            found.precision_ATRC[area_range, threshold][:, defined] = precision_DR.T
+            found.recall_ATC[area_range, threshold, defined] = total_D / num_C[defined]
     return found
 
 
@@ -74,12 +92,12 @@ def _num_instances(matches: Matches, area_range: int, weight_I: Floats | None) -
     return np.asarray(np.bincount(matches.class_G, counts_G, matches.num_classes), np.float64)
 
 
-def _needed_hits(num_K: Floats) -> Floats:
-    """Return the least whole number of hits whose share of the instances reaches each recall, at least 1, [K, R]."""
-    needed_KR = np.maximum(np.floor(RECALLS * num_K[:, None]) - 1, 0)
+def _needed_hits(num_D: Floats) -> Floats:
+    """Return the least whole number of hits whose share of the instances reaches each recall, at least 1, [D, R]."""
+    needed_DR = np.maximum(np.floor(RECALLS * num_D[:, None]) - 1, 0)
     for _ in range(3):  # division rounds, so the share itself is compared, as the official tools do
-        needed_KR += needed_KR / num_K[:, None] < RECALLS
-    return np.asarray(np.maximum(needed_KR, 1))
+        needed_DR += needed_DR / num_D[:, None] < RECALLS
+    return np.asarray(np.maximum(needed_DR, 1))
 
 
 @dataclass(frozen=True)
@@ -105,24 +123,24 @@ class _Case:
         wrong_H = wrong_N1[hit] - np.repeat(wrong_N1[start_K1[:-1]], num_hits_K)
         return cls(hits_H, right_H / (wrong_H + right_H + np.spacing(1)), start_K1_of_hits)
 
-    def read(self, defined_K: Ints, needed_KR: Floats) -> tuple[Floats, Floats]:
-        """Return the hits of each defined class and its precision at every recall, [K] and [K, R]."""
-        start_K, stop_K = self.start_K1[defined_K], self.start_K1[defined_K + 1]
+    def read(self, class_D: Ints, needed_DR: Floats) -> tuple[Floats, Floats]:
+        """Return the hits of chosen classes and their precision at every recall, [D] and [D, R]."""
+        start_D, stop_D = self.start_K1[class_D], self.start_K1[class_D + 1]
         if self.hits_H is None:
-            total_K = (stop_K - start_K).astype(np.float64)
-            place_KR = start_K[:, None] + needed_KR.astype(np.int64) - 1
+            total_D = (stop_D - start_D).astype(np.float64)
+            place_DR = start_D[:, None] + needed_DR.astype(np.int64) - 1
         else:
             hits_H1 = np.concatenate([[0.0], self.hits_H])
-            total_K = hits_H1[stop_K] - hits_H1[start_K]
-            place_KR = np.searchsorted(self.hits_H, hits_H1[start_K][:, None] + needed_KR)
-        reached_KR = needed_KR <= total_K[:, None]
+            total_D = hits_H1[stop_D] - hits_H1[start_D]
+            place_DR = np.searchsorted(self.hits_H, hits_H1[start_D][:, None] + needed_DR)
+        reached_DR = needed_DR <= total_D[:, None]
         # The best precision from each place to the next one, and to the end of the class after the last; then backwards.
         padded_H1 = np.append(self.precision_H, 0.0)
-        place_KR = np.where(reached_KR, place_KR, stop_K[:, None])
-        edges_KR1 = np.concatenate([place_KR, stop_K[:, None]], axis=1)
-        best_KR1 = np.maximum.reduceat(padded_H1, edges_KR1.ravel()).reshape(edges_KR1.shape)
-        best_KR = np.where(reached_KR, best_KR1[:, :-1], 0.0)
-        return total_K, np.maximum.accumulate(best_KR[:, ::-1], axis=1)[:, ::-1]
+        place_DR = np.where(reached_DR, place_DR, stop_D[:, None])
+        edges_DR1 = np.concatenate([place_DR, stop_D[:, None]], axis=1)
+        best_DR1 = np.maximum.reduceat(padded_H1, edges_DR1.ravel()).reshape(edges_DR1.shape)
+        best_DR = np.where(reached_DR, best_DR1[:, :-1], 0.0)
+        return total_D, np.maximum.accumulate(best_DR[:, ::-1], axis=1)[:, ::-1]
 
 
 def _within(hits_H: Floats | None, start_K1: Ints) -> NDArray[np.float64]:

@@ -1,12 +1,15 @@
-"""Work on the parts of a large file, in this process or in several."""
+"""Work on the parts of large files, in this process or in several."""
 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+import pickle
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from methods.common.metrics.detections_files import FilePart
@@ -14,45 +17,70 @@ from methods.common.metrics.detections_files import FilePart
 ContextT = TypeVar("ContextT")
 ResultT = TypeVar("ResultT")
 
-_context: Any = None
+_WORTH_PROCESSES = 8 * 2**20
+"""Bytes below which starting processes takes longer than what they save."""
 
 
-def part_bytes(file: Path, num_processes: int) -> int:
-    """Return a size of parts that gives every process several, and none too much memory: 1 to 16 MiB."""
-    size = file.stat().st_size if file.is_file() else 0
-    return min(16 * 2**20, max(2**20, size // (6 * num_processes)))
+class Workers:
+    """Processes that answer for parts of files, or this process alone."""
+
+    def __init__(self, num_processes: int, pool: ProcessPoolExecutor | None = None, folder: Path = Path()) -> None:
+        """Make workers; see :func:`workers`."""
+        self._num_processes, self._pool, self._folder = num_processes, pool, folder
+        self._numbers = count()
+
+    def part_bytes(self, file: Path) -> int:
+        """Return a size of parts, 1 to 8 MiB, that gives every process many, so that all are done at about the same time."""
+        size = file.stat().st_size if file.is_file() else 0
+        return min(8 * 2**20, max(2**20, size // (16 * self._num_processes)))
+
+    def map(
+        self, work: Callable[[FilePart, ContextT], ResultT], parts: Sequence[FilePart], context: ContextT
+    ) -> Generator[ResultT]:
+        """Give the answers for all parts, in order, as they come; what nobody fetches is not worked on any more.
+
+        Args:
+            work: a function of a module, called with a part and the context.
+            parts: of a file; each process reads its own from the disk.
+            context: what every call needs; each process gets one copy.
+        """
+        if self._pool is None or len(parts) < 2:
+            yield from (work(part, context) for part in parts)
+            return
+        place = self._folder / str(next(self._numbers))
+        place.write_bytes(pickle.dumps(context, protocol=pickle.HIGHEST_PROTOCOL))
+        futures = [self._pool.submit(_answer, work, part, place) for part in parts]
+        try:
+            for future in futures:
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+            place.unlink()
 
 
 @contextmanager
-def map_parts(
-    work: Callable[[FilePart, ContextT], ResultT], parts: Sequence[FilePart], context: ContextT, num_processes: int
-) -> Iterator[Iterator[ResultT]]:
-    """Give the answers of ``work`` for every part, in order, as they come; what is not fetched is not worked on any more.
-
-    Args:
-        work: a function of a module, called with a part and the context.
-        parts: of a file; each process reads its own from the disk.
-        context: what every call needs; each process gets one copy.
-        num_processes: 1 works in this process.
-    """
-    if num_processes == 1 or len(parts) < 2:
-        yield (work(part, context) for part in parts)
+def workers(num_processes: int, files: Sequence[Path]) -> Generator[Workers]:
+    """Start processes for work on these files, where they are large enough to be worth it; stop them at the end."""
+    if num_processes == 1 or sum(file.stat().st_size for file in files if file.is_file()) < _WORTH_PROCESSES:
+        yield Workers(1)
         return
     method = multiprocessing.get_context("forkserver")
-    method.set_forkserver_preload(["__main__", work.__module__, "pyarrow.json"])
-    num_processes = min(num_processes, len(parts))
-    with ProcessPoolExecutor(num_processes, method, _receive, (context,)) as pool:
-        futures: list[Future[ResultT]] = [pool.submit(_call, work, part) for part in parts]
+    method.set_forkserver_preload(["__main__", "methods.common.metrics.detections_reading", "pyarrow.json"])
+    with TemporaryDirectory() as folder, ProcessPoolExecutor(num_processes, method) as pool:
+        for _ in range(num_processes):
+            pool.submit(int)  # the processes start while this one reads the beginnings of the files
         try:
-            yield (future.result() for future in futures)
+            yield Workers(num_processes, pool, Path(folder))
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _receive(context: Any) -> None:
-    global _context
-    _context = context
+_latest: tuple[Path, Any] = (Path(), None)
 
 
-def _call(work: Callable[[FilePart, ContextT], ResultT], part: FilePart) -> ResultT:
-    return work(part, _context)
+def _answer(work: Callable[[FilePart, Any], ResultT], part: FilePart, place: Path) -> ResultT:
+    global _latest
+    if _latest[0] != place:
+        _latest = (place, pickle.loads(place.read_bytes()))
+    return work(part, _latest[1])

@@ -12,7 +12,7 @@ from methods.common.metrics.detections import DetectionTable
 from methods.common.metrics.detections_annotations import boxes_of
 from methods.common.metrics.detections_files import FilePart, as_array, as_lists, parts_of_list, read_table
 from methods.common.metrics.detections_measure import DetectionColumns, Measured, Overlap, measure
-from methods.common.metrics.detections_parts import map_parts, part_bytes
+from methods.common.metrics.detections_parts import Workers
 from methods.common.metrics.detections_truth import GroundTruth
 from methods.common.metrics.evaluation import Progress
 
@@ -21,20 +21,20 @@ def read_and_measure(
     detections: Path | Sequence[Mapping[str, Any]],
     truth: GroundTruth,
     overlap: Overlap,
-    num_processes: int = 1,
+    workers: Workers,
     progress: Progress | None = None,
 ) -> Measured:
     """Check detections and measure how they overlap the ground truth.
 
-    A file is worked on in parts of at most 16 MiB, so that memory holds the ground truth in each process, about
-    200 MiB a process for its part, and about 60 bytes a detection here.
+    A file is worked on in parts of at most 8 MiB, so that memory holds the ground truth in each process, about
+    100 MiB a process for its part, and about 60 bytes a detection here.
 
     Raises:
         InputError: a detection is faulty; the message names file and record.
     """
     measured = None
     if isinstance(detections, Path):
-        measured = _measure_file(detections, truth, overlap, num_processes, progress)
+        measured = _measure_file(detections, truth, overlap, workers, progress)
     if measured is None:  # records in memory, a file of an unusual form, or one with a fault to be named
         canvas = truth.canvas
         sizes = zip(canvas.height_I.tolist(), canvas.width_I.tolist(), strict=True)
@@ -46,19 +46,18 @@ def read_and_measure(
 
 
 def _measure_file(
-    file: Path, truth: GroundTruth, overlap: Overlap, num_processes: int, progress: Progress | None
+    file: Path, truth: GroundTruth, overlap: Overlap, workers: Workers, progress: Progress | None
 ) -> Measured | None:
-    parts = parts_of_list(file, part_bytes(file, num_processes))
+    parts = parts_of_list(file, workers.part_bytes(file))
     if parts is None:
         return None
     num_images, stretches = len(truth.canvas.image_id_I), []
-    with map_parts(_measure_part, parts, (truth, overlap), num_processes) as answers:
-        for number, answer in enumerate(answers, start=1):
-            if answer is None:
-                return None
-            stretches.append(answer)
-            if progress is not None:
-                progress(num_images * number // len(parts), num_images)
+    for number, answer in enumerate(workers.map(_measure_part, parts, (truth, overlap)), start=1):
+        if answer is None:
+            return None
+        stretches.append(answer)
+        if progress is not None:
+            progress(num_images * number // len(parts), num_images)
     return Measured.concatenate(stretches)
 
 

@@ -5,8 +5,8 @@ has instances or is listed as absent; unmatched detections of classes listed as 
 0.50:0.05:0.95, precision interpolated at 101 recalls; classes without ground truth are left out of every mean.
 Instances without area do not take part. The parity tests hold the result to the official package.
 
-Shape legend: T = 10 IoU thresholds, R = 101 recalls, K classes in the order of category ids, A = 4 area ranges
-(all, up to 32^2, up to 96^2, above), N detections, I images.
+Shape legend: T = 10 IoU thresholds, R = 101 recalls, K classes in the order of category ids, C of them with instances,
+A = 4 area ranges (all, up to 32^2, up to 96^2, above), N detections, I images.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from methods.common.datasets.lvis import LvisCategory, LvisDataset
 from methods.common.metrics.detections import IouType
-from methods.common.metrics.detections_curves import Curves, curves, mean_defined
-from methods.common.metrics.detections_matching import IOU_THRESHOLDS, Matches, match
+from methods.common.metrics.detections_curves import Curves, at_percent, curves, mean_defined
+from methods.common.metrics.detections_matching import Matches, match
 from methods.common.metrics.detections_measure import Measured
+from methods.common.metrics.detections_parts import workers
 from methods.common.metrics.detections_reading import read_and_measure
 from methods.common.metrics.detections_truth import GroundTruth, is_among
 from methods.common.metrics.evaluation import Progress
@@ -77,26 +78,18 @@ class LvisEvaluation:
     @cached_property
     def class_ap(self) -> dict[int, float | None]:
         """AP in [0, 1] by category id, for every category of the file."""
-        precision_TRK = self._curves.precision_TRKA[..., 0]
-        return {category.id: mean_defined(precision_TRK[:, :, k]) for k, category in enumerate(self.categories)}
+        return {category.id: self._curves.row(k)["AP"] for k, category in enumerate(self.categories)}
 
     def per_class(self) -> list[dict[str, str | int | float | None]]:
-        """Return AP, AP50, AP75 and AR of every category of the file, with its name and frequency group."""
-        precision_TRK, recall_TK = self._curves.precision_TRKA[..., 0], self._curves.recall_TKA[..., 0]
+        """Return AP by thresholds and areas, and AR, of every category of the file, with its name and frequency group."""
         num_K = np.bincount(self.matches.class_G, minlength=len(self.categories)).tolist()
-        return [
-            {
-                "category_id": category.id,
-                "name": category.name,
-                "frequency": category.frequency,
-                "num_instances": num_K[k],
-                "AP": mean_defined(precision_TRK[:, :, k]),
-                "AP50": mean_defined(precision_TRK[IOU_THRESHOLDS == 0.5, :, k]),
-                "AP75": mean_defined(precision_TRK[IOU_THRESHOLDS == 0.75, :, k]),
-                f"AR@{MAX_DETECTIONS}": mean_defined(recall_TK[:, k]),
-            }
-            for k, category in enumerate(self.categories)
-        ]
+        rows: list[dict[str, str | int | float | None]] = []
+        for k, category in enumerate(self.categories):
+            numbers = self._curves.row(k)
+            numbers[f"AR@{MAX_DETECTIONS}"] = numbers.pop("AR")
+            rows.append({"category_id": category.id, "name": category.name, "frequency": category.frequency})
+            rows[-1] |= {"num_instances": num_K[k], **numbers}
+        return rows
 
     def notes(self) -> list[str]:
         """Say whether AP is the mean of its groups, as it must be, where the file is LVIS v1 val."""
@@ -127,8 +120,9 @@ def evaluate_lvis(
     Raises:
         InputError: ground truth or detections are faulty; the message names file and record.
     """
-    lvis = read_truth(ground_truth, iou_type == "segm", num_processes)
-    measured = read_and_measure(detections, lvis.truth, iou_type, num_processes, progress)
+    with workers(num_processes, [file for file in (ground_truth, detections) if isinstance(file, Path)]) as helpers:
+        lvis = read_truth(ground_truth, iou_type == "segm", helpers)
+        measured = read_and_measure(detections, lvis.truth, iou_type, helpers, progress)
     return LvisEvaluation(
         iou_type,
         lvis.truth.canvas.image_id_I.tolist(),
@@ -141,16 +135,16 @@ def evaluate_lvis(
 
 def summarise(found: Curves, frequency_K: Sequence[str]) -> dict[str, float | None]:
     """Average curves into the official numbers; what is undefined takes no part."""
-    precision_TRKA, groups = found.precision_TRKA, np.array(frequency_K)
-    metrics = {"AP": mean_defined(precision_TRKA[..., 0])}
+    precision_ATRC, group_C = found.precision_ATRC, np.array(frequency_K)[found.class_C]
+    metrics = {"AP": mean_defined(precision_ATRC[0])}
     for percent in (50, 75):
-        metrics[f"AP{percent}"] = mean_defined(precision_TRKA[percent / 100 == IOU_THRESHOLDS][..., 0])
+        metrics[f"AP{percent}"] = mean_defined(precision_ATRC[0, at_percent(percent)])
     for area, name in enumerate("sml", start=1):
-        metrics[f"AP{name}"] = mean_defined(precision_TRKA[..., area])
+        metrics[f"AP{name}"] = mean_defined(precision_ATRC[area])
     for name in "rcf":
-        metrics[f"AP{name}"] = mean_defined(precision_TRKA[:, :, groups == name, 0])
+        metrics[f"AP{name}"] = mean_defined(precision_ATRC[0][..., group_C == name])
     for area, name in enumerate(("", "s", "m", "l")):
-        metrics[f"AR{name}@{MAX_DETECTIONS}"] = mean_defined(found.recall_TKA[..., area])
+        metrics[f"AR{name}@{MAX_DETECTIONS}"] = mean_defined(found.recall_ATC[area])
     return metrics
 
 

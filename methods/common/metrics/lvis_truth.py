@@ -25,7 +25,7 @@ from methods.common.datasets.rle import join_texts
 from methods.common.errors import InputError
 from methods.common.metrics.detections_annotations import Annotations, PlainAnnotations
 from methods.common.metrics.detections_files import FilePart, parts_of_annotations
-from methods.common.metrics.detections_parts import map_parts, part_bytes
+from methods.common.metrics.detections_parts import Workers
 from methods.common.metrics.detections_truth import Canvas, GroundTruth, Ints
 
 
@@ -39,7 +39,7 @@ class LvisTruth:
     num_annotations: int
 
 
-def read_truth(ground_truth: Path | LvisDataset, with_masks: bool, num_processes: int = 1) -> LvisTruth:
+def read_truth(ground_truth: Path | LvisDataset, with_masks: bool, workers: Workers) -> LvisTruth:
     """Read and check LVIS ground truth, with all checks of :func:`read_lvis`.
 
     Raises:
@@ -47,14 +47,14 @@ def read_truth(ground_truth: Path | LvisDataset, with_masks: bool, num_processes
     """
     if isinstance(ground_truth, LvisDataset):
         return _from_dataset(ground_truth, with_masks)
-    found = _read_columns(ground_truth, with_masks, num_processes)
+    found = _read_columns(ground_truth, with_masks, workers)
     if found is None:  # a file of an unusual form, or one with a fault to be named
         return _from_dataset(read_lvis(ground_truth, check_images="none", allow_no_annotations=True), with_masks)
     return found
 
 
-def _read_columns(file: Path, with_masks: bool, num_processes: int) -> LvisTruth | None:
-    found = parts_of_annotations(file, part_bytes(file, num_processes))
+def _read_columns(file: Path, with_masks: bool, workers: Workers) -> LvisTruth | None:
+    found = parts_of_annotations(file, workers.part_bytes(file))
     if found is None or not found[0].keys() >= {"images", "categories"}:
         return None
     rest, parts = found
@@ -62,11 +62,10 @@ def _read_columns(file: Path, with_masks: bool, num_processes: int) -> LvisTruth
     images = read_images(checks.RecordTable(file, "image", rest["images"]), categories)
     canvas = _canvas(images, categories)
     stretches = []
-    with map_parts(_read_part, parts, (canvas, with_masks), num_processes) as answers:
-        for answer in answers:
-            if answer is None:
-                return None
-            stretches.append(answer)
+    for answer in workers.map(_read_part, parts, (canvas, with_masks)):
+        if answer is None:
+            return None
+        stretches.append(answer)
     annotations = Annotations.concatenate(stretches, with_masks)
     if len(np.unique(annotations.id_N)) < len(annotations.id_N):
         return None
