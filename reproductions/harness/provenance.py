@@ -27,7 +27,6 @@ _PACKAGES = (
     "transformers",
     "numpy",
     "opencv-python-headless",
-    "hotcoco",
 )
 
 

@@ -1,6 +1,8 @@
 """Reading label maps exactly, pairing folders, counting pairs of labels, working in processes."""
 
+import os
 import struct
+import time
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from methods.common.errors import InputError
+from methods.common.metrics import png_folders
 from methods.common.metrics.confusion import count_pairs, pool_images
 from methods.common.metrics.png_folders import map_images, pair_by_name, read_image_list
 from methods.common.metrics.png_labels import read_labels, read_rgb_ids
@@ -182,7 +185,8 @@ def root_of(number: int) -> float:
 
 
 @pytest.mark.parametrize("num_processes", [1, 2])
-def test_work_in_processes(num_processes: int) -> None:
+def test_work_in_processes(num_processes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png_folders, "ALONE_S", 0)
     told: list[tuple[int, int]] = []
     found = map_images(root_of, range(50), num_processes, lambda done, total: told.append((done, total)))
     assert found == [number**0.5 for number in range(50)]
@@ -190,4 +194,15 @@ def test_work_in_processes(num_processes: int) -> None:
     assert told[-1] == (50, 50)
     assert len(told) >= 4
     with pytest.raises(InputError, match="number -4 has no root"):
-        map_images(root_of, [1, 2, 3, -4, 5, -6, 7, 8] * 4, num_processes)
+        map_images(root_of, [1, 2, 3, -4, 5, -6, 7, -8] * 4, num_processes)
+
+
+def process_after_a_while(_: int) -> int:
+    time.sleep(0.02)
+    return os.getpid()
+
+
+def test_processes_are_started_for_what_takes_long() -> None:
+    assert set(map_images(process_after_a_while, range(3), 2)) == {os.getpid()}
+    others = set(map_images(process_after_a_while, range(150), 2)) - {os.getpid()}
+    assert 1 <= len(others) <= 2

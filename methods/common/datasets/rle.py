@@ -140,11 +140,9 @@ def decode_runs(text_C: NDArray[np.uint8], offset_N1: NDArray[np.int64]) -> RunT
         length_N = np.diff(offset_N1)
         code_C = code_C[np.repeat(sound_N, length_N)]
         offset_N1 = _offsets(np.where(sound_N, length_N, 0))
-    ends_R = np.flatnonzero(code_C < 32)
-    first_N1 = np.searchsorted(ends_R, offset_N1)
-    value_R, overlong_R = _numbers(code_C, ends_R)
+    value_R, overlong, first_N1 = _numbers(code_C, offset_N1)
     run_R = _undo_differences(value_R, first_N1)
-    faulty_R = np.flatnonzero(overlong_R | (run_R < 0) | (run_R > _LONGEST_RUN))
+    faulty_R = np.concatenate([overlong, np.flatnonzero((run_R < 0) | (run_R > _LONGEST_RUN))])
     sound_N[np.searchsorted(first_N1, faulty_R, "right") - 1] = False
     return RunTable(run_R, first_N1, sound_N)
 
@@ -162,21 +160,30 @@ def _spells_numbers(code_C: NDArray[np.uint8], offset_N1: NDArray[np.int64]) -> 
     return sound_N
 
 
-def _numbers(code_C: NDArray[np.uint8], ends_R: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _numbers(
+    code_C: NDArray[np.uint8], offset_N1: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Join characters to signed numbers: five bits each, lowest first, bit 32 says that more follow.
 
     Returns:
-        The numbers, and which have more digits than any run can need.
+        The numbers [R], the places of those that have more digits than any run can need, and the first number of each
+        mask, with the end, [N + 1].
     """
-    num_digits_R = np.diff(ends_R, prepend=-1)
-    value_R = ((code_C[ends_R] & 31) ^ 16).astype(np.int64) - 16  # the last digit carries the sign
-    longer = np.flatnonzero(num_digits_R > 1)
-    for back in range(1, _MOST_DIGITS):
-        if not len(longer):
+    ends_C = code_C < 32
+    more = np.flatnonzero(~ends_C)
+    signed_C = ((code_C & 31) ^ 16).view(np.int8) - np.int8(16)  # the last digit carries the sign
+    value_R = signed_C[ends_C].astype(np.int64)
+    # Most numbers have one digit; to the others, the digits before the last are added one by one.
+    before_last = np.flatnonzero(ends_C[more + 1])
+    digit = more[before_last]
+    number = digit - before_last
+    for _ in range(1, _MOST_DIGITS):
+        if not len(number):
             break
-        value_R[longer] = 32 * value_R[longer] + (code_C[ends_R[longer] - back] & 31)
-        longer = longer[num_digits_R[longer] > back + 1]
-    return value_R, num_digits_R > _MOST_DIGITS
+        value_R[number] = 32 * value_R[number] + (code_C[digit] & 31)
+        longer = ~ends_C[digit - 1]  # before the first character comes the last one, which ends a number
+        digit, number = digit[longer] - 1, number[longer]
+    return value_R, number, offset_N1 - np.searchsorted(more, offset_N1)
 
 
 def _undo_differences(value_R: NDArray[np.int64], first_N1: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -50,8 +50,9 @@ def gather_runs(*maps: LabelMap) -> tuple[list[LabelMap], NDArray[np.int64] | No
         changes |= label_N[1:] != label_N[:-1]
     if (np.count_nonzero(changes) + 1) * _MIN_PIXELS_PER_RUN > len(flat[0]):
         return flat, None
-    start = np.concatenate([[0], np.flatnonzero(changes) + 1])
-    return [label_N[start] for label_N in flat], np.diff(start, append=len(flat[0]))
+    bounds = np.concatenate([[0], np.flatnonzero(changes) + 1, [len(flat[0])]])
+    start = bounds[:-1]
+    return [label_N[start] for label_N in flat], bounds[1:] - start
 
 
 def count_pairs_of_runs(first_N: LabelMap, second_N: LabelMap, length_N: NDArray[np.int64] | None) -> PairCounts:

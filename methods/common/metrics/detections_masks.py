@@ -4,7 +4,7 @@ A run-length mask runs down column after column. Cut at the columns' ends, its r
 two masks share what their strips in the same columns share. All counts are whole numbers, so that overlaps equal those of
 pycocotools exactly.
 
-Shape legend: N masks; S strips; P pairs; W slots, one a column of each mask's box; F foreground runs; J strips of the
+Shape legend: N masks; S strips; P pairs; W slots (see `_slots`); F foreground runs; J strips of the
 pairs' first masks; H, W one mask's box; N1 = N + 1.
 """
 
@@ -43,26 +43,27 @@ class MaskTable:
         if not filled_F.all():
             offset_N1 = _offsets(filled_F)[offset_N1]
             start_F, stop_F = start_F[filled_F], stop_F[filled_F]
-        return cls._cut(start_F, stop_F, offset_N1, np.repeat(height_N.astype(np.int32), np.diff(offset_N1)))
+        num_fore_N = np.diff(offset_N1)
+        height_F, per_height_F = np.repeat(height_N.astype(np.int32), num_fore_N), np.repeat(1 / height_N, num_fore_N)
+        # Half a pixel on, quotients are off whole numbers, so that rounding cannot matter.
+        column_F = ((start_F + 0.5) * per_height_F).astype(np.int32)
+        top_F = start_F - column_F * height_F
+        return cls(column_F, top_F, top_F + (stop_F - start_F), offset_N1)._cut(height_F)
 
-    @classmethod
-    def _cut(cls, start_F: Strips, stop_F: Strips, offset_N1: Ints, height_F: Strips) -> "MaskTable":
-        per_height_F = 1.0 / height_F  # half a pixel on, quotients are off whole numbers: rounding cannot matter
-        first_F = ((start_F + 0.5) * per_height_F).astype(np.int32)
-        last_F = ((stop_F - 0.5) * per_height_F).astype(np.int32)
-        top_F, bottom_F = start_F - first_F * height_F, stop_F - last_F * height_F
-        if (first_F == last_F).all():
-            return cls(first_F, top_F, bottom_F, offset_N1)
-        num_strips_F = (last_F - first_F + 1).astype(np.int64)
-        begin_F1 = _offsets(num_strips_F)
-        run_S = np.repeat(np.arange(len(first_F)), num_strips_F)
-        place_S = (np.arange(begin_F1[-1]) - begin_F1[run_S]).astype(np.int32)
-        ends_S = place_S == num_strips_F[run_S] - 1
-        return cls(
-            first_F[run_S] + place_S,
-            np.where(place_S == 0, top_F[run_S], 0),
-            np.where(ends_S, bottom_F[run_S], height_F[run_S]),
-            begin_F1[offset_N1],
+    def _cut(self, height_S: Strips) -> "MaskTable":
+        """Cut strips that reach beyond the bottoms of their columns into one strip a column."""
+        if not (self.bottom_S > height_S).any():
+            return self
+        num_S = -(-self.bottom_S // height_S).astype(np.int64)
+        begin_S1 = _offsets(num_S)
+        whole = np.repeat(np.arange(len(num_S)), num_S)
+        place = (np.arange(begin_S1[-1]) - begin_S1[whole]).astype(np.int32)
+        height, bottom = height_S[whole], self.bottom_S[whole]
+        return MaskTable(
+            self.column_S[whole] + place,
+            np.where(place == 0, self.top_S[whole], 0),
+            np.minimum(bottom - place * height, height),
+            begin_S1[self.offset_N1],
         )
 
     @classmethod
@@ -124,16 +125,14 @@ class MaskTable:
 
     @cached_property
     def _slots(self) -> Ints:
-        """First slot of each mask, and the end, [N + 1]: masks have one slot a column of their boxes."""
-        return _offsets(self.box[:, 2] - self.box[:, 0])
+        """First slot of each mask, and the end, [N + 1]: one a column of its box, and an empty one on either side."""
+        return _offsets(self.box[:, 2] - self.box[:, 0] + 2)
 
     @cached_property
     def _strips_of_slots(self) -> Ints:
-        """First strip of each slot, and the end twice, so that a table without slots can be asked too: [W + 2]."""
-        num_strips_N = np.diff(self.offset_N1)
-        slot_S = self.column_S + np.repeat(self._slots[:-1] - self.box[:, 0], num_strips_N)
-        num_strips_W = np.bincount(slot_S, minlength=int(self._slots[-1]))
-        return np.append(_offsets(num_strips_W), len(slot_S))
+        """First strip of each slot, and the end, [W + 1]."""
+        slot_S = self.column_S + np.repeat(self._slots[:-1] - self.box[:, 0] + 1, np.diff(self.offset_N1))
+        return _offsets(np.bincount(slot_S, minlength=int(self._slots[-1])))
 
     @cached_property
     def _padded_ends(self) -> tuple[Strips, Strips]:
@@ -148,12 +147,12 @@ class MaskTable:
         num_strips_P = self.offset_N1[index_P + 1] - self.offset_N1[index_P]
         offset_P1 = _offsets(num_strips_P)
         strip_J = np.arange(offset_P1[-1]) + np.repeat(self.offset_N1[index_P] - offset_P1[:-1], num_strips_P)
-        left_P, right_P = other.box[other_index_P, 0], other.box[other_index_P, 2]
-        column_J = self.column_S[strip_J]
-        meets_J = (column_J >= np.repeat(left_P, num_strips_P)) & (column_J < np.repeat(right_P, num_strips_P))
-        slot_J = np.where(meets_J, np.repeat(other._slots[other_index_P] - left_P, num_strips_P) + column_J, 0)
+        left_P, right_P = other.box[other_index_P, 0] - 1, other.box[other_index_P, 2]
+        column_J = np.maximum(self.column_S[strip_J], np.repeat(left_P, num_strips_P))
+        column_J = np.minimum(column_J, np.repeat(right_P, num_strips_P))
+        slot_J = column_J + np.repeat(other._slots[other_index_P] - left_P, num_strips_P)
         first_J = other._strips_of_slots[slot_J]
-        num_theirs_J = np.where(meets_J, other._strips_of_slots[slot_J + 1] - first_J, 0)
+        num_theirs_J = other._strips_of_slots[slot_J + 1] - first_J
         top_J, bottom_J = self.top_S[strip_J], self.bottom_S[strip_J]
         their_top_S1, their_bottom_S1 = other._padded_ends
         overlap_J = np.minimum(bottom_J, their_bottom_S1[first_J]) - np.maximum(top_J, their_top_S1[first_J])

@@ -163,7 +163,7 @@ def _box_overlaps(truth: GroundTruth, box_N4: Floats, detection_P: Ints, truth_P
     mine_P4, theirs_P4 = box_N4[detection_P], truth.box_G4[truth_P]
     sides_P2 = np.minimum(mine_P4[:, 2:] + mine_P4[:, :2], theirs_P4[:, 2:] + theirs_P4[:, :2])
     sides_P2 -= np.maximum(mine_P4[:, :2], theirs_P4[:, :2])
-    shared_P = np.where((sides_P2 > 0).all(1), sides_P2[:, 0] * sides_P2[:, 1], 0.0)
+    shared_P = np.maximum(sides_P2[:, 0], 0) * np.maximum(sides_P2[:, 1], 0)
     area_P, their_area_P = mine_P4[:, 2] * mine_P4[:, 3], theirs_P4[:, 2] * theirs_P4[:, 3]
     return _kept(detection_P, truth_P, shared_P, area_P, their_area_P, truth.crowd_G[truth_P])
 
@@ -174,7 +174,7 @@ def _mask_overlaps(truth: GroundTruth, theirs: _Theirs, masks: MaskTable, detect
     box_P4, their_box_P4 = masks.box[detection_P], theirs.masks.box[mask_P]
     sides_P2 = np.minimum(box_P4[:, 2:], their_box_P4[:, 2:]) - np.maximum(box_P4[:, :2], their_box_P4[:, :2])
     area_P, their_area_P = masks.area[detection_P], theirs.masks.area[mask_P]
-    most_P = np.where((sides_P2 > 0).all(1), sides_P2[:, 0] * sides_P2[:, 1], 0)
+    most_P = np.maximum(sides_P2[:, 0], 0) * np.maximum(sides_P2[:, 1], 0)
     most_P = np.minimum(most_P, np.minimum(area_P, their_area_P))
     hopeful_P = most_P >= LEAST_OVERLAP * np.where(crowd_P, area_P, area_P + their_area_P - most_P)
     hopeful_P &= most_P > 0

@@ -57,9 +57,7 @@ def evaluate_coco_officially(
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    given = json.loads(detections.read_text()) if isinstance(detections, Path) else detections
-    dropped = {"bbox"} if iou_type == "segm" else set()
-    records = [{key: deepcopy(value) for key, value in record.items() if key not in dropped} for record in given]
+    records = _own_records(detections, without="bbox" if iou_type == "segm" else None)
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(ground_truth))
         evaluator = COCOeval(truth, _results(truth, records), iou_type)
@@ -82,6 +80,17 @@ def evaluate_coco_officially(
             for k, category_id in enumerate(evaluator.params.catIds)
         ],
     )
+
+
+def _own_records(detections: Path | Sequence[Mapping[str, Any]], without: str | None) -> list[dict[str, Any]]:
+    """Return records that the package may change, without one field."""
+    if not isinstance(detections, Path):
+        return [{key: deepcopy(value) for key, value in record.items() if key != without} for record in detections]
+    records: list[dict[str, Any]] = json.loads(detections.read_text())
+    if without is not None:
+        for record in records:
+            record.pop(without, None)
+    return records
 
 
 def _results(truth: Any, records: list[dict[str, Any]]) -> Any:

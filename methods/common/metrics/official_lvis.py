@@ -77,9 +77,7 @@ def evaluate_lvis_officially(
     """
     from lvis import LVIS, LVISEval
 
-    given = json.loads(detections.read_text()) if isinstance(detections, Path) else detections
-    dropped = {"bbox"} if iou_type == "segm" else set()
-    records = [{key: deepcopy(value) for key, value in record.items() if key not in dropped} for record in given]
+    records = _own_records(detections, without="bbox" if iou_type == "segm" else None)
     with numpy_names_of_old(), _quiet():
         truth = LVIS(str(ground_truth))
         evaluator = LVISEval(truth, _results(truth, records), iou_type)
@@ -96,6 +94,17 @@ def evaluate_lvis_officially(
         num_annotations=len(truth.anns),
         num_detections=len(records),
     )
+
+
+def _own_records(detections: Path | Sequence[Mapping[str, Any]], without: str | None) -> list[dict[str, Any]]:
+    """Return records that the package may change, without one field."""
+    if not isinstance(detections, Path):
+        return [{key: deepcopy(value) for key, value in record.items() if key != without} for record in detections]
+    records: list[dict[str, Any]] = json.loads(detections.read_text())
+    if without is not None:
+        for record in records:
+            record.pop(without, None)
+    return records
 
 
 def _results(truth: Any, records: list[dict[str, Any]]) -> Any:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -20,7 +21,11 @@ from methods.common.metrics.evaluation import Progress
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
-_MAX_CHUNK = 8  # images sent to a process at once
+ALONE_S = 0.1
+"""Seconds of work for which starting processes does not pay; tests of processes set it to 0."""
+
+_MAX_CHUNK = 32  # images sent to a process at once
+_MIN_CHUNKS = 16  # for each process, so that all end at about the same time
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -86,10 +91,11 @@ def list_png_files(folder: Path) -> dict[str, Path]:
         raise InputError(f"there is no folder {folder}; give the folder of PNG files")
     files = {}
     for place, _, names in os.walk(folder, followlinks=True):
+        below = Path(place).relative_to(folder).as_posix()
         for name in names:
             if name.endswith(".png") and not name.startswith("."):
-                path = Path(place, name)
-                files[path.relative_to(folder).as_posix().removesuffix(".png")] = path
+                stem = name.removesuffix(".png")
+                files[stem if below == "." else f"{below}/{stem}"] = Path(place, name)
     if not files:
         raise InputError(f"there is no .png file in {folder}; give the folder of PNG files")
     return files
@@ -125,34 +131,56 @@ def map_images(
         work: a function of a module, or `functools.partial` of one; its answer should be small.
         items: what it is called with, one at a time.
         num_processes: 1 works in this process.
-        progress: told after every chunk of at most 8 items.
+        progress: told after every chunk of at most 32 items.
 
     Raises:
         InputError: what ``work`` raised for the first faulty item; nothing else is started then.
     """
     assert num_processes >= 1, num_processes
-    size = max(1, min(_MAX_CHUNK, len(items) // (4 * num_processes)))
+    size = max(1, min(_MAX_CHUNK, len(items) // (_MIN_CHUNKS * num_processes)))
     chunks = [items[start : start + size] for start in range(0, len(items), size)]
-    if num_processes == 1 or len(chunks) < 2:
-        return _gather((_work_on(work, chunk) for chunk in chunks), len(items), progress)
+    results: list[ResultT] = []
+    for part in _in_order(work, chunks, num_processes):
+        results += part
+        if progress is not None:
+            progress(len(results), len(items))
+    return results
+
+
+def _in_order(
+    work: Callable[[ItemT], ResultT], chunks: Sequence[Sequence[ItemT]], num_processes: int
+) -> Iterator[list[ResultT]]:
+    """Yield the results of each chunk; processes are started only for what a moment's work has left over."""
+    start, done = time.monotonic(), 0
+    while done < len(chunks) and (num_processes == 1 or time.monotonic() - start < ALONE_S):
+        yield _work_on(work, chunks[done])
+        done += 1
+    if done == len(chunks):
+        return
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", getattr(work, "func", work).__module__, "cv2"])
     with ProcessPoolExecutor(num_processes, mp_context=context, initializer=_prepare_process) as pool:
-        futures = [pool.submit(_work_on, work, chunk) for chunk in chunks]
+        futures = [pool.submit(_work_on, work, chunk) for chunk in chunks[done:]]
         try:
-            return _gather((future.result() for future in futures), len(items), progress)
+            _help(work, chunks[done:], futures)
+            yield from (future.result() for future in futures)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def _gather(parts: Iterable[list[ResultT]], total: int, progress: Progress | None) -> list[ResultT]:
-    results: list[ResultT] = []
-    for part in parts:
-        results += part
-        if progress is not None:
-            progress(len(results), total)
-    return results
+def _help(
+    work: Callable[[ItemT], ResultT], chunks: Sequence[Sequence[ItemT]], futures: list[Future[list[ResultT]]]
+) -> None:
+    """Work here too, from the end, until the first process has answered: they take a while to start."""
+    for index in reversed(range(len(chunks))):
+        if futures[0].done() or not futures[index].cancel():
+            return
+        futures[index] = Future()
+        try:
+            futures[index].set_result(_work_on(work, chunks[index]))
+        except InputError as error:  # an earlier chunk may have one, which comes first
+            futures[index].set_exception(error)
 
 
 def _work_on(work: Callable[[ItemT], ResultT], items: Sequence[ItemT]) -> list[ResultT]:

@@ -34,7 +34,7 @@ from tests.harness.toy import outputs
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 _DISK = "size=400m"
-_QUIET_S = (2.0, 7.0)
+_QUIET_S = (1.0, 4.0)
 """Shortest and longest pause between two faults."""
 _NODE_DEAD_S = 20.0
 _LONGEST_S = 3600.0
