@@ -159,11 +159,12 @@ def runs_of_texts(
     Where one does not fit, the runs mean nothing.
     """
     table = decode_runs(*join_texts(texts))
-    start_R, end_R, offset_N1 = table.foreground()
-    owner_R = np.repeat(np.arange(len(texts)), np.diff(offset_N1))
-    shown = np.flatnonzero(start_R < end_R)
-    fits_N = table.sound_N & (table.covered == num_pixels)
-    return owner_R[shown], start_R[shown], end_R[shown], fits_N
+    owner_R = np.repeat(np.arange(len(texts)), np.diff(table.offset_N1))
+    end_R = np.cumsum(table.run_R) - owner_R * num_pixels
+    is_foreground_R = (np.arange(len(owner_R)) - table.offset_N1[owner_R]) % 2 == 1
+    shown = np.flatnonzero(is_foreground_R & (table.run_R > 0))
+    fits_N = table.sound_N & (np.bincount(owner_R, table.run_R, len(texts)) == num_pixels)
+    return owner_R[shown], end_R[shown] - table.run_R[shown], end_R[shown], fits_N
 
 
 def cuts(sizes: Integers | Sequence[int]) -> list[int]:
