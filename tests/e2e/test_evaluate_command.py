@@ -230,13 +230,11 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else(
 
 def test_help_stays_light() -> None:
     code = (
-        "import resource, sys\n"
+        "import sys\n"
         "from reproductions.cli import app\n"
         "try:\n    app(['evaluate', '--help'])\nexcept SystemExit:\n    pass\n"
         "heavy = {'numpy', 'torch', 'pyarrow', 'PIL', 'rich'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
-        "usage = resource.getrusage(resource.RUSAGE_SELF)\n"
-        "assert usage.ru_utime + usage.ru_stime < 0.3, usage\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
