@@ -5,7 +5,6 @@ Shape legend: H, W image; N masks; C characters; R runs; F foreground runs; K nu
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypedDict
 
 import numpy as np
@@ -61,36 +60,38 @@ class RleSums:
 
 @dataclass(frozen=True)
 class RunTable:
-    """The run lengths of N masks, one mask after the other: background first, column by column."""
+    """The runs of N masks, one mask after the other: background first, column by column."""
 
-    run_R: NDArray[np.int64]
+    end_R1: NDArray[np.int64]
+    """Pixels before each run, counted through all masks, and the sum."""
     offset_N1: NDArray[np.int64]
     """First run of each mask, and the end."""
     sound_N: NDArray[np.bool_]
     """False where the text was not COCO's code or a run is negative or absurd."""
 
-    @cached_property
-    def run_ends(self) -> NDArray[np.int64]:
-        """Pixels before each run, counted through all masks, and the sum; [R + 1]."""
-        return _offsets(self.run_R)
+    @property
+    def run_R(self) -> NDArray[np.int64]:  # noqa: N802
+        """Lengths of all runs."""
+        return np.diff(self.end_R1)
 
     @property
     def covered(self) -> NDArray[np.int64]:
         """Sum over the runs of each mask, [N]."""
-        return np.diff(self.run_ends[self.offset_N1])
+        return np.diff(self.end_R1[self.offset_N1])
 
-    def foreground(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the places of all foreground runs, and the first of each mask with the end, [N + 1]."""
+    def foreground(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return where foreground runs begin and end in their masks, [F], and the first of each mask, [N + 1]."""
         num_fore_N = np.diff(self.offset_N1) // 2
         offset_N1 = _offsets(num_fore_N)
-        first_N = self.offset_N1[:-1] + 1 - 2 * offset_N1[:-1]
-        return 2 * np.arange(offset_N1[-1]) + np.repeat(first_N, num_fore_N), offset_N1
+        place_F = np.arange(1, 2 * offset_N1[-1], 2)
+        place_F += np.repeat(self.offset_N1[:-1] - 2 * offset_N1[:-1], num_fore_N)
+        before_F = np.repeat(self.end_R1[self.offset_N1[:-1]], num_fore_N)
+        return self.end_R1.take(place_F) - before_F, self.end_R1.take(place_F + 1) - before_F, offset_N1
 
     def sums(self) -> RleSums:
         """Add up runs and foreground runs of every mask."""
-        place_F, offset_N1 = self.foreground()
-        area_N = np.diff(_offsets(self.run_R[place_F])[offset_N1])
-        return RleSums(self.covered, area_N, self.sound_N)
+        start_F, stop_F, offset_N1 = self.foreground()
+        return RleSums(self.covered, np.diff(_offsets(stop_F - start_F)[offset_N1]), self.sound_N)
 
 
 def _offsets(count_N: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -141,14 +142,13 @@ def decode_runs(text_C: NDArray[np.uint8], offset_N1: NDArray[np.int64]) -> RunT
         code_C = code_C[np.repeat(sound_N, length_N)]
         offset_N1 = _offsets(np.where(sound_N, length_N, 0))
     value_R, overlong, first_N1 = _numbers(code_C, offset_N1)
-    run_R = _undo_differences(value_R, first_N1)
-    faulty_R = np.concatenate([overlong, np.flatnonzero((run_R < 0) | (run_R > _LONGEST_RUN))])
-    sound_N[np.searchsorted(first_N1, faulty_R, "right") - 1] = False
-    return RunTable(run_R, first_N1, sound_N)
+    end_R1, absurd = _add_up(value_R, first_N1)
+    sound_N[np.searchsorted(first_N1, np.concatenate([overlong, absurd]), "right") - 1] = False
+    return RunTable(end_R1, first_N1, sound_N)
 
 
 _LONGEST_RUN = 2**31
-_MOST_DIGITS = 7
+_MOST_DIGITS = 6
 
 
 def _spells_numbers(code_C: NDArray[np.uint8], offset_N1: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -162,7 +162,7 @@ def _spells_numbers(code_C: NDArray[np.uint8], offset_N1: NDArray[np.int64]) -> 
 
 def _numbers(
     code_C: NDArray[np.uint8], offset_N1: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
     """Join characters to signed numbers: five bits each, lowest first, bit 32 says that more follow.
 
     Returns:
@@ -171,43 +171,58 @@ def _numbers(
     """
     ends_C = code_C < 32
     more = np.flatnonzero(~ends_C)
-    signed_C = ((code_C & 31) ^ 16).view(np.int8) - np.int8(16)  # the last digit carries the sign
-    value_R = signed_C[ends_C].astype(np.int64)
+    last_C = ((code_C & 31) ^ 16).view(np.int8) - np.int8(16)  # the last digit carries the sign
+    value_R = np.compress(ends_C, last_C).astype(np.int32)
     # Most numbers have one digit; to the others, the digits before the last are added one by one.
-    before_last = np.flatnonzero(ends_C[more + 1])
-    digit = more[before_last]
+    before_last = np.flatnonzero(ends_C.take(more + 1))
+    digit = more.take(before_last)
     number = digit - before_last
     for _ in range(1, _MOST_DIGITS):
         if not len(number):
             break
-        value_R[number] = 32 * value_R[number] + (code_C[digit] & 31)
-        longer = ~ends_C[digit - 1]  # before the first character comes the last one, which ends a number
-        digit, number = digit[longer] - 1, number[longer]
+        value_R[number] = value_R.take(number) * np.int32(32) + (code_C.take(digit) & 31)
+        digit -= 1
+        longer = np.flatnonzero(~ends_C.take(digit, mode="wrap"))  # before the first character is an end, too
+        digit, number = digit.take(longer), number.take(longer)
     return value_R, number, offset_N1 - np.searchsorted(more, offset_N1)
 
 
-def _undo_differences(value_R: NDArray[np.int64], first_N1: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Turn differences into run lengths.
+def _add_up(value_R: NDArray[np.int32], first_N1: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Turn differences into the ends of runs.
 
     Within a mask, runs 1, 3, 5, ... are running sums, so are runs 2, 4, 6, ...; run 0 stands alone. Sums run here through
     all masks at once, over even and over odd places, and what came before each mask is taken off again.
+
+    Returns:
+        Pixels before each run, counted through all masks, with the sum, [R + 1], and the places of faulty runs.
     """
-    num_runs = len(value_R)
-    padded = np.zeros(num_runs + 4, np.int64)  # two places in front for the first mask, two behind for the last
-    padded[2 : 2 + num_runs] = value_R
-    sums = np.empty_like(padded)
-    for parity in (0, 1):
-        np.cumsum(padded[parity::2], out=sums[parity::2])
-    first_N = first_N1[:-1]
-    before_odd_N, before_even_N = sums[first_N + 1], sums[first_N + 2]
-    run_R = sums[2 : 2 + num_runs]
-    starts_odd_N = first_N % 2 == 1
-    for parity in (0, 1):
-        before_N = np.where(starts_odd_N == (parity == 0), before_odd_N, before_even_N)
-        run_R[parity::2] -= np.repeat(before_N, np.diff((first_N1 + 1 - parity) // 2))
-    filled_N = first_N[np.diff(first_N1) > 0]
-    run_R[filled_N] = value_R[filled_N]
-    return run_R
+    num_runs, first_N = len(value_R), first_N1[:-1][np.diff(first_N1) > 0]
+    halves = [value_R[parity::2].astype(np.int64) for parity in (0, 1)]
+    sums = [np.concatenate([[0], np.cumsum(half), [0]]) for half in halves]
+    # What precedes the runs of a mask's own kind (1, 3, ...), and of the other kind (2, 4, ...; run 0 is taken off too).
+    parity_N, half_N = first_N % 2, first_N // 2
+    odd_N = np.where(parity_N == 0, sums[1].take(half_N), sums[0].take(half_N + 1))
+    even_N = np.where(parity_N == 0, sums[0].take(half_N + 1), sums[1].take(half_N + 1))
+    edges_N1 = np.append(first_N, num_runs)
+    first_value_N = value_R[first_N]
+    runs = []
+    for parity, half in enumerate(sums):
+        before_N = np.where(parity_N == parity, even_N, odd_N)
+        run = half[1:-1] - np.repeat(before_N, np.diff((edges_N1 + 1 - parity) // 2))
+        own = np.flatnonzero(parity_N == parity)
+        run[half_N[own]] = first_value_N[own]
+        runs.append(run)
+    faulty = [
+        2 * np.flatnonzero((run < 0) | (run > _LONGEST_RUN)) + parity
+        for parity, run in enumerate(runs)
+        if len(run) and (run.min() < 0 or run.max() > _LONGEST_RUN)
+    ]
+    even, odd = (np.cumsum(run) for run in runs)
+    end_R1 = np.zeros(num_runs + 1, np.int64)
+    end_R1[1::2], end_R1[2::2] = even, odd
+    end_R1[3::2] += odd[: len(even) - 1]
+    end_R1[2::2] += even[: len(odd)]
+    return end_R1, np.concatenate([np.zeros(0, np.int64), *faulty])
 
 
 def has_size(rle: Mapping[str, Any], height: int, width: int) -> bool:

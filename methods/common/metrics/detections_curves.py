@@ -136,10 +136,10 @@ class _Case:
         reached_DR = needed_DR <= total_D[:, None]
         # The best precision from each place to the next one, and to the end of the class after the last; then backwards.
         padded_H1 = np.append(self.precision_H, 0.0)
-        place_DR = np.where(reached_DR, place_DR, stop_D[:, None])
+        place_DR = np.minimum(place_DR, stop_D[:, None])  # those beyond the class are not reached
         edges_DR1 = np.concatenate([place_DR, stop_D[:, None]], axis=1)
         best_DR1 = np.maximum.reduceat(padded_H1, edges_DR1.ravel()).reshape(edges_DR1.shape)
-        best_DR = np.where(reached_DR, best_DR1[:, :-1], 0.0)
+        best_DR = best_DR1[:, :-1] * reached_DR
         return total_D, np.maximum.accumulate(best_DR[:, ::-1], axis=1)[:, ::-1]
 
 

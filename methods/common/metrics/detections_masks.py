@@ -35,10 +35,8 @@ class MaskTable:
     @classmethod
     def from_runs(cls, runs: RunTable, height_N: Ints) -> "MaskTable":
         """Cut the runs of masks, all sound and no longer than their images, which have these heights."""
-        place_F, offset_N1 = runs.foreground()
-        before_N = runs.run_ends[runs.offset_N1[:-1]]
-        stop_F = (runs.run_ends[place_F + 1] - np.repeat(before_N, np.diff(offset_N1))).astype(np.int32)
-        start_F = stop_F - runs.run_R[place_F].astype(np.int32)
+        start, stop, offset_N1 = runs.foreground()
+        start_F, stop_F = start.astype(np.int32), stop.astype(np.int32)
         filled_F = stop_F > start_F
         if not filled_F.all():
             offset_N1 = _offsets(filled_F)[offset_N1]
@@ -107,8 +105,7 @@ class MaskTable:
     @cached_property
     def area(self) -> Ints:
         """Pixels, [N]."""
-        end_S1 = _offsets(self.bottom_S - self.top_S)
-        return np.diff(end_S1[self.offset_N1])
+        return _sums(self.bottom_S - self.top_S, self.offset_N1)
 
     @cached_property
     def box(self) -> Ints:
@@ -129,15 +126,18 @@ class MaskTable:
         return _offsets(self.box[:, 2] - self.box[:, 0] + 2)
 
     @cached_property
-    def _strips_of_slots(self) -> Ints:
-        """First strip of each slot, and the end, [W + 1]."""
+    def _strips_of_slots(self) -> tuple[Ints, Ints]:
+        """First strip of each slot, one that is not there for an empty one, and the number of strips, [W] each."""
         slot_S = self.column_S + np.repeat(self._slots[:-1] - self.box[:, 0] + 1, np.diff(self.offset_N1))
-        return _offsets(np.bincount(slot_S, minlength=int(self._slots[-1])))
+        num_W = np.bincount(slot_S, minlength=int(self._slots[-1]))
+        first_W = np.cumsum(num_W) - num_W
+        first_W[num_W == 0] = len(slot_S)
+        return first_W, num_W
 
     @cached_property
     def _padded_ends(self) -> tuple[Strips, Strips]:
-        """Tops and bottoms, with one more at the end that stands in for strips that are not there."""
-        return np.append(self.top_S, np.int32(0)), np.append(self.bottom_S, np.int32(0))
+        """Tops and bottoms, and those of a strip that is not there and shares nothing with any other."""
+        return np.append(self.top_S, np.int32(2**31 - 1)), np.append(self.bottom_S, np.int32(0))
 
     def shared_pixels(self, index_P: Ints, other: "MaskTable", other_index_P: Ints) -> Ints:
         """Return how many pixels mask ``index_P`` of this table shares with mask ``other_index_P`` of the other one.
@@ -147,22 +147,37 @@ class MaskTable:
         num_strips_P = self.offset_N1[index_P + 1] - self.offset_N1[index_P]
         offset_P1 = _offsets(num_strips_P)
         strip_J = np.arange(offset_P1[-1]) + np.repeat(self.offset_N1[index_P] - offset_P1[:-1], num_strips_P)
-        left_P, right_P = other.box[other_index_P, 0] - 1, other.box[other_index_P, 2]
-        column_J = np.maximum(self.column_S[strip_J], np.repeat(left_P, num_strips_P))
-        column_J = np.minimum(column_J, np.repeat(right_P, num_strips_P))
-        slot_J = column_J + np.repeat(other._slots[other_index_P] - left_P, num_strips_P)
-        first_J = other._strips_of_slots[slot_J]
-        num_theirs_J = other._strips_of_slots[slot_J + 1] - first_J
-        top_J, bottom_J = self.top_S[strip_J], self.bottom_S[strip_J]
+        left_P = other.box[other_index_P, 0].astype(np.int32) - 1
+        right_P = other.box[other_index_P, 2].astype(np.int32)
+        column_J = np.maximum(self.column_S.take(strip_J), np.repeat(left_P, num_strips_P))
+        np.minimum(column_J, np.repeat(right_P, num_strips_P), out=column_J)
+        slot_J = column_J.astype(np.int64)
+        slot_J += np.repeat(other._slots[other_index_P] - left_P, num_strips_P)
+        first_W, num_W = other._strips_of_slots
         their_top_S1, their_bottom_S1 = other._padded_ends
-        overlap_J = np.minimum(bottom_J, their_bottom_S1[first_J]) - np.maximum(top_J, their_top_S1[first_J])
-        shared_J = np.where(num_theirs_J > 0, np.maximum(overlap_J, 0), 0)
-        for layer in range(1, int(num_theirs_J.max(initial=0))):
-            deep = np.flatnonzero(num_theirs_J > layer)
-            theirs = first_J[deep] + layer
-            overlap = np.minimum(bottom_J[deep], other.bottom_S[theirs]) - np.maximum(top_J[deep], other.top_S[theirs])
+        first_J, num_J = first_W.take(slot_J), num_W.take(slot_J)
+        top_J, bottom_J = self.top_S.take(strip_J), self.bottom_S.take(strip_J)
+        shared_J = np.minimum(bottom_J, their_bottom_S1.take(first_J))
+        shared_J -= np.maximum(top_J, their_top_S1.take(first_J))
+        np.maximum(shared_J, 0, out=shared_J)
+        deep, layer = np.flatnonzero(num_J > 1), 1
+        while len(deep):
+            theirs = first_J.take(deep) + layer
+            overlap = np.minimum(bottom_J.take(deep), other.bottom_S.take(theirs))
+            overlap -= np.maximum(top_J.take(deep), other.top_S.take(theirs))
             shared_J[deep] += np.maximum(overlap, 0)
-        return np.diff(_offsets(shared_J)[offset_P1])
+            layer += 1
+            deep = deep.take(np.flatnonzero(num_J.take(deep) > layer))
+        return _sums(shared_J, offset_P1)
+
+
+def _sums(value_S: Strips, offset_N1: Ints) -> Ints:
+    """Add up N stretches of values."""
+    sum_N = np.zeros(len(offset_N1) - 1, np.int64)
+    filled_N = np.flatnonzero(np.diff(offset_N1))
+    if len(filled_N):
+        sum_N[filled_N] = np.add.reduceat(value_S, offset_N1[filled_N])
+    return sum_N
 
 
 def _offsets(count_N: NDArray[np.integer] | NDArray[np.bool_]) -> Ints:

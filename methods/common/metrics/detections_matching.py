@@ -106,17 +106,16 @@ def _sorting(*columns: NDArray[np.integer]) -> Ints:
 
 
 def _places_within(key_N: Ints) -> Ints:
-    """Number the members of each stretch of equal keys from 0."""
-    everywhere = np.arange(len(key_N))
-    first = np.concatenate([[True], key_N[1:] != key_N[:-1]])[: len(key_N)]
-    return everywhere - np.maximum.accumulate(np.where(first, everywhere, 0))
+    """Number the members of each stretch of equal keys, which are not negative, from 0."""
+    starts = np.flatnonzero(np.diff(key_N, prepend=-1))
+    return np.arange(len(key_N)) - np.repeat(starts, np.diff(np.append(starts, len(key_N))))
 
 
 def _outside_ranges(area_N: Floats) -> Ints:
     """Return the bits of the area ranges that an area lies outside of."""
     outside_N = np.zeros(len(area_N), np.int64)
     for index, (low, high) in enumerate(AREA_RANGES):
-        outside_N[(area_N < low) | (area_N > high)] |= _ONE_RANGE << (index * _NUM_THRESHOLDS)
+        outside_N += ((area_N < low) | (area_N > high)) * np.int64(_ONE_RANGE << (index * _NUM_THRESHOLDS))
     return outside_N
 
 

@@ -171,13 +171,13 @@ def _box_overlaps(truth: GroundTruth, box_N4: Floats, detection_P: Ints, truth_P
 def _mask_overlaps(truth: GroundTruth, theirs: _Theirs, masks: MaskTable, detection_P: Ints, truth_P: Ints) -> Pairs:
     """Count shared pixels where boxes and areas leave room for an overlap that matters."""
     mask_P, crowd_P = truth_P - theirs.first, truth.crowd_G[truth_P]
-    box_P4, their_box_P4 = masks.box[detection_P], theirs.masks.box[mask_P]
+    box_P4, their_box_P4 = masks.box.take(detection_P, axis=0), theirs.masks.box.take(mask_P, axis=0)
     sides_P2 = np.minimum(box_P4[:, 2:], their_box_P4[:, 2:]) - np.maximum(box_P4[:, :2], their_box_P4[:, :2])
-    area_P, their_area_P = masks.area[detection_P], theirs.masks.area[mask_P]
+    area_P, their_area_P = masks.area.take(detection_P), theirs.masks.area.take(mask_P)
     most_P = np.maximum(sides_P2[:, 0], 0) * np.maximum(sides_P2[:, 1], 0)
     most_P = np.minimum(most_P, np.minimum(area_P, their_area_P))
-    hopeful_P = most_P >= LEAST_OVERLAP * np.where(crowd_P, area_P, area_P + their_area_P - most_P)
-    hopeful_P &= most_P > 0
+    least_P = area_P + (their_area_P - most_P) * ~crowd_P
+    hopeful_P = np.flatnonzero((most_P > 0) & (most_P >= LEAST_OVERLAP * least_P))
     detection_P, truth_P, mask_P = detection_P[hopeful_P], truth_P[hopeful_P], mask_P[hopeful_P]
     shared_P = masks.shared_pixels(detection_P, theirs.masks, mask_P)
     return _kept(detection_P, truth_P, shared_P, area_P[hopeful_P], their_area_P[hopeful_P], crowd_P[hopeful_P])

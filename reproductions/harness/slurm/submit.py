@@ -284,6 +284,8 @@ class _Executor:
             "segrepro_left() {",
             "  status=$?",
             f"  case $status in {'|'.join(map(str, _REQUEUE_STATUSES))}) ;; *) return ;; esac",
+            # Where SLURM itself ends the job, for another one or to requeue it, nothing is to be done.
+            '  case $(squeue -h -j "$segrepro_job" -o %T) in RUNNING|"") ;; *) return ;; esac',
             f'  note={note}"$segrepro_job-$segrepro_restart"',
             '  [ -s "$note" ] || echo "$status" > "$note"',
             f'  if [ "$segrepro_restart" -lt {_MAX_RESTARTS} ]; then scontrol requeue "$segrepro_job"; fi',
