@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ from reports.records import (
     Cost,
     ObjectSample,
     PastedSample,
-    Provenance,
     Report,
     Result,
     Run,
     SeriesPoint,
 )
+from reproductions.collecting import seconds
 from reproductions.harness.cell import Cell
 from reproductions.harness.store import Store
 from reproductions.mrca.arms import ARMS, ArmId
@@ -76,23 +75,6 @@ class Collector:
             objects=tuple(self._objects()),
             pasted=tuple(self._pasted()),
             deviations=tuple(item for item in DEVIATIONS if not (own_data and item.id in _OF_THE_MINIATURE_WORLD)),
-        )
-
-    def provenance(self, cells: Iterable[Cell]) -> Provenance:
-        """Sum up where the finished ones of these cells came from."""
-        found = [self.store.provenance(cell) for cell in cells if self._done(cell)]
-        states = sorted({(item["commit"] or "unknown", item["dirty_diff_sha256"] or "") for item in found})
-        packages = {name: version for item in found for name, version in item["packages"].items() if version}
-        return Provenance(
-            commit=", ".join(sorted({commit for commit, _ in states})) or "unknown",
-            dirty=", ".join(sorted({dirty[:12] for _, dirty in states if dirty})) or None,
-            packages=packages,
-            hosts=tuple(sorted({item["host"] for item in found})),
-            devices=tuple(sorted({item["gpu"] or f"CPU, {item['num_cpus']} cores" for item in found})),
-            started=min((item["started_utc"] for item in found), default=""),
-            finished=max((_finished(item) for item in found), default=""),
-            cells=len(found),
-            store=self.store.root.name,
         )
 
     # -- parts -----------------------------------------------------------------------------------------------------------
@@ -153,7 +135,7 @@ class Collector:
             )
 
     def _seconds(self, cells: Iterable[Cell]) -> float:
-        return float(sum(self.store.provenance(cell)["wall_s"] for cell in cells))
+        return seconds(self.store, cells)
 
     def _class_list(self) -> list[dict[str, Any]]:
         split = self.planners[0].split
@@ -242,10 +224,3 @@ class Collector:
                         pasted=tuple(note["pasted"]),
                         names={int(key): name for key, name in note["names"].items()},
                     )
-
-
-def _finished(provenance: dict[str, Any]) -> str:
-    """When a cell's last attempt ended, ISO 8601."""
-    last = provenance["attempts"][-1]
-    ended = datetime.fromisoformat(last["started_utc"]) + timedelta(seconds=last["wall_s"])
-    return ended.isoformat(timespec="seconds")

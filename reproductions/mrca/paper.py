@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import get_args
 
 from methods.common.errors import InputError
-from reproductions.harness.cell import External
 from reproductions.harness.fingerprint import Fingerprints
 from reproductions.harness.plan import Plan
 from reproductions.mrca import study as studies
@@ -18,6 +17,7 @@ from reproductions.mrca.plan import SeedPlanner
 from reproductions.mrca.resources import gpu_needs
 from reproductions.mrca.study import StudyConfig
 from reproductions.paper import GpuNeed, Need, Request
+from reproductions.places import external
 from reproductions.settings import changed
 
 
@@ -76,10 +76,10 @@ class MrcaPaper:
         fingerprints = Fingerprints(memory)
         found = []
         for study in self.studies(request):
-            external = {
-                need.role: _external(need, fingerprints, request) for need in places(request, study, self.arms(request))
+            found_places = {
+                need.role: external(need, fingerprints, request) for need in places(request, study, self.arms(request))
             }
-            found.append(tuple(SeedPlanner(study, index, external) for index in range(request.num_seeds)))
+            found.append(tuple(SeedPlanner(study, index, found_places) for index in range(request.num_seeds)))
         fingerprints.save()
         return tuple(found)
 
@@ -116,14 +116,6 @@ class MrcaPaper:
         from reproductions.mrca.reporting import write_reports
 
         return write_reports(self, request, plan, out)
-
-
-def _external(need: Need, fingerprints: Fingerprints, request: Request) -> External:
-    if not need.place.exists():
-        raise InputError(
-            f"{need.what} is missing: there is no {need.place}; `{request.command('check')}` tells what to do"
-        )
-    return fingerprints.of(need.place, need.what)
 
 
 def _count(data: Path) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reports.mrca import write_report
 from reports.records import Run
+from reproductions.collecting import provenance
 from reproductions.harness.plan import Plan
 from reproductions.harness.verdict import judge
 from reproductions.mrca.claims import CLAIMS, GIVEN_OBJECTS_CLAIMS
@@ -47,7 +48,7 @@ def _write(paper: MrcaPaper, request: Request, plan: Plan, planners: tuple[SeedP
         seeds=tuple(planner.index for planner in planners),
         command=request.command(),
         settings=_settings(study, generates=request.objects is None),
-        provenance=collector.provenance(plan),
+        provenance=provenance(request.store, plan),
     )
     claims = CLAIMS if request.objects is None else GIVEN_OBJECTS_CLAIMS
     return write_report(judge(collector.report(run, request.data is not None), claims), out)

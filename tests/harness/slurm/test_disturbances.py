@@ -31,8 +31,11 @@ WALK, SHARDS = (next(cell for cell in PLAN if cell.label == label) for label in 
 
 
 @pytest.fixture(autouse=True)
-def _save_every_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def _settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Checkpoints every second, and a folder by which a test holds a stage until it has disturbed it."""
     monkeypatch.setenv("SEGREPRO_CHECKPOINT_EVERY_S", "1")
+    (tmp_path / "hold").mkdir()
+    monkeypatch.setenv("SEGREPRO_TOY_HOLD", str(tmp_path / "hold"))
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +52,10 @@ def last_attempt(store: Store, cell: Cell) -> Attempt | None:
 
 
 def once_it_works(store: Store, cell: Cell, action: Callable[[Attempt], object]) -> Callable[[], None]:
-    """Act one time, when the cell has worked for two seconds and saved."""
+    """Act one time, when the cell has worked for two seconds and saved; it waits half-way until then."""
     done: list[bool] = []
+    hold = Path(os.environ["SEGREPRO_TOY_HOLD"], cell.label.split("/")[0])
+    hold.touch()
 
     def look() -> None:
         attempt = last_attempt(store, cell)
@@ -58,6 +63,7 @@ def once_it_works(store: Store, cell: Cell, action: Callable[[Attempt], object])
         if not done and attempt is not None and attempt["wall_s"] >= 2.0 and saved:
             done.append(True)
             action(attempt)
+            hold.unlink()
 
     return look
 

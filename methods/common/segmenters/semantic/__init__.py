@@ -1,0 +1,1 @@
+"""Semantic segmenters behind one seam: the networks, their training and their evaluation."""
