@@ -104,7 +104,7 @@ def dot_plot(report: Report, backbone: str, metrics: Sequence[str], path: Path) 
         for panel, metric in zip(panels, shown, strict=True):
             for row, arm in enumerate(arms):
                 colour = PALETTE[row % len(PALETTE)]
-                _seeds_and_mean(
+                seeds_and_mean(
                     panel,
                     row,
                     report.by_seed(arm.id, backbone, metric),
@@ -121,7 +121,8 @@ def dot_plot(report: Report, backbone: str, metrics: Sequence[str], path: Path) 
     return True
 
 
-def _seeds_and_mean(panel: Axes, row: int, by_seed: dict[int, float], estimate: Estimate | None, colour: str) -> None:
+def seeds_and_mean(panel: Axes, row: float, by_seed: dict[int, float], estimate: Estimate | None, colour: str) -> None:
+    """Draw one arm's row: a circle a seed, a bar at the mean, a line over its interval."""
     panel.plot(list(by_seed.values()), [row] * len(by_seed), "o", ms=4.5, mfc="none", mec=colour, mew=1, alpha=0.9)
     if estimate is not None:
         panel.plot([estimate.mean], [row], "|", ms=13, mew=2.2, color=colour)
@@ -132,9 +133,13 @@ def _seeds_and_mean(panel: Axes, row: int, by_seed: dict[int, float], estimate: 
 # --- paired differences -----------------------------------------------------------------------------------------
 
 
-def forest_plot(report: Report, path: Path) -> bool:
+def forest_plot(report: Report, path: Path, long_labels: bool = False) -> bool:
     """Draw every paired difference behind the claims and controls: seeds, mean, interval, coloured by verdict.
 
+    Args:
+        report: judged records.
+        path: the PNG to write.
+        long_labels: for arms with long titles: the legend starts at the left edge, and a sole metric is not named.
     Returns:
         False, and no file, when there is nothing to draw.
     """
@@ -152,11 +157,13 @@ def forest_plot(report: Report, path: Path) -> bool:
         for place, (_, item) in enumerate(rows):
             _difference(panel, place, item)
         _claim_bands(panel, [claim for claim, _ in rows])
-        panel.set_yticks(range(len(rows)), [f"{claim}  {_label(report, item)}" for claim, item in rows])
+        named = f", {report.metrics[0].title}" if long_labels and len(report.metrics) == 1 else ""
+        labels = [f"{claim}  {_label(report, item).replace(named, '')}" for claim, item in rows]
+        panel.set_yticks(range(len(rows)), labels)
         panel.set_ylim(len(rows) - 0.4, -0.6)
         panel.set_xlabel(f"difference ({rows[0][1].unit} points)")
         panel.grid(axis="x")
-        _verdict_legend(panel, [item for _, item in rows])
+        _verdict_legend(panel, [item for _, item in rows], outside=long_labels)
         save_figure(figure, path)
     return True
 
@@ -181,8 +188,13 @@ def _claim_bands(panel: Axes, claims: Sequence[str]) -> None:
             panel.axhspan(row - 0.5, row + 0.5, color="#f5f5f5", zorder=0, lw=0)
 
 
-def _verdict_legend(panel: Axes, items: Sequence[Evidence]) -> None:
+def _verdict_legend(panel: Axes, items: Sequence[Evidence], outside: bool) -> None:
     for verdict, colour in VERDICT_COLOURS.items():
         if any(item.verdict == verdict for item in items):
             panel.plot([], [], "-", lw=2, color=colour, label=verdict)
-    panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
+    if outside:
+        figure = panel.get_figure(root=True)
+        assert figure is not None
+        figure.legend(*panel.get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    else:
+        panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from reports.records import ClaimOutcome, ClaimVerdict, Evidence, Report, TargetVerdict
+from reports.records import ClaimOutcome, ClaimVerdict, Evidence, Report, Target, TargetVerdict
 from reports.tables import (
     NOTHING,
     cost_table,
@@ -118,17 +118,23 @@ _OPEN: dict[ClaimVerdict, str] = {
 
 def _conclusion(report: Report, claim: ClaimOutcome) -> str:
     """One bullet: verdict, wording, and the means behind it."""
-    seen = [
-        f"{_short(report, item)}{_where(report, item)} {_mean(item).removesuffix(' AP')}" for item in claim.evidence
-    ]
+    seen = [f"{_short(report, item)}{_where(report, item)} {_without_unit(item)}" for item in claim.evidence]
     kind = " (control)" if claim.control else ""
     return f"- **{claim.id} {claim.verdict}**{kind}: {claim.wording.rstrip('.')} ({', '.join(seen)})."
 
 
+def _without_unit(item: Evidence) -> str:
+    """The mean; a difference of a metric needs no unit beside its name."""
+    return _mean(item).removesuffix(f" {item.unit}") if item.kind == "difference" else _mean(item)
+
+
 def _short(report: Report, item: Evidence) -> str:
-    """What differs between the tests of one claim: a metric's title, or the kind of number."""
+    """What differs between the tests of one claim: a metric's title, the arms where there is one metric, or the kind of number."""
     if item.kind == "difference" and item.metric is not None:
-        return report.metric_title(item.metric)
+        title = report.metric_title(item.metric)
+        return title if len(report.metrics) > 1 else item.label.removesuffix(f", {title}")
+    if item.kind == "correlation":
+        return item.label.split(",")[0]
     return "share of the objects" if item.kind == "ratio" else "change"
 
 
@@ -174,8 +180,14 @@ def _printed_difference(report: Report, item: Evidence) -> str:
     }
     if item.left not in theirs or item.right not in theirs:
         return ""
-    left, right = theirs[item.left], theirs[item.right]
-    return f" (paper {fixed(left.value - right.value, max(left.decimals, right.decimals), sign=True)})"
+    return f" (paper {_difference_text(theirs[item.left], theirs[item.right])})"
+
+
+def _difference_text(left: Target, right: Target) -> str:
+    """A difference of printed numbers; an inferred one is no finer than its decimals."""
+    if left.certainty == right.certainty == "certain":
+        return fixed(left.value - right.value, max(left.decimals, right.decimals), sign=True)
+    return f"{fixed(left.value - right.value, min(left.decimals, right.decimals), sign=True)}, inferred"
 
 
 def evidence_text(report: Report, item: Evidence) -> str:
@@ -187,6 +199,10 @@ def evidence_text(report: Report, item: Evidence) -> str:
     if item.low is not None and item.high is not None:
         text += f" [{fixed(item.low, 2, sign=True)}, {fixed(item.high, 2, sign=True)}]"
         text += f", {p_text(item.p_value)}" if item.band is None else ""
+    if item.leave_one_out is not None:
+        low, high = (fixed(value, 2, sign=True) for value in item.leave_one_out)
+        by_seed = ", ".join(fixed(value, 2, sign=True) for value in item.values)
+        text += f"; with one variant left out {low} to {high}; permutation {p_text(item.p_value)}; by seed {by_seed}"
     if item.band is not None:
         text += f", level means within ±{fixed(item.band[1], 2)}"
     return text if item.kind == "ratio" else f"{text}; {item.reason}"
@@ -215,7 +231,13 @@ def claims_section(report: Report) -> str:
         "when one has it wholly on the other, and is *not resolved* between. Differences are paired over seeds "
         "(Student's t, two-sided p)."
     )
-    return f"## Claims\n\n{_claims_table(report, claims)}\n\n{rule}"
+    rules = [rule, *(f"{claim.id}: {claim.rule}." for claim in claims if _is_of_its_own(claim))]
+    return f"## Claims\n\n{_claims_table(report, claims)}\n\n{' '.join(rules)}"
+
+
+def _is_of_its_own(claim: ClaimOutcome) -> bool:
+    """True for a claim that is not decided by an interval of a difference against zero."""
+    return any(item.kind == "correlation" for item in claim.evidence)
 
 
 def controls_section(report: Report) -> str:
@@ -233,14 +255,15 @@ def controls_section(report: Report) -> str:
 def tables_section(report: Report) -> str:
     """The paper's tables with our numbers under theirs, or our numbers alone when there are no targets."""
     seeds = _plural(len(report.run.seeds), "seed")
-    how = f"Ours: mean ± half of the 95 % Student-t interval over {seeds}; AP in percent."
+    units = _listed(list(dict.fromkeys(metric.unit for metric in report.metrics)))
+    how = f"Ours: mean ± half of the 95 % Student-t interval over {seeds}; {units} in percent."
     if len(report.run.seeds) == 1:
-        how = "Ours: one seed, no interval; AP in percent."
+        how = f"Ours: one seed, no interval; {units} in percent."
     if not report.targets:
         tables = [f"### {backbone.title}\n\n{result_table(report, backbone.id)}" for backbone in report.backbones]
         return "\n\n".join(["## Results", how, *tables])
     parts = ["## The paper's tables, our numbers beside them", f"{how} {_tier_remark(report)}"]
-    used: set[str | None] = set()
+    shown: set[tuple[str | None, str]] = set()
     for table in paper_tables(report):
         theirs = next(target for target in report.targets if target.table == table)
         ours = report.beside.get(theirs.backbone)
@@ -248,13 +271,28 @@ def tables_section(report: Report) -> str:
         heading = (
             f"{name} in the paper, {report.backbone_title(ours)} here" if ours != theirs.backbone and ours else name
         )
-        body = paper_table(report, table)
-        if ours in used and ours is not None:
+        body = "\n\n".join([paper_table(report, table), *_unsure(report, table)])
+        rows = {(ours, target.arm) for target in report.targets if target.table == table}
+        if ours is not None and rows & shown and not _ran(report, rows - shown):
             parts.append(f"<details><summary>{heading} (our rows as above)</summary>\n\n{body}\n\n</details>")
         else:
             parts.append(f"### {heading}\n\n{body}")
-        used.add(ours)
+        shown |= rows
     return "\n\n".join(parts)
+
+
+def _ran(report: Report, rows: set[tuple[str | None, str]]) -> bool:
+    """True when any of these (backbone, arm) has a result."""
+    return any((result.backbone, result.arm) in rows for result in report.results)
+
+
+def _unsure(report: Report, table: str) -> list[str]:
+    """Why some of a table's printed numbers are inferred or lost, in a list; nothing where all are certain."""
+    known = [target for target in report.targets if target.table == table and target.certainty != "certain"]
+    lost = [target for target in report.lost_targets if target.table == table]
+    lines = [f"- {target.arm_title}, inferred: {target.note}." for target in known]
+    lines += [f"- {target.arm_title}, lost: {target.note}." for target in lost]
+    return ["Printed numbers that are not certain:\n\n" + "\n".join(lines)] if lines else []
 
 
 def _tier_remark(report: Report) -> str:
@@ -270,11 +308,7 @@ def cost_section(report: Report) -> str:
     """What every arm took."""
     if not report.costs:
         return ""
-    text = (
-        "Means over seeds. Objects, calls and seconds are what the arm needs by itself, also where arms share work. "
-        "Iterations in total include the warm-up."
-    )
-    return f"## Cost\n\n{text}\n\n{cost_table(report)}"
+    return f"## Cost\n\n{report.style.cost_note}\n\n{cost_table(report)}"
 
 
 # --- ledger, provenance, command --------------------------------------------------------------------------------
@@ -286,7 +320,7 @@ def deviations_section(report: Report) -> str:
     if not shown:
         return ""
     left_out = len(report.deviations) - len(shown)
-    text = "Marks: P paper, R authors' release, B code or paper of a baseline, D framework default, C our choice."
+    text = f"Marks: {report.style.marks}"
     if left_out:
         text += f" Further entries, for other tiers or arms: {left_out}."
     return f"## Deviations\n\n{text}\n\n{deviation_table(shown, report.arm_title)}"
@@ -321,8 +355,14 @@ def arms_section(report: Report) -> str:
     return "\n".join(["Rows of ours:", "", *lines]) if lines else ""
 
 
-def render(report: Report, figures: Sequence[Figure]) -> str:
-    """Return the whole page, in the order in which a reader asks: what, does it hold, numbers, pictures, cost, doubts."""
+def render(report: Report, figures: Sequence[Figure], more: Sequence[str] = ()) -> str:
+    """Return the whole page, in the order in which a reader asks: what, does it hold, numbers, pictures, cost, doubts.
+
+    Args:
+        report: judged records.
+        figures: what was drawn beside the page.
+        more: sections that only this paper has, with their headings; they stand after the figures.
+    """
     shown = "## Figures\n\n" + "\n\n".join(figure.markdown() for figure in figures) if figures else ""
     sections = [
         summary_section(report),
@@ -330,6 +370,7 @@ def render(report: Report, figures: Sequence[Figure]) -> str:
         tables_section(report),
         arms_section(report),
         shown,
+        *more,
         cost_section(report),
         controls_section(report),
         deviations_section(report),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,6 +17,18 @@ Tier = Literal["smoke", "mini", "paper"]
 TargetVerdict = Literal["matches", "within seed noise", "below", "above", "not comparable", "not run"]
 ClaimVerdict = Literal["holds", "not resolved", "contradicted", "not run"]
 FrequencyGroup = Literal["r", "c", "f"]
+Certainty = Literal["certain", "inferred"]
+"""How sure a printed number is: read in the paper, or derived from its text because its cell could not be read."""
+
+
+def _absent(value: object) -> bool:
+    """Say whether a field that only some papers fill is empty; it is then left out of ``records.json``."""
+    return value is None or value == () or value == ""
+
+
+def _if_any(default: Any) -> Any:
+    """Field that only some papers fill."""
+    return Field(default=default, exclude_if=_absent)
 
 
 class Record(BaseModel):
@@ -73,6 +85,8 @@ class Arm(Record):
     """One short sentence."""
     control: bool = False
     """True for arms that the paper does not have."""
+    table: str = _if_any("")
+    """For an arm that no table of the paper has: beside which one it stands; empty for all of them."""
 
 
 class Backbone(Record):
@@ -114,15 +128,21 @@ class Cost(Record):
     """Images that the generator made."""
     objects_accepted: int | None = None
     """Objects left after cutting and filtering, the size of the pool."""
+    training_images: int | None = _if_any(None)
+    """Images that the arm's own training draws from."""
+    segmented_images: int | None = _if_any(None)
+    """Images that went through a zero-shot segmenter to be judged."""
     denoiser_calls: int | None = None
     """Forward passes of the denoiser, one for each image and prediction, classifier-free halves counted apart."""
     warmup_iterations: int | None = None
-    """Segmenter iterations on real images alone before the arm's own training."""
+    """Segmenter iterations before the arm's own training: a warm-up on real images alone, a pre-training on drawn ones."""
     iterations: int | None = None
-    """Segmenter iterations in total, warm-up included."""
+    """Segmenter iterations in total, those before the arm's own training included."""
     generate_s: float | None = None
     cut_s: float | None = None
     """Cutting and filtering."""
+    pretrain_s: float | None = _if_any(None)
+    """Pre-training, where ``train_s`` leaves it out."""
     train_s: float | None = None
     evaluate_s: float | None = None
     """Every evaluation, feedback included."""
@@ -139,12 +159,38 @@ class Target(Record):
     backbone: str
     backbone_title: str
     objects: int | None = None
-    """Generated objects, as printed."""
+    """Generated objects, or training images, as printed."""
+    iterations: int | None = _if_any(None)
+    """As printed."""
     metric: str
     value: float
     decimals: int = Field(ge=0)
     """Printed decimals: 28.20 has two and stands for [28.195, 28.205]."""
+    certainty: Certainty = Field(default="certain", exclude_if=lambda value: value == "certain")
+    low: float | None = _if_any(None)
+    """Least value that the paper's text allows, for an inferred one; None where the printed decimals say it."""
+    high: float | None = _if_any(None)
     source: str
+    note: str = _if_any("")
+    """What to mind when quoting it."""
+
+
+class LostTarget(Record):
+    """A cell of one of the paper's tables whose number could not be read."""
+
+    table: str
+    row: int = Field(ge=0)
+    """Its place in the table, the first row is 0."""
+    arm: str
+    arm_title: str
+    backbone: str
+    objects: int | None = None
+    iterations: int | None = None
+    metric: str
+    low: float | None = None
+    """The paper's text says that the number is above it."""
+    source: str
+    note: str = ""
 
 
 class ClassInfo(Record):
@@ -215,6 +261,126 @@ class PastedSample(Record):
     """Class name by instance number."""
 
 
+class ScatterPoint(Record):
+    """One variant of a study over variants, with one seed: what is varied on x, what comes of it on y."""
+
+    scatter: str
+    """Which study, e.g. "pilot"."""
+    variant: str
+    """Short name, as it is written beside the point."""
+    backbone: str
+    seed: int
+    x: float
+    y: float
+    cells: tuple[str, ...] = ()
+    """Ids of the cells that the numbers come from."""
+
+
+class ScoreHistogram(Record):
+    """How a score is distributed over all candidates, for one seed."""
+
+    score: str
+    """Id of the score, e.g. "S1"."""
+    seed: int
+    edges: tuple[float, ...]
+    """Ascending edges of the bins, one more than counts."""
+    counts: tuple[int, ...]
+    """The last bin includes its right edge."""
+    cut_offs: dict[str, float] = {}
+    """Lowest score kept, by name of the selection, e.g. {"10k": 0.71}."""
+
+    @model_validator(mode="after")
+    def _bins(self) -> Self:
+        assert len(self.edges) == len(self.counts) + 1, f"{len(self.edges)} edges for {len(self.counts)} bins"
+        assert all(low < high for low, high in zip(self.edges, self.edges[1:], strict=False)), "edges must ascend"
+        return self
+
+
+class SelectionStatistics(Record):
+    """What a selection of images does to the classes, for one seed."""
+
+    arm: str
+    """Which arm trains on the selection."""
+    seed: int
+    classes: tuple[str, ...]
+    """Class names, background left out."""
+    images_before: tuple[int, ...]
+    """Images that name the class among all candidates, same order as ``classes``."""
+    images_after: tuple[int, ...]
+    """The same among the kept ones."""
+    pixels_before: tuple[int, ...]
+    """Pixels labelled with the class."""
+    pixels_after: tuple[int, ...]
+    num_before: int = Field(ge=1)
+    """All candidates."""
+    num_after: int = Field(ge=1)
+    classes_an_image_before: dict[int, int] = {}
+    """Number of images by number of classes."""
+    classes_an_image_after: dict[int, int] = {}
+    zero_share: float | None = None
+    """Share of the candidates with score 0, in [0, 1]."""
+    cut_off: float | None = None
+    """Lowest score kept."""
+    quantiles: dict[str, float] = {}
+    """Of the score over all candidates, e.g. {"25 %": 0.31}."""
+
+    @model_validator(mode="after")
+    def _one_a_class(self) -> Self:
+        for counts in (self.images_before, self.images_after, self.pixels_before, self.pixels_after):
+            assert len(counts) == len(self.classes), f"{self.arm}: one count a class"
+        return self
+
+
+class FilterSample(Record):
+    """One generated image with its mask, and what the zero-shot segmenter says of it."""
+
+    seed: int
+    rank: int = Field(ge=1)
+    """Place by score, 1 is best."""
+    num_ranked: int = Field(ge=1)
+    score: float
+    kept: bool
+    """True when the selection that the report shows keeps it."""
+    classes: tuple[str, ...]
+    """Classes named in the prompt."""
+    path: Path
+    """The image, PNG or JPEG."""
+    mask_path: Path
+    """PNG of labels, same size: 0 background, 255 uncertain."""
+    segmented_path: Path
+    """The same by the zero-shot segmenter."""
+
+
+class DrawnSample(Record):
+    """One drawn training image with its mask."""
+
+    contour: str
+    """How its shapes are drawn, e.g. "VA"."""
+    noise: str = ""
+    """Noise in the mask, in words; empty for none."""
+    path: Path
+    mask_path: Path
+    """PNG of labels, 0 background."""
+
+
+class TableStyle(Record):
+    """What the generic tables of a report count and how they call it."""
+
+    count: Literal["objects_generated", "training_images"] = "objects_generated"
+    """Which cost stands beside each arm."""
+    count_title: str = "Objects"
+    own_iterations: bool = False
+    """True to show an arm's own iterations, without those before; False for the total."""
+    generated_title: str = "Objects generated"
+    earlier_title: str = "Warm-up iterations"
+    cost_note: str = (
+        "Means over seeds. Objects, calls and seconds are what the arm needs by itself, also where arms share work. "
+        "Iterations in total include the warm-up."
+    )
+    marks: str = "P paper, R authors' release, B code or paper of a baseline, D framework default, C our choice."
+    """What the marks of the deviation ledger mean."""
+
+
 class Deviation(Record):
     """A choice that the paper does not state, or that we make differently on purpose."""
 
@@ -224,7 +390,7 @@ class Deviation(Record):
     """What the paper or its release says."""
     ours: str
     mark: str
-    """Evidence: P paper, R release, B baseline's code or paper, D framework default, C our choice."""
+    """Where our choice comes from; ``TableStyle.marks`` says what the letters mean."""
     reason: str
     tiers: tuple[Tier, ...] = ("smoke", "mini", "paper")
     arms: tuple[str, ...] = ()
@@ -263,11 +429,11 @@ class TargetOutcome(Record):
 
 
 class Evidence(Record):
-    """One tested quantity behind a claim: a paired difference, a slope, a ratio."""
+    """One tested quantity behind a claim: a paired difference, a slope, a ratio, a correlation."""
 
     label: str
     """What was measured, with its unit in ``unit``."""
-    kind: Literal["difference", "change", "ratio"]
+    kind: Literal["difference", "change", "ratio", "correlation"]
     unit: str
     backbone: str
     seeds: tuple[int, ...]
@@ -281,6 +447,8 @@ class Evidence(Record):
     """Two-sided, against zero; None with one seed or where no test is made."""
     band: tuple[float, float] | None = None
     """For a claim of "level": the change that counts as none."""
+    leave_one_out: tuple[float, float] | None = _if_any(None)
+    """For a correlation: its range when any one point is left out."""
     left: str | None = None
     """Arm on the left of a difference."""
     right: str | None = None
@@ -316,6 +484,7 @@ class Report(Record):
     costs: tuple[Cost, ...] = ()
     targets: tuple[Target, ...] = ()
     """Row by row, column by column, as printed."""
+    lost_targets: tuple[LostTarget, ...] = _if_any(())
     beside: dict[str, str] = {}
     """Which backbone of ours stands beside which of the paper's: {"resnet50": "miniature"} at tier mini."""
     classes: tuple[ClassInfo, ...] = ()
@@ -323,7 +492,13 @@ class Report(Record):
     series: tuple[SeriesPoint, ...] = ()
     objects: tuple[ObjectSample, ...] = ()
     pasted: tuple[PastedSample, ...] = ()
+    points: tuple[ScatterPoint, ...] = _if_any(())
+    histograms: tuple[ScoreHistogram, ...] = _if_any(())
+    selections: tuple[SelectionStatistics, ...] = _if_any(())
+    filter_samples: tuple[FilterSample, ...] = _if_any(())
+    drawn_samples: tuple[DrawnSample, ...] = _if_any(())
     deviations: tuple[Deviation, ...] = ()
+    style: TableStyle = Field(default=TableStyle(), exclude_if=lambda value: value == TableStyle())
 
     estimates: tuple[Estimate, ...] = ()
     outcomes: tuple[TargetOutcome, ...] = ()
@@ -343,13 +518,18 @@ class Report(Record):
         for record in of_arms:
             assert record.arm in arms, f"{type(record).__name__} of unknown arm {record.arm!r}"
             assert record.backbone in backbones, f"{type(record).__name__} of unknown backbone {record.backbone!r}"
+        for point in self.points:
+            assert point.backbone in backbones, f"ScatterPoint of unknown backbone {point.backbone!r}"
+        for selection in self.selections:
+            assert selection.arm in arms, f"SelectionStatistics of unknown arm {selection.arm!r}"
         for budget in self.budgets:
             assert len(budget.objects) == len(self.classes), f"round {budget.round}: one count a class"
         return self
 
     def arm_title(self, arm: str) -> str:
         """Title of an arm; the paper's own wording for one that only the paper has."""
-        titles = {target.arm: target.arm_title for target in self.targets} | {a.id: a.title for a in self.arms}
+        printed: tuple[Target | LostTarget, ...] = (*self.targets, *self.lost_targets)
+        titles = {target.arm: target.arm_title for target in printed} | {a.id: a.title for a in self.arms}
         return titles.get(arm, arm)
 
     def backbone_title(self, backbone: str) -> str:

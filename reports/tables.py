@@ -6,10 +6,11 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
 
-from reports.records import Arm, Cost, Deviation, Estimate, Report, Target
+from reports.records import Arm, Cost, Deviation, Estimate, LostTarget, Report, Target
 
 NOTHING = "–"
 """Shown where there is no number."""
+_NOT_RUN = "not run"
 
 CSV_HEADER = (
     "table",
@@ -95,17 +96,34 @@ def result_table(report: Report, backbone: str | None = None, arms: Sequence[str
     chosen = backbone or report.backbones[0].id
     ran = [arm for arm, known in report.ran() if known.id == chosen]
     shown = ran if arms is None else [arm for wanted in arms for arm in ran if arm.id == wanted]
-    header = ["Arm", "Objects", "Iterations", *(metric.title for metric in report.metrics)]
+    header = ["Arm", report.style.count_title, "Iterations", *(metric.title for metric in report.metrics)]
     return markdown_table(header, [[arm.title, *_our_cells(report, arm.id, chosen)] for arm in shown], 1)
 
 
-def _our_cells(report: Report, arm: str, backbone: str) -> list[str]:
+def _our_cells(report: Report, arm: str, backbone: str | None) -> list[str]:
     estimates = [report.estimate(arm, backbone, metric.id) for metric in report.metrics]
+    count = report.style.count
+    iterations = _own_iterations if report.style.own_iterations else _iterations
     return [
-        whole(mean_cost(report, arm, backbone, lambda cost: cost.objects_generated)),
-        whole(mean_cost(report, arm, backbone, lambda cost: cost.iterations)),
+        whole(
+            mean_cost(
+                report,
+                arm,
+                backbone,
+                lambda cost: cost.training_images if count == "training_images" else cost.objects_generated,
+            )
+        ),
+        whole(mean_cost(report, arm, backbone, iterations)),
         *(mean_text(estimate, len(report.run.seeds)) for estimate in estimates),
     ]
+
+
+def _iterations(cost: Cost) -> float | None:
+    return cost.iterations
+
+
+def _own_iterations(cost: Cost) -> float | None:
+    return None if cost.iterations is None else cost.iterations - (cost.warmup_iterations or 0)
 
 
 def paper_tables(report: Report) -> list[str]:
@@ -118,20 +136,36 @@ def paper_table(report: Report, table: str) -> str:
     targets = [target for target in report.targets if target.table == table]
     metrics = list(dict.fromkeys(target.metric for target in targets))
     backbone = report.beside.get(targets[0].backbone)
-    in_table = list(dict.fromkeys(target.arm for target in targets))
-    rows: list[list[str]] = []
-    for arm in in_table:
-        rows += _paper_rows(report, [target for target in targets if target.arm == arm], metrics, backbone)
-    for extra, known in report.ran():
-        if known.id == backbone and extra.id not in in_table:
-            rows.append(
-                [f"{extra.title} *(not in the paper)*", "ours", *_cells_of(report, extra.id, backbone, metrics)]
-            )
-    header = ["Method", "", "Objects", "Iterations", *(report.metric_title(metric) for metric in metrics)]
+    blocks = [
+        _paper_rows(report, [target for target in targets if target.arm == arm], metrics, backbone)
+        for arm in dict.fromkeys(target.arm for target in targets)
+    ]
+    for lost in sorted((lost for lost in report.lost_targets if lost.table == table), key=lambda lost: lost.row):
+        blocks.insert(lost.row, _lost_rows(report, lost, metrics, backbone))
+    rows = [row for block in blocks for row in block]
+    for extra in arms_beside(report, table, backbone):
+        rows.append([f"{extra.title} *(not in the paper)*", "ours", *_cells_of(report, extra.id, backbone, metrics)])
+    header = [
+        "Method",
+        "",
+        report.style.count_title,
+        "Iterations",
+        *(report.metric_title(metric) for metric in metrics),
+    ]
     return markdown_table(header, rows, 2)
 
 
-def _cells_of(report: Report, arm: str, backbone: str, metrics: Sequence[str]) -> list[str]:
+def arms_beside(report: Report, table: str, backbone: str | None) -> list[Arm]:
+    """Arms that ran, that no table of the paper has, and that stand beside this one."""
+    printed = {target.arm for target in report.targets} | {lost.arm for lost in report.lost_targets}
+    return [
+        arm
+        for arm, known in report.ran()
+        if known.id == backbone and arm.id not in printed and arm.table in ("", table)
+    ]
+
+
+def _cells_of(report: Report, arm: str, backbone: str | None, metrics: Sequence[str]) -> list[str]:
     cells = _our_cells(report, arm, backbone)
     by_metric = dict(zip((metric.id for metric in report.metrics), cells[2:], strict=True))
     return [*cells[:2], *(by_metric[metric] for metric in metrics)]
@@ -139,12 +173,10 @@ def _cells_of(report: Report, arm: str, backbone: str, metrics: Sequence[str]) -
 
 def _paper_rows(report: Report, targets: list[Target], metrics: list[str], backbone: str | None) -> list[list[str]]:
     first, printed = targets[0], {target.metric: target for target in targets}
-    values = [fixed(printed[metric].value, printed[metric].decimals) if metric in printed else "" for metric in metrics]
-    rows = [[first.arm_title, "paper", whole(first.objects), NOTHING, *values]]
-    if backbone is None or not any(report.by_seed(first.arm, backbone, metric) for metric in metrics):
-        return [*rows, ["", "ours", "not run", *[NOTHING] * (len(metrics) + 1)]]
-    rows.append(["", "ours", *_cells_of(report, first.arm, backbone, metrics)])
-    if report.run.tier == "paper":
+    values = [printed_text(printed[metric]) if metric in printed else "" for metric in metrics]
+    rows = [[first.arm_title, "paper", whole(first.objects), whole(first.iterations), *values]]
+    rows += _our_rows(report, first.arm, metrics, backbone)
+    if report.run.tier == "paper" and len(rows) > 1 and rows[1][2] != _NOT_RUN:
         found = {
             outcome.metric: outcome.verdict
             for outcome in report.outcomes
@@ -154,40 +186,61 @@ def _paper_rows(report: Report, targets: list[Target], metrics: list[str], backb
     return rows
 
 
+def _lost_rows(report: Report, lost: LostTarget, metrics: list[str], backbone: str | None) -> list[list[str]]:
+    values = [lost_text(lost) if metric == lost.metric else "" for metric in metrics]
+    printed = [lost.arm_title, "paper", whole(lost.objects), whole(lost.iterations), *values]
+    return [printed, *_our_rows(report, lost.arm, metrics, backbone)]
+
+
+def _our_rows(report: Report, arm: str, metrics: list[str], backbone: str | None) -> list[list[str]]:
+    if backbone is None or not any(report.by_seed(arm, backbone, metric) for metric in metrics):
+        return [["", "ours", _NOT_RUN, *[NOTHING] * (len(metrics) + 1)]]
+    return [["", "ours", *_cells_of(report, arm, backbone, metrics)]]
+
+
+def printed_text(target: Target) -> str:
+    """Write a printed number, with a mark and its bounds where it is inferred."""
+    text = fixed(target.value, target.decimals)
+    if target.certainty == "certain":
+        return text
+    if target.low is None or target.high is None:
+        return f"{text} (inferred)"
+    return f"{text} (inferred: {target.low:g} to {target.high:g})"
+
+
+def lost_text(lost: LostTarget) -> str:
+    """Say that a number is lost, and what is known of it."""
+    return "lost" if lost.low is None else f"lost (above {lost.low:g})"
+
+
 def cost_table(report: Report) -> str:
-    """Write what every arm took, as means over seeds; seconds are wall time of the stages themselves."""
-    header = [
-        "Arm",
-        "Backbone",
-        "Objects generated",
-        "Accepted",
-        "Denoiser calls",
-        "Warm-up iterations",
-        "Iterations in total",
-        "Generate (s)",
-        "Cut and filter (s)",
-        "Train (s)",
-        "Evaluate (s)",
-    ]
-    readers: list[Callable[[Cost], float | None]] = [
-        lambda cost: cost.objects_generated,
-        lambda cost: cost.objects_accepted,
-        lambda cost: cost.denoiser_calls,
-        lambda cost: cost.warmup_iterations,
-        lambda cost: cost.iterations,
-        lambda cost: cost.generate_s,
-        lambda cost: cost.cut_s,
-        lambda cost: cost.train_s,
-        lambda cost: cost.evaluate_s,
-    ]
+    """Write what every arm took, as means over seeds; seconds are wall time of the stages themselves.
+
+    Columns that no arm has a number for are left out.
+    """
+    columns: dict[str, Callable[[Cost], float | None]] = {
+        report.style.generated_title: lambda cost: cost.objects_generated,
+        "Accepted": lambda cost: cost.objects_accepted,
+        "Images segmented": lambda cost: cost.segmented_images,
+        "Images to train on": lambda cost: cost.training_images,
+        "Denoiser calls": lambda cost: cost.denoiser_calls,
+        report.style.earlier_title: lambda cost: cost.warmup_iterations,
+        "Iterations in total": _iterations,
+        "Generate (s)": lambda cost: cost.generate_s,
+        "Cut and filter (s)": lambda cost: cost.cut_s,
+        "Pre-train (s)": lambda cost: cost.pretrain_s,
+        "Train (s)": lambda cost: cost.train_s,
+        "Evaluate (s)": lambda cost: cost.evaluate_s,
+    }
+    shown = {title: read for title, read in columns.items() if any(read(cost) is not None for cost in report.costs)}
     known = {(cost.arm, cost.backbone) for cost in report.costs}
     rows = [
-        [arm.title, backbone.title, *(whole(mean_cost(report, arm.id, backbone.id, read)) for read in readers)]
+        [arm.title, backbone.title, *(whole(mean_cost(report, arm.id, backbone.id, read)) for read in shown.values())]
         for backbone in report.backbones
         for arm in report.arms
         if (arm.id, backbone.id) in known
     ]
-    return markdown_table(header, rows, 2)
+    return markdown_table(["Arm", "Backbone", *shown], rows, 2)
 
 
 def deviations_that_apply(report: Report) -> tuple[Deviation, ...]:
@@ -262,7 +315,8 @@ def _target_row(report: Report, target: Target) -> list[str]:
     ours = _ours(report, target.arm, backbone, target.metric)
     cells = _cells(report, target.arm, backbone)
     names = [target.table, target.arm, target.backbone, target.metric]
-    return [*names, *paper, *ours, outcome.verdict, outcome.reason, cells]
+    reason = outcome.reason if target.certainty == "certain" else f"{outcome.reason}; the paper's value is inferred"
+    return [*names, *paper, *ours, outcome.verdict, reason, cells]
 
 
 def _own_row(report: Report, arm: Arm, backbone: str, metric: str) -> list[str]:

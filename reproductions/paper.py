@@ -19,6 +19,7 @@ Tier = Literal["smoke", "mini", "paper"]
 
 _MODULES = {
     "mrca": "reproductions.mrca.paper",
+    "sam_filter": "reproductions.sam_filter.paper",
     "checkpoints": "reproductions.checkpoints.paper",
 }
 """Where each id's ``PAPER`` object is; loaded only when it is asked for."""

@@ -1,6 +1,7 @@
 """The command group ``segrepro evaluate``, and the options that its commands share."""
 
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -65,6 +66,8 @@ def metric(
         own = list(inspect.signature(task).parameters.values())
 
         def command(**options: Any) -> None:
+            if processes:  # one thread each: the numerical library would start more as soon as it is loaded
+                os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
             from reproductions.evaluate.run import run
 
             given = {one.name: options.pop(one.name) for one in shared}

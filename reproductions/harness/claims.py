@@ -1,4 +1,4 @@
-"""Claims that a report can test: gains of one arm over another, trends over rounds, counts; and how they are judged.
+"""Claims that a report can test: gains of one arm over another, trends over rounds, counts, correlations; and how they are judged.
 
 The rules are stated in :mod:`reproductions.harness.verdict`. Each test yields ``Evidence`` records with one value a
 seed, so that a reader sees every point behind a verdict.
@@ -6,10 +6,11 @@ seed, so that a reader sees every point behind a verdict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.records import ClaimOutcome, ClaimVerdict, Evidence, Report, SeriesPoint
+from reproductions.harness.correlation import Correlated
 from reproductions.harness.statistics import PairedDifference, against_zero, mean_interval, paired_difference, slope
 
 FEWEST_ROUNDS = 3
@@ -36,9 +37,73 @@ class Gain:
     def _test(self, report: Report, backbone: str, metric: str) -> Evidence:
         left, right = (report.by_seed(arm, backbone, metric) for arm in (self.left, self.right))
         label = f"{report.arm_title(self.left)} − {report.arm_title(self.right)}, {report.metric_title(metric)}"
-        unit = next((known.unit for known in report.metrics if known.id == metric), "")
+        unit = _unit(report, metric)
         tested = _evidence(label, "difference", unit, backbone, paired_difference(left, right), _above_zero)
         return tested.model_copy(update={"left": self.left, "right": self.right, "metric": metric})
+
+
+@dataclass(frozen=True)
+class GainOverAll:
+    """The left arm scores more than the best of several arms, paired over seeds.
+
+    The best is taken anew in each seed among the arms that ran, which can only make the test harder to pass.
+    """
+
+    left: str
+    rights: tuple[str, ...]
+    metric: str
+    rights_title: str
+    """What the arms on the right are, in the plural: "synthetic arms"."""
+
+    def rule(self, report: Report) -> str:
+        """What must be seen."""
+        return (
+            f"{report.arm_title(self.left)} − best of the {self.rights_title} > 0 on {report.metric_title(self.metric)}"
+        )
+
+    def evidence(self, report: Report, backbone: str) -> list[Evidence]:
+        """Test the smallest lead."""
+        values = [report.by_seed(arm, backbone, self.metric) for arm in self.rights]
+        ran = [by_seed for by_seed in values if by_seed]
+        left = report.by_seed(self.left, backbone, self.metric)
+        best = {seed: max(by_seed[seed] for by_seed in ran if seed in by_seed) for seed in _seeds_of(ran)}
+        label = f"{report.arm_title(self.left)} − best of {len(ran)} {self.rights_title}, {report.metric_title(self.metric)}"
+        unit = _unit(report, self.metric)
+        tested = _evidence(label, "difference", unit, backbone, paired_difference(left, best), _above_zero)
+        return [tested.model_copy(update={"left": self.left, "metric": self.metric})]
+
+
+@dataclass(frozen=True)
+class NoGain:
+    """The left arm scores no more than the right arm by a margin that would matter, paired over seeds."""
+
+    left: str
+    right: str
+    metric: str
+    margin: float
+    """In the metric's unit: a gain below it counts as none. Source: our choice."""
+
+    def rule(self, report: Report) -> str:
+        """What must be seen."""
+        arms = f"{report.arm_title(self.left)} − {report.arm_title(self.right)}"
+        return f"{arms} < {self.margin:+.2f} on {report.metric_title(self.metric)}"
+
+    def evidence(self, report: Report, backbone: str) -> list[Evidence]:
+        """Test the difference against the margin."""
+        left, right = (report.by_seed(arm, backbone, self.metric) for arm in (self.left, self.right))
+
+        def below_margin(low: float, high: float) -> ClaimVerdict:
+            if high < self.margin:
+                return "holds"
+            return "contradicted" if low > self.margin else "not resolved"
+
+        label = f"{report.arm_title(self.left)} − {report.arm_title(self.right)}, {report.metric_title(self.metric)}"
+        unit = _unit(report, self.metric)
+        tested = _evidence(label, "difference", unit, backbone, paired_difference(left, right), below_margin)
+        update: dict[str, object] = {"left": self.left, "right": self.right, "metric": self.metric}
+        if tested.low is not None:
+            update["reason"] = f"the whole interval must lie below {self.margin:+.2f}"
+        return [tested.model_copy(update=update)]
 
 
 @dataclass(frozen=True)
@@ -157,7 +222,7 @@ class RisesFaster:
         return [_evidence(label, "change", self.unit, backbone, paired_difference(left, right), _above_zero)]
 
 
-Test = Gain | FewerObjects | Rising | Level | RisesFaster
+Test = Gain | GainOverAll | NoGain | Correlated | FewerObjects | Rising | Level | RisesFaster
 
 
 @dataclass(frozen=True)
@@ -169,6 +234,14 @@ class Claim:
     source: str
     tests: tuple[Test, ...]
     control: bool = False
+
+
+def _unit(report: Report, metric: str) -> str:
+    return next((known.unit for known in report.metrics if known.id == metric), "")
+
+
+def _seeds_of(by_seed: Iterable[Mapping[int, float]]) -> list[int]:
+    return sorted({seed for known in by_seed for seed in known})
 
 
 def _above_zero(low: float, high: float) -> ClaimVerdict:

@@ -2,37 +2,30 @@
 
 import csv
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-RUN = [sys.executable, "-m", "reproductions.cli", "run", "mrca", "--tier", "smoke", "--seeds", "1"]
+from tests.e2e.smoke_runs import kill_after, reproduce, run_again
+
+PAPER = "mrca"
 ARMS = ["no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool", "mrca"]
 
 pytestmark = pytest.mark.slow
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*RUN, *words], cwd=REPOSITORY, capture_output=True, text=True, timeout=540, check=False)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("smoke")
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("smoke")
-    done = run("--store", str(folder / "store"), "--out", str(folder / "out"))
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder / "store", folder / "out" / "mrca" / "smoke"
+def out(folder: Path) -> Path:
+    return reproduce(PAPER, folder)
 
 
-def test_the_report_holds_every_arm_and_says_that_smoke_means_nothing(finished: tuple[Path, Path]) -> None:
-    _, out = finished
+def test_the_report_holds_every_arm_and_says_that_smoke_means_nothing(out: Path) -> None:
     page = (out / "report.md").read_text()
     assert "numbers are meaningless" in page
     rows = list(csv.DictReader((out / "results.csv").open()))
@@ -46,10 +39,9 @@ def test_the_report_holds_every_arm_and_says_that_smoke_means_nothing(finished: 
     assert "figure_" in page
 
 
-def test_every_result_in_the_report_is_the_stored_evaluation(finished: tuple[Path, Path]) -> None:
-    store, out = finished
+def test_every_result_in_the_report_is_the_stored_evaluation(folder: Path, out: Path) -> None:
     stored = {}
-    for path in (store / "cells" / "mrca_evaluate").glob("*/cell.json"):
+    for path in (folder / "store" / "cells" / "mrca_evaluate").glob("*/cell.json"):
         stored[json.loads(path.read_text())["id"]] = json.loads((path.parent / "result.json").read_text())
     records = json.loads((out / "records.json").read_text())
     assert len(records["results"]) == len(ARMS)
@@ -65,31 +57,16 @@ def test_every_result_in_the_report_is_the_stored_evaluation(finished: tuple[Pat
         assert float(row["ours_mean"]) == pytest.approx(by_arm[row["arm"]][row["metric"]], abs=5e-3)
 
 
-def test_a_second_call_makes_nothing_and_gives_the_same_files(finished: tuple[Path, Path]) -> None:
-    store, out = finished
+def test_a_second_call_makes_nothing_and_gives_the_same_files(folder: Path, out: Path) -> None:
     before = (out / "results.csv").read_bytes()
-    start = time.monotonic()
-    done = run("--store", str(store), "--out", str(out.parents[1]))
+    done = run_again(PAPER, folder)
     assert done.returncode == 0
     assert "] seed0" not in done.stdout  # no cell was made
     assert (out / "results.csv").read_bytes() == before
-    assert time.monotonic() - start < 120
 
 
-def test_killed_again_and_again_it_ends_with_the_same_results(finished: tuple[Path, Path], tmp_path: Path) -> None:
-    _, out = finished
-    words = [*RUN, "--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
-    environment = {**os.environ, "SEGREPRO_CHECKPOINT_EVERY_S": "0"}
-    for wanted in (3, 14):
-        process = subprocess.Popen(
-            words, cwd=REPOSITORY, stdout=subprocess.DEVNULL, start_new_session=True, env=environment
-        )
-        deadline = time.monotonic() + 400
-        while len(list((tmp_path / "store" / "cells").glob("*/*/seal.json"))) < wanted and process.poll() is None:
-            assert time.monotonic() < deadline, "no progress"
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    done = run("--store", str(tmp_path / "store"), "--out", str(tmp_path / "out"))
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert (tmp_path / "out" / "mrca" / "smoke" / "results.csv").read_bytes() == (out / "results.csv").read_bytes()
+def test_killed_again_and_again_it_ends_with_the_same_results(out: Path, tmp_path: Path) -> None:
+    for num_cells in (3, 14):
+        kill_after(PAPER, tmp_path, num_cells)
+    again = reproduce(PAPER, tmp_path)
+    assert (again / "results.csv").read_bytes() == (out / "results.csv").read_bytes()

@@ -18,6 +18,45 @@ def table_of(masks: list[np.ndarray]) -> MaskTable:
     return MaskTable.from_runs(runs, np.array([len(mask) for mask in masks]))
 
 
+def spell(values: list[int]) -> str:
+    """COCO's text of numbers, five bits a character, lowest first."""
+    text = ""
+    for value in values:
+        more = True
+        while more:
+            digit, value = value & 31, value >> 5
+            more = value != (-1 if digit & 16 else 0)
+            text += chr(48 + digit + 32 * more)
+    return text
+
+
+def read(values: list[int]) -> tuple[list[int], bool]:
+    """Runs that differences stand for, one after the other, and whether they can be runs."""
+    runs: list[int] = []
+    for place, value in enumerate(values):
+        runs.append(value + (runs[place - 2] if place > 2 else 0))
+    return runs, bool(runs) and min(runs) >= 0 and sum(runs) < 2**31
+
+
+differences = st.one_of(st.integers(-3, 9), st.integers(-(2**29), 2**29 - 1))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.lists(differences, max_size=9), max_size=6))
+def test_runs_of_any_numbers(many: list[list[int]]) -> None:
+    table = decode_runs(*join_texts([spell(values) for values in many]))
+    assert table.sound_N.tolist() == [read(values)[1] for values in many]
+    sums = table.sums()
+    for index, values in enumerate(many):
+        runs, sound = read(values)
+        if sound:
+            ends = np.cumsum(runs)
+            own = slice(*table.offset_N1[index : index + 2].tolist())
+            assert table.start_F[own].tolist() == ends[:-1:2].tolist()
+            assert table.stop_F[own].tolist() == ends[1::2].tolist()
+            assert (sums.covered[index], sums.area[index]) == (sum(runs), sum(runs[1::2]))
+
+
 @settings(max_examples=150, deadline=None)
 @given(many_masks)
 def test_areas_boxes_and_shared_pixels(masks: list[np.ndarray]) -> None:

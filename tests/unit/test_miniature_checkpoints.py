@@ -44,7 +44,7 @@ def test_provenance_holds_the_recipe_that_the_repository_lists():
         assert record["config"] == recipe[part], part
         assert record["cpu_seconds"] > 0
         assert {"torch", "diffusers", "transformers"} <= record["packages"].keys()
-    assert set(provenance) == {"vae", "clip", "generator", "cutout", "judges"}
+    assert set(provenance) == {"vae", "clip", "generator", "cutout", "sam", "judges"}
 
 
 def test_latents_have_unit_variance(pipeline):

@@ -5,23 +5,40 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from methods.common.cutouts.sam import Sam
 from methods.common.miniature.attention_maps import WordAttention
 from methods.common.miniature.captions import vocabulary
 from methods.common.miniature.clip_training import contrastive_loss, patch_shares, true_pairs
 from methods.common.miniature.cutout_training import mask_loss
 from methods.common.miniature.generator import build_noise_schedule, build_unet, diffusion_loss
+from methods.common.miniature.measurements import prompted_overlap
 from methods.common.miniature.provenance import read_provenance
+from methods.common.miniature.sam_training import (
+    ScenePool,
+    build_sam,
+    decode,
+    draw_prompts,
+    draw_scenes,
+    prompt_loss,
+    side_distances,
+)
 from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.miniature.tokenizer import TEXT_LENGTH, build_tokenizer, load_tokenizer
-from methods.common.miniature.training_configs import CutoutConfig, GeneratorConfig, OptimizerConfig
+from methods.common.miniature.training_configs import (
+    CutoutConfig,
+    GeneratorConfig,
+    OptimizerConfig,
+    SamTrainingConfig,
+)
 from methods.common.miniature.training_loop import Training, train
 from methods.common.miniature.training_recipes import checkpoint_plan, full_checkpoints, smoke_checkpoints
-from methods.common.miniature.training_stages import TRAIN_CUTOUT, TRAIN_GENERATOR
+from methods.common.miniature.training_stages import TRAIN_CUTOUT, TRAIN_GENERATOR, TRAIN_SAM
 from methods.common.miniature.vae import build_vae, fold_latent_statistics
 from methods.common.miniature.web import WebPool, draw_pool
 from methods.common.miniature.world_config import WebConfig
@@ -130,6 +147,85 @@ def test_cutout_stage_learns_writes_provenance_and_can_be_loaded(tmp_path):
     assert provenance["cpu_seconds"] > 0
 
 
+FEW_SAM_STEPS = SamTrainingConfig(
+    optimizer=OptimizerConfig(num_steps=12, batch_size=4, learning_rate=1.5e-3, warmup_steps=2), num_pictures=24
+)
+
+
+def test_sam_stage_learns_goes_on_after_a_kill_and_can_be_loaded(tmp_path):
+    for name in ("whole", "cut"):
+        (tmp_path / name).mkdir()
+    record = TRAIN_SAM.run(Inputs(), FEW_SAM_STEPS, LocalContext(tmp_path / "whole"))
+    assert record["losses"][-1] < 0.8 * record["losses"][0]
+    with pytest.raises(StoppedError):
+        TRAIN_SAM.run(Inputs(), FEW_SAM_STEPS, StoppingContext(tmp_path / "cut", stop_at=6))
+    assert TRAIN_SAM.run(Inputs(), FEW_SAM_STEPS, LocalContext(tmp_path / "cut")) == record
+    weights = [tmp_path / name / "sam" / "model.safetensors" for name in ("whole", "cut")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    sam = Sam.from_pretrained(tmp_path / "whole" / "sam")
+    assert 0 < prompted_overlap(sam, 0, 2, WebConfig())["sam_box_iou"] < 0.9
+    assert read_provenance(tmp_path / "whole")["config"]["prompts_per_picture"] == 4
+
+
+def test_scene_pool_numbers_the_objects():
+    pool = draw_scenes(3, 6, WebConfig(single_share=0.0))
+    assert isinstance(pool, ScenePool)
+    assert pool.images_NHW3.shape == (6, 64, 64, 3)
+    assert set(np.unique(pool.objects_NHW)) <= {0, 1, 2, 3}
+    assert all(objects_HW.max() >= 2 for objects_HW in pool.objects_NHW)
+
+
+def test_prompts_lie_on_their_objects():
+    objects_NHW = draw_scenes(3, 6, WebConfig(single_share=0.3)).objects_NHW
+    config = FEW_SAM_STEPS.model_copy(update={"box_jitter_px": 0.0})
+    prompts = draw_prompts(objects_NHW, config, np.random.default_rng(0))
+    assert len(prompts.picture_P) == 24
+    assert prompts.by_point_P.sum() == 12
+    for picture, mask_HW, (x, y), box_4 in zip(
+        prompts.picture_P, prompts.mask_PHW, prompts.point_P2.astype(int), prompts.box_P4, strict=True
+    ):
+        number = objects_NHW[picture][y, x]
+        assert number > 0
+        assert np.array_equal(mask_HW, objects_NHW[picture] == number)
+        rows, columns = np.nonzero(mask_HW)
+        assert box_4.tolist() == [columns.min(), rows.min(), columns.max(), rows.max()]
+
+
+def test_side_distances_by_hand():
+    objects_NHW = np.zeros((1, 8, 8), np.uint8)
+    objects_NHW[0, 2:5, 1:7] = 1
+    distances_4HW = side_distances(objects_NHW)[0] * 8
+    assert distances_4HW[:, 3, 2].tolist() == [1, 1, 4, 1]
+    assert distances_4HW[:, 2, 6].tolist() == [5, 0, 0, 2]
+    assert not distances_4HW[:, 0, 0].any()
+
+
+def test_prompt_loss_takes_the_best_mask_and_the_mean_and_knows_true_ious():
+    mask_PHW = torch.zeros(1, 2, 2)
+    mask_PHW[0, 0, 0] = 1.0
+    right_HW = torch.where(mask_PHW[0] > 0, 40.0, -40.0)
+    wrong_HW = -right_HW
+    true_ious = torch.tensor([[1.0, 0.0]])
+    # Right: no loss. Wrong: cross-entropy 40; Dice (0 + 1) / (3 + 1 + 1) = 0.2, so 0.8.
+    loss = prompt_loss(torch.stack([right_HW, wrong_HW])[None], true_ious, mask_PHW)
+    assert float(loss) == pytest.approx(0.5 * (0.0 + 40.8 / 2), rel=1e-5)
+    worse = prompt_loss(torch.stack([right_HW, wrong_HW])[None], 1.0 - true_ious, mask_PHW)
+    assert float(worse - loss) == pytest.approx(1.0, rel=1e-5)
+
+
+def test_one_decoder_call_answers_like_single_ones():
+    torch.manual_seed(0)
+    model = build_sam(64).eval()
+    with torch.no_grad():
+        embedding_NCSS = model.vision_encoder(torch.randn(2, 3, 64, 64)).last_hidden_state
+        tokens_PTC = torch.randn(3, 2, 64)
+        masks, ious = decode(model, embedding_NCSS, torch.tensor([0, 1, 1]), tokens_PTC, True)
+        alone, alone_iou = decode(model, embedding_NCSS[1:], torch.tensor([0]), tokens_PTC[2:], True)
+    assert masks.shape == (3, 3, 64, 64)
+    assert torch.allclose(masks[2], alone[0], atol=1e-4)
+    assert torch.allclose(ious[2], alone_iou[0], atol=1e-5)
+
+
 def test_mask_loss_by_hand():
     mask_NHW = torch.zeros(1, 2, 2)
     mask_NHW[0, 0, 0] = 1.0
@@ -218,8 +314,8 @@ def test_recorded_attention_belongs_to_the_word_and_leaves_the_network_as_it_was
     with torch.no_grad(), WordAttention(pipeline, [2, 3]) as recorded:
         unet(torch.randn(4, 4, 16, 16), 5, encoder_hidden_states=text_NTD)
     assert unet.attn_processors == before
-    assert recorded.sum_NQ.shape == (2, 64)
-    assert float(recorded.sum_NQ.mean()) > 0
+    assert recorded.mean().shape == (2, 64)
+    assert float(recorded.mean().mean()) > 0
     maps_NHW = recorded.maps(32)
     assert maps_NHW.shape == (2, 32, 32)
     assert maps_NHW.amin((1, 2)).tolist() == [0.0, 0.0]

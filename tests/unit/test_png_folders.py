@@ -65,7 +65,8 @@ GOOD = png([bytes(range(200))] * 50, 200, 8, 0)
 PIXELS = GOOD.index(b"IDAT") + 8
 FAULTY = {
     "is not a PNG file": b"\xff\xd8\xff\xe0 some JPEG",
-    "is not a PNG file;": b"",
+    "is empty; write it again": b"",
+    "is truncated;": GOOD[:5],
     "is truncated": GOOD[:-30],
     "is truncated; write": GOOD[: PIXELS + 4],
     r"is truncated; write it": GOOD[:-12],

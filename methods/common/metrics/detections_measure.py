@@ -116,7 +116,7 @@ def measure(truth: GroundTruth, detections: DetectionColumns, overlap: Overlap) 
             assert detections.text_offset_N1 is not None
             offset_N1 = detections.text_offset_N1[start : start + _BLOCK + 1]
             runs = decode_runs(detections.text_C[offset_N1[0] : offset_N1[-1]], offset_N1)
-            if not (runs.sound_N & (runs.covered == pixels_N[chosen])).all():
+            if not (runs.sound_N & (runs.covered_N == pixels_N[chosen])).all():
                 return None
             masks = MaskTable.from_runs(runs, height_N[chosen])
             area_N = masks.area.astype(np.float64)

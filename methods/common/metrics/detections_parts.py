@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from methods.common.metrics.detections_files import FilePart
+from methods.common.metrics.process_start import start_method
 
 ContextT = TypeVar("ContextT")
 ResultT = TypeVar("ResultT")
@@ -65,8 +65,7 @@ def workers(num_processes: int, files: Sequence[Path]) -> Generator[Workers]:
     if num_processes == 1 or sum(file.stat().st_size for file in files if file.is_file()) < _WORTH_PROCESSES:
         yield Workers(1)
         return
-    method = multiprocessing.get_context("forkserver")
-    method.set_forkserver_preload(["__main__", "methods.common.metrics.detections_reading", "pyarrow.json"])
+    method = start_method(["methods.common.metrics.detections_reading", "pyarrow.json"])
     with TemporaryDirectory() as folder, ProcessPoolExecutor(num_processes, method) as pool:
         for _ in range(num_processes):
             pool.submit(int)  # the processes start while this one reads the beginnings of the files

@@ -98,9 +98,16 @@ def _segment(record: Any, index_of_category: Mapping[int, int], where: str, is_t
         raise InputError(
             f"{where}: field `category_id` is {category_id}, which is no category of the ground truth; correct it"
         )
-    area_px = float(_field(record, "area", (int, float), where)) if is_truth else None
+    area_px = _area_px(record, where) if is_truth else None
     is_crowd = is_truth and bool(record.get("iscrowd", 0))
     return Segment(segment_id, index_of_category[category_id], is_crowd, area_px)
+
+
+def _area_px(record: Any, where: str) -> float:
+    area_px = _field(record, "area", (int, float), where)
+    if not abs(area_px) < 1 << 53:  # not a number neither
+        raise InputError(f"{where}: field `area` is {area_px!r:.40}; write the segment's number of pixels")
+    return float(area_px)
 
 
 def _load(path: Path, folder: Path) -> dict[str, Any]:
@@ -108,7 +115,7 @@ def _load(path: Path, folder: Path) -> dict[str, Any]:
         document = json.loads(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); give a panoptic JSON file") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON ({error}); give a panoptic JSON file") from error
     if not isinstance(document, dict):
         raise InputError(

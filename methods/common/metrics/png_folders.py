@@ -7,21 +7,22 @@ what it returns for each image stays in memory.
 from __future__ import annotations
 
 import ctypes
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from methods.common.errors import InputError
 from methods.common.metrics.evaluation import Progress
+from methods.common.metrics.process_start import start_method
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
-ALONE_S = 0.1
+ALONE_S = 0.05
 """Seconds of work for which starting processes does not pay; tests of processes set it to 0."""
 
 _MAX_CHUNK = 32  # images sent to a process at once
@@ -104,7 +105,7 @@ def list_png_files(folder: Path) -> dict[str, Path]:
 def read_image_list(path: Path) -> list[str]:
     """Read the names of images, without suffix, from a text file; see :func:`pair_by_name`."""
     try:
-        lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line.split() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"the image list {path} cannot be read ({error}); give a text file with a name a line"
@@ -140,11 +141,25 @@ def map_images(
     size = max(1, min(_MAX_CHUNK, len(items) // (_MIN_CHUNKS * num_processes)))
     chunks = [items[start : start + size] for start in range(0, len(items), size)]
     results: list[ResultT] = []
-    for part in _in_order(work, chunks, num_processes):
-        results += part
-        if progress is not None:
-            progress(len(results), len(items))
+    with _one_thread_here():
+        for part in _in_order(work, chunks, num_processes):
+            results += part
+            if progress is not None:
+                progress(len(results), len(items))
     return results
+
+
+@contextmanager
+def _one_thread_here() -> Iterator[None]:
+    """Keep OpenCV from starting threads of its own: they would not speed this up, and hinder copying this process."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _in_order(
@@ -157,9 +172,8 @@ def _in_order(
         done += 1
     if done == len(chunks):
         return
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", getattr(work, "func", work).__module__, "cv2"])
-    with ProcessPoolExecutor(num_processes, mp_context=context, initializer=_prepare_process) as pool:
+    method = start_method([getattr(work, "func", work).__module__, "cv2"])
+    with ProcessPoolExecutor(num_processes, method, _prepare_process) as pool:
         futures = [pool.submit(_work_on, work, chunk) for chunk in chunks[done:]]
         try:
             _help(work, chunks[done:], futures)

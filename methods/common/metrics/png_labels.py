@@ -99,6 +99,10 @@ def _read_checked(path: Path) -> _Png:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); put the PNG there") from error
+    except ValueError as error:  # a null byte in the name
+        raise InputError(f"{str(path)!r} is no name of a file ({error}); correct it") from error
+    if len(data) < len(_SIGNATURE) and _SIGNATURE.startswith(data):
+        raise InputError(f"{path} is {'truncated' if data else 'empty'}; write it again")
     if data[:8] != _SIGNATURE:
         raise InputError(f"{path} is not a PNG file; save label maps as PNG")
     position, kind, first_pixels = 8, b"", 0

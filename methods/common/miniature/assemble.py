@@ -1,7 +1,7 @@
 """The finished miniature checkpoints as folders in the layouts of the real ones, float16 on disk.
 
 ``stable_diffusion`` loads with ``StableDiffusionPipeline.from_pretrained``, ``clip`` with ``CLIPModel.from_pretrained``,
-``cutout`` with ``load_cutout``, ``judges`` with ``load_judges``. Pass float32 as dtype: files are small, not numbers.
+``cutout`` with ``load_cutout``, ``sam`` with ``Sam.from_pretrained``, ``judges`` with ``load_judges``. Pass float32 as dtype: files are small, not numbers.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import CLIPTokenizer
+from transformers import CLIPTokenizer, SamImageProcessor
 
 from methods.common.cutouts.miniature import MiniatureCutout
 from methods.common.files import write_atomic
@@ -22,6 +22,7 @@ from methods.common.miniature.model_classes import (
     CLIPModel,
     CLIPTextModel,
     DPMSolverMultistepScheduler,
+    SamModel,
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
@@ -30,7 +31,7 @@ from methods.common.miniature.tokenizer import load_tokenizer
 from methods.common.miniature.training_configs import AssembleConfig
 from methods.common.stage import Context, Inputs, Record
 
-_PARTS = ("vae", "clip", "generator", "cutout", "judges")
+_PARTS = ("vae", "clip", "generator", "cutout", "sam", "judges")
 
 
 def build_pipeline(vae: Any, text_encoder: Any, tokenizer: CLIPTokenizer, unet: Any) -> Any:
@@ -73,6 +74,13 @@ def save_clip(clip: Any, tokenizer: CLIPTokenizer, folder: Path) -> None:
     _ask_for_float32(folder / "config.json")
 
 
+def save_sam(source: Path, folder: Path) -> None:
+    """Save a trained Segment Anything folder in float16, with its image processor."""
+    SamModel.from_pretrained(source, dtype=torch.float16).save_pretrained(folder)
+    SamImageProcessor.from_pretrained(source).save_pretrained(folder)
+    _ask_for_float32(folder / "config.json")
+
+
 def _save_judges(source: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = load_file(source / "judges.safetensors")
@@ -83,7 +91,7 @@ def _save_judges(source: Path, folder: Path) -> None:
 def assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Record:
     """Put the trained parts together below ``context.out``, with ``training_provenance.json`` of all of them.
 
-    Inputs: ``vae``, ``clip``, ``generator``, ``cutout``, ``judges``: the stages that trained them.
+    Inputs: ``vae``, ``clip``, ``generator``, ``cutout``, ``sam``, ``judges``: the stages that trained them.
     """
     clip_folder, generator = inputs.folder("clip") / "clip", inputs.folder("generator")
     tokenizer = load_tokenizer(clip_folder)
@@ -94,6 +102,7 @@ def assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Record
     save_clip(CLIPModel.from_pretrained(clip_folder, dtype=torch.float32), tokenizer, context.out / "clip")
     cutout = MiniatureCutout.from_pretrained(inputs.folder("cutout") / "cutout")
     cutout.save_pretrained(context.out / "cutout", torch.float16)
+    save_sam(inputs.folder("sam") / "sam", context.out / "sam")
     _save_judges(inputs.folder("judges"), context.out / "judges")
     sources = {part: read_provenance(inputs.folder(part)) for part in _PARTS}
     write_atomic(context.out / FILE_NAME, json.dumps(sources, indent=2).encode())

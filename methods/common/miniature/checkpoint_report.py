@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from methods.common.clip import ClipScorer
+from methods.common.cutouts.sam import Sam
 from methods.common.cutouts.seam import DichotomousSegmenter, load_cutout
 from methods.common.files import write_atomic
 from methods.common.miniature import measurements as measure
@@ -44,6 +45,7 @@ BARS: dict[str, float] = {
     "generated_grey": 0.75,
     "cutout_iou": 0.95,
     "attention_iou": 0.55,
+    "sam_box_iou": 0.85,
     "clip_zero_shot": 0.80,
 }
 """What the shipped weights are meant to reach."""
@@ -54,6 +56,7 @@ class _Parts:
     pipeline: Any
     clip: ClipScorer
     cutout: DichotomousSegmenter
+    sam: Sam
     judges: dict[str, Judge]
 
 
@@ -61,7 +64,8 @@ def _load(folder: Path) -> _Parts:
     pipeline = StableDiffusionPipeline.from_pretrained(folder / "stable_diffusion", dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     clip = ClipScorer.from_pretrained(folder / "clip")
-    return _Parts(pipeline, clip, load_cutout(folder / "cutout"), load_judges(folder / "judges"))
+    sam = Sam.from_pretrained(folder / "sam")
+    return _Parts(pipeline, clip, load_cutout(folder / "cutout"), sam, load_judges(folder / "judges"))
 
 
 def _draw_pairs(path: Path, images: measure.Pictures, others: measure.Pictures) -> None:
@@ -201,6 +205,9 @@ def report_checkpoints(inputs: Inputs, config: ReportConfig, context: Context) -
     _draw_world(config, context.seeds.derive("data", "checkpoint_report", "world"), out)
     _draw_compositions(parts, config, context.seeds.derive("generation", "compositions") % 2**40, out)
     record |= _on_renders(parts, config, context.seeds.derive("data", "checkpoint_report"), out)
+    record |= measure.prompted_overlap(
+        parts.sam, context.seeds.derive("data", "scenes"), config.num_scenes, config.scenes
+    )
     record |= _on_generated(parts, config, context.seeds.derive("generation", "checkpoint_report") % 2**40, out)
     record |= _on_attention(parts, config, context.seeds.derive("generation", "attention") % 2**40, out)
     record["bars"] = {

@@ -16,6 +16,7 @@ _BAR_NAMES = {
     "generated_grey": "generated single objects recognised, grey judge",
     "cutout_iou": "cut-out IoU on held-out renders",
     "attention_iou": "cross-attention of the noun against the object, IoU",
+    "sam_box_iou": "Segment Anything, mean IoU of objects asked for by box",
     "clip_zero_shot": "CLIP zero-shot accuracy, 36 classes",
 }
 _SOURCES = {
@@ -23,6 +24,7 @@ _SOURCES = {
     "clip": "tokenizer and CLIP",
     "generator": "U-Net and text encoder",
     "cutout": "cut-out network",
+    "sam": "Segment Anything",
     "judges": "judges",
 }
 
@@ -57,6 +59,14 @@ def _other_rows(report: Record) -> list[str]:
     rows.append(f"| the same, grey | {report['renders_grey']:.4f} |")
     rows.append(f"| VAE, signal to noise of decoded renders | {report['vae_psnr_db']:.1f} dB |")
     rows.append(f"| cut-out IoU, worst picture | {report['cutout_iou_worst']:.3f} |")
+    rows.append(
+        f"| Segment Anything on {report['num_scenes']} held-out scenes, {report['num_scene_objects']} objects: IoU by box "
+        f"| {report['sam_box_iou']:.3f} |"
+    )
+    rows.append(
+        f"| the same by a point inside, the mask of highest predicted IoU (best of three) "
+        f"| {report['sam_point_iou']:.3f} ({report['sam_point_iou_best_of_three']:.3f}) |"
+    )
     for background, value in report["attention_iou_by_background"].items():
         control = report["attention_iou_of_shuffled_pictures"][background]
         rows.append(
@@ -92,7 +102,7 @@ def install_checkpoints(checkpoints: Path, report: Path, repository: Path) -> No
         repository: root of the checkout; weights go into the package, pictures and tables into ``docs``.
     """
     target = repository / CHECKPOINTS.relative_to(CHECKPOINTS.parents[3])
-    for part in ("stable_diffusion", "clip", "cutout", "judges"):
+    for part in ("stable_diffusion", "clip", "cutout", "sam", "judges"):
         shutil.rmtree(target / part, ignore_errors=True)
         shutil.copytree(checkpoints / part, target / part)
     shutil.copyfile(checkpoints / FILE_NAME, target / FILE_NAME)

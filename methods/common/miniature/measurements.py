@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from methods.common.clip import ClipScorer
+from methods.common.cutouts.sam import Sam
 from methods.common.cutouts.seam import DichotomousSegmenter
 from methods.common.miniature.attention_maps import WordAttention
 from methods.common.miniature.backgrounds import Background
@@ -19,7 +20,7 @@ from methods.common.miniature.categories import CATEGORIES, CATEGORY_NAMES
 from methods.common.miniature.judges import Judge, image_batch
 from methods.common.miniature.training_configs import SamplingConfig
 from methods.common.miniature.vae import pixels_to_unit
-from methods.common.miniature.web import WebPool, single_object
+from methods.common.miniature.web import WebPool, single_object, web_sample
 from methods.common.miniature.world_config import WebConfig
 
 Pictures = NDArray[np.uint8]
@@ -103,6 +104,35 @@ def cut(cutout: DichotomousSegmenter, images: Pictures) -> Tensor:
     """Return the boolean mask of each picture, threshold 0.5."""
     parts = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
     return torch.cat([cutout.soft_mask(image_batch(list(part), _CPU)) > 0.5 for part in parts])
+
+
+def prompted_overlap(sam: Sam, seed: int, count: int, web: WebConfig) -> dict[str, float]:
+    """Ask for every object of held-out scenes, by its exact box and by one random pixel of it.
+
+    Returns:
+        mean IoU by box; by point, of the mask with the highest predicted IoU and of the best of three; the counts.
+    """
+    box_iou, point_iou, best_iou = [], [], []
+    rng = np.random.default_rng(seed)
+    for index in range(count):
+        scene = web_sample(seed, index, web).scene
+        masks_NHW = torch.from_numpy(np.stack([instance.mask_HW for instance in scene.instances]))
+        # SAM names the box by its outermost pixels.
+        boxes_N4 = np.array([instance.box_xyxy for instance in scene.instances], np.float32) - np.array([0, 0, 1, 1], np.float32)
+        places = [rng.choice(np.argwhere(instance.mask_HW)) for instance in scene.instances]
+        embedded = sam.embed(scene.image_HW3)
+        box_iou.append(overlap(torch.from_numpy(sam.masks_in_boxes(embedded, boxes_N4)[0]), masks_NHW))
+        logits_NMHW, predicted_NM = sam.masks_at_points(embedded, np.array(places, np.float32)[:, ::-1].copy())
+        iou_NM = np.stack([overlap(logits_NHW > 0, masks_NHW) for logits_NHW in logits_NMHW.unbind(1)], axis=1)
+        point_iou.append(np.take_along_axis(iou_NM, predicted_NM.argmax(1, keepdim=True).numpy(), 1)[:, 0])
+        best_iou.append(iou_NM.max(axis=1))
+    return {
+        "sam_box_iou": float(np.concatenate(box_iou).mean()),
+        "sam_point_iou": float(np.concatenate(point_iou).mean()),
+        "sam_point_iou_best_of_three": float(np.concatenate(best_iou).mean()),
+        "num_scenes": count,
+        "num_scene_objects": len(np.concatenate(box_iou)),
+    }
 
 
 def zero_shot(clip: ClipScorer, images: Pictures, categories: NDArray[np.int64], template: str) -> float:

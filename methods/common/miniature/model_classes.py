@@ -15,3 +15,4 @@ DDPMScheduler: Any = diffusers.DDPMScheduler
 DPMSolverMultistepScheduler: Any = diffusers.DPMSolverMultistepScheduler
 CLIPModel: Any = transformers.CLIPModel
 CLIPTextModel: Any = transformers.CLIPTextModel
+SamModel: Any = transformers.SamModel

@@ -3,4 +3,5 @@
 from pathlib import Path
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
-"""Holds ``stable_diffusion``, ``clip``, ``cutout``, ``judges``, ``training_provenance.json`` and ``checkpoint_report.json``."""
+"""Holds ``stable_diffusion``, ``clip``, ``cutout``, ``sam``, ``judges``, and the JSON files ``training_provenance`` and
+``checkpoint_report``."""

@@ -105,6 +105,23 @@ class CutoutConfig(Config):
     """Pictures; single objects, as this kind of network expects."""
 
 
+class SamTrainingConfig(Config):
+    """Training of the Segment Anything model."""
+
+    optimizer: OptimizerConfig
+    """Steps and rates."""
+    num_pictures: int = Field(default=6000, ge=16)
+    """Pictures of the web split that are drawn once and seen many times."""
+    prompts_per_picture: int = Field(default=4, ge=2)
+    """Objects asked for in each picture of a step, half of them by a point and half by a box."""
+    box_jitter_px: float = Field(default=1.5, ge=0)
+    """Standard deviation of the error of each side of a box."""
+    dense_weight: float = Field(default=1.0, ge=0)
+    """Weight of the auxiliary loss that gives the encoder a dense gradient; its head is dropped."""
+    web: WebConfig = WebConfig(single_share=0.4)
+    """Pictures; most with several objects, so that a prompt has something to choose."""
+
+
 class JudgesConfig(Config):
     """Training of both judges."""
 
@@ -134,9 +151,13 @@ class ReportConfig(Config):
     """Held-out renders for judges, VAE, cut-out and CLIP."""
     num_generated_per_category: int = Field(default=10, ge=1)
     """Generated pictures for the first prompt; the others get a third."""
+    num_scenes: int = Field(default=200, ge=1)
+    """Held-out scenes for Segment Anything."""
     num_attention: int = Field(default=48, ge=1, le=72)
     """Generated pictures for each of four backgrounds in the attention measurement."""
     sampling: SamplingConfig = SamplingConfig()
     """Sampling of all generated pictures."""
     web: WebConfig = WebConfig(single_share=1.0)
     """How held-out renders look."""
+    scenes: WebConfig = WebConfig(single_share=0.4)
+    """How held-out scenes look."""

@@ -13,6 +13,7 @@ from methods.common.miniature.training_configs import (
     OptimizerConfig,
     ReportConfig,
     SamplingConfig,
+    SamTrainingConfig,
     VaeConfig,
 )
 from methods.common.miniature.training_stages import (
@@ -23,6 +24,7 @@ from methods.common.miniature.training_stages import (
     TRAIN_CUTOUT,
     TRAIN_GENERATOR,
     TRAIN_JUDGES,
+    TRAIN_SAM,
     TRAIN_VAE,
 )
 from methods.common.stage import Config, Stage
@@ -41,6 +43,8 @@ class CheckpointsConfig(Config):
     """U-Net and text encoder."""
     cutout: CutoutConfig
     """The cut-out network."""
+    sam: SamTrainingConfig
+    """The Segment Anything model."""
     judges: JudgesConfig
     """The networks that grade the others."""
     report: ReportConfig
@@ -48,7 +52,7 @@ class CheckpointsConfig(Config):
 
 
 def full_checkpoints() -> CheckpointsConfig:
-    """The shipped weights: about 80 processor minutes on one core, 55 of them for the generator."""
+    """The shipped weights: about 85 processor minutes on one core, 55 of them for the generator."""
     return CheckpointsConfig(
         vae=VaeConfig(
             optimizer=OptimizerConfig(num_steps=2800, batch_size=16, learning_rate=3e-3, beta2=0.98, cosine_from=0.4)
@@ -69,6 +73,9 @@ def full_checkpoints() -> CheckpointsConfig:
             optimizer=OptimizerConfig(num_steps=2200, batch_size=32, learning_rate=3e-3, cosine_from=0.3),
             num_pictures=8000,
         ),
+        sam=SamTrainingConfig(
+            optimizer=OptimizerConfig(num_steps=1050, batch_size=12, learning_rate=1.5e-3, cosine_from=0.1)
+        ),
         judges=JudgesConfig(
             optimizer=OptimizerConfig(num_steps=400, batch_size=64, learning_rate=3e-3, warmup_steps=20)
         ),
@@ -85,10 +92,12 @@ def smoke_checkpoints() -> CheckpointsConfig:
         latents=LatentsConfig(num_pictures=16),
         generator=GeneratorConfig(optimizer=few),
         cutout=CutoutConfig(optimizer=few, num_pictures=32),
+        sam=SamTrainingConfig(optimizer=few, num_pictures=16),
         judges=JudgesConfig(optimizer=few),
         report=ReportConfig(
             num_renders_per_category=1,
             num_generated_per_category=1,
+            num_scenes=3,
             num_attention=6,
             sampling=SamplingConfig(num_steps=1, guidance_scale=3.5),
         ),
@@ -112,13 +121,14 @@ def checkpoint_plan(config: CheckpointsConfig) -> list[PlannedStage]:
 
     The cell ``checkpoints`` is the folder to ship, ``report`` holds ``checkpoint_report.json`` and the sample sheets.
     """
-    parts = ("vae", "clip", "generator", "cutout", "judges")
+    parts = ("vae", "clip", "generator", "cutout", "sam", "judges")
     return [
         PlannedStage("vae", TRAIN_VAE, config.vae),
         PlannedStage("clip", TRAIN_CLIP, config.clip),
         PlannedStage("latents", ENCODE_WEB, config.latents, {"vae": "vae", "clip": "clip"}),
         PlannedStage("generator", TRAIN_GENERATOR, config.generator, {"latents": "latents", "clip": "clip"}),
         PlannedStage("cutout", TRAIN_CUTOUT, config.cutout),
+        PlannedStage("sam", TRAIN_SAM, config.sam),
         PlannedStage("judges", TRAIN_JUDGES, config.judges),
         PlannedStage("checkpoints", ASSEMBLE, AssembleConfig(), {part: part for part in parts}),
         PlannedStage("report", REPORT_CHECKPOINTS, config.report, {"checkpoints": "checkpoints"}),

@@ -8,6 +8,7 @@ from methods.common.miniature.training_configs import (
     JudgesConfig,
     LatentsConfig,
     ReportConfig,
+    SamTrainingConfig,
     VaeConfig,
 )
 from methods.common.stage import Context, Inputs, Record, Stage
@@ -43,6 +44,12 @@ def _train_cutout(inputs: Inputs, config: CutoutConfig, context: Context) -> Rec
     return train_cutout(inputs, config, context)
 
 
+def _train_sam(inputs: Inputs, config: SamTrainingConfig, context: Context) -> Record:
+    from methods.common.miniature.sam_training import train_sam
+
+    return train_sam(inputs, config, context)
+
+
 def _train_judges(inputs: Inputs, config: JudgesConfig, context: Context) -> Record:
     from methods.common.miniature.judges import train_judges
 
@@ -75,6 +82,9 @@ TRAIN_GENERATOR: Stage[GeneratorConfig] = Stage(
 )
 TRAIN_CUTOUT: Stage[CutoutConfig] = Stage(
     "train_cutout", 1, CutoutConfig, _train_cutout, ("data", "training"), uses_gpu=True, kind="train"
+)
+TRAIN_SAM: Stage[SamTrainingConfig] = Stage(
+    "train_sam", 1, SamTrainingConfig, _train_sam, ("data", "training"), uses_gpu=True, kind="train"
 )
 TRAIN_JUDGES: Stage[JudgesConfig] = Stage(
     "train_judges", 1, JudgesConfig, _train_judges, ("data", "training"), uses_gpu=True, kind="train"

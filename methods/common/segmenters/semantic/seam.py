@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -29,8 +30,9 @@ class SemanticSegmenter(nn.Module):
         Args:
             image_N3HW: float32 RGB in [0, 255], padded with 0.
             label_NHW: int64 labels below K, 255 where nothing is known.
-            generator: for random draws, made for the whole batch.
+            generator: for random draws, made for the whole batch; in the same state, the same is drawn.
             share: which images of the batch these are; averages divide by counts over the whole batch.
+                What is summed over its team depends on no other sum, so that a batch can also come in parts.
         """
 
     @abstractmethod
@@ -46,3 +48,7 @@ class SemanticSegmenter(nn.Module):
     @abstractmethod
     def class_layers(self) -> tuple[str, ...]:
         """Prefixes of the parameters whose shape depends on the number of classes."""
+
+    @abstractmethod
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write ``config.json`` and ``model.safetensors`` into a folder, each atomically."""

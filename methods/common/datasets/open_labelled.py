@@ -1,0 +1,30 @@
+"""Opening a data set for semantic segmentation, whichever of the known layouts it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from methods.common.datasets.labelled_folders import labelled_splits, open_labelled_folder
+from methods.common.datasets.labelled_images import LabelledFiles
+from methods.common.datasets.voc import find_voc, open_voc
+from methods.common.errors import InputError
+
+
+def open_labelled_images(folder: Path, split: str) -> LabelledFiles:
+    """Open one split of a data set in VOC's layout or of own folders (docs/own-data.md).
+
+    Args:
+        folder: of the data set.
+        split: such as ``train``, ``trainaug`` or ``val``.
+
+    Raises:
+        InputError: neither layout fits, or something in it is missing or faulty.
+    """
+    if find_voc(folder) is not None:
+        return open_voc(folder, split)
+    if labelled_splits(folder) or (folder / "images").is_dir():
+        return open_labelled_folder(folder, split)
+    raise InputError(
+        f"{folder} is no data set for semantic segmentation: it has neither JPEGImages and ImageSets/Segmentation (VOC's layout) "
+        "nor classes.txt and <split>/images; see docs/own-data.md"
+    )

@@ -1,0 +1,114 @@
+"""Every size and weight of Mask2Former. Holds no torch, so that planning stays fast.
+
+Defaults are those of the ADE20K R50 configuration that the paper starts from (specification section 8); ``presets.py`` gives
+complete configs. Marks: [MM] MMSegmentation's settings, [M2F] the official release, [C] our choice.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from methods.common.segmenters.centernet2.config import BackboneConfig, ResNetConfig
+from methods.common.stage import Config
+
+Positive = Annotated[int, Field(ge=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+
+NUM_BACKBONE_OUTPUTS = 4
+"""Feature maps that the pixel decoder reads: the finest makes masks, the three others pass through its transformer. [M2F]"""
+
+
+def resnet50(norm: Literal["batch", "frozen"] = "batch") -> ResNetConfig:
+    """Return the plain ResNet-50 with four outputs."""
+    return ResNetConfig(norm=norm, output_stages=(0, 1, 2, 3))
+
+
+class Mask2FormerLossConfig(Config):
+    """What is matched, sampled and trained (section 8)."""
+
+    class_weight: NonNegative = 2.0
+    """Weight of the classification in the loss and in the matching. [MM]"""
+    mask_weight: NonNegative = 5.0
+    """Weight of the binary cross-entropy of masks in both. [MM]"""
+    dice_weight: NonNegative = 5.0
+    """Weight of the dice loss of masks in both. [MM]"""
+    no_object_weight: NonNegative = 0.1
+    """Weight of queries without a target in the classification. [MM]"""
+    num_points: Positive = 12_544
+    """Points of a mask that the loss sees, and points of an image that the matching sees. [MM]"""
+    oversampling: Annotated[float, Field(ge=1)] = 3.0
+    """Candidates over points; the most uncertain candidates are taken. [MM]"""
+    importance_share: Probability = 0.75
+    """Share of the points that are taken for their uncertainty; the others are uniform. [MM]"""
+    void: Literal["negative", "excluded"] = "negative"
+    """What pixels of label 255 are: ``negative`` gives them no target, but they count against every mask, as in MMSegmentation;
+    ``excluded`` puts no point of loss or matching on them. Sections 2.5 and 10.12."""
+    dense_weight: NonNegative = 0.0
+    """Weight of a per-pixel cross-entropy on the mask features, dropped at test time; 0 builds no layer for it. [C] Small
+    networks hardly start without it."""
+
+
+class Mask2FormerConfig(Config):
+    """A complete Mask2Former."""
+
+    kind: Literal["mask2former"] = "mask2former"
+    """Which segmenter this is."""
+    task: Literal["semantic"] = "semantic"
+    """What a query stands for in training: one class that is present in the picture."""
+    num_classes: Positive
+    """Number K of classes, background included where it is one; output K is "no object"."""
+    backbone: BackboneConfig = resnet50()
+    """The network that makes four feature maps."""
+    train_batch_norm_affine: bool = True
+    """Whether scale and shift of the backbone's batch norms are trained. The official configuration fixes them [MM]; from scratch
+    they would then stay at 1 and 0, so they are trained (sections 8.1 and 10.9). Only for ``norm="batch"``."""
+    num_queries: Positive = 100
+    """Number Q of queries. [MM]"""
+    feature_width: Positive = 256
+    """Channels of the pixel decoder. [MM]"""
+    mask_width: Positive = 256
+    """Channels of the mask features, and of the embedding that each query compares them with. [MM]"""
+    hidden_width: Positive = 256
+    """Channels of the transformer decoder. [MM]"""
+    encoder_layers: Positive = 6
+    """Layers of multi-scale deformable attention in the pixel decoder. [MM]"""
+    decoder_layers: Positive = 9
+    """Layers of masked attention; masks and classes are predicted, and trained, before the first and after each. [MM]"""
+    heads: Positive = 8
+    """Attention heads of both. [MM]"""
+    encoder_ffn_width: Positive = 1024
+    """Hidden width of the feed-forward parts of the pixel decoder. [MM]"""
+    decoder_ffn_width: Positive = 2048
+    """Hidden width of the feed-forward parts of the transformer decoder. [MM]"""
+    norm_groups: Positive = 32
+    """Groups of the pixel decoder's group norms. [MM]"""
+    loss: Mask2FormerLossConfig = Mask2FormerLossConfig()
+    """The training target."""
+    pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    """Subtracted from the RGB channels, 0..255. [MM]"""
+    pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    """The RGB channels are then divided by it. [MM]"""
+    pad_multiple: Positive = 32
+    """Normalised images are padded right and bottom with zeros to a multiple of this many pixels. [M2F]"""
+
+    @model_validator(mode="after")
+    def _sizes_agree(self) -> Self:
+        if len(self.backbone.output_stages) != NUM_BACKBONE_OUTPUTS:
+            raise ValueError(
+                f"backbone.output_stages names {len(self.backbone.output_stages)} stages; Mask2Former reads {NUM_BACKBONE_OUTPUTS}"
+            )
+        if self.pad_multiple % self.backbone.output_strides[-1]:
+            raise ValueError(
+                f"pad_multiple {self.pad_multiple} is no multiple of the backbone's stride {self.backbone.output_strides[-1]}"
+            )
+        if self.feature_width % 32 or self.feature_width % self.norm_groups:
+            raise ValueError(
+                f"feature_width {self.feature_width} is no multiple of 32 and of norm_groups {self.norm_groups}"
+            )
+        for name, width in (("feature_width", self.feature_width), ("hidden_width", self.hidden_width)):
+            if width % (2 * self.heads) or width % 4:
+                raise ValueError(f"{name} {width} is no multiple of 4 and of twice the {self.heads} heads")
+        return self

@@ -1,0 +1,123 @@
+"""Published Mask2Former checkpoints: a loader that says what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from methods.common.errors import InputError
+from methods.common.segmenters.centernet2.official import read_checkpoint, select_weights
+from methods.common.segmenters.mask2former.config import Mask2FormerConfig, resnet50
+from methods.common.segmenters.mask2former.model import Mask2Former
+from methods.common.segmenters.mask2former.official_names import UNUSED, Place, our_places
+from methods.common.segmenters.mask2former.pickled_weights import read_pickled_arrays
+from methods.common.segmenters.mask2former.presets import mask2former_r50, mask2former_swinl
+
+_CLASSIFIER = "sem_seg_head.predictor.class_embed.weight"
+_QUERIES = "sem_seg_head.predictor.query_embed.weight"
+_SHOWN = 8
+"""Names in a message; the others are counted."""
+
+
+def infer_config(weights: Mapping[str, Tensor]) -> Mask2FormerConfig:
+    """Tell R50 from Swin-L, the number of classes and of queries from official names and shapes.
+
+    An R50 whose batch norms count batches was trained with them (semantic models), others hold frozen ones (COCO models).
+
+    Raises:
+        InputError: neither backbone's first layer is there, or classifier or queries are missing.
+    """
+    for needed in (_CLASSIFIER, _QUERIES):
+        if needed not in weights:
+            raise InputError(f"the checkpoint has no {needed!r}, so it is no Mask2Former")
+    num_classes, num_queries = weights[_CLASSIFIER].shape[0] - 1, weights[_QUERIES].shape[0]
+    if "backbone.stem.conv1.weight" in weights:
+        frozen = "backbone.stem.conv1.norm.num_batches_tracked" not in weights
+        backbone = resnet50("frozen" if frozen else "batch")
+        return mask2former_r50(num_classes).model_copy(update={"backbone": backbone, "num_queries": num_queries})
+    if "backbone.patch_embed.proj.weight" in weights:
+        return mask2former_swinl(num_classes).model_copy(update={"num_queries": num_queries})
+    raise InputError("the checkpoint has neither a ResNet-50 nor a Swin backbone; pass the config it belongs to")
+
+
+def load_official(
+    path_or_state_dict: Path | str | Mapping[str, Any], config: Mask2FormerConfig | None = None
+) -> Mask2Former:
+    """Build a Mask2Former with published weights (detectron2's names).
+
+    Args:
+        path_or_state_dict: a ``.pkl`` or ``.pth`` file, a loaded checkpoint, or a state dict of tensors or arrays by official
+            name.
+        config: which network; by default R50 or Swin-L, classes and queries are told from names and shapes.
+    Returns:
+        The network on the CPU in evaluation mode.
+    Raises:
+        InputError: unreadable, or entries are missing, unexpected or of another shape; the message names them.
+    """
+    origin, weights = _read(path_or_state_dict)
+    model = Mask2Former.without_weights(config or infer_config(weights))
+    state = model.state_dict()
+    transfers = list(_transfers(weights))
+    problems = list(_problems(weights, transfers, state))
+    if problems:
+        raise InputError(f"{origin} does not fit the Mask2Former that was asked for: " + "; ".join(problems))
+    with torch.no_grad():
+        for transfer in transfers:
+            if transfer.ours in state:
+                state[transfer.ours].copy_(transfer.value)
+    return model.eval()
+
+
+@dataclass(frozen=True)
+class _Transfer:
+    official: str
+    ours: str
+    value: Tensor
+
+
+def _read(path_or_state_dict: Path | str | Mapping[str, Any]) -> tuple[str, dict[str, Tensor]]:
+    if not isinstance(path_or_state_dict, str | Path):
+        return "the state dict", select_weights(path_or_state_dict, "the state dict")
+    path = Path(path_or_state_dict)
+    if path.suffix == ".pkl":
+        return str(path), select_weights(read_pickled_arrays(path), str(path))
+    return str(path), read_checkpoint(path)
+
+
+def _transfers(weights: Mapping[str, Tensor]) -> Iterator[_Transfer]:
+    for name, value in weights.items():
+        for place in our_places(name):
+            yield _Transfer(name, place.ours, _rows(value, place))
+
+
+def _rows(value: Tensor, place: Place) -> Tensor:
+    if place.third is None:
+        return value
+    rows = len(value) // 3
+    return value[place.third * rows : (place.third + 1) * rows]
+
+
+def _optional(name: str) -> bool:
+    """Whether the network works without an official value: batch counters, the per-pixel layer that is ours alone."""
+    return name.endswith("num_batches_tracked") or name.startswith("head.dense.")
+
+
+def _problems(weights: Mapping[str, Tensor], transfers: list[_Transfer], state: Mapping[str, Tensor]) -> Iterator[str]:
+    found = {transfer.ours for transfer in transfers}
+    known = {transfer.official for transfer in transfers if transfer.ours in state or _optional(transfer.ours)}
+    missing = [name for name in state if name not in found and not _optional(name)]
+    unexpected = [name for name in weights if name not in known and not UNUSED.fullmatch(name)]
+    shapes = [
+        f"{transfer.official} {tuple(transfer.value.shape)} for {tuple(state[transfer.ours].shape)}"
+        for transfer in transfers
+        if transfer.ours in state and transfer.value.shape != state[transfer.ours].shape
+    ]
+    for what, names in (("missing (our names)", missing), ("unexpected", unexpected), ("of another shape", shapes)):
+        if names:
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            yield f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{more}"

@@ -1,0 +1,136 @@
+"""A small U-Net for semantic segmentation, made to be quick on one processor core.
+
+Shape legend: N images, H, W pixels, h, w cells of a level, K classes, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from methods.common.datasets.labelled_images import IGNORED
+from methods.common.segmenters.semantic.config import ConvolutionalConfig
+from methods.common.segmenters.semantic.saved import load_weights, read_config, save_segmenter
+from methods.common.segmenters.semantic.seam import SemanticSegmenter
+from methods.common.training.batch_norm import TeamBatchNorm2d
+from methods.common.training.share import BatchShare
+
+
+class ConvolutionalSegmenter(SemanticSegmenter):
+    """Encoder of strided convolutions, decoder that adds the levels up again, 1x1 class layer at half resolution.
+
+    The loss is cross-entropy averaged over all rated pixels of the batch. Pixels labelled 255 are left out: there is no mask
+    that they could be negatives of, which is the other treatment that Mask2Former knows.
+
+    Example:
+        >>> model = ConvolutionalSegmenter(ConvolutionalConfig(num_classes=10), torch.Generator().manual_seed(0)).eval()
+        >>> model.scores(torch.full((2, 3, 64, 80), 127.0)).shape
+        torch.Size([2, 10, 64, 80])
+
+    Source: our choice, for the miniature tier.
+    """
+
+    def __init__(self, config: ConvolutionalConfig, generator: torch.Generator | None = None) -> None:
+        """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
+        super().__init__()
+        self.config = config
+        self.num_classes = config.num_classes
+        with torch.random.fork_rng(devices=[], enabled=generator is not None):
+            if generator is not None:
+                torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+            self.encoder = Encoder(config)
+            deepest = config.widths[-1]
+            self.context = nn.Conv2d(deepest, deepest, 1)
+            pairs = list(zip(config.widths, config.widths[1:], strict=False))
+            self.lateral = nn.ModuleList([nn.Conv2d(deep, width, 1) for width, deep in pairs])
+            self.smooth = nn.ModuleList([_conv(config, width, width) for width, _ in pairs])
+            self.classifier = nn.Conv2d(config.widths[0], config.num_classes, 1)
+        mean, std = torch.tensor(config.pixel_mean), torch.tensor(config.pixel_std)
+        self.register_buffer("pixel_mean", mean[:, None, None], persistent=False)
+        self.register_buffer("pixel_std", std[:, None, None], persistent=False)
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The encoder."""
+        return self.encoder
+
+    @property
+    def class_layers(self) -> tuple[str, ...]:
+        """The 1x1 convolution at the end."""
+        return ("classifier.",)
+
+    def features(self, image_N3HW: Tensor) -> list[Tensor]:
+        """Return the levels of the encoder, finest first, [N, C, h, w] with h = ceil(H / 2), ceil(H / 4), ..."""
+        image = (image_N3HW - self.get_buffer("pixel_mean")) / self.get_buffer("pixel_std")
+        # Convolutions on the CPU are a third quicker with the channels last (measured).
+        levels: list[Tensor] = self.encoder(image.contiguous(memory_format=torch.channels_last))
+        return levels
+
+    def scores(self, image_N3HW: Tensor) -> Tensor:
+        """Return logits, float32 [N, K, H, W]."""
+        *levels, x = self.features(image_N3HW)
+        # What is in the picture as a whole helps to name its parts: objects are larger than what a cell sees.
+        x = torch.relu(x + self.context(x.mean((2, 3), keepdim=True)))
+        for index in reversed(range(len(levels))):
+            finer = levels[index]
+            x = functional.interpolate(self.lateral[index](x), size=finer.shape[-2:])
+            x = self.smooth[index](x + finer)
+        logits = self.classifier(x).float()
+        return functional.interpolate(logits, size=image_N3HW.shape[-2:], mode="bilinear", align_corners=False)
+
+    def losses(
+        self, image_N3HW: Tensor, label_NHW: Tensor, generator: torch.Generator, share: BatchShare
+    ) -> Mapping[str, Tensor]:
+        """Return ``pixel``, the cross-entropy; 0 where no pixel of the whole batch is rated. Nothing is drawn."""
+        rated = (label_NHW != IGNORED).sum().to(torch.float64)
+        num_rated = float(share.team.sum_(rated))
+        total = functional.cross_entropy(
+            self.scores(image_N3HW), label_NHW, ignore_index=IGNORED, reduction="sum"
+        )  # fmt: skip
+        return {"pixel": total / max(num_rated, 1.0)}
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write ``config.json`` and ``model.safetensors`` into a folder, each atomically."""
+        save_segmenter(self, self.config, Path(folder))
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str) -> Self:
+        """Read what :meth:`save_pretrained` wrote, on the CPU and in evaluation mode.
+
+        Raises:
+            InputError: a file is missing, unreadable, or does not fit the other.
+        """
+        model = cls(read_config(Path(folder), ConvolutionalConfig))
+        load_weights(model, Path(folder))
+        return model.eval()
+
+
+class Encoder(nn.Module):
+    """Levels of half the sides each."""
+
+    def __init__(self, config: ConvolutionalConfig) -> None:
+        super().__init__()
+        levels = [_conv(config, 3, config.widths[0], stride=2)]
+        for width, deep in zip(config.widths, config.widths[1:], strict=False):
+            more = [_conv(config, deep, deep) for _ in range(config.convs_per_level - 1)]
+            levels.append(nn.Sequential(_conv(config, width, deep, stride=2), *more))
+        self.levels = nn.ModuleList(levels)
+
+    def forward(self, image_N3HW: Tensor) -> list[Tensor]:
+        """Return all levels, finest first, of normalised images."""
+        outputs = [image_N3HW]
+        for level in self.levels:
+            outputs.append(level(outputs[-1]))
+        return outputs[1:]
+
+
+def _conv(config: ConvolutionalConfig, inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    norm = TeamBatchNorm2d(outputs) if config.norm == "batch" else nn.GroupNorm(8, outputs)
+    conv = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    return nn.Sequential(conv, norm, nn.ReLU(inplace=True))

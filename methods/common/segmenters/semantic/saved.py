@@ -1,0 +1,96 @@
+"""Folders that hold a segmenter: ``config.json`` and ``model.safetensors``. Written and read alike by every segmenter."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from methods.common.errors import InputError
+from methods.common.files import write_atomic
+from methods.common.stage import Config
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
+
+
+def save_segmenter(model: nn.Module, config: Config, folder: Path) -> None:
+    """Write config and state dict into a folder, each atomically."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_atomic(folder / WEIGHTS_FILE, save(tensors, metadata={"format": "pt"}))
+    write_atomic(folder / CONFIG_FILE, (config.model_dump_json(indent=2) + "\n").encode())
+
+
+def read_kind(folder: Path) -> str:
+    """Return the kind of segmenter that a folder holds.
+
+    Raises:
+        InputError: there is no readable config.
+    """
+    return str(_read_json(folder).get("kind"))
+
+
+def read_config(folder: Path, config_type: type[ConfigT]) -> ConfigT:
+    """Read a segmenter's config.
+
+    Raises:
+        InputError: it is missing, or describes something else.
+    """
+    content = _read_json(folder)
+    try:
+        return config_type.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise InputError(
+            f"{folder / CONFIG_FILE} describes no {config_type.__name__}: {place}: {first['msg']}; give the folder of such a segmenter"
+        ) from error
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Read a segmenter's state dict.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    path = folder / WEIGHTS_FILE
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}); give a folder that a segmenter's save_pretrained wrote"
+        ) from error
+
+
+def load_weights(model: nn.Module, folder: Path) -> None:
+    """Fill a network from a folder.
+
+    Raises:
+        InputError: the weights are missing, damaged or those of another network.
+    """
+    try:
+        model.load_state_dict(read_weights(folder))
+    except RuntimeError as error:
+        what = " ".join(str(error).split())
+        raise InputError(
+            f"{folder / WEIGHTS_FILE} does not fit its {CONFIG_FILE} ({what}); train the segmenter again"
+        ) from error
+
+
+def _read_json(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG_FILE
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}); give a folder that a segmenter's save_pretrained wrote"
+        ) from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no config; give a folder that a segmenter's save_pretrained wrote")
+    return content

@@ -1,0 +1,118 @@
+"""The endless sequence of training crops of a labelled data set, as a pure function of the place in it.
+
+Images are numbered ``iteration * batch_size + place``. Nothing depends on what was made before, so any worker makes any crop
+and a training goes on anywhere.
+
+Shape legend: N images, S side of a crop; 3 RGB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from methods.common.datasets.labelled_images import LabelledImages
+from methods.common.errors import InputError
+from methods.common.seeds import Seeds, derive_seed
+from methods.common.segmenters.semantic.augmentation import augment
+from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
+from methods.common.training.share import BatchShare
+
+Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+
+_CACHE_BYTES = 512 << 20
+
+
+class EpochOrder:
+    """Every image once an epoch, each epoch in an order of its own. Source: our choice; [MM] does the same."""
+
+    def __init__(self, num_images: int, seed: int) -> None:
+        assert num_images >= 1, num_images
+        self._num_images = num_images
+        self._seed = seed
+        self._epoch = -1
+        self._order = np.zeros(0, np.int64)
+
+    def image_index(self, position: int) -> int:
+        """Return the image at a position >= 0 of the endless order."""
+        epoch, place = divmod(position, self._num_images)
+        if epoch != self._epoch:
+            rng = np.random.default_rng(derive_seed("epoch", self._seed, epoch))
+            self._epoch, self._order = epoch, rng.permutation(self._num_images)
+        return int(self._order[place])
+
+
+class TrainingCrops(Dataset[Pair]):
+    """Augmented crops by number. Decoded images stay in memory as far as there is room."""
+
+    def __init__(self, images: LabelledImages, config: SemanticAugmentConfig, seeds: Seeds) -> None:
+        if len(images) == 0:
+            raise InputError("the training data holds no image; check the split, or keep more images")
+        self.images = images
+        self.config = config
+        self.seeds = seeds
+        self.order = EpochOrder(len(images), seeds.derive("training", "order"))
+        self._cache: dict[int, Pair] = {}
+        self._room = _CACHE_BYTES
+
+    def original(self, index: int) -> Pair:
+        """Return an image and its labels as the data set holds them."""
+        if index in self._cache:
+            return self._cache[index]
+        image_HW3, label_HW = self.images[index]
+        self._check(index, image_HW3, label_HW)
+        size = image_HW3.nbytes + label_HW.nbytes
+        if size <= self._room:
+            self._cache[index] = image_HW3, label_HW
+            self._room -= size
+        return image_HW3, label_HW
+
+    def _check(self, index: int, image_HW3: NDArray[np.uint8], label_HW: NDArray[np.uint8]) -> None:
+        if image_HW3.shape[:2] != label_HW.shape:
+            raise InputError(
+                f"image {self.images.name(index)} is {image_HW3.shape[1]}x{image_HW3.shape[0]} pixels, its labels "
+                f"{label_HW.shape[1]}x{label_HW.shape[0]}; mend one of them"
+            )
+
+    def __getitem__(self, number: int) -> Pair:
+        """Return crop ``number``: uint8 RGB [S, S, 3], and its labels, uint8 [S, S]."""
+        image_HW3, label_HW = self.original(self.order.image_index(number))
+        return augment(image_HW3, label_HW, self.config, self.seeds.numpy("training", "image", number))
+
+    def batches(self, first: int, last: int, share: BatchShare, num_workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield a share of the batch of each iteration in [first, last): uint8 [N, 3, S, S] and uint8 [N, S, S].
+
+        Worker processes keep images of their own, so the room in memory is divided among them.
+        """
+        self._room //= max(1, num_workers)
+        numbers = (
+            iteration * share.batch_size + share.first + place
+            for iteration in range(first, last)
+            for place in range(share.count)
+        )
+        loader: DataLoader[Any] = DataLoader(
+            self,
+            batch_size=share.count,
+            sampler=numbers,
+            num_workers=num_workers,
+            collate_fn=_collate,
+            prefetch_factor=4 if num_workers else None,
+            worker_init_fn=_use_one_thread,
+        )
+        return iter(loader)
+
+
+def _use_one_thread(worker: int) -> None:
+    cv2.setNumThreads(1)  # as many workers as cores already
+
+
+def _collate(pairs: list[Pair]) -> tuple[Tensor, Tensor]:
+    image_N3SS = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2)
+    return image_N3SS, torch.from_numpy(np.stack([label for _, label in pairs]))

@@ -1,0 +1,128 @@
+"""Recipe of semantic segmenters: AdamW with polynomial decay. Holds no torch until an optimiser is built.
+
+Marks: [P] the paper, [MM] MMSegmentation's Mask2Former configuration, [DD] Dataset Diffusion (specification, section 8).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from methods.common.stage import Config
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from methods.common.segmenters.semantic.seam import SemanticSegmenter
+
+NonNegative = Annotated[float, Field(ge=0)]
+
+
+def iterations_for(num_images: int) -> int:
+    """Return the iterations for a number of synthetic images: 6.25 an image, whole thousands, halves rounded up.
+
+    63 000, 125 000, 188 000 and 250 000 for 10 000 to 40 000 images. Source: sections 8 [P][D] and 12, check 8.
+    """
+    return (num_images * 625 + 50_000) // 100_000 * 1000
+
+
+def polynomial_decay(
+    iteration: int, base_lr: float, iterations: int, power: float, warmup_iterations: int = 0
+) -> float:
+    """Return the learning rate of an iteration: base_lr (1 - i / n)^power, times (i + 1) / (w + 1) during the warm-up.
+
+    Args:
+        iteration: counted from 0.
+        base_lr: rate at the start.
+        iterations: iteration at which the rate reaches 0.
+        power: of the decay; 1 is linear.
+        warmup_iterations: first iterations, in which the rate also rises linearly. Our choice; the paper has none.
+    Source: section 8 [MM].
+    """
+    warm = min(1.0, (iteration + 1) / (warmup_iterations + 1))
+    return float(base_lr * warm * max(0.0, 1.0 - iteration / iterations) ** power)
+
+
+class PolyRecipe(Config):
+    """How a semantic segmenter is trained. Defaults are those of Mask2Former-R50 on ADE20K (section 8)."""
+
+    iterations: Annotated[int, Field(ge=1)]
+    """Length of the training in optimiser steps; the rate reaches 0 there. ``iterations_for`` gives the paper's. [P]"""
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    """Images a step, over all processes. [MM]"""
+    base_lr: Annotated[float, Field(gt=0)] = 1e-4
+    """Learning rate of AdamW at the start. [MM]"""
+    backbone_lr_factor: NonNegative = 0.1
+    """Learning rate of the backbone over that of the rest. [MM]"""
+    weight_decay: NonNegative = 0.05
+    """Of AdamW, on all parameters but those of norms and ``undecayed``. [MM]"""
+    undecayed: tuple[str, ...] = ("queries_embedder", "queries_features", "level_embed")
+    """Parts of names; parameters whose name has a part that starts with one of them are not decayed: queries, and embeddings
+    of queries and levels. [MM]"""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Of AdamW. [MM]"""
+    power: Annotated[float, Field(gt=0)] = 0.9
+    """Of the polynomial decay. [MM]"""
+    warmup_iterations: Annotated[int, Field(ge=0)] = 0
+    """First iterations, in which the rate rises linearly. [MM] none; trainings of few steps may want some."""
+    max_gradient_norm: Annotated[float, Field(gt=0)] | None = 0.01
+    """All gradients together are scaled down to this norm. [MM][DD]"""
+    autocast: Literal["none", "float16", "bfloat16"] = "none"
+    """Precision of the network on CUDA; float16 is trained with loss scaling. On the CPU it stays float32. [MM] none."""
+
+    def learning_rate(self, iteration: int) -> float:
+        """Return the learning rate of an iteration counted from 0, without the backbone's factor."""
+        return polynomial_decay(iteration, self.base_lr, self.iterations, self.power, self.warmup_iterations)
+
+    def build_optimizer(self, model: SemanticSegmenter) -> torch.optim.AdamW:
+        """Return AdamW over all parameters that need a gradient; :meth:`set_rates` sets its rates."""
+        import torch
+
+        groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
+        of_backbone = {id(parameter) for parameter in model.backbone.parameters()}
+        plain = self.names_without_decay(model)
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                groups.setdefault((id(parameter) in of_backbone, name in plain), []).append(parameter)
+        options = [
+            {
+                "params": parameters,
+                "weight_decay": 0.0 if undecayed else self.weight_decay,
+                "lr_factor": self.backbone_lr_factor if in_backbone else 1.0,
+            }
+            for (in_backbone, undecayed), parameters in sorted(groups.items(), key=lambda item: item[0])
+        ]
+        return torch.optim.AdamW(options, lr=self.base_lr, betas=self.betas, fused=True)
+
+    def set_rates(self, optimizer: torch.optim.Optimizer, iteration: int) -> None:
+        """Set the rates of an iteration."""
+        for group in optimizer.param_groups:
+            group["lr"] = self.learning_rate(iteration) * group["lr_factor"]
+
+    def names_without_decay(self, model: nn.Module) -> set[str]:
+        """Return the parameters that are not decayed: those of norms, and those that ``undecayed`` names."""
+        from torch import nn
+
+        norms = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
+        names = {
+            f"{prefix}.{name}" if prefix else name
+            for prefix, module in model.named_modules()
+            if isinstance(module, norms)
+            for name, _ in module.named_parameters(recurse=False)
+        }
+        named = {
+            name
+            for name, _ in model.named_parameters()
+            if any(part.startswith(self.undecayed) for part in name.split("."))
+        }
+        return names | named
+
+    def autocast_dtype(self, device: torch.device) -> torch.dtype | None:
+        """Return the autocast type for a device, or None for full precision."""
+        import torch
+
+        if device.type != "cuda" or self.autocast == "none":
+            return None
+        return torch.float16 if self.autocast == "float16" else torch.bfloat16

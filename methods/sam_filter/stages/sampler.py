@@ -1,0 +1,108 @@
+"""Sampling one batch of pictures and, from one capture of their attention, the masks of every variant.
+
+Shape legend: N images, H, W pixels, 3 RGB; T tokens, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import DPMSolverMultistepScheduler
+from numpy.typing import NDArray
+
+from methods.common.errors import InputError
+from methods.common.generators import text_to_image
+from methods.common.generators.attention_capture import AttentionCapture, encode_class_prompts
+from methods.sam_filter.attention_masks import LabelMap, Thresholds, label_maps
+from methods.sam_filter.class_prompts import KeyText, NamedTokens, find_tokens, num_tokens
+from methods.sam_filter.stages.pair_files import Pair
+from methods.sam_filter.stages.synthesize import Order, SynthesizeConfig, variant_name
+
+
+class Sampler:
+    """The networks, loaded once; a call samples one batch."""
+
+    def __init__(
+        self, generator: Path, config: SynthesizeConfig, device: torch.device, class_names: Sequence[str]
+    ) -> None:
+        """Load the generator.
+
+        Args:
+            generator: a diffusers folder.
+            config: how pictures are sampled and masks are made.
+            device: where the networks run.
+            class_names: by label, background first.
+
+        Raises:
+            InputError: it cannot be loaded or has no U-Net.
+        """
+        dtype = getattr(torch, config.precision) if device.type == "cuda" else torch.float32
+        self._pipeline = text_to_image.load_text_to_image(generator, device, dtype)
+        if config.scheduler == "dpm_solver":
+            own = self._pipeline.scheduler.config
+            self._pipeline.scheduler = DPMSolverMultistepScheduler.from_config(own)  # type: ignore[no-untyped-call]
+        if not config.safety_checker and getattr(self._pipeline, "safety_checker", None) is not None:
+            self._pipeline.safety_checker = None
+        if not hasattr(self._pipeline, "unet") or not hasattr(self._pipeline, "encode_prompt"):
+            raise InputError(
+                f"the generator in {generator} has no U-Net, whose attention masks are made from; use a Stable Diffusion "
+                "checkpoint of version 1, 2 or XL"
+            )
+        self._config = config
+        self._labels = {name: label for label, name in enumerate(class_names)}
+        self.denoiser_images = 0
+        """Denoiser evaluations of the last batch, each half of guidance counted."""
+
+    def is_cut(self, order: Order) -> bool:
+        """Tell whether the text encoder cuts the end of the caption off, and with it class names."""
+        tokenizer = self._pipeline.tokenizer
+        limit: int = tokenizer.model_max_length
+        return num_tokens(order.record["caption"], tokenizer) > limit
+
+    def __call__(self, batch: Sequence[Order]) -> list[Pair]:
+        """Sample a batch; pictures that came out black are left out."""
+        config = self._config
+        key_text = KeyText(config.key_prefix, config.key_joiner)
+        tokenizer = self._pipeline.tokenizer
+        named = [find_tokens(order.names, tokenizer, f"prompt {order.record['id']!r}", key_text) for order in batch]
+        text_NTC = encode_class_prompts(self._pipeline, [key_text.text(order.names) for order in batch])
+        negative = {} if config.negative_prompt is None else {"negative_prompt": [config.negative_prompt] * len(batch)}
+        steps = config.capture_steps.includes
+        with AttentionCapture(self._pipeline, text_NTC, config.self_sides, config.cross_sides, steps) as capture:
+            image_NHW3 = text_to_image.generate_images(
+                self._pipeline,
+                [order.record["caption"] for order in batch],
+                [order.seed for order in batch],
+                config.num_steps,
+                config.guidance_scale,
+                config.size_px,
+                **negative,
+            )
+        self.denoiser_images = len(batch) * capture.num_calls * (2 if config.guidance_scale > 1 else 1)
+        pairs = []
+        for index, (order, names, image_HW3) in enumerate(zip(batch, named, image_NHW3, strict=True)):
+            if not image_HW3.any():
+                continue
+            made = self._label_maps(capture, index, names, image_HW3)
+            constant = {variant: list(found.constant) for variant, found in made.items() if found.constant}
+            record = {**order.record, "seed": order.seed, "constant_maps": constant}
+            pairs.append(Pair(record, image_HW3, {variant: found.label_HW for variant, found in made.items()}))
+        return pairs
+
+    def _label_maps(
+        self, capture: AttentionCapture, index: int, names: Sequence[NamedTokens], image_HW3: NDArray[np.uint8]
+    ) -> dict[str, LabelMap]:
+        config = self._config
+        made = label_maps(
+            {side: capture.self_attention(side)[index] for side in config.self_sides},
+            {side: capture.cross_attention(side)[index] for side in config.cross_sides},
+            config.powers,
+            names,
+            self._labels,
+            (image_HW3.shape[0], image_HW3.shape[1]),
+            Thresholds(config.upper_threshold, config.lower_threshold),
+        )
+        return {variant_name(*key): found for key, found in made.items()}

@@ -1,0 +1,393 @@
+"""The deviation ledger of the SAM filter and of SemSegFDSL pre-training.
+
+Every choice that the paper leaves open, every defect of the releases it builds on that we do not inherit, and everything that the
+small tiers do differently. Ids are stable; new entries go to the end.
+"""
+
+from __future__ import annotations
+
+from reports.records import Deviation, Tier
+from reproductions.sam_filter.small_tier_deviations import SMALL_TIERS
+
+MARKS = (
+    "P paper, DD Dataset Diffusion's release, SR SegRCDB's release, VA VisualAtoms' release, MM MMSegmentation, "
+    "SAM Segment Anything, D derived by arithmetic, C our choice."
+)
+"""What the marks mean."""
+
+_PAPER: tuple[Tier, ...] = ("paper",)
+_REAL = ("sbd", "sbd_100_epochs")
+_PRETRAINED = ("rc_sam_20k", "va_sam_20k", "rcva_sam_20k", "va_all_40k", "va_noisy_all_40k", "va_noisy_sam_20k")
+_WITH_VA = ("va_sam_20k", "rcva_sam_20k", "va_all_40k", "va_noisy_all_40k", "va_noisy_sam_20k")
+_NOISY = ("va_noisy_all_40k", "va_noisy_sam_20k")
+_FILTERED = ("sam_10k", "sam_20k", "sam_30k", "rc_sam_20k", "va_sam_20k", "rcva_sam_20k", "va_noisy_sam_20k")
+_RANDOM = ("random_10k", "random_20k", "random_30k")
+
+_OPEN_POINTS = (
+    Deviation(
+        id="D1",
+        what='What "SAM with a text prompt" is',
+        stated="the class name goes into SAM as a text prompt [P]; the release takes points, boxes and masks only [SAM]",
+        ours="an open-vocabulary detector finds boxes for the name, each box prompts SAM",
+        mark="C",
+        reason="what people who asked for text prompts were pointed to; SAM's own masks named by CLIP, and SAM 3, are options",
+        tiers=_PAPER,
+        arms=_FILTERED,
+    ),
+    Deviation(
+        id="D2",
+        what="Size of SAM",
+        stated="nowhere",
+        ours="ViT-H",
+        mark="SAM",
+        reason="its default",
+        tiers=_PAPER,
+        arms=_FILTERED,
+    ),
+    Deviation(
+        id="D3",
+        what="Detector and its thresholds",
+        stated="nowhere",
+        ours="Grounding DINO base, box 0.30, text 0.25",
+        mark="C",
+        reason="defaults of the public demonstrations",
+        tiers=_PAPER,
+        arms=_FILTERED,
+    ),
+    Deviation(
+        id="D4",
+        what="Class wording for the prompter",
+        stated='"its corresponding class name" [P]',
+        ours="natural English: airplane, dining table, motorcycle, potted plant, television",
+        mark="C",
+        reason="detectors know such words; the data set's own names are an option",
+        tiers=_PAPER,
+        arms=_FILTERED,
+    ),
+    Deviation(
+        id="D5",
+        what="IoU of an image: which classes, and empty masks",
+        stated='"IoU" [P]',
+        ours="S1: mean over the named classes; a class that SAM does not find scores 0, one that neither has is left out",
+        mark="C",
+        reason="the literal reading, and it looks at classes; pooled, with background and class-blind are options",
+        arms=_FILTERED,
+    ),
+    Deviation(
+        id="D6",
+        what="Uncertain pixels (255) in the IoU",
+        stated="nowhere",
+        ours="left out of both masks",
+        mark="C",
+        reason="they mean unknown; counting them as background or as foreground are options",
+        arms=_FILTERED,
+    ),
+    Deviation(
+        id="D7",
+        what="Seed and repeats of the random subsets",
+        stated="nowhere",
+        ours="one permutation a seed, so subsets are nested; several seeds",
+        mark="C",
+        reason="needed for an interval",
+        arms=_RANDOM,
+    ),
+    Deviation(
+        id="D8",
+        what="ImageNet weights",
+        stated='"no pre-training" in the tables, the backbone\'s start is not named [P]',
+        ours="none; extra rows start from classification",
+        mark="C",
+        reason="52.24 on SBD fits a random start; from ImageNet weights more is expected",
+    ),
+    Deviation(
+        id="D9",
+        what="Affine parameters of batch norm",
+        stated='"official" settings [P], where they are not trained [MM]',
+        ours="trained",
+        mark="C",
+        reason="without ImageNet weights they would stay at 1 and 0",
+    ),
+    Deviation(
+        id="D10",
+        what="Batch size and number of GPUs",
+        stated="nowhere",
+        ours="16 in all",
+        mark="D",
+        reason="makes every synthetic row exactly 100 epochs",
+        tiers=_PAPER,
+    ),
+    Deviation(
+        id="D11",
+        what="Base configuration",
+        stated='"official" [P]; there is none for VOC [MM]',
+        ours="the ADE20K one, 512 px",
+        mark="MM",
+        reason="closest to VOC",
+        tiers=_PAPER,
+    ),
+    Deviation(
+        id="D12",
+        what="Label 255 in training",
+        stated="nothing [P]; Dataset Diffusion leaves it out of the loss [DD]; Mask2Former trains it as belonging to no class [MM]",
+        ours="as MMSegmentation",
+        mark="MM",
+        reason='"all other hyper-parameters official"; leaving those pixels out is an option',
+        tiers=_PAPER,
+    ),
+    Deviation(
+        id="D13",
+        what="Last or best checkpoint",
+        stated="nowhere; the framework also keeps the best on val [MM]",
+        ours="last",
+        mark="C",
+        reason="no selection on the test set",
+    ),
+    Deviation(
+        id="D14",
+        what="Training list of SBD",
+        stated="12,046 images [P]",
+        ours="the 10,582 images that leave VOC val out",
+        mark="C",
+        reason="the count suggests that evaluation images are inside; an extra row trains with them",
+        tiers=_PAPER,
+        arms=_REAL,
+        incomparable=True,
+    ),
+    Deviation(
+        id="D15",
+        what="Iterations on SBD",
+        stated="133k, which is 177 epochs where all other rows have 100 [P][D]",
+        ours="133k, and an extra row with 100 epochs",
+        mark="P",
+        reason="unexplained, so kept",
+        tiers=_PAPER,
+        arms=_REAL,
+    ),
+    Deviation(
+        id="D16",
+        what="Iterations of pre-training, and what is carried over",
+        stated="nowhere",
+        ours="the same 6.25 iterations an image (125k), everything but the class layer; the backbone alone is an extra row",
+        mark="C",
+        reason="the rule of the fine-tuning; SegRCDB carries over the backbone alone",
+        arms=_PRETRAINED,
+    ),
+    Deviation(
+        id="D17",
+        what="254 or 255 shape categories",
+        stated="255 categories [P]; 254 and background [SR]",
+        ours="254 and background",
+        mark="SR",
+        reason="label 255 is left out of training, so a category 255 would never be learned",
+        tiers=_PAPER,
+        arms=_PRETRAINED,
+    ),
+    Deviation(
+        id="D18",
+        what="Ranges of the VA parameters",
+        stated='"consistent with SegRCDB\'s baseline" [P]',
+        ours="SegRCDB's, plus two frequencies of 0 to 20 and VisualAtoms' ring rule",
+        mark="SR",
+        reason="the paper's sentence; VisualAtoms' own vertices and radius are an option",
+        arms=_WITH_VA,
+    ),
+    Deviation(
+        id="D19",
+        what="How RC+VA mixes",
+        stated="nowhere",
+        ours="half of the categories each",
+        mark="C",
+        reason="keeps the type inside the label; drawing the type for each shape is an option",
+        arms=("rcva_sam_20k",),
+    ),
+    Deviation(
+        id="D20",
+        what='"30-pixel noise"',
+        stated="nothing more [P]",
+        ours="every vertex of the mask moves by up to 30 px along x and y; the picture stays",
+        mark="C",
+        reason="the lines then no longer follow the picture; shifting whole shapes is an option",
+        arms=_NOISY,
+    ),
+    Deviation(
+        id="D21",
+        what="Diffusion checkpoint and captioner",
+        stated="the path is empty, the captioner is not named [DD]",
+        ours="Stable Diffusion 2.1-base and BLIP",
+        mark="C",
+        reason="the release's 512 px and the style of its captions",
+        tiers=_PAPER,
+    ),
+    Deviation(
+        id="D22",
+        what="Numbers of the pilot study",
+        stated='a scatter plot and "positive correlation" [P]',
+        ours="Pearson and Spearman over the variants, each with the range when any one is left out and a permutation test",
+        mark="C",
+        reason="eight points: one can make a correlation",
+    ),
+    Deviation(
+        id="D23",
+        what="Seeds and spread",
+        stated="one run a cell, no spread [P]",
+        ours="several seeds, Student-t intervals, every seed shown",
+        mark="C",
+        reason="gaps such as 40.83 against 40.51 are no ordering without repeats",
+    ),
+    Deviation(
+        id="D24",
+        what="The 1000 reference masks of the pilot study",
+        stated="made with SAM and checked by people [P]",
+        ours="SAM's masks of a fixed 1000 images, of which those count where every named class was found; nobody checks them",
+        mark="C",
+        reason="one sentence in the paper; checking needs people",
+        tiers=_PAPER,
+    ),
+)
+
+_READINGS = (
+    Deviation(
+        id="D25",
+        what="Random numbers of the generator",
+        stated="one generator, seed 1111, for the whole run [DD]",
+        ours="one derived seed an image",
+        mark="C",
+        reason="an image then depends on neither order, batch size nor number of jobs",
+    ),
+    Deviation(
+        id="D26",
+        what="Self-training",
+        stated="Dataset Diffusion trains twice, on its own predictions the second time [DD]; not mentioned [P]",
+        ours="none",
+        mark="P",
+        reason="one training a cell is what the paper describes",
+    ),
+    Deviation(
+        id="D27",
+        what="Queries of the prompter",
+        stated="nowhere",
+        ours="one query a class, only for the classes of the image's prompt; a class's mask is the union of its instances",
+        mark="C",
+        reason="several names in one query are known to merge",
+        arms=_FILTERED,
+    ),
+    Deviation(
+        id="D28",
+        what="Which captions, and how 40,000 prompts are drawn",
+        stated="nowhere",
+        ours="captions of the training photographs with the classes of their annotation, drawn without replacement; a minimum for "
+        "rare classes is an option",
+        mark="C",
+        reason="users of the release asked, without an answer",
+        tiers=_PAPER,
+    ),
+    Deviation(
+        id="D29",
+        what="Images of the pilot's variants",
+        stated="nowhere",
+        ours="all variants share the same images and differ in their masks only",
+        mark="C",
+        reason="the attention resolution does not change the picture; mask quality is then the only difference",
+    ),
+    Deviation(
+        id="D30",
+        what="Rings of VA shapes",
+        stated="up to 200 [VA]; up to 50 [SR]",
+        ours="up to 50",
+        mark="SR",
+        reason="with 200 and 32 shapes the picture is solid",
+        arms=_WITH_VA,
+    ),
+    Deviation(
+        id="D31",
+        what="Mask of a drawn shape",
+        stated='"contours are the ground truth" [P]; three modes [SR]',
+        ours="the rings themselves, one pixel wide",
+        mark="P",
+        reason="the paper's figures",
+        arms=_PRETRAINED,
+    ),
+    Deviation(
+        id="D32",
+        what="Ties and nesting of the selections",
+        stated="nowhere",
+        ours="ties go by image id; the best 10k are among the best 20k",
+        mark="C",
+        reason="the same selection in every run",
+        arms=_FILTERED,
+    ),
+    Deviation(
+        id="D33",
+        what="Rounding of iterations",
+        stated="63k and 188k for 62.5k and 187.5k [P]",
+        ours="6.25 iterations an image, in thousands, half up",
+        mark="D",
+        reason="gives all four printed numbers",
+        tiers=_PAPER,
+    ),
+    Deviation(
+        id="D34",
+        what="Cells of Table 1 that could not be read",
+        stated="two rows lost [P]",
+        ours="filtered 20k inferred from the text (37.86 to 37.93), 31.80 read as random 20k, filtered 10k left open",
+        mark="D",
+        reason="31.80 for filtered 20k would contradict the text",
+        tiers=_PAPER,
+        arms=("sam_10k", "random_20k", "sam_20k"),
+    ),
+    Deviation(
+        id="D35",
+        what="Control for the smaller sets' shorter training",
+        stated="iterations scale with the set [P]",
+        ours="extra rows train the filtered and the random half as long as all pairs",
+        mark="C",
+        reason="otherwise data and optimisation change together",
+    ),
+)
+
+_RELEASE_DEFECTS = (
+    Deviation(
+        id="D36",
+        what="Prompt without a recognised class",
+        stated="skipped in one list and not in the other, which shifts every later label [DD]",
+        ours="images without a class get no prompt, and each prompt carries its own classes",
+        mark="C",
+        reason="a shifted label is wrong for all images that follow",
+    ),
+    Deviation(
+        id="D37",
+        what="Constant attention map",
+        stated="divides by zero [DD]",
+        ours="a map of zeros, so background",
+        mark="C",
+        reason="no pixel stands out",
+    ),
+    Deviation(
+        id="D38",
+        what="Class names of several tokens",
+        stated="one token a word is assumed, later positions shift otherwise [DD]",
+        ours="positions are found from the tokens themselves; a name takes the mean of its tokens",
+        mark="C",
+        reason="any class name can be used",
+    ),
+    Deviation(
+        id="D39",
+        what="Pictures blanked by the safety checker",
+        stated="still get a mask [DD]",
+        ours="no safety checker is run; where one is asked for, a blanked picture is left out",
+        mark="C",
+        reason="nothing blanked is trained on",
+    ),
+    Deviation(
+        id="D40",
+        what="Filled masks of SegRCDB",
+        stated="a hole erases shapes below it, nothing is drawn for one ring [SR]",
+        ours="the same; the default draws lines, so only variants that fill are concerned",
+        mark="SR",
+        reason="its published foreground shares can then be compared",
+        arms=_PRETRAINED,
+    ),
+)
+
+DEVIATIONS = (*_OPEN_POINTS, *_READINGS, *_RELEASE_DEFECTS, *SMALL_TIERS)
+"""Every entry, in the order of its id."""

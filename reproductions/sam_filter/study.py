@@ -1,0 +1,256 @@
+"""The complete typed config of all tables at one tier, and the functions that return them.
+
+``smoke`` and ``mini`` differ from ``paper`` in sizes, step counts, checkpoint places and the parts that the ledger names. Values
+without a mark here are those of the specification; values of the small tiers are our choice (ledger entries of those tiers).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from methods.common.metrics.mask_quality import Uncertain
+from methods.common.miniature.voc_view import DrawVocConfig
+from methods.common.segmenters.mask2former.presets import mask2former_r50
+from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
+from methods.common.segmenters.semantic.config import ConvolutionalConfig
+from methods.common.segmenters.semantic.segmenters import SegmenterConfig
+from methods.common.stage import Config
+from methods.common.training.poly_recipe import PolyRecipe
+from methods.sam_filter.prompters.configs import (
+    AutomaticClipConfig,
+    GroundingDinoSamConfig,
+    PrompterConfig,
+    SalientConfig,
+)
+from methods.sam_filter.semseg_fdsl import SemSegFdslConfig
+from methods.sam_filter.stages.captioners import BlipCaptions, TemplateCaptions
+from methods.sam_filter.stages.classify import PretrainClassifierConfig
+from methods.sam_filter.stages.evaluate import EvaluateSemanticConfig
+from methods.sam_filter.stages.prompts import PromptsConfig
+from methods.sam_filter.stages.synthesize import SynthesizeConfig
+from reproductions.paper import Tier
+
+
+class PretrainingConfig(Config):
+    """Pre-training on drawn shapes."""
+
+    drawn: SemSegFdslConfig = SemSegFdslConfig()
+    """Pictures; the arm sets contour and noise."""
+    noise: Literal["N1", "N2", "N3"] = "N1"
+    """Which noise the noisy arms draw. [?] section 7.2"""
+    num_images: int = Field(default=20_000, ge=1)
+    """Pictures. [P]"""
+    iterations: int = Field(default=125_000, ge=1)
+    """Length. [?] section 8.2: 6.25 an image, as fine-tuning"""
+
+
+class StudyConfig(Config):
+    """Everything behind the tables."""
+
+    backbone: Literal["convolutional", "mask2former_miniature", "mask2former_r50"]
+    """Which segmenter, as reports call it."""
+    world: DrawVocConfig | None = None
+    """The miniature world to draw, or None for data from outside."""
+    train_split: str = "trainaug"
+    """Name of the list of real training images."""
+    val_split: str = "val"
+    """Name of the list that is evaluated on."""
+    prompts: PromptsConfig = PromptsConfig(captioner=BlipCaptions())
+    """What is asked of the generator; ``prompts.num_prompts`` is the number of pairs."""
+    synthesis: SynthesizeConfig = SynthesizeConfig()
+    """Generation and masks of every variant."""
+    num_shards: int = Field(default=64, ge=1)
+    """Cells that generate the pairs, and that segment them."""
+    variant: str = "s32_c16"
+    """Whose masks are filtered and trained on. [P]"""
+    pilot_variants: tuple[str, ...] = ()
+    """Variants of the pilot study. [P] all eight"""
+    pilot_images: int = Field(default=1000, ge=1)
+    """Images whose masks are compared with the reference. [P]"""
+    prompter: PrompterConfig = GroundingDinoSamConfig()
+    """What turns a class name into a mask for the filter. [?] section 10, item 1"""
+    reference: PrompterConfig = GroundingDinoSamConfig()
+    """What makes the pilot's reference masks; the paper's were checked by people. [?] section 10, item 24"""
+    uncertain: Uncertain = "ignore"
+    """How pixels labelled 255 count in the score. [?] section 10, item 6"""
+    segmenter: SegmenterConfig
+    """The network, with as many classes as the data."""
+    recipe: PolyRecipe
+    """Its training; the number of iterations is set below."""
+    augmentation: SemanticAugmentConfig = SemanticAugmentConfig()
+    """Of training images."""
+    evaluation: EvaluateSemanticConfig = EvaluateSemanticConfig()
+    """Test-time size."""
+    iterations_per_1000_images: int = Field(default=6250, ge=1)
+    """Length of a training on generated pairs. [P]"""
+    iteration_step: int = Field(default=1000, ge=1)
+    """Lengths are rounded to multiples of this, halves up. [P]"""
+    real_iterations: int = Field(default=133_000, ge=1)
+    """Length of the training on real photographs. [P]"""
+    real_images: int = Field(default=10_582, ge=1)
+    """Their number, for the control with as many epochs. [?] section 8.3"""
+    pretraining: PretrainingConfig = PretrainingConfig()
+    """SemSegFDSL."""
+    classifier: PretrainClassifierConfig | None = None
+    """Trains the backbone that stands in for ImageNet weights; None where real ones come from outside."""
+    num_workers: int = Field(default=0, ge=0)
+    """Processes that prepare images for one training."""
+    num_samples: int = Field(default=0, ge=0)
+    """Training crops kept as pictures, for each training of the first seed."""
+    expected_step_s: float = Field(default=0.5, gt=0)
+    """Rough seconds an iteration; only for the order of work and the time left."""
+    expected_image_s: float = Field(default=5.0, gt=0)
+    """Rough seconds to generate a pair."""
+    expected_segment_s: float = Field(default=0.5, gt=0)
+    """Rough seconds to segment a pair by name."""
+    expected_evaluate_s: float = Field(default=120.0, gt=0)
+    """Rough seconds of an evaluation."""
+    expected_image_kb: float = Field(default=120.0, gt=0)
+    """Rough size of a pair with all masks."""
+    expected_model_mb: float = Field(default=180.0, gt=0)
+    """Rough size of a segmenter."""
+
+    @model_validator(mode="after")
+    def _variants_are_made(self) -> Self:
+        made = self.synthesis.variants()
+        for name in (self.variant, *self.pilot_variants):
+            if name not in made:
+                raise ValueError(f"no masks of variant {name!r} are made; there will be {', '.join(made)}")
+        return self
+
+    def iterations_for(self, num_images: int) -> int:
+        """Return the iterations of a training on so many generated pairs, rounded half up (specification 12.8)."""
+        exact, step = num_images * self.iterations_per_1000_images, 1000 * self.iteration_step
+        return max(1, (2 * exact + step) // (2 * step)) * self.iteration_step
+
+    def kept(self, quarters: int) -> int:
+        """Return how many pairs a number of quarters is."""
+        return max(1, self.prompts.num_prompts * quarters // 4)
+
+
+def paper() -> StudyConfig:
+    """Tables 1 to 3 and the pilot study: Mask2Former with ResNet-50 from random weights, VOC 2012."""
+    synthesis = SynthesizeConfig()
+    return StudyConfig(
+        backbone="mask2former_r50",
+        segmenter=mask2former_r50(num_classes=21),
+        recipe=PolyRecipe(iterations=250_000),
+        synthesis=synthesis,
+        pilot_variants=synthesis.variants(),
+        num_workers=8,
+    )
+
+
+_MINI_DRAWN = SemSegFdslConfig(size_px=64, shape_scale=0.125, shapes_per_image=12, mask_noise_px=4)
+"""Pictures of 64 px: an eighth of the sides and of the noise, and fewer shapes, so that some background stays."""
+
+
+def mini() -> StudyConfig:
+    """The claims on the miniature world: about 15 minutes on two cores with three seeds."""
+    world = DrawVocConfig(num_train=200, num_val=120)
+    num_classes = world.num_categories + 1
+    synthesis = SynthesizeConfig(
+        num_steps=10,
+        guidance_scale=3.5,
+        batch_size=16,
+        negative_prompt=None,
+        scheduler="dpm_solver",
+        self_sides=(8, 4),
+        cross_sides=(8, 4),
+        powers=(4, 1),
+        image_format="png",
+    )
+    return StudyConfig(
+        backbone="convolutional",
+        world=world,
+        prompts=PromptsConfig(captioner=TemplateCaptions(), num_prompts=640, min_images_per_class=40),
+        synthesis=synthesis,
+        num_shards=4,
+        variant="s8_c8",
+        pilot_variants=synthesis.variants(),
+        pilot_images=200,
+        prompter=AutomaticClipConfig(),
+        reference=SalientConfig(),
+        segmenter=ConvolutionalConfig(num_classes=num_classes),
+        recipe=PolyRecipe(iterations=640, base_lr=3e-3, backbone_lr_factor=1.0, max_gradient_norm=1.0),
+        augmentation=SemanticAugmentConfig(
+            crop_px=64, min_scale_tenths=8, max_scale_tenths=15, max_class_share=1.0, photometric=None
+        ),
+        evaluation=EvaluateSemanticConfig(short_side_px=64, max_long_side_px=256),
+        iterations_per_1000_images=1000,
+        iteration_step=10,
+        real_iterations=340,
+        real_images=200,
+        pretraining=PretrainingConfig(drawn=_MINI_DRAWN, num_images=320, iterations=320),
+        classifier=PretrainClassifierConfig(),
+        expected_step_s=0.035,
+        expected_image_s=0.15,
+        expected_segment_s=0.15,
+        expected_evaluate_s=1.5,
+        expected_image_kb=14.0,
+        expected_model_mb=0.8,
+    )
+
+
+def smoke() -> StudyConfig:
+    """Every code path of every arm in about a minute; the numbers mean nothing."""
+    study = mini()
+    assert study.world is not None
+    assert study.classifier is not None
+    return study.model_copy(
+        update={
+            "world": study.world.model_copy(update={"num_train": 40, "num_val": 6}),
+            "prompts": study.prompts.model_copy(update={"num_prompts": 24, "min_images_per_class": 1}),
+            "synthesis": study.synthesis.model_copy(update={"num_steps": 4}),
+            "num_shards": 2,
+            "pilot_images": 24,
+            "recipe": study.recipe.model_copy(update={"batch_size": 4}),
+            "iterations_per_1000_images": 170,
+            "iteration_step": 1,
+            "real_iterations": 2,
+            "real_images": 40,
+            "pretraining": study.pretraining.model_copy(update={"num_images": 8, "iterations": 2}),
+            "classifier": study.classifier.model_copy(
+                update={
+                    "optimizer": study.classifier.optimizer.model_copy(update={"num_steps": 2}),
+                    "num_pictures": 64,
+                    "num_held_out": 36,
+                }
+            ),
+            "expected_evaluate_s": 0.3,
+        }
+    )
+
+
+def own_data(num_classes: int, num_images: int, tier: Tier) -> StudyConfig:
+    """A user's own labelled pictures with the convolutional segmenter on crops of 128 px, short side 120 to 240 px."""
+    study = mini()
+    epochs, batch = 60, study.recipe.batch_size
+    length = max(300, num_images * epochs // batch)
+    study = study.model_copy(
+        update={
+            "world": None,
+            "train_split": "train",
+            "segmenter": ConvolutionalConfig(num_classes=num_classes, widths=(24, 48, 96, 128)),
+            "augmentation": SemanticAugmentConfig(
+                crop_px=128, min_scale_tenths=9, max_scale_tenths=18, max_class_share=1.0, photometric=None
+            ),
+            "evaluation": EvaluateSemanticConfig(short_side_px=160, max_long_side_px=640, num_samples=4),
+            "real_iterations": length,
+            "real_images": num_images,
+            "pretraining": PretrainingConfig(
+                drawn=SemSegFdslConfig(size_px=128, shape_scale=0.25, shapes_per_image=16),
+                num_images=1000,
+                iterations=length,
+            ),
+            "expected_step_s": 0.15,
+            "expected_evaluate_s": 10.0,
+        }
+    )
+    if tier == "smoke":
+        few = study.pretraining.model_copy(update={"num_images": 8, "iterations": 2})
+        recipe = study.recipe.model_copy(update={"batch_size": 2})
+        study = study.model_copy(update={"real_iterations": 2, "pretraining": few, "recipe": recipe})
+    return study

@@ -1,0 +1,69 @@
+"""Every arm of the SAM filter from plan to report at tier smoke, as a user runs it; killed and gone on, the numbers are the same."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from reproductions.sam_filter.arms import ARMS
+from reproductions.sam_filter.study import smoke
+from tests.e2e.smoke_runs import kill_after, reproduce, run_again
+
+PAPER = "sam_filter"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("smoke")
+
+
+@pytest.fixture(scope="module")
+def out(folder: Path) -> Path:
+    return reproduce(PAPER, folder)
+
+
+def test_the_report_holds_every_arm_and_every_figure(out: Path) -> None:
+    page = (out / "report.md").read_text()
+    assert "numbers are meaningless" in page
+    rows = list(csv.DictReader((out / "results.csv").open()))
+    assert {row["arm"] for row in rows if row["ours_mean"]} == {arm.id for arm in ARMS}
+    figures = set(re.findall(r"\]\((figure_[a-z_0-9]+\.png)\)", page))
+    assert len(figures) >= 6
+    for figure in figures:
+        assert (out / figure).stat().st_size > 5_000
+
+
+def test_every_result_is_the_stored_evaluation(folder: Path, out: Path) -> None:
+    stored = {}
+    for path in (folder / "store" / "cells" / "evaluate_semantic").glob("*/cell.json"):
+        stored[json.loads(path.read_text())["id"]] = json.loads((path.parent / "result.json").read_text())
+    records = json.loads((out / "records.json").read_text())
+    assert len(records["results"]) == len(ARMS)
+    for result in records["results"]:
+        assert result["metrics"]["miou"] == stored[result["cells"][0]]["miou"]
+    assert {point["variant"] for point in records["points"]} == set(smoke().pilot_variants)
+
+
+def test_selections_are_nested(folder: Path) -> None:
+    kept = {}
+    for path in (folder / "store" / "cells" / "sam_filter_select").glob("*/cell.json"):
+        config = json.loads(path.read_text())["identity"]["config"]
+        if config["rule"] == "score" and config["stratify"] == "none":
+            kept[config["keep"]] = (path.parent / "selected.txt").read_text().split()
+    assert sorted(kept) == [6, 12, 18]
+    assert kept[18][:12] == kept[12]
+    assert kept[12][:6] == kept[6]
+
+
+def test_killed_and_called_again_it_ends_with_the_same_results(folder: Path, out: Path, tmp_path: Path) -> None:
+    for num_cells in (4, 30):
+        kill_after(PAPER, tmp_path, num_cells)
+    again = reproduce(PAPER, tmp_path)
+    assert (again / "results.csv").read_bytes() == (out / "results.csv").read_bytes()
+    done = run_again(PAPER, folder)
+    assert done.returncode == 0
+    assert "] seed0" not in done.stdout  # no cell was made

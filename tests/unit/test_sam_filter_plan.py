@@ -1,0 +1,159 @@
+"""The graph behind the tables of the SAM filter: what is shared, what waits for what, and how long arms train."""
+
+from pathlib import Path
+
+import pytest
+
+from methods.common.errors import InputError
+from methods.sam_filter.stages.select import SelectConfig
+from methods.sam_filter.stages.sources import DrawnSource, PairsSource, RealSource
+from methods.sam_filter.stages.train import TrainSemanticConfig
+from reproductions.harness.cell import Cell, External
+from reproductions.harness.plan import Plan
+from reproductions.harness.store import Store
+from reproductions.paper import Request
+from reproductions.sam_filter import study as studies
+from reproductions.sam_filter.arms import ARMS, OWN_ARMS
+from reproductions.sam_filter.paper import PAPER
+from reproductions.sam_filter.plan import SeedPlanner
+from reproductions.sam_filter.rows import OWN_ROWS, ROWS
+from reproductions.sam_filter.study import StudyConfig, mini, own_data, smoke
+
+OUTSIDE = {
+    role: External(Path("/nowhere"), role)
+    for role in ("data", "captioner", "generator", "sam", "detector", "clip", "cutter", "backbone")
+}
+
+
+def planner(study: StudyConfig, index: int = 0) -> SeedPlanner:
+    return SeedPlanner(study, index, OUTSIDE)
+
+
+def training(cell: Cell) -> TrainSemanticConfig:
+    assert isinstance(cell.config, TrainSemanticConfig)
+    return cell.config
+
+
+def ancestors(cell: Cell) -> set[str]:
+    return {found.id for found in Plan("all", (cell,))} - {cell.id}
+
+
+def test_every_arm_has_a_row() -> None:
+    assert list(ROWS) == [arm.id for arm in ARMS]
+    assert list(OWN_ROWS) == [arm.id for arm in OWN_ARMS]
+
+
+def test_paper_trains_as_long_as_it_says() -> None:
+    seed = planner(studies.paper())
+    lengths = {"random_10k": 63_000, "sam_20k": 125_000, "random_30k": 188_000, "all_40k": 250_000, "sbd": 133_000}
+    for arm, iterations in lengths.items():
+        assert training(seed.arm(arm).train).recipe.iterations == iterations  # type: ignore[arg-type]
+    assert training(seed.arm("sam_20k_equal_iterations").train).recipe.iterations == 250_000
+    assert training(seed.arm("sbd_100_epochs").train).recipe.iterations == 66_000
+    pretraining = seed.arm("va_sam_20k").pretraining
+    assert pretraining is not None
+    assert training(pretraining).recipe.iterations == 125_000
+    assert training(pretraining).segmenter.num_classes == 255
+    assert len(seed.study.pilot_variants) == 8
+
+
+def test_paper_starts_from_random_weights_except_where_imagenet_is_named() -> None:
+    seed = planner(studies.paper())
+    for arm in ARMS:
+        cells = seed.arm(arm.id)
+        imagenet = arm.id.startswith("imagenet")
+        assert ("backbone" in cells.train.external) == imagenet
+        assert (training(cells.train).start == "scratch") == (cells.pretraining is None and not imagenet)
+
+
+def test_arms_share_pairs_scores_and_pretraining() -> None:
+    seed = planner(mini())
+    pairs = {cell.id for cell in seed.pairs}
+    for arm in ARMS:
+        cells = seed.arm(arm.id)
+        real = isinstance(training(cells.train).source, RealSource)
+        assert (cells.selection is None) == real
+        assert pairs.isdisjoint(ancestors(cells.train)) == real
+    first, second = (seed.arm(arm).pretraining for arm in ("va_sam_20k", "va_all_40k"))
+    assert first is not None
+    assert second is not None
+    assert first.id == second.id
+    assert seed.arm("sam_20k").selection.id == seed.arm("va_sam_20k").selection.id  # type: ignore[union-attr]
+
+
+def test_noise_is_the_only_difference_of_the_noisy_pretraining() -> None:
+    seed = planner(mini())
+    clean, noisy = (seed.pretrained(name) for name in ("va", "va_noisy"))  # type: ignore[arg-type]
+    assert clean is not None
+    assert noisy is not None
+    clean_source, noisy_source = training(clean).source, training(noisy).source
+    assert isinstance(clean_source, DrawnSource)
+    assert isinstance(noisy_source, DrawnSource)
+    assert noisy_source.drawn.mask_noise == "N1"
+    same = noisy_source.drawn.model_copy(update={"mask_noise": "none"})
+    assert training(noisy).model_copy(update={"source": training(clean).source}) == training(clean)
+    assert same == clean_source.drawn
+
+
+def test_pilot_shares_images_and_its_base_variant_is_the_arm_with_all_pairs() -> None:
+    seed = planner(mini())
+    assert len(seed.study.pilot_variants) == 8
+    pilots = {variant: seed.pilot(variant) for variant in seed.study.pilot_variants}
+    assert pilots[seed.study.variant].evaluation.id == seed.arm("all_40k").evaluation.id
+    for variant, cells in pilots.items():
+        [train] = cells.evaluation.inputs["model"]
+        assert training(train).source == PairsSource(variant=variant)
+        assert set(cell.id for cell in seed.pairs) <= ancestors(train)
+
+
+def test_reference_is_the_filters_own_cells_where_both_ask_the_same_prompter() -> None:
+    assert [c.id for c in planner(studies.paper()).named] == [c.id for c in planner(studies.paper()).reference]
+    assert [c.id for c in planner(mini()).named] != [c.id for c in planner(mini()).reference]
+
+
+def test_selections_keep_the_shares_of_the_paper() -> None:
+    seed = planner(mini())
+    kept = {}
+    for arm in ("sam_10k", "sam_20k", "sam_30k", "all_40k", "sam_20k_stratified"):
+        selection = seed.arm(arm).selection  # type: ignore[arg-type]
+        assert selection is not None
+        assert isinstance(selection.config, SelectConfig)
+        kept[arm] = (selection.config.keep, selection.config.score, selection.config.stratify)
+    assert kept == {
+        "sam_10k": (160, "S1", "none"),
+        "sam_20k": (320, "S1", "none"),
+        "sam_30k": (480, "S1", "none"),
+        "all_40k": (None, "S1", "none"),
+        "sam_20k_stratified": (320, "S2", "n_classes"),
+    }
+
+
+@pytest.mark.parametrize("study", [mini(), smoke(), own_data(11, 367, "mini"), studies.paper()])
+def test_no_study_pairs_seeds_wrongly(study: StudyConfig) -> None:
+    arm = "scratch" if study.world is None and study.backbone == "convolutional" else "sbd"
+    first, second = (planner(study, index).arm(arm) for index in (0, 1))  # type: ignore[arg-type]
+    assert first.train.id != second.train.id
+    assert first.train.seeds.data == second.train.seeds.data == 0
+
+
+def request(tmp_path: Path, **changes: object) -> Request:
+    return Request("sam_filter", Store.create(tmp_path / "store"), tier="smoke", **changes)  # type: ignore[arg-type]
+
+
+def test_refusals(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"unknown arm 'nosuch'; choose from sbd, .* pilot"):
+        PAPER.plan(request(tmp_path, arms=("nosuch",)))
+    with pytest.raises(InputError, match="no arm is named"):
+        PAPER.plan(request(tmp_path, arms=()))
+    with pytest.raises(InputError, match="--objects has no meaning for sam_filter"):
+        PAPER.plan(request(tmp_path, objects=tmp_path))
+    with pytest.raises(InputError, match="no folder; own data are a folder"):
+        PAPER.plan(request(tmp_path, data=tmp_path / "nowhere"))
+    with pytest.raises(InputError, match="no masks of variant 's9_c9' are made; there will be s8_c8"):
+        PAPER.plan(request(tmp_path, settings={"variant": "s9_c9"}))
+
+
+def test_real_arms_need_no_generator(tmp_path: Path) -> None:
+    assert PAPER.needs(request(tmp_path, arms=("sbd",))) == ()
+    roles = {need.role for need in PAPER.needs(request(tmp_path))}
+    assert roles == {"generator", "sam", "clip", "cutter"}
