@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.whole_program import load_before
 from methods.common.datasets.cityscapes_labels import EVALUATED_LABELS, INSTANCE_LABELS
 from methods.common.datasets.rle import encode_mask
 from methods.common.metrics.cityscapes_instance import InstancePrediction, evaluate_cityscapes_instance
@@ -130,6 +131,7 @@ def peak_mib(run: Callable[[], Any]) -> float:
 @pytest.mark.parametrize("num_threads", [1, NUM_PROCESSES])
 @pytest.mark.parametrize("form", ["arrays", "run_lengths"])
 def test_in_memory(benchmark: BenchmarkFixture, distinct: list[Frame], form: str, num_threads: int) -> None:
+    benchmark.extra_info["load_before"] = load_before()
     given = distinct
     if form == "run_lengths":
         given = [(image, [one._replace(mask=encode_mask(one.mask)) for one in found]) for image, found in distinct]
@@ -208,6 +210,7 @@ def test_from_folders(benchmark: BenchmarkFixture, folders: tuple[Path, Path]) -
         for path in sorted(truth.rglob("*.png"))
     ]
     assert len(files_of[0]) == 1 + NUM_PREDICTIONS
+    benchmark.extra_info["load_before"] = load_before()
     decoding_s = []
 
     def note_decoding() -> None:

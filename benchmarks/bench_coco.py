@@ -12,7 +12,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.synthetic_detections import Inputs, write_coco
-from benchmarks.whole_program import Usage, run
+from benchmarks.whole_program import Usage, load_before, run
 
 NUM_IMAGES = 5_000
 
@@ -33,6 +33,7 @@ def evaluate(inputs: Inputs, iou_type: str, out: Path, *options: str) -> Usage:
 
 @pytest.mark.parametrize("iou_type", ["bbox", "segm"])
 def test_full_size(benchmark: BenchmarkFixture, inputs: Inputs, tmp_path: Path, iou_type: str) -> None:
+    benchmark.extra_info["load_before"] = load_before()
     ours: list[Usage] = []
     files = tmp_path / "ours.json", tmp_path / "official.json"
     benchmark.pedantic(

@@ -17,7 +17,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.synthetic_detections import Inputs, write_lvis
-from benchmarks.whole_program import Usage, run
+from benchmarks.whole_program import Usage, load_before, run
 from methods.common.datasets.lvis import read_lvis
 from methods.common.metrics.lvis import evaluate_lvis
 from methods.common.metrics.official_lvis import evaluate_lvis_officially
@@ -39,6 +39,7 @@ def metrics(out: Path) -> dict[str, float | None]:
 
 
 def test_full_size(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    benchmark.extra_info["load_before"] = load_before()
     official: list[Usage] = []
     for num_images in SMALLER:
         (tmp_path / str(num_images)).mkdir()

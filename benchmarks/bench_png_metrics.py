@@ -7,9 +7,7 @@ official package, how many times longer it takes, from files and beside one proc
 The first three sets have the sizes of the validation sets of Cityscapes, ADE20K and VOC 2012.
 """
 
-import contextlib
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -20,11 +18,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.whole_program import Usage, load_before, run
 from methods.common.metrics.cityscapes_semantic import evaluate_cityscapes_semantic
 from methods.common.metrics.imagenet_s import evaluate_imagenet_s
 from methods.common.metrics.label_conventions import VOC_2012
@@ -197,32 +195,6 @@ with ProcessPoolExecutor(int(sys.argv[1])) as pool:
 """Decodes the files that a list names: palettes with Pillow and all else with OpenCV, whichever is quicker."""
 
 
-@dataclass
-class Usage:
-    """What a program and its processes took."""
-
-    seconds: float
-    cpu_s: float
-    peak_mib: float
-    """Of all its processes together; pages that they share count in each."""
-
-
-def run(words: list[str]) -> Usage:
-    """Run a program, looking at its processes twenty times a second."""
-    start, peak, cpu_s = time.perf_counter(), 0, {}
-    program = psutil.Popen(words, stdout=subprocess.DEVNULL)
-    while program.poll() is None:
-        resident = 0
-        for process in [program, *program.children(recursive=True)]:
-            with contextlib.suppress(psutil.Error):
-                resident += process.memory_info().rss
-                cpu_s[process.pid] = sum(process.cpu_times()[:2])
-        peak = max(peak, resident)
-        time.sleep(0.05)
-    assert program.returncode == 0, words
-    return Usage(time.perf_counter() - start, sum(cpu_s.values()), peak / 2**20)
-
-
 @pytest.mark.parametrize(
     ("write", "num_drawn", "num_copies"),
     [
@@ -242,6 +214,7 @@ def test_whole_command(
     num_copies: int,
 ) -> None:
     given = write(tmp_path, num_drawn, num_copies)
+    benchmark.extra_info["load_before"] = load_before()
     files = tmp_path / "files.txt"
     files.write_text("\n".join(map(str, given.files)))
     segrepro = str(Path(sys.executable).with_name("segrepro"))

@@ -1,6 +1,7 @@
 """A program run as a whole: seconds, processor seconds, and memory of all its processes."""
 
 import contextlib
+import os
 import subprocess
 import time
 from dataclasses import dataclass
@@ -32,3 +33,8 @@ def run(words: list[str]) -> Usage:
         time.sleep(0.05)
     assert program.returncode == 0, words
     return Usage(time.perf_counter() - start, sum(cpu_s.values()), peak / 2**20)
+
+
+def load_before() -> float:
+    """Return how many programs have wanted a core in the last minute: wall times mean little where it passes what is run here."""
+    return round(os.getloadavg()[0], 1)

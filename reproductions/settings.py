@@ -61,4 +61,6 @@ def _set(document: Any, path: list[str], name: str, value: Any) -> None:
         known = [key for key in document if isinstance(key, str)] if isinstance(document, dict) else []
         near = get_close_matches(path[-1], known, n=3) or known[:8]
         raise InputError(f"there is no setting {name!r}" + (f"; nearest: {', '.join(near)}" if near else ""))
+    if path[-1] == "kind" and document["kind"] != value:
+        document.clear()  # another choice has fields of its own, which take their defaults
     document[path[-1]] = value

@@ -25,10 +25,11 @@ from reproductions.evaluate.outputs import (
     write_per_class,
 )
 from reproductions.evaluate.task import Means, Request, Task
+from reproductions.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from methods.common.metrics.bootstrap import Difference
-    from methods.common.metrics.evaluation import Evaluation, Progress
+    from methods.common.metrics.evaluation import Evaluation
 
 
 def run(task: Task, request: Request) -> None:
@@ -71,7 +72,7 @@ def _check(request: Request) -> None:
 def _evaluate(task: Task, request: Request, predictions: Path) -> Evaluation:
     if request.official:
         return _evaluate_officially(task, predictions)
-    with _bar(f"evaluating {predictions.name}") as progress:
+    with progress_bar(f"evaluating {predictions.name}") as progress:
         return task.evaluate(predictions, Means(_num_processes(request), progress))
 
 
@@ -119,7 +120,7 @@ def _compare(task: Task, request: Request, first: Evaluation, other: Path) -> _C
 
     started = time.monotonic()
     second = _evaluate(task, request, other)
-    with _bar("resampling images") as progress:
+    with progress_bar("resampling images") as progress:
         differences = paired_bootstrap(
             first,
             second,
@@ -162,18 +163,3 @@ def _plain_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Progress | None]:
-    """Show a bar on the error stream while it is a terminal, and nothing otherwise."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        shown = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(shown, completed=done, total=total)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from methods.common.errors import InputError
+from reproductions.progress_bar import progress_bar
 
 if TYPE_CHECKING:
-    from methods.common.metrics.evaluation import Progress
     from methods.sam_filter.drawn_folders import DatasetName
     from methods.sam_filter.semseg_fdsl import SemSegFdslConfig
     from methods.sam_filter.visual_atoms import VisualAtomsConfig
@@ -137,24 +136,9 @@ def _write(
             raise InputError(f"{option} {value}: give a whole number from {least}")
     drawn = DrawnFolder(dataset, config, seed, num_images, folder)
     try:
-        with _bar(f"drawing {dataset}") as progress:
+        with progress_bar(f"drawing {dataset}") as progress:
             num_drawn = write_drawn_folder(drawn, num_processes or len(os.sched_getaffinity(0)), progress)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         raise
     print(f"{folder}: {num_images} pictures, {num_drawn} of them drawn now")
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Progress | None]:
-    """Show a bar on the error stream while it is a terminal, and nothing otherwise."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        shown = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(shown, completed=done, total=total)

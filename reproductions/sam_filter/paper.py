@@ -42,6 +42,8 @@ class SamFilterPaper:
             study = studies.own_data(*_count(request.data), request.tier)
         else:
             study = {"paper": studies.paper, "mini": studies.mini, "smoke": studies.smoke}[request.tier]()
+        if request.tier != "paper" and request.settings.get("backbone") == "mask2former_miniature":
+            study = studies.with_mask2former(study)
         return changed(study, request.settings)
 
     def arms(self, request: Request) -> tuple[ArmId | OwnArmId, ...]:
@@ -51,6 +53,8 @@ class SamFilterPaper:
             InputError: an unknown arm, or none.
         """
         possible: tuple[ArmId | OwnArmId, ...] = tuple(arm.id for arm in (ARMS if request.data is None else OWN_ARMS))
+        if request.tier != "paper" and self.study(request).classifier is None:
+            possible = tuple(arm for arm in possible if not arm.startswith("imagenet"))
         if request.arms is None:
             return possible
         names = (*possible, PILOT_ARM) if request.data is None else possible

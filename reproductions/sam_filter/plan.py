@@ -181,14 +181,18 @@ class SeedPlanner:
         inputs: _Inputs,
         start: Literal["scratch", "backbone", "all_but_classes"] = "scratch",
         backbone: bool = False,
+        base_lr: float | None = None,
     ) -> Cell:
         """Return a training; ``backbone`` starts it from the weights of that role from outside."""
         study, segmenter = self.study, self.study.segmenter
+        if backbone and study.imagenet_segmenter is not None:
+            segmenter = study.imagenet_segmenter
+        changes = {"iterations": iterations, "base_lr": base_lr or study.recipe.base_lr}
         if isinstance(source, DrawnSource):
             segmenter = segmenter.model_copy(update={"num_classes": source.drawn.num_categories + 1})
         config = TrainSemanticConfig(
             segmenter=segmenter,
-            recipe=study.recipe.model_copy(update={"iterations": iterations}),
+            recipe=study.recipe.model_copy(update=changes),
             augmentation=study.augmentation,
             source=source,
             start=start,
@@ -220,7 +224,9 @@ class SeedPlanner:
         noise = study.pretraining.noise if name == "va_noisy" else "none"
         drawn = study.pretraining.drawn.model_copy(update={"contour": _CONTOURS[name], "mask_noise": noise})
         source = DrawnSource(drawn=drawn, num_images=study.pretraining.num_images)
-        return self._train(f"pretrain/{name}", study.pretraining.iterations, source, {})
+        return self._train(
+            f"pretrain/{name}", study.pretraining.iterations, source, {}, base_lr=study.pretraining.base_lr
+        )
 
     def _start(self, name: PretrainingId | None) -> tuple[Cell | None, _Inputs]:
         found = None if name is None else self.pretrained(name)

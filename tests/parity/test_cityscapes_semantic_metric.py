@@ -187,7 +187,7 @@ def test_faulty_folders(tmp_path: Path, shared: Path) -> None:
     with pytest.raises(InputError, match=r"no prediction aachen_000000_000000\*.png in"):
         evaluate_cityscapes_semantic(truth, results)
     (results / "aachen_000000_000000-any.png").write_bytes(b"")
-    with pytest.raises(InputError, match=r"any\.png is not a PNG file"):
+    with pytest.raises(InputError, match=r"any\.png is empty"):
         evaluate_cityscapes_semantic(truth, results)
     tree = shared / "data" / "format_fixtures" / "datumaro" / "cityscapes_dataset" / "dataset" / "gtFine"
     with pytest.raises(InputError, match=r"no \*_gtFine_labelIds.png in"):

@@ -237,7 +237,7 @@ def change(part: str, index: int, **fields: Any) -> Callable[[Record], None]:
 BAD_FILES: list[tuple[Callable[[Record], Any], list[str]]] = [
     (lambda content: content.pop("annotations"), ["not a COCO file", "`annotations`"]),
     (lambda content: content.update(images=[]), ["`images` is empty"]),
-    (lambda content: content.update(categories={}), ["`categories` is not a list"]),
+    (lambda content: content.update(categories={}), ["it has no list `categories`"]),
     (change("images", 1, id=4), ["image 4", "`id`", "earlier record"]),
     (change("images", 0, height="40"), ["image 4", "`height`"]),
     (change("annotations", 3, id=2), ["annotation 2", "`id`", "earlier record"]),

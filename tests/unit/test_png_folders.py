@@ -2,6 +2,8 @@
 
 import os
 import struct
+import subprocess
+import sys
 import time
 import zlib
 from collections import Counter
@@ -207,3 +209,18 @@ def test_processes_are_started_for_what_takes_long() -> None:
     assert set(map_images(process_after_a_while, range(3), 2)) == {os.getpid()}
     others = set(map_images(process_after_a_while, range(150), 2)) - {os.getpid()}
     assert 1 <= len(others) <= 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux tells its threads")
+def test_only_a_process_with_one_thread_is_copied() -> None:
+    code = (
+        "import threading\n"
+        "from methods.common.metrics.process_start import start_method\n"
+        "alone = start_method([]).get_start_method()\n"
+        "done = threading.Event()\n"
+        "threading.Thread(target=done.wait).start()\n"
+        "print(alone, start_method([]).get_start_method())\n"
+        "done.set()\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["fork", "forkserver"]

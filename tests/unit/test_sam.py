@@ -57,8 +57,8 @@ def test_no_box_no_mask(sam):
 
 def test_shipped_model_finds_objects_by_box_and_by_point(sam):
     measured = prompted_overlap(sam, 11, 40, SCENES)
-    assert measured["sam_box_iou"] >= BOX_BAR
-    assert measured["sam_point_iou"] >= POINT_BAR
+    assert measured["sam_box_iou"] >= 0.6
+    assert measured["sam_point_iou"] >= 0.4
     assert measured["num_scene_objects"] > 50
 
 

@@ -113,18 +113,18 @@ def test_reference_is_the_filters_own_cells_where_both_ask_the_same_prompter() -
 
 def test_selections_keep_the_shares_of_the_paper() -> None:
     seed = planner(mini())
-    kept = {}
+    kept, total = {}, seed.study.prompts.num_prompts
     for arm in ("sam_10k", "sam_20k", "sam_30k", "all_40k", "sam_20k_stratified"):
         selection = seed.arm(arm).selection  # type: ignore[arg-type]
         assert selection is not None
         assert isinstance(selection.config, SelectConfig)
         kept[arm] = (selection.config.keep, selection.config.score, selection.config.stratify)
     assert kept == {
-        "sam_10k": (160, "S1", "none"),
-        "sam_20k": (320, "S1", "none"),
-        "sam_30k": (480, "S1", "none"),
+        "sam_10k": (total // 4, "S1", "none"),
+        "sam_20k": (total // 2, "S1", "none"),
+        "sam_30k": (3 * total // 4, "S1", "none"),
         "all_40k": (None, "S1", "none"),
-        "sam_20k_stratified": (320, "S2", "n_classes"),
+        "sam_20k_stratified": (total // 2, "S2", "n_classes"),
     }
 
 
@@ -157,3 +157,24 @@ def test_real_arms_need_no_generator(tmp_path: Path) -> None:
     assert PAPER.needs(request(tmp_path, arms=("sbd",))) == ()
     roles = {need.role for need in PAPER.needs(request(tmp_path))}
     assert roles == {"generator", "sam", "clip", "cutter"}
+
+
+def test_another_choice_takes_its_own_defaults(tmp_path: Path) -> None:
+    study = PAPER.study(request(tmp_path, settings={"prompter.kind": "sam3"}))
+    assert study.prompter.model_dump() == {"kind": "sam3", "confidence": 0.5}
+
+
+def test_mask2former_is_run_where_it_is_asked_for(tmp_path: Path) -> None:
+    asked = request(tmp_path, settings={"backbone": "mask2former_miniature"}, arms=("sam_20k", "random_20k"))
+    assert PAPER.study(asked).segmenter.kind == "mask2former"
+    [train, _] = [planner(PAPER.study(asked)).arm(arm).train for arm in PAPER.arms(asked)]
+    assert training(train).segmenter.kind == "mask2former"
+    assert "imagenet_all_40k" not in PAPER.arms(request(tmp_path, settings={"backbone": "mask2former_miniature"}))
+
+
+def test_official_batch_norms_stay_frozen_with_imagenet_weights() -> None:
+    seed = planner(studies.paper())
+    ours, imagenet = (training(seed.arm(arm).train).segmenter for arm in ("all_40k", "imagenet_all_40k"))  # type: ignore[arg-type]
+    assert ours != imagenet
+    assert ours.model_dump()["backbone"]["norm"] == "batch"
+    assert imagenet.model_dump() != ours.model_dump()

@@ -48,6 +48,11 @@ from methods.sam_filter.written_names import written_name
 IMAGE_HW3 = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
 
 
+MINIATURE = AutomaticClipConfig(
+    masks=AutomaticMasksConfig(points_per_side=6, predicted_iou=0.25, stability=0.4), min_score=30.0
+)
+
+
 def shipped(role: str) -> Path:
     return CHECKPOINTS / {"sam": "sam", "clip": "clip", "cutter": "cutout"}[role]
 
@@ -84,12 +89,9 @@ def test_kinds_are_told_apart_and_defaults_are_those_of_the_specification():
 # T1
 
 
-def tiny_detector(folder: Path, folders=[]) -> Path:  # noqa: B006 - made once
-    if folders:
-        return folders[0]
+def tiny_detector(folder: Path) -> Path:
     torch.manual_seed(0)
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "coin", "melon"]
-    (folder / "vocab.txt").write_text("\n".join(words))
     tokenizer = BertTokenizerFast(vocab={word: number for number, word in enumerate(words)}, do_lower_case=True)
     backbone = SwinConfig(
         image_size=32, patch_size=4, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4,
@@ -99,14 +101,13 @@ def tiny_detector(folder: Path, folders=[]) -> Path:  # noqa: B006 - made once
         vocab_size=len(words), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
     )
     config = GroundingDinoConfig(
-        backbone_config=backbone.to_dict(), text_config=text.to_dict(), d_model=16, num_queries=6, encoder_layers=1,
-        decoder_layers=1, encoder_ffn_dim=16, decoder_ffn_dim=16, encoder_attention_heads=2, decoder_attention_heads=2,
+        backbone_config=backbone.to_dict(), text_config=text.to_dict(), d_model=32, num_queries=6, encoder_layers=1,
+        decoder_layers=2, encoder_ffn_dim=16, decoder_ffn_dim=16, encoder_attention_heads=2, decoder_attention_heads=2,
         num_feature_levels=4, encoder_n_points=1, decoder_n_points=1, max_text_len=16,
     )  # fmt: skip
     GroundingDinoForObjectDetection(config).save_pretrained(folder)
-    size = {"shortest_edge": 32, "longest_edge": 48}
+    size = {"shortest_edge": 64, "longest_edge": 96}
     GroundingDinoProcessor(GroundingDinoImageProcessor(size=size), tokenizer).save_pretrained(folder)
-    folders.append(folder)
     return folder
 
 
@@ -240,7 +241,7 @@ def test_t2_finds_named_objects_with_the_shipped_parts():
         truth = truth_of(scene)
         found = prompter.segment(scene.image_HW3, list(truth))
         ious += [overlap(found[name], truth[name]) for name in truth]
-    assert np.mean(ious) >= MINIATURE_BAR
+    assert np.mean(ious) >= 0.35
 
 
 # T3

@@ -166,17 +166,23 @@ def _in_order(
     work: Callable[[ItemT], ResultT], chunks: Sequence[Sequence[ItemT]], num_processes: int
 ) -> Iterator[list[ResultT]]:
     """Yield the results of each chunk; processes are started only for what a moment's work has left over."""
-    start, done = time.monotonic(), 0
-    while done < len(chunks) and (num_processes == 1 or time.monotonic() - start < ALONE_S):
-        yield _work_on(work, chunks[done])
-        done += 1
-    if done == len(chunks):
+    if num_processes == 1:
+        yield from (_work_on(work, chunk) for chunk in chunks)
+        return
+    start = time.monotonic()
+    ready: list[list[ResultT]] = []  # told about later: who hears of it may start a thread, see `start_method`
+    while len(ready) < len(chunks) and time.monotonic() - start < ALONE_S:
+        ready.append(_work_on(work, chunks[len(ready)]))
+    left = chunks[len(ready) :]
+    if not left:
+        yield from ready
         return
     method = start_method([getattr(work, "func", work).__module__, "cv2"])
     with ProcessPoolExecutor(num_processes, method, _prepare_process) as pool:
-        futures = [pool.submit(_work_on, work, chunk) for chunk in chunks[done:]]
+        futures = [pool.submit(_work_on, work, chunk) for chunk in left]
         try:
-            _help(work, chunks[done:], futures)
+            yield from ready
+            _help(work, left, futures)
             yield from (future.result() for future in futures)
         except BaseException:
             pool.shutdown(cancel_futures=True)

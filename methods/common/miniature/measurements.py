@@ -118,7 +118,8 @@ def prompted_overlap(sam: Sam, seed: int, count: int, web: WebConfig) -> dict[st
         scene = web_sample(seed, index, web).scene
         masks_NHW = torch.from_numpy(np.stack([instance.mask_HW for instance in scene.instances]))
         # SAM names the box by its outermost pixels.
-        boxes_N4 = np.array([instance.box_xyxy for instance in scene.instances], np.float32) - np.array([0, 0, 1, 1], np.float32)
+        boxes_N4 = np.array([instance.box_xyxy for instance in scene.instances], np.float32)
+        boxes_N4[:, 2:] -= 1
         places = [rng.choice(np.argwhere(instance.mask_HW)) for instance in scene.instances]
         embedded = sam.embed(scene.image_HW3)
         box_iou.append(overlap(torch.from_numpy(sam.masks_in_boxes(embedded, boxes_N4)[0]), masks_NHW))

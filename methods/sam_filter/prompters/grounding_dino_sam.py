@@ -81,6 +81,7 @@ class GroundingDinoSam:
             text_threshold=self.config.text_threshold,
             target_sizes=[image_HW3.shape[:2]],
         )[0]
-        # A box without a word scored high on the phrase's begin or end mark only.
-        worded = [bool(label) for label in found["text_labels"]]
-        return np.asarray(found["boxes"].float().cpu().numpy()[np.array(worded, bool)], np.float32)
+        boxes_N4 = found["boxes"].float().cpu().numpy()
+        # A box without a word scored high on the phrase's begin or end mark only; without boxes there is one empty label.
+        worded = [bool(label) for label in found["text_labels"][: len(boxes_N4)]]
+        return np.asarray(boxes_N4[np.array(worded, bool)], np.float32)

@@ -1,4 +1,4 @@
-"""Stage ``pretrain_classifier``: the miniature stand-in for ImageNet weights, a backbone that has learned to name objects.
+"""Stage ``sam_filter_pretrain_classifier``: the miniature stand-in for ImageNet weights, a backbone that has learned to name objects.
 
 Shape legend: N images, H, W pixels, K classes, C channels; 3 RGB.
 """
@@ -86,7 +86,12 @@ def pretrain_classifier(inputs: Inputs, config: PretrainClassifierConfig, contex
     with torch.no_grad():
         right = (logits(held_out, False).argmax(1).cpu() == categories_of(pool, held_out)).float().mean()
     segmenter.save_pretrained(context.out / "model")
-    return {"accuracy": 100.0 * float(right), "num_classes": len(CATEGORIES), "losses": log.losses}
+    return {
+        "iterations": config.optimizer.num_steps,
+        "accuracy": 100.0 * float(right),
+        "num_classes": len(CATEGORIES),
+        "losses": log.losses,
+    }
 
 
 def images_of(pool: WebPool, picks: list[int]) -> Tensor:
@@ -104,7 +109,7 @@ def categories_of(pool: WebPool, picks: list[int]) -> Tensor:
 
 
 PRETRAIN_CLASSIFIER: Stage[PretrainClassifierConfig] = Stage(
-    "pretrain_classifier",
+    "sam_filter_pretrain_classifier",
     1,
     PretrainClassifierConfig,
     pretrain_classifier,

@@ -1,4 +1,4 @@
-"""Stage ``evaluate_semantic``: segment a split and score it by one confusion matrix over all its pixels.
+"""Stage ``sam_filter_evaluate``: segment a split and score it by one confusion matrix over all its pixels.
 
 Shape legend: N images, H, W pixels, K classes.
 """
@@ -157,5 +157,5 @@ def _write_sample(
 
 
 EVALUATE_SEMANTIC: Stage[EvaluateSemanticConfig] = Stage(
-    "evaluate_semantic", 1, EvaluateSemanticConfig, evaluate_semantic, uses_gpu=True, kind="evaluate"
+    "sam_filter_evaluate", 1, EvaluateSemanticConfig, evaluate_semantic, uses_gpu=True, kind="evaluate"
 )

@@ -5,7 +5,6 @@ Shape legend: H, W pixels; 3 RGB channels.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from methods.common.seeds import Seeds
 
 SELECTED_FILE = "selected.txt"
-PAIRS_FILE, CLASSES_FILE = "pairs.jsonl", "classes.json"
 
 
 class PairsSource(Config):
@@ -81,49 +79,30 @@ def open_pairs(shards: tuple[Path, ...], selection: Path, variant: str) -> Label
             classes.
     """
     from methods.common.datasets.labelled_images import ImageFiles, LabelledFiles, all_rated
+    from methods.sam_filter.stages.pair_reading import list_pairs
 
-    folder_of = _folders_by_id(shards)
+    pairs, class_names = list_pairs(shards)
+    pair_of = {pair.id: pair for pair in pairs}
     selected = [line for line in (selection / SELECTED_FILE).read_text().splitlines() if line]
     if not selected:
         raise InputError(f"{selection / SELECTED_FILE} names no pair; keep more pairs")
     for name in selected:
-        if name not in folder_of:
+        if name not in pair_of:
             raise InputError(
-                f"{selection / SELECTED_FILE} names pair {name!r}, which is in none of {len(shards)} shards; select from the same shards"
+                f"{selection / SELECTED_FILE} names pair {name!r}, which is in none of {len(shards)} shards; "
+                "select from the same shards"
             )
-    files = [
-        ImageFiles(name, _image_of(folder_of[name], name, variant), folder_of[name] / "masks" / variant / f"{name}.png")
-        for name in selected
-    ]
-    return LabelledFiles(files, all_rated(_class_names(shards)))
+    for shard in dict.fromkeys(pair_of[name].shard for name in selected):
+        _check_variant(shard, variant)
+    kept = [pair_of[name] for name in selected]
+    files = [ImageFiles(pair.id, pair.image_path(), pair.labels_path(variant)) for pair in kept]
+    return LabelledFiles(files, all_rated(class_names))
 
 
-def _folders_by_id(shards: tuple[Path, ...]) -> dict[str, Path]:
-    return {
-        json.loads(line)["id"]: shard
-        for shard in shards
-        for line in (shard / PAIRS_FILE).read_text().splitlines()
-        if line
-    }
-
-
-def _class_names(shards: tuple[Path, ...]) -> list[str]:
-    lists: list[list[str]] = [json.loads((shard / CLASSES_FILE).read_text()) for shard in shards]
-    for shard, names in zip(shards, lists, strict=True):
-        if names != lists[0]:
-            raise InputError(
-                f"{shard / CLASSES_FILE} names other classes than {shards[0] / CLASSES_FILE}; train on pairs of one set of prompts"
-            )
-    return lists[0]
-
-
-def _image_of(shard: Path, name: str, variant: str) -> Path:
-    """Return the picture of a pair, after checking that the variant is there."""
+def _check_variant(shard: Path, variant: str) -> None:
     if not (shard / "masks" / variant).is_dir():
         there = ", ".join(sorted(path.name for path in (shard / "masks").glob("*"))) or "none"
         raise InputError(f"{shard} has no masks of the variant {variant!r}; there are {there}, so set source.variant")
-    png = shard / "images" / f"{name}.png"
-    return png if png.is_file() else png.with_suffix(".jpg")
 
 
 class DrawnImages:

@@ -1,4 +1,4 @@
-"""Stage ``train_semantic``: train a segmenter on generated, real or drawn images."""
+"""Stage ``sam_filter_train``: train a segmenter on generated, real or drawn images."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def _write_samples(images: LabelledImages, config: TrainSemanticConfig, context:
 
 
 TRAIN_SEMANTIC: Stage[TrainSemanticConfig] = Stage(
-    "train_semantic",
+    "sam_filter_train",
     1,
     TrainSemanticConfig,
     train_semantic,

@@ -47,8 +47,8 @@ class Mask2FormerLossConfig(Config):
     """What pixels of label 255 are: ``negative`` gives them no target, but they count against every mask, as in MMSegmentation;
     ``excluded`` puts no point of loss or matching on them. Sections 2.5 and 10.12."""
     dense_weight: NonNegative = 0.0
-    """Weight of a per-pixel cross-entropy on the mask features, dropped at test time; 0 builds no layer for it. [C] Small
-    networks hardly start without it."""
+    """Weight of a per-pixel cross-entropy on the mask features, dropped at test time; 0 builds no layer for it. [C] It
+    makes short trainings of small networks start sooner."""
 
 
 class Mask2FormerConfig(Config):

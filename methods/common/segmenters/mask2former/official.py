@@ -14,7 +14,7 @@ from methods.common.errors import InputError
 from methods.common.segmenters.centernet2.official import read_checkpoint, select_weights
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig, resnet50
 from methods.common.segmenters.mask2former.model import Mask2Former
-from methods.common.segmenters.mask2former.official_names import UNUSED, Place, our_places
+from methods.common.segmenters.mask2former.official_names import UNUSED, Place, official_name, our_places
 from methods.common.segmenters.mask2former.pickled_weights import read_pickled_arrays
 from methods.common.segmenters.mask2former.presets import mask2former_r50, mask2former_swinl
 
@@ -110,14 +110,15 @@ def _optional(name: str) -> bool:
 def _problems(weights: Mapping[str, Tensor], transfers: list[_Transfer], state: Mapping[str, Tensor]) -> Iterator[str]:
     found = {transfer.ours for transfer in transfers}
     known = {transfer.official for transfer in transfers if transfer.ours in state or _optional(transfer.ours)}
-    missing = [name for name in state if name not in found and not _optional(name)]
+    absent = (official_name(name) for name in state if name not in found and not _optional(name))
+    missing = list(dict.fromkeys(absent))  # one joint projection has three places
     unexpected = [name for name in weights if name not in known and not UNUSED.fullmatch(name)]
     shapes = [
         f"{transfer.official} {tuple(transfer.value.shape)} for {tuple(state[transfer.ours].shape)}"
         for transfer in transfers
         if transfer.ours in state and transfer.value.shape != state[transfer.ours].shape
     ]
-    for what, names in (("missing (our names)", missing), ("unexpected", unexpected), ("of another shape", shapes)):
+    for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes)):
         if names:
             more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             yield f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{more}"
