@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from methods.common.cutouts.automatic_masks import AutomaticMasksConfig
 from methods.common.metrics.mask_quality import Uncertain
 from methods.common.miniature.voc_view import DrawVocConfig
 from methods.common.segmenters.mask2former.presets import mask2former_miniature, mask2former_r50
@@ -177,23 +178,30 @@ def mini() -> StudyConfig:
         variant="s8_c8",
         pilot_variants=synthesis.variants(),
         pilot_images=200,
-        prompter=AutomaticClipConfig(),
+        prompter=AutomaticClipConfig(
+            masks=AutomaticMasksConfig(points_per_side=6, predicted_iou=0.25, stability=0.4), min_score=30.0
+        ),
         reference=SalientConfig(),
         segmenter=segmenter,
         recipe=PolyRecipe(
-            iterations=512, base_lr=5e-3, backbone_lr_factor=1.0, max_gradient_norm=1.0, warmup_iterations=20
+            iterations=1024,
+            batch_size=8,
+            base_lr=5e-3,
+            backbone_lr_factor=1.0,
+            max_gradient_norm=1.0,
+            warmup_iterations=20,
         ),
         augmentation=SemanticAugmentConfig(
             crop_px=64, min_scale_tenths=8, max_scale_tenths=13, max_class_share=1.0, photometric=None
         ),
         evaluation=EvaluateSemanticConfig(short_side_px=64, max_long_side_px=256, batch_size=25),
-        iterations_per_1000_images=1000,
+        iterations_per_1000_images=2000,
         iteration_step=10,
-        real_iterations=270,
+        real_iterations=540,
         real_images=200,
-        pretraining=PretrainingConfig(drawn=_MINI_DRAWN, num_images=300, iterations=250, base_lr=1e-3),
+        pretraining=PretrainingConfig(drawn=_MINI_DRAWN, num_images=300, iterations=500, base_lr=1e-3),
         classifier=PretrainClassifierConfig(segmenter=segmenter),
-        expected_step_s=0.045,
+        expected_step_s=0.022,
         expected_image_s=0.15,
         expected_segment_s=0.15,
         expected_evaluate_s=1.5,
@@ -267,7 +275,7 @@ def own_data(num_classes: int, num_images: int, tier: Tier) -> StudyConfig:
             "real_iterations": length,
             "real_images": num_images,
             "pretraining": PretrainingConfig(drawn=drawn, num_images=1000, iterations=length, base_lr=1e-3),
-            "expected_step_s": 0.16,
+            "expected_step_s": 0.08,
             "expected_evaluate_s": 10.0,
         }
     )

@@ -26,7 +26,6 @@ from methods.common.miniature.sam_training import (
     draw_prompts,
     draw_scenes,
     prompt_loss,
-    side_distances,
 )
 from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.miniature.tokenizer import TEXT_LENGTH, build_tokenizer, load_tokenizer
@@ -156,7 +155,7 @@ def test_sam_stage_learns_goes_on_after_a_kill_and_can_be_loaded(tmp_path):
     for name in ("whole", "cut"):
         (tmp_path / name).mkdir()
     record = TRAIN_SAM.run(Inputs(), FEW_SAM_STEPS, LocalContext(tmp_path / "whole"))
-    assert record["losses"][-1] < 0.8 * record["losses"][0]
+    assert record["losses"][-1] < 0.9 * record["losses"][0]
     with pytest.raises(StoppedError):
         TRAIN_SAM.run(Inputs(), FEW_SAM_STEPS, StoppingContext(tmp_path / "cut", stop_at=6))
     assert TRAIN_SAM.run(Inputs(), FEW_SAM_STEPS, LocalContext(tmp_path / "cut")) == record
@@ -180,7 +179,7 @@ def test_prompts_lie_on_their_objects():
     config = FEW_SAM_STEPS.model_copy(update={"box_jitter_px": 0.0})
     prompts = draw_prompts(objects_NHW, config, np.random.default_rng(0))
     assert len(prompts.picture_P) == 24
-    assert prompts.by_point_P.sum() == 12
+    assert prompts.by_point_P.sum() == 8
     for picture, mask_HW, (x, y), box_4 in zip(
         prompts.picture_P, prompts.mask_PHW, prompts.point_P2.astype(int), prompts.box_P4, strict=True
     ):
@@ -189,15 +188,6 @@ def test_prompts_lie_on_their_objects():
         assert np.array_equal(mask_HW, objects_NHW[picture] == number)
         rows, columns = np.nonzero(mask_HW)
         assert box_4.tolist() == [columns.min(), rows.min(), columns.max(), rows.max()]
-
-
-def test_side_distances_by_hand():
-    objects_NHW = np.zeros((1, 8, 8), np.uint8)
-    objects_NHW[0, 2:5, 1:7] = 1
-    distances_4HW = side_distances(objects_NHW)[0] * 8
-    assert distances_4HW[:, 3, 2].tolist() == [1, 1, 4, 1]
-    assert distances_4HW[:, 2, 6].tolist() == [5, 0, 0, 2]
-    assert not distances_4HW[:, 0, 0].any()
 
 
 def test_prompt_loss_takes_the_best_mask_and_the_mean_and_knows_true_ious():

@@ -107,7 +107,7 @@ def test_nothing_found():
 def test_folders_that_hold_no_sam_are_named(tmp_path: Path):
     with pytest.raises(InputError, match=r"holds no SAM .*; name a folder saved by transformers"):
         Sam.from_pretrained(tmp_path)
-    with pytest.raises(InputError, match="is a file of the original release"):
+    with pytest.raises(InputError, match="holds no weights of the Segment Anything release"):
         Sam.from_pretrained(tmp_path / "sam_vit_h_4b8939.pth")
 
 

@@ -1,6 +1,6 @@
 """Segment Anything: masks of one picture from points and boxes, with the networks that transformers calls `SamModel`.
 
-Loads `facebook/sam-vit-huge`, `-large`, `-base` and the miniature alike. Text is no prompt of the released model.
+Loads `facebook/sam-vit-huge`, `-large`, `-base`, the files of the original release and the miniature alike. Text is no prompt of the released model.
 
 Shape suffixes: H, W pixels of the picture; h, w pixels of the network's masks; P prompts; M masks a prompt; C channels;
 3 colours; S spots of the embedding a side.
@@ -48,16 +48,16 @@ class Sam:
 
     @classmethod
     def from_pretrained(cls, folder: Path, device: torch.device | None = None) -> "Sam":
-        """Load a folder that transformers saved, in float32 and evaluation mode.
+        """Load a folder that transformers saved, or a ``.pth`` file of the original release, in float32 and evaluation mode.
 
         Raises:
             InputError: nothing loadable is there, or the weights do not fill the network.
         """
         if folder.suffix == ".pth":
-            raise InputError(
-                f"{folder} is a file of the original release, which is not read; name a folder with the same weights in "
-                "transformers' layout, such as facebook/sam-vit-huge"
-            )
+            from methods.common.cutouts.sam_official import load_official
+
+            model = load_official(folder)
+            return cls(model.to(device or torch.device("cpu")), _SamImageProcessor())
         disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             model, info = _SamModel.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)

@@ -26,8 +26,8 @@ from methods.common.miniature.world_config import WebConfig
 from methods.common.stage import Context, Inputs, Record
 
 _WIDTH, _PATCH_PX = 64, 4
-_DENSE = 6
-"""Channels of the auxiliary loss: object, edge, and where the object's four sides are."""
+_DENSE = 2
+"""Channels of the auxiliary loss: object, edge."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def build_sam(image_size_px: int) -> Any:
     """Return an untrained `SamModel` of 0.4 million parameters.
 
     Weights start as torch starts them, as in the release; what transformers would start with only suits weights that
-    replace it. Positions are encoded with frequencies of deviation 2, twice the release's, as objects are small.
+    replace it. Positions are encoded with frequencies of deviation 1, as in the release.
     """
     vision = SamVisionConfig(
         hidden_size=_WIDTH,
@@ -85,7 +85,7 @@ def build_sam(image_size_px: int) -> Any:
         if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d | nn.Embedding):
             module.reset_parameters()
     positions = model.shared_image_embedding.positional_embedding
-    nn.init.normal_(positions, std=2.0)
+    nn.init.normal_(positions, std=1.0)
     positions.requires_grad_(False)
     nn.init.normal_(model.vision_encoder.pos_embed, std=0.02)
     return model
@@ -122,7 +122,7 @@ class Prompts:
 
 
 def draw_prompts(objects_NHW: NDArray[np.uint8], config: SamTrainingConfig, rng: np.random.Generator) -> Prompts:
-    """Choose objects, every other one by a point, the others by a jittered box.
+    """Choose objects, every third one by a point, the others by a jittered box.
 
     No point asks for the background, which would be a mask without a class. Source: our choice.
     """
@@ -131,7 +131,7 @@ def draw_prompts(objects_NHW: NDArray[np.uint8], config: SamTrainingConfig, rng:
     height, width = objects_NHW.shape[1:]
     for picture, objects_HW in enumerate(objects_NHW):
         for _ in range(config.prompts_per_picture):
-            is_point = len(pictures) % 2 == 0
+            is_point = len(pictures) % 3 == 0
             mask_HW = objects_HW == 1 + int(rng.integers(max(1, int(objects_HW.max()))))
             rows, columns = np.nonzero(mask_HW)
             if not len(rows):
@@ -186,38 +186,14 @@ def prompt_loss(logits_PMHW: Tensor, iou_PM: Tensor, mask_PHW: Tensor) -> Tensor
     return 0.5 * (loss_PM.amin(1) + loss_PM.mean(1)).mean() + mse_loss(iou_PM, true_PM)
 
 
-def side_distances(objects_NHW: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return how far each pixel is from the left, top, right and bottom side of its object's box, in picture sides.
-
-    Returns:
-        float32 (N, 4, H, W); 0 on the background.
-    """
-    count, height, width = objects_NHW.shape
-    rows_H1, columns_W = np.arange(height)[:, None], np.arange(width)
-    distances_N4HW = np.zeros((count, 4, height, width), np.float32)
-    for picture, objects_HW in enumerate(objects_NHW):
-        for number in range(1, int(objects_HW.max()) + 1):
-            mask_HW = objects_HW == number
-            rows, columns = np.flatnonzero(mask_HW.any(1)), np.flatnonzero(mask_HW.any(0))
-            if len(rows):
-                sides = (columns_W - columns[0], rows_H1 - rows[0], columns[-1] - columns_W, rows[-1] - rows_H1)
-                for channel, side in enumerate(sides):
-                    distances_N4HW[picture, channel] += mask_HW * (side / width)
-    return distances_N4HW
-
-
 def _dense_loss(head: nn.Module, embedding_NCSS: Tensor, objects_NHW: NDArray[np.uint8]) -> Tensor:
-    """Ask each spot of the embedding for objects, their edges and their extent: without this little is learnt."""
+    """Ask each spot of the embedding for objects and their edges: without this little is learnt."""
     device = embedding_NCSS.device
     logits_NKHW = pixel_shuffle(head(embedding_NCSS), _PATCH_PX)
     objects_N1HW = torch.from_numpy(objects_NHW).to(device)[:, None].float()
     edges = max_pool2d(objects_N1HW, 3, 1, 1) != -max_pool2d(-objects_N1HW, 3, 1, 1)
-    inside_N1HW = objects_N1HW > 0
-    wanted = torch.cat([inside_N1HW, edges], 1).float()
-    sides_N4HW = torch.from_numpy(side_distances(objects_NHW)).to(device)
-    error_N4HW = (logits_NKHW[:, 2:] - sides_N4HW).abs() * inside_N1HW
-    extent = error_N4HW.sum() / inside_N1HW.sum().clamp(min=1)
-    return binary_cross_entropy_with_logits(logits_NKHW[:, :2], wanted) + extent
+    wanted = torch.cat([objects_N1HW > 0, edges], 1).float()
+    return binary_cross_entropy_with_logits(logits_NKHW, wanted)
 
 
 def _normalised(image_NCHW: Tensor) -> Tensor:

@@ -113,7 +113,7 @@ class SamTrainingConfig(Config):
     num_pictures: int = Field(default=6000, ge=16)
     """Pictures of the web split that are drawn once and seen many times."""
     prompts_per_picture: int = Field(default=4, ge=2)
-    """Objects asked for in each picture of a step, half of them by a point and half by a box."""
+    """Objects asked for in each picture of a step, a third of them by a point and the others by a box."""
     box_jitter_px: float = Field(default=1.5, ge=0)
     """Standard deviation of the error of each side of a box."""
     dense_weight: float = Field(default=1.0, ge=0)

@@ -74,7 +74,7 @@ def full_checkpoints() -> CheckpointsConfig:
             num_pictures=8000,
         ),
         sam=SamTrainingConfig(
-            optimizer=OptimizerConfig(num_steps=1050, batch_size=12, learning_rate=1.5e-3, cosine_from=0.1)
+            optimizer=OptimizerConfig(num_steps=1600, batch_size=12, learning_rate=1.5e-3, cosine_from=0.1)
         ),
         judges=JudgesConfig(
             optimizer=OptimizerConfig(num_steps=400, batch_size=64, learning_rate=3e-3, warmup_steps=20)
