@@ -130,6 +130,8 @@ FAULTS: list[tuple[Callable[[dict[str, Any]], Any], list[str]]] = [
     (set_field("annotations", 0, "category_id", True), ["annotation 1", "`category_id`", "True"]),
     (set_field("annotations", 0, "category_id", 2**80), ["annotation 1", "`category_id`"]),
     (drop_field("annotations", 1, "area"), ["annotation 2", "`area`", "missing"]),
+    (set_field("annotations", 1, "area", 10**400), ["annotation 2", "`area`", "greater than any number"]),
+    (set_field("images", 0, "neg_category_ids", [2**70]), ["image 7", "`neg_category_ids`", "category 1180591620"]),
     (set_field("annotations", 1, "area", float("nan")), ["annotation 2", "`area`"]),
     (set_field("annotations", 1, "bbox", [0, 0, -1, 2]), ["annotation 2", "`bbox`", "negative"]),
     (set_field("annotations", 1, "bbox", [0, float("inf"), 1, 2]), ["annotation 2", "`bbox`", "finite"]),

@@ -102,7 +102,12 @@ class RecordTable:
 
     def numbers(self, field: str) -> NDArray[np.float64]:
         """Read one required column of numbers."""
-        return np.array(self.values(field, (int, float), "a number"), np.float64)
+        values = self.values(field, (int, float), "a number")
+        try:
+            return np.array(values, np.float64)
+        except OverflowError:
+            beyond = next(index for index, value in enumerate(values) if abs(value) > _GREATEST)
+            self.blame(beyond, field, "is greater than any number that files may hold", "write the real value")
 
     def unique_ids(self) -> NDArray[np.int64]:
         """Read the ids; none may occur twice."""
@@ -118,7 +123,7 @@ class RecordTable:
         lists = self.values(field, (list,), "a list of category ids, [] if there is none")
         flat = list(chain.from_iterable(lists))
         owner = np.repeat(np.arange(len(lists)), list(map(len, lists)))
-        faulty = np.array([type(value) is not int for value in flat], bool)
+        faulty = np.array([type(value) is not int or abs(value) >= 2**63 for value in flat], bool)
         if not faulty.any():
             faulty = ~np.isin(np.array(flat, np.int64), known_ids)
         if faulty.any():
@@ -142,6 +147,7 @@ class ColumnTable(RecordTable):
         raise UnnamedFaultError(f"{field} {fault}")
 
 
+_GREATEST = int(np.finfo(np.float64).max)
 _UNKNOWN_CATEGORY = "which the file's `categories` do not have; correct the id or add the category"
 
 
