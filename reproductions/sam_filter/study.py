@@ -179,7 +179,7 @@ def mini() -> StudyConfig:
         pilot_variants=synthesis.variants(),
         pilot_images=200,
         prompter=AutomaticClipConfig(
-            masks=AutomaticMasksConfig(points_per_side=6, predicted_iou=0.25, stability=0.4), min_score=30.0
+            masks=AutomaticMasksConfig(points_per_side=6, predicted_iou=0.5, stability=0.6), min_score=30.0
         ),
         reference=SalientConfig(),
         segmenter=segmenter,
@@ -254,7 +254,7 @@ def with_mask2former(study: StudyConfig) -> StudyConfig:
     )
 
 
-_EPOCHS_OF_OWN_DATA = 22
+_EPOCHS_OF_OWN_DATA = 12
 _FEWEST_ITERATIONS = 300
 
 
