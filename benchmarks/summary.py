@@ -51,14 +51,24 @@ def page() -> str:
     return "\n".join(parts) + "\n"
 
 
+def merged(old: list[dict[str, str]], new: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Old rows with those of the same benchmarks replaced, file by file."""
+    replaced = {(row["file"], row["benchmark"]) for row in new}
+    kept = [row for row in old if (row["file"], row["benchmark"]) not in replaced]
+    return sorted([*kept, *new], key=lambda row: row["file"])
+
+
 def main() -> None:
-    """Write CSV and page."""
+    """Write CSV and page; benchmarks that did not run keep their rows."""
     source, hardware = sys.argv[1:]
+    path = RESULTS / f"{hardware}.csv"
     RESULTS.mkdir(exist_ok=True)
-    with (RESULTS / f"{hardware}.csv").open("w", newline="") as file:
+    old = list(csv.DictReader(path.read_text().splitlines())) if path.is_file() else []
+    all_rows = merged(old, rows(json.loads(Path(source).read_text())))
+    with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, FIELDS)
         writer.writeheader()
-        writer.writerows(rows(json.loads(Path(source).read_text())))
+        writer.writerows(all_rows)
     PAGE.write_text(page())
 
 

@@ -15,6 +15,8 @@
 ``holds`` when the whole interval lies where the claim says, ``contradicted`` when the whole interval lies where the
 claim says it must not, ``not resolved`` between (also with one seed, and at tier ``smoke``), ``not run`` without data.
 A claim holds if **all** its tests hold (so testing several needs no correction), is contradicted if any is.
+"No gain" holds when the whole interval lies below a stated margin. A correlation over a few points is tested on their means
+over seeds by permutation, and holds only if it keeps its sign without any one point.
 
 Source: our choice; the papers print single values and no spread.
 """
