@@ -121,7 +121,7 @@ def _count(data: Path) -> tuple[int, int]:
     from methods.common.datasets.open_labelled import open_labelled_images
 
     if not data.is_dir():
-        raise InputError(f"--data {data} is no folder; own data are a folder as docs/own-data.md describes")
+        raise InputError(f"--data: there is no folder {data}; own data are a folder as docs/own-data.md describes")
     train = open_labelled_images(data, "train")
     return len(train.class_names), len(train)
 

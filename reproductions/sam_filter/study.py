@@ -197,7 +197,7 @@ def mini() -> StudyConfig:
         evaluation=EvaluateSemanticConfig(short_side_px=64, max_long_side_px=256, batch_size=25),
         iterations_per_1000_images=2000,
         iteration_step=10,
-        real_iterations=400,
+        real_iterations=700,
         real_images=200,
         pretraining=PretrainingConfig(drawn=_MINI_DRAWN, num_images=300, iterations=400, base_lr=1e-3),
         classifier=PretrainClassifierConfig(segmenter=segmenter),
@@ -254,7 +254,7 @@ def with_mask2former(study: StudyConfig) -> StudyConfig:
     )
 
 
-_EPOCHS_OF_OWN_DATA = 12
+_EPOCHS_OF_OWN_DATA = 11
 _FEWEST_ITERATIONS = 300
 
 
