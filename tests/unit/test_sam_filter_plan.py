@@ -147,7 +147,7 @@ def test_refusals(tmp_path: Path) -> None:
         PAPER.plan(request(tmp_path, arms=()))
     with pytest.raises(InputError, match="--objects has no meaning for sam_filter"):
         PAPER.plan(request(tmp_path, objects=tmp_path))
-    with pytest.raises(InputError, match="there is no folder .*; own data are a folder"):
+    with pytest.raises(InputError, match=r"there is no folder .*; own data are a folder"):
         PAPER.plan(request(tmp_path, data=tmp_path / "nowhere"))
     with pytest.raises(InputError, match="no masks of variant 's9_c9' are made; there will be s8_c8"):
         PAPER.plan(request(tmp_path, settings={"variant": "s9_c9"}))
