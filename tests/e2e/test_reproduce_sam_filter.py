@@ -39,7 +39,7 @@ def test_the_report_holds_every_arm_and_every_figure(out: Path) -> None:
 
 def test_every_result_is_the_stored_evaluation(folder: Path, out: Path) -> None:
     stored = {}
-    for path in (folder / "store" / "cells" / "evaluate_semantic").glob("*/cell.json"):
+    for path in (folder / "store" / "cells" / "sam_filter_evaluate").glob("*/cell.json"):
         stored[json.loads(path.read_text())["id"]] = json.loads((path.parent / "result.json").read_text())
     records = json.loads((out / "records.json").read_text())
     assert len(records["results"]) == len(ARMS)
@@ -51,7 +51,7 @@ def test_every_result_is_the_stored_evaluation(folder: Path, out: Path) -> None:
 def test_selections_are_nested(folder: Path) -> None:
     kept = {}
     for path in (folder / "store" / "cells" / "sam_filter_select").glob("*/cell.json"):
-        config = json.loads(path.read_text())["identity"]["config"]
+        config = json.loads(path.read_text())["config"]
         if config["rule"] == "score" and config["stratify"] == "none":
             kept[config["keep"]] = (path.parent / "selected.txt").read_text().split()
     assert sorted(kept) == [6, 12, 18]
