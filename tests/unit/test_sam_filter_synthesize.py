@@ -27,7 +27,6 @@ from methods.sam_filter.stages import captioners
 from methods.sam_filter.stages import synthesize as stage
 from methods.sam_filter.stages.captioners import BlipCaptions, TemplateCaptions, load_captioner
 from methods.sam_filter.stages.growing_lines import append_lines, keep_lines, read_lines
-from methods.sam_filter.stages.pair_files import palette_png, voc_palette
 from methods.sam_filter.stages.prompts import PromptsConfig, classes_present, draw_candidates, make_prompts
 from methods.sam_filter.stages.synthesize import CaptureSteps, SynthesizeConfig, synthesize, variant_name
 
@@ -341,27 +340,6 @@ def test_lines_are_kept_up_to_the_first_torn_one(tmp_path):
     path.write_bytes(path.read_bytes()[:-3])
     assert keep_lines(path, 5) == [{"a": "ä"}]
     assert read_lines(path) == [{"a": "ä"}]
-
-
-@pytest.mark.parametrize(
-    ("label", "colour"),
-    [
-        (0, (0, 0, 0)),
-        (1, (128, 0, 0)),
-        (2, (0, 128, 0)),
-        (15, (192, 128, 128)),
-        (20, (0, 64, 128)),
-        (255, (224, 224, 192)),
-    ],
-)
-def test_colours_are_vocs(label, colour):
-    assert tuple(voc_palette()[3 * label : 3 * label + 3]) == colour
-
-
-def test_label_maps_go_through_png_unchanged(tmp_path):
-    label_HW = np.random.default_rng(0).integers(0, 256, (7, 5), dtype=np.uint8)
-    (tmp_path / "labels.png").write_bytes(palette_png(label_HW))
-    assert np.array_equal(read_labels(tmp_path / "labels.png"), label_HW)
 
 
 class FakeData:

@@ -15,6 +15,7 @@ Shape legend: H, W pixels.
 from __future__ import annotations
 
 import io
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,7 @@ def _check_all_there(source: str, names: list[str], files: dict[str, Path], wher
         )
 
 
+@cache
 def voc_palette() -> NDArray[np.uint8]:
     """Return VOC's colour for each label, uint8 [256, 3]: the bits of the label, dealt out to red, green and blue in turn.
 

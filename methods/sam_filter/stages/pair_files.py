@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from methods.common.datasets.voc import encode_labels
 from methods.sam_filter.stages.growing_lines import append_lines, keep_lines
 
 PAIRS_FILE = "pairs.jsonl"
@@ -57,7 +57,7 @@ class PairFolder:
         checksums = []
         for pair in pairs:
             labels = [pair.labels[variant] for variant in self._variants]
-            contents = [_encode(pair.image_HW3, self._format), *(palette_png(label_HW) for label_HW in labels)]
+            contents = [_encode(pair.image_HW3, self._format), *(encode_labels(label_HW) for label_HW in labels)]
             for path, data in zip(self.paths(pair.record["id"]), contents, strict=True):
                 path.write_bytes(data)  # a torn file is found by its checksum
             checksums.append(_checksum(contents))
@@ -100,23 +100,3 @@ def _encode(image_HW3: NDArray[np.uint8], image_format: ImageFormat) -> bytes:
     else:
         picture.save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def palette_png(label_HW: NDArray[np.uint8]) -> bytes:
-    """Return labels as a PNG with VOC's palette, whose stored numbers are the labels."""
-    picture = Image.frombytes("P", (label_HW.shape[1], label_HW.shape[0]), np.ascontiguousarray(label_HW).tobytes())
-    picture.putpalette(voc_palette())
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-@cache
-def voc_palette() -> bytes:
-    """Return VOC's 256 colours: the label's bits, dealt to red, green and blue from the highest bit down."""
-    label_K = np.arange(256)
-    colour_K3 = np.zeros((256, 3), np.uint8)
-    for place in range(8):
-        for channel in range(3):
-            colour_K3[:, channel] |= (((label_K >> (3 * place + channel)) & 1) << (7 - place)).astype(np.uint8)
-    return colour_K3.tobytes()
