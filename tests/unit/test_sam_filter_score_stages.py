@@ -20,7 +20,7 @@ from methods.sam_filter.stages.reference_quality import (
     ReferenceQualityConfig,
     reference_label_map,
 )
-from methods.sam_filter.stages.score import SCORE, SCORES, ScoreConfig, agreement_of_pair
+from methods.sam_filter.stages.score import SCORE, ScoreConfig, agreement_of_pair
 from methods.sam_filter.stages.segment_named import SegmentNamedConfig, segment_with
 from methods.sam_filter.stages.select import SELECT, SelectConfig
 
