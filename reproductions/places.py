@@ -9,8 +9,8 @@ from methods.common.errors import InputError
 from methods.common.miniature.shipped import CHECKPOINTS
 from reproductions.harness.cell import External
 from reproductions.harness.fingerprint import Fingerprints
-from reproductions.inspectors.inspection import Inspector
-from reproductions.inspectors.weights import diffusers_folder, torch_file
+from reproductions.inspectors.inspection import Inspection, Inspector
+from reproductions.inspectors.weights import diffusers_folder, torch_file, transformers_folder
 from reproductions.paper import Need, Request
 from reproductions.published import HubModel, SingleFile
 
@@ -39,6 +39,11 @@ def elsewhere(what: str, variable: str = _WEIGHTS_VARIABLE) -> str:
 def data_elsewhere(what: str) -> str:
     """Say how to name another place of data."""
     return elsewhere(what, _DATA_VARIABLE)
+
+
+def with_tokenizer_and_images(folder: Path) -> Inspection:
+    """Inspect a transformers folder that reads text and images."""
+    return transformers_folder(folder, ("tokenizer", "images"))
 
 
 def hub(role: str, what: str, folder: str, model: HubModel, inspect: Inspector = diffusers_folder) -> Need:

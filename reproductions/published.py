@@ -71,3 +71,14 @@ class SingleFile:
     def steps(self, place: Path) -> tuple[str, ...]:
         """How to get it to ``place``."""
         return (shlex.join(["curl", "-fL", "--create-dirs", "-o", str(place), self.url]),)
+
+
+CLIP = HubModel(
+    "openai/clip-vit-large-patch14",
+    "MIT (github.com/openai/CLIP)",
+    # LFS pointer at the revision below, 1,710,540,580 bytes.
+    {"model.safetensors": ("a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb",)},
+    revision="32bd64288804d66eefd0ccbe215aa642df71cc41",
+    leave_out=("*.bin", "*.h5", "*.msgpack"),
+)
+"""Of several papers: MRCA's filter, and SAM's masks named by CLIP."""

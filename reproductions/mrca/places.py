@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from reproductions.inspectors.data import cutouts_folder, lvis_folder, own_lvis_folder
-from reproductions.inspectors.inspection import Inspection
 from reproductions.inspectors.weights import diffusers_folder, remote_code_folder, transformers_folder
 from reproductions.mrca import published
 from reproductions.mrca.arms import ARMS, ArmId
 from reproductions.mrca.study import StudyConfig
 from reproductions.paper import Need, Request
-from reproductions.places import OWN, data_elsewhere, data_root, hub, shipped, single_file, weights_root
+from reproductions.places import (
+    OWN,
+    data_elsewhere,
+    data_root,
+    hub,
+    shipped,
+    single_file,
+    weights_root,
+    with_tokenizer_and_images,
+)
+from reproductions.published import CLIP
 
 _XPASTE_ARMS = frozenset({"xpaste", "xpaste_equal_pool"})
 
@@ -72,19 +80,15 @@ def _generator(role: str, request: Request) -> Need:
 def _published_judges(study: StudyConfig, arms: Collection[ArmId]) -> list[Need]:
     return [
         _cutter(study, arms),
-        hub("clip", "CLIP ViT-L/14", "clip-vit-large-patch14", published.CLIP, _inspect_clip),
+        hub("clip", "CLIP ViT-L/14", "clip-vit-large-patch14", CLIP, with_tokenizer_and_images),
     ]
 
 
 def _shipped_judges() -> list[Need]:
     return [
         shipped("cutter", "miniature cut-out network", "cutout", transformers_folder),
-        shipped("clip", "miniature CLIP", "clip", _inspect_clip),
+        shipped("clip", "miniature CLIP", "clip", with_tokenizer_and_images),
     ]
-
-
-def _inspect_clip(folder: Path) -> Inspection:
-    return transformers_folder(folder, ("tokenizer", "images"))
 
 
 def _cutter(study: StudyConfig, arms: Collection[ArmId]) -> Need:

@@ -58,14 +58,6 @@ BIREFNET = HubModel(
 )
 BIREFNET_PACKAGES = ("einops", "kornia", "timm")
 """What its code imports beyond this project's dependencies; the extra ``birefnet`` installs them."""
-CLIP = HubModel(
-    "openai/clip-vit-large-patch14",
-    "MIT (github.com/openai/CLIP)",
-    # LFS pointer at the revision below, 1,710,540,580 bytes.
-    {"model.safetensors": ("a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb",)},
-    revision="32bd64288804d66eefd0ccbe215aa642df71cc41",
-    leave_out=("*.bin", "*.h5", "*.msgpack"),
-)
 RESNET50 = SingleFile(
     "https://miil-public-eu.oss-eu-central-1.aliyuncs.com/model-zoo/ImageNet_21K_P/models/resnet50_miil_21k.pth",
     "MIT (that of the publishing repository)",

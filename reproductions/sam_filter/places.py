@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 
 from methods.sam_filter.prompters.configs import ROLES
 from reproductions.inspectors.data import labelled_folder, voc_folder
-from reproductions.inspectors.inspection import Inspection
 from reproductions.inspectors.weights import diffusers_folder, transformers_folder
 from reproductions.paper import Need, Request
-from reproductions.places import OWN, data_elsewhere, data_root, hub, shipped, single_file
+from reproductions.places import OWN, data_elsewhere, data_root, hub, shipped, single_file, with_tokenizer_and_images
+from reproductions.published import CLIP
 from reproductions.sam_filter import published
-from reproductions.sam_filter.rows import OWN_ROWS, ROWS, GeneratedRow
+from reproductions.sam_filter.rows import ROWS, GeneratedRow
 from reproductions.sam_filter.study import StudyConfig
 
 
@@ -65,27 +64,18 @@ def _generator(request: Request) -> Need:
 def _captioner(study: StudyConfig) -> list[Need]:
     if study.prompts.captioner.kind == "template":
         return []
-    return [hub("captioner", "BLIP", "blip-image-captioning-base", published.BLIP, _with_tokenizer_and_images)]
-
-
-def _with_tokenizer_and_images(folder: Path) -> Inspection:
-    return transformers_folder(folder, ("tokenizer", "images"))
+    return [hub("captioner", "BLIP", "blip-image-captioning-base", published.BLIP, with_tokenizer_and_images)]
 
 
 def _prompter(role: str, request: Request, study: StudyConfig) -> Need:
     if request.tier != "paper":
         folders = {"sam": "sam", "clip": "clip", "cutter": "cutout"}
-        inspect = _with_tokenizer_and_images if role == "clip" else transformers_folder
+        inspect = with_tokenizer_and_images if role == "clip" else transformers_folder
         return shipped(role, f"miniature {folders[role].replace('cutout', 'cut-out network')}", folders[role], inspect)
     if role == "detector":
-        return hub(role, "Grounding DINO", "grounding-dino-base", published.GROUNDING_DINO, _with_tokenizer_and_images)
+        return hub(role, "Grounding DINO", "grounding-dino-base", published.GROUNDING_DINO, with_tokenizer_and_images)
     if role == "clip":
-        return hub(role, "CLIP ViT-L/14", "clip-vit-large-patch14", published.CLIP, _with_tokenizer_and_images)
+        return hub(role, "CLIP ViT-L/14", "clip-vit-large-patch14", CLIP, with_tokenizer_and_images)
     if study.prompter.kind == "sam3":
         return hub(role, "SAM 3", "sam3", published.SAM3, transformers_folder)
     return hub(role, "SAM ViT-H", "sam-vit-huge", published.SAM, transformers_folder)
-
-
-def own_arms() -> tuple[str, ...]:
-    """Return the arms of a run on own pictures."""
-    return tuple(OWN_ROWS)

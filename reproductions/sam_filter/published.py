@@ -20,13 +20,6 @@ BLIP = HubModel("Salesforce/blip-image-captioning-base", "BSD-3-Clause", {}, lea
 SAM = HubModel("facebook/sam-vit-huge", "Apache-2.0", {}, leave_out=("*.bin", "*.h5"))
 GROUNDING_DINO = HubModel("IDEA-Research/grounding-dino-base", "Apache-2.0", {}, leave_out=("*.bin",))
 SAM3 = HubModel("facebook/sam3", "SAM License, gated: accept it on the model page first", {}, gated=True)
-CLIP = HubModel(
-    "openai/clip-vit-large-patch14",
-    "MIT (github.com/openai/CLIP)",
-    {"model.safetensors": ("a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb",)},
-    revision="32bd64288804d66eefd0ccbe215aa642df71cc41",
-    leave_out=("*.bin", "*.h5", "*.msgpack"),
-)
 RESNET50 = SingleFile(
     "https://download.pytorch.org/models/resnet50-0676ba61.pth",
     "BSD-3-Clause (that of torchvision)",

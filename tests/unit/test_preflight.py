@@ -26,6 +26,7 @@ from reproductions.inspectors.weights import diffusers_folder, torch_file, trans
 from reproductions.mrca import published
 from reproductions.mrca.paper import MrcaPaper
 from reproductions.paper import GpuNeed, Need, Request
+from reproductions.published import CLIP
 from tests.unit.inspected import cut, problem, write_json, write_weights
 
 # -- odd places --------------------------------------------------------------------------------------------------------
@@ -256,7 +257,7 @@ def test_the_options_of_hf_are_those_of_the_locked_version(bare: Path) -> None:
     if not hf.exists():
         pytest.skip("this environment has no hf command")
     words = shlex.split(published.STABLE_DIFFUSION_15.steps(bare / "weights")[-1])
-    words += ["--revision", published.CLIP.revision or "", "--help"]
+    words += ["--revision", CLIP.revision or "", "--help"]
     done = subprocess.run([hf, *words[1:]], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -306,7 +307,7 @@ def test_the_cutter_must_be_allowed(bare: Path) -> None:
 
 
 def test_published_checksums_are_checksums() -> None:
-    models = (published.STABLE_DIFFUSION_3, published.STABLE_DIFFUSION_15, published.BIREFNET, published.CLIP)
+    models = (published.STABLE_DIFFUSION_3, published.STABLE_DIFFUSION_15, published.BIREFNET, CLIP)
     digests = [digest for model in models for known in model.checksums.values() for digest in known]
     assert len(digests) == len(set(digests)) == 9
     assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in digests)
