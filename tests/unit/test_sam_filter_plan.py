@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from methods.common.errors import InputError
 from methods.sam_filter.stages.select import SelectConfig
@@ -23,6 +25,8 @@ OUTSIDE = {
     role: External(Path("/nowhere"), role)
     for role in ("data", "captioner", "generator", "sam", "detector", "clip", "cutter", "backbone")
 }
+
+PAPER_STUDY = studies.paper()
 
 
 def planner(study: StudyConfig, index: int = 0) -> SeedPlanner:
@@ -55,6 +59,18 @@ def test_paper_trains_as_long_as_it_says() -> None:
     assert training(pretraining).recipe.iterations == 125_000
     assert training(pretraining).segmenter.num_classes == 255
     assert len(seed.study.pilot_variants) == 8
+
+
+@pytest.mark.parametrize(
+    ("num_images", "iterations"), [(10_000, 63_000), (20_000, 125_000), (30_000, 188_000), (40_000, 250_000)]
+)
+def test_iterations_are_the_papers(num_images: int, iterations: int) -> None:
+    assert studies.paper().iterations_for(num_images) == iterations
+
+
+@given(st.integers(80, 10**6))
+def test_iterations_are_within_half_a_thousand_of_the_rule(num_images: int) -> None:
+    assert -500 < PAPER_STUDY.iterations_for(num_images) - 6.25 * num_images <= 500
 
 
 def test_paper_starts_from_random_weights_except_where_imagenet_is_named() -> None:

@@ -9,19 +9,7 @@ from pydantic import ValidationError
 from methods.common.segmenters.mask2former.presets import mask2former_miniature
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 from methods.common.segmenters.semantic.segmenters import build_segmenter
-from methods.common.training.poly_recipe import PolyRecipe, iterations_for, polynomial_decay
-
-
-@pytest.mark.parametrize(
-    ("num_images", "iterations"), [(10_000, 63_000), (20_000, 125_000), (30_000, 188_000), (40_000, 250_000)]
-)
-def test_iterations_are_the_papers(num_images: int, iterations: int) -> None:
-    assert iterations_for(num_images) == iterations
-
-
-@given(st.integers(0, 10**6))
-def test_iterations_are_within_half_a_thousand_of_the_rule(num_images: int) -> None:
-    assert -500 < iterations_for(num_images) - 6.25 * num_images <= 500
+from methods.common.training.poly_recipe import PolyRecipe, polynomial_decay
 
 
 def test_the_defaults_are_the_specifications() -> None:

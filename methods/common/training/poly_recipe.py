@@ -20,14 +20,6 @@ if TYPE_CHECKING:
 NonNegative = Annotated[float, Field(ge=0)]
 
 
-def iterations_for(num_images: int) -> int:
-    """Return the iterations for a number of synthetic images: 6.25 an image, whole thousands, halves rounded up.
-
-    63 000, 125 000, 188 000 and 250 000 for 10 000 to 40 000 images. Source: sections 8 [P][D] and 12, check 8.
-    """
-    return (num_images * 625 + 50_000) // 100_000 * 1000
-
-
 def polynomial_decay(
     iteration: int, base_lr: float, iterations: int, power: float, warmup_iterations: int = 0
 ) -> float:
@@ -49,7 +41,7 @@ class PolyRecipe(Config):
     """How a semantic segmenter is trained. Defaults are those of Mask2Former-R50 on ADE20K (section 8)."""
 
     iterations: Annotated[int, Field(ge=1)]
-    """Length of the training in optimiser steps; the rate reaches 0 there. ``iterations_for`` gives the paper's. [P]"""
+    """Length of the training in optimiser steps; the rate reaches 0 there. [P]"""
     batch_size: Annotated[int, Field(ge=1)] = 16
     """Images a step, over all processes. [MM]"""
     base_lr: Annotated[float, Field(gt=0)] = 1e-4
