@@ -172,7 +172,9 @@ def test_saved_and_read_again(network: Mask2Former, tmp_path: Path) -> None:
 
 
 def test_damaged_files_are_named(network: Mask2Former, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no Mask2Former at .*config\.json cannot be read"):
+    with pytest.raises(
+        InputError, match=r"config\.json cannot be read .*; give a folder that a segmenter's save_pretrained wrote"
+    ):
         Mask2Former.from_pretrained(tmp_path)
     network.save_pretrained(tmp_path)
     weights, config = tmp_path / "model.safetensors", tmp_path / "config.json"
@@ -184,7 +186,7 @@ def test_damaged_files_are_named(network: Mask2Former, tmp_path: Path) -> None:
         Mask2Former.from_pretrained(tmp_path)
     assert "\n" not in str(caught.value)
     config.write_text(json.dumps(content | {"queries": 5}))
-    with pytest.raises(InputError, match=r"config\.json is not a Mask2Former config: .*queries"):
+    with pytest.raises(InputError, match=r"config\.json describes no Mask2FormerConfig: queries: .*; give the folder"):
         Mask2Former.from_pretrained(tmp_path)
     config.write_text(json.dumps(content))
     weights.write_bytes(weights.read_bytes()[:100])

@@ -5,7 +5,6 @@ Shape legend: N images, Q queries, K classes, H, W pixels.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,14 +12,9 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.common.errors import InputError
-from methods.common.files import write_atomic
 from methods.common.segmenters.centernet2.model import build_backbone
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig
 from methods.common.segmenters.mask2former.head import HeadOutputs, Mask2FormerHead
@@ -33,6 +27,7 @@ from methods.common.segmenters.mask2former.postprocess import (
     semantic_scores,
 )
 from methods.common.segmenters.mask2former.targets import VOID
+from methods.common.segmenters.semantic.saved import load_weights, read_config, save_segmenter
 from methods.common.segmenters.semantic.seam import SemanticSegmenter
 from methods.common.training.batch_norm import batch_norms
 from methods.common.training.share import BatchShare
@@ -186,9 +181,7 @@ class Mask2Former(SemanticSegmenter):
         """Write ``config.json`` and ``model.safetensors`` into a folder, each atomically."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
-        write_atomic(folder / "model.safetensors", save(tensors, metadata={"format": "pt"}))
-        write_atomic(folder / "config.json", (self.config.model_dump_json(indent=2) + "\n").encode())
+        save_segmenter(self, self.config, folder)
 
     @classmethod
     def from_pretrained(cls, folder: Path | str) -> Self:
@@ -198,26 +191,6 @@ class Mask2Former(SemanticSegmenter):
             InputError: a file is missing, unreadable, or does not fit the other.
         """
         folder = Path(folder)
-        config = _read_config(folder / "config.json")
-        try:
-            tensors = load_file(folder / "model.safetensors")
-        except (OSError, SafetensorError) as error:
-            raise InputError(
-                f"{folder / 'model.safetensors'} cannot be read ({error}); give a folder that Mask2Former.save_pretrained wrote"
-            ) from error
-        model = cls.without_weights(config)
-        try:
-            model.load_state_dict(tensors)
-        except RuntimeError as error:
-            sentence = " ".join(str(error).split())
-            raise InputError(f"{folder / 'model.safetensors'} does not fit its config.json: {sentence}") from error
+        model = cls.without_weights(read_config(folder, Mask2FormerConfig))
+        load_weights(model, folder)
         return model.eval()
-
-
-def _read_config(path: Path) -> Mask2FormerConfig:
-    try:
-        return Mask2FormerConfig.model_validate(json.loads(path.read_text()))
-    except OSError as error:
-        raise InputError(f"no Mask2Former at {path.parent}: {path.name} cannot be read ({error})") from error
-    except (ValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a Mask2Former config: {' '.join(str(error).split())}") from error
