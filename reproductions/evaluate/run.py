@@ -42,7 +42,7 @@ def run(task: Task, request: Request) -> None:
     read = {**task.inputs, "predictions": task.predictions, "compared": request.compare}
     inputs = {name: path for name, path in read.items() if path is not None}
     check_outputs({"--json": request.json_file, "--per-class": request.per_class_file}, inputs)
-    described = describe_inputs(inputs) if request.json_file is not None else {}
+    described = None if request.json_file is None else describe_inputs(inputs)
     with _plain_warnings():
         started = time.monotonic()
         evaluation = _evaluate(task, request, task.predictions)
@@ -50,8 +50,8 @@ def run(task: Task, request: Request) -> None:
         comparison = None if request.compare is None else _compare(task, request, evaluation, request.compare)
     if request.per_class_file is not None:
         _write_per_class(request, task, evaluation, comparison)
-    if request.json_file is not None:
-        content = document(request, task, evaluation, described, seconds)
+    if request.json_file is not None and described is not None:
+        content = document(request, task, evaluation, described(), seconds)
         if comparison is not None:
             content["comparison"] = comparison.record(request)
         write_document(request.json_file, content)

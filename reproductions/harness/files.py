@@ -8,8 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from methods.common.files import write_atomic
-from reproductions.harness.fingerprint import file_sha256
+from methods.common.files import file_sha256, write_atomic
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LITTLE_BYTES = 1 << 18

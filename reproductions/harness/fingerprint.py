@@ -9,19 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from methods.common.errors import InputError
-from methods.common.files import write_atomic
+from methods.common.files import file_sha256, write_atomic
 from reproductions.harness.cell import External
-
-_BLOCK_BYTES = 1 << 20
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 class Fingerprints:

@@ -28,10 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from methods.common.errors import InputError
-from methods.common.files import write_atomic
+from methods.common.files import file_sha256, write_atomic
 from reproductions.harness.cell import Cell, CellSpec, canonical_json
 from reproductions.harness.files import is_disk_full, json_bytes, seal, sync_below, sync_folder, write_json, write_note
-from reproductions.harness.fingerprint import file_sha256
 from reproductions.harness.lock import is_locked, try_lock
 
 _ID_DIGITS = 20

@@ -1,16 +1,29 @@
 """Hard random instances and detections for the parity tests of LVIS and COCO: small images, few boxes, many coincidences."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from hypothesis import strategies as st
 
 from methods.common.datasets.rle import encode_mask
+from methods.common.metrics import detections_curves, detections_matching
 
 Record = dict[str, Any]
 
 CLASS_IDS = (3, 8, 11)
 SIDE = 40
+
+
+@contextmanager
+def small_groups() -> Iterator[None]:
+    """Cut detections into groups of classes as a large file's are cut."""
+    with mock.patch.object(detections_matching, "_GROUP", 3), mock.patch.object(detections_curves, "_GROUP", 3):
+        yield
+
+
 corner = st.integers(0, SIDE - 1)
 # Sizes near 32 px and single pixels are drawn often: area ranges and IoU thresholds have their edges there.
 extent = st.one_of(st.just(1), st.sampled_from([2, 8, 10, 20, 31, 32, 33]), st.integers(1, SIDE))

@@ -11,7 +11,6 @@ Shape legend: K classes in the order of category ids, I images.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +47,17 @@ class CocoEvaluation:
     num_annotations: int
     num_detections: int
     matches: Matches
+    curves: Curves
+    """With every image counted once."""
 
     @property
     def definition(self) -> str:
         """What the numbers equal."""
         return DEFINITIONS[self.iou_type]
 
-    @cached_property
-    def _curves(self) -> Curves:
-        return curves(self.matches)
-
     def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
         """Return the twelve numbers (``METRIC_NAMES``), each in [0, 1]; None where nothing defines one."""
-        found = self._curves if weight_I is None else curves(self.matches, weight_I)
+        found = self.curves if weight_I is None else curves(self.matches, weight_I)
         metrics = {"AP": mean_defined(found.precision_ATRC[0])}
         for percent in (50, 75):
             metrics[f"AP{percent}"] = mean_defined(found.precision_ATRC[0, at_percent(percent)])
@@ -78,7 +75,7 @@ class CocoEvaluation:
         num_K = np.bincount(self.matches.class_G, minlength=len(self.class_ids)).tolist()
         rows: list[dict[str, str | int | float | None]] = []
         for k, (class_id, name) in enumerate(zip(self.class_ids, self.class_names, strict=True)):
-            numbers = self._curves.row(k)
+            numbers = self.curves.row(k)
             numbers["AR100"] = numbers.pop("AR")
             rows.append({"category_id": class_id, "name": name, "num_instances": num_K[k], **numbers})
         return rows
@@ -109,6 +106,7 @@ def evaluate_coco(
     with workers(num_processes, [file for file in (ground_truth, detections) if isinstance(file, Path)]) as helpers:
         coco = read_truth(ground_truth, iou_type, helpers)
         measured = read_and_measure(detections, coco.truth, iou_type, helpers, progress)
+    matches = match(coco.truth, measured, limit=MAX_DETECTIONS[-1], num_threads=num_processes)
     return CocoEvaluation(
         iou_type,
         coco.truth.canvas.image_id_I.tolist(),
@@ -116,5 +114,6 @@ def evaluate_coco(
         coco.class_names,
         coco.num_annotations,
         len(measured),
-        match(coco.truth, measured, limit=MAX_DETECTIONS[-1]),
+        matches,
+        curves(matches, num_threads=num_processes),
     )

@@ -10,7 +10,9 @@ D classes with instances that count; T = 10 thresholds; R = 101 recalls; A = 4 a
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,23 +48,52 @@ def at_percent(percent: int) -> NDArray[np.bool_]:
     return np.asarray(percent / 100 == IOU_THRESHOLDS)
 
 
-def curves(matches: Matches, weight_I: Floats | None = None) -> Curves:
-    """Accumulate matches; ``weight_I`` says how often each image counts, None that each counts once."""
+def curves(matches: Matches, weight_I: Floats | None = None, num_threads: int = 1) -> Curves:
+    """Accumulate matches.
+
+    Args:
+        matches: of all detections that take part.
+        weight_I: how often each image counts; None: each once.
+        num_threads: share the work; the answer does not depend on it.
+    """
     class_C = np.flatnonzero(np.bincount(matches.class_G, minlength=matches.num_classes))
     shape = (len(AREA_RANGES), len(IOU_THRESHOLDS), len(RECALLS), len(class_C))
     found = Curves(class_C, np.full(shape, -1.0), np.full((*shape[:2], shape[3]), -1.0))
-    weight_N = None if weight_I is None else weight_I[matches.image_N]
+    num_AC = [_num_instances(matches, area_range, weight_I)[class_C] for area_range in range(len(AREA_RANGES))]
     start_K1 = np.searchsorted(matches.class_N, np.arange(matches.num_classes + 1))
-    for area_range in range(len(AREA_RANGES)):
-        num_C = _num_instances(matches, area_range, weight_I)[class_C]
-        defined = np.flatnonzero(num_C)
-        needed_DR = _needed_hits(num_C[defined])
-        for threshold in range(len(IOU_THRESHOLDS)):
-            case = _Case.of(matches, case_bit(threshold, area_range), weight_N, start_K1)
-            total_D, precision_DR = case.read(class_C[defined], needed_DR)
-            found.precision_ATRC[area_range, threshold][:, defined] = precision_DR.T
-            found.recall_ATC[area_range, threshold, defined] = total_D / num_C[defined]
+
+    def fill(group: slice) -> None:
+        """Accumulate some neighbouring classes."""
+        first, last = class_C[group][[0, -1]].tolist()
+        mine = slice(int(start_K1[first]), int(start_K1[last + 1]))
+        columns = (
+            matches.true_N[mine],
+            matches.false_N[mine],
+            None if weight_I is None else weight_I[matches.image_N[mine]],
+        )
+        for area_range in range(len(AREA_RANGES)):
+            defined = np.flatnonzero(num_AC[area_range][group])
+            num_D, place_D = num_AC[area_range][group][defined], defined + group.start
+            needed_DR = _needed_hits(num_D)
+            for threshold in range(len(IOU_THRESHOLDS)):
+                case = _Case.of(*columns, start_K1[first : last + 2] - mine.start, case_bit(threshold, area_range))
+                total_D, precision_DR = case.read(class_C[place_D] - first, needed_DR)
+                found.precision_ATRC[area_range, threshold][:, place_D] = precision_DR.T
+                found.recall_ATC[area_range, threshold, place_D] = total_D / num_D
+
+    with ThreadPoolExecutor(num_threads) as threads:
+        list(threads.map(fill, _groups(start_K1[class_C])))
     return found
+
+
+_GROUP = 200_000
+"""Detections that are accumulated at a time, and those of the last class among them: their arrays stay in the cache."""
+
+
+def _groups(start_C: Ints) -> list[slice]:
+    """Cut classes into neighbours, as many together as reach the size of a group."""
+    first = np.flatnonzero(np.diff(start_C // _GROUP, prepend=-1)).tolist()
+    return [slice(start, stop) for start, stop in pairwise([*first, len(start_C)])]
 
 
 def recall_of_best(matches: Matches, limit: int, weight_I: Floats | None = None) -> Floats:
@@ -111,9 +142,9 @@ class _Case:
     """First hit of each class, and the end."""
 
     @classmethod
-    def of(cls, matches: Matches, bit: int, weight_N: Floats | None, start_K1: Ints) -> _Case:
-        hit = np.flatnonzero((matches.true_N >> bit) & 1)
-        wrong_N = (matches.false_N >> bit) & 1
+    def of(cls, true_N: Ints, false_N: Ints, weight_N: Floats | None, start_K1: Ints, bit: int) -> _Case:
+        hit = np.flatnonzero((true_N >> bit) & 1)
+        wrong_N = (false_N >> bit) & 1
         wrong_N1 = np.zeros(len(wrong_N) + 1, np.int64 if weight_N is None else np.float64)
         np.cumsum(wrong_N if weight_N is None else wrong_N * weight_N, out=wrong_N1[1:])
         start_K1_of_hits = np.searchsorted(hit, start_K1)

@@ -13,7 +13,10 @@ Shape legend: N detections; G instances; P pairs; E entries, one a pair and way 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,16 +57,62 @@ class Matches:
     num_classes: int
 
 
-def match(truth: GroundTruth, detections: Measured, limit: int | None = None) -> Matches:
+def match(truth: GroundTruth, detections: Measured, limit: int | None = None, num_threads: int = 1) -> Matches:
     """Match all detections.
 
     Args:
         truth: the instances.
         detections: those that take part.
         limit: how many of an image and class take part, the highest scores first; None for all.
+        num_threads: share the work; the answer does not depend on it.
     """
-    num_classes = truth.canvas.num_classes
-    key_N = detections.keys(num_classes)
+    ignored_G = np.where(truth.ignored_G, ALL_CASES, _outside_ranges(truth.area_G))
+    free_G = np.full(len(truth), ALL_CASES, np.int64)  # shared by all groups: none have an instance in common
+
+    def match_group(group: Measured) -> _Columns:
+        return _match_group(truth, group, ignored_G, free_G, limit)
+
+    with ThreadPoolExecutor(num_threads) as threads:
+        groups = list(threads.map(match_group, _groups_of_classes(detections, truth.canvas.num_classes)))
+    columns = [np.concatenate(column) for column in zip(*groups, strict=True)]
+    return Matches(
+        **dict(zip(_Columns._fields, columns, strict=True)),
+        class_G=truth.class_index,
+        image_G=truth.image_index,
+        counts_G=~ignored_G & ALL_CASES,
+        num_classes=truth.canvas.num_classes,
+    )
+
+
+class _Columns(NamedTuple):
+    """The columns of :class:`Matches` that a group of detections brings."""
+
+    class_N: NDArray[np.int32]
+    image_N: NDArray[np.int32]
+    rank_N: NDArray[np.int32]
+    true_N: Ints
+    false_N: Ints
+
+
+_GROUP = 50_000
+"""Detections that are matched at a time, and those of the last class among them: their arrays stay in the cache."""
+
+
+def _groups_of_classes(detections: Measured, num_classes: int) -> Iterator[Measured]:
+    """Cut detections by their classes, as many neighbouring classes together as reach the size of a group; at least one."""
+    num_K = np.bincount(detections.class_N, minlength=num_classes)
+    group_K = (np.cumsum(num_K) - num_K) // _GROUP
+    return detections.split(group_K[detections.class_N], int(group_K[-1]) + 1)
+
+
+def _match_group(
+    truth: GroundTruth, detections: Measured, ignored_G: Ints, free_G: Ints, limit: int | None
+) -> _Columns:
+    """Match the detections of some classes."""
+    key_N = detections.keys(truth.canvas.num_classes)
+    if truth.known_key_Q is not None:
+        known_N = is_among(key_N, truth.known_key_Q)
+        detections, key_N = detections.subset(known_N), key_N[known_N]
     # By image first, so that of equal scores of a class the smaller image id leads.
     final = _sorting(detections.image_N)
     final = final[np.argsort(-detections.score_N[final], kind="stable")]
@@ -74,21 +123,16 @@ def match(truth: GroundTruth, detections: Measured, limit: int | None = None) ->
     outside_N = _outside_ranges(detections.area_N)
     if truth.open_key_Q is not None:
         outside_N[is_among(key_N, truth.open_key_Q)] = ALL_CASES
-    ignored_G = np.where(truth.ignored_G, ALL_CASES, _outside_ranges(truth.area_G))
-    matched_N, to_ignored_N = _assign(truth, detections, key_N, rank_N, ignored_G, limit)
+    matched_N, to_ignored_N = _assign(truth, detections, key_N, rank_N, ignored_G, free_G, limit)
     false_N = ~(matched_N | outside_N) & ALL_CASES
     if limit is not None:
         final = final[rank_N[final] < limit]
-    return Matches(
+    return _Columns(
         detections.class_N[final],
         detections.image_N[final],
         rank_N[final].astype(np.int32),
         (matched_N & ~to_ignored_N)[final],
         false_N[final],
-        truth.class_index,
-        truth.image_index,
-        ~ignored_G & ALL_CASES,
-        num_classes,
     )
 
 
@@ -125,9 +169,10 @@ def _assign(
     key_N: Ints,
     rank_N: Ints,
     ignored_G: Ints,
+    free_G: Ints,
     limit: int | None,
 ) -> tuple[Ints, Ints]:
-    """Go through the entries of every image and class in order, all images and classes in step.
+    """Go through the entries of every image and class in order, all images and classes in step; changes ``free_G``.
 
     Returns:
         Bits of the cases in which a detection is matched, and matched to an ignored instance.
@@ -154,7 +199,6 @@ def _assign(
     order = order[_sorting(step_E)]
     detection_E, truth_E, cases_E = detection_E[order], truth_E[order], cases_E[order]
     open_N = np.full(len(key_N), ALL_CASES, np.int64)
-    free_G = np.full(len(truth), ALL_CASES, np.int64)
     to_ignored_N = np.zeros(len(key_N), np.int64)
     stops = np.cumsum(np.bincount(step_E)).tolist()
     for start, stop in zip([0, *stops], stops, strict=False):

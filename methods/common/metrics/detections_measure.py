@@ -8,7 +8,7 @@ Shape legend: N detections in file order; G instances; P pairs of a detection an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,6 +76,26 @@ class Measured:
             self.overlap_P[chosen_P],
         )
 
+    def split(self, group_N: Ints, num_groups: int) -> Iterator[Measured]:
+        """Give the detections of group 0, those of group 1, ..., with their overlaps; each group keeps its order."""
+        if num_groups == 1:
+            yield self
+            return
+        by_group, bound, place_N = _by_group(group_N, num_groups)
+        pairs_by_group, pair_bound, _ = _by_group(group_N[self.pair_detection_P], num_groups)
+        for group in range(num_groups):
+            start, stop = bound[group : group + 2]
+            chosen, pairs = by_group[start:stop], pairs_by_group[slice(*pair_bound[group : group + 2])]
+            yield Measured(
+                self.image_N[chosen],
+                self.class_N[chosen],
+                self.score_N[chosen],
+                self.area_N[chosen],
+                place_N[self.pair_detection_P[pairs]] - start,
+                self.pair_truth_P[pairs],
+                self.overlap_P[pairs],
+            )
+
     @staticmethod
     def concatenate(stretches: Sequence[Measured]) -> Measured:
         """Put stretches of one file one behind the other."""
@@ -89,6 +109,14 @@ class Measured:
             [stretch.pair_detection_P + first for stretch, first in zip(stretches, before, strict=False)]
         )
         return Measured(**joined, pair_detection_P=pair_detection_P)
+
+
+def _by_group(group_N: Ints, num_groups: int) -> tuple[Ints, list[int], Ints]:
+    """Return the order by group, where each group begins and the last one ends, and each member's place in the order."""
+    order = np.argsort(group_N.astype(np.uint16), kind="stable")
+    place_N = np.empty_like(order)
+    place_N[order] = np.arange(len(order))
+    return order, [0, *np.cumsum(np.bincount(group_N, minlength=num_groups)).tolist()], place_N
 
 
 _NO_PLACES, _NO_NUMBERS, _NO_INDICES = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int32)

@@ -68,11 +68,15 @@ def workers(num_processes: int, files: Sequence[Path]) -> Generator[Workers]:
     method = start_method(["methods.common.metrics.detections_reading", "pyarrow.json"])
     with TemporaryDirectory() as folder, ProcessPoolExecutor(num_processes, method) as pool:
         for _ in range(num_processes):
-            pool.submit(int)  # the processes start while this one reads the beginnings of the files
+            pool.submit(_get_ready)  # while this one reads the beginnings of the files
         try:
             yield Workers(num_processes, pool, Path(folder))
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _get_ready() -> None:
+    import pyarrow.json  # noqa: F401
 
 
 _latest: tuple[Path, Any] = (Path(), None)

@@ -75,9 +75,8 @@ class GroundTruth:
     """May be matched by many detections; overlap with it is the share of the detection that it covers."""
     box_G4: Floats
     """x, y, width, height."""
-    text_C: NDArray[np.uint8] | None
-    """Compressed masks, end to end; None for boxes only."""
-    text_offset_G1: Ints | None
+    texts: tuple[NDArray[np.uint8], Ints, Ints] | None
+    """Compressed masks, end to end; where each begins, and the end; which one each instance has. None for boxes only."""
     known_key_Q: Ints | None = None
     """Rising keys where a class is known to be present or absent; None: everywhere."""
     open_key_Q: Ints | None = None
@@ -107,7 +106,6 @@ class GroundTruth:
         """
         key_G = image_G * canvas.num_classes + class_G
         order = np.argsort(key_G, kind="stable")
-        text_C, text_offset_G1 = (None, None) if texts is None else reorder_texts(*texts[:2], texts[2][order])
         return cls(
             canvas,
             key_G[order],
@@ -115,8 +113,7 @@ class GroundTruth:
             ignored_G[order],
             crowd_G[order],
             box_G4[order],
-            text_C,
-            text_offset_G1,
+            None if texts is None else (*texts[:2], texts[2][order]),
             known_key_Q,
             open_key_Q,
         )
@@ -147,10 +144,9 @@ class GroundTruth:
         return MaskTable.concatenate([self._blocks[block] for block in range(first, last)]), first * _BLOCK
 
     def _decode(self, chosen: slice) -> MaskTable:
-        assert self.text_C is not None
-        assert self.text_offset_G1 is not None
-        offset_N1 = self.text_offset_G1[chosen.start : chosen.stop + 1]
-        runs = decode_runs(self.text_C[offset_N1[0] : offset_N1[-1]], offset_N1)
+        assert self.texts is not None
+        text_C, offset_N1, place_G = self.texts
+        runs = decode_runs(*reorder_texts(text_C, offset_N1, place_G[chosen]))
         return MaskTable.from_runs(runs, self.canvas.height_I[self.key_G[chosen] // self.canvas.num_classes])
 
 

@@ -25,7 +25,6 @@ from methods.common.metrics.detections_matching import Matches, match
 from methods.common.metrics.detections_measure import Measured
 from methods.common.metrics.detections_parts import workers
 from methods.common.metrics.detections_reading import read_and_measure
-from methods.common.metrics.detections_truth import GroundTruth, is_among
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.lvis_identity import identity_notes
 from methods.common.metrics.lvis_truth import read_truth
@@ -59,6 +58,8 @@ class LvisEvaluation:
     num_annotations: int
     num_detections: int
     matches: Matches
+    curves: Curves
+    """With every image counted once."""
     definition: str = "lvis-api 0.5.3: federated, 300 detections an image, IoU 0.50:0.05:0.95, 101 recalls"
 
     @property
@@ -66,26 +67,22 @@ class LvisEvaluation:
         """Number of images of the ground truth."""
         return len(self.image_ids)
 
-    @cached_property
-    def _curves(self) -> Curves:
-        return curves(self.matches)
-
     def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
         """Return the thirteen official numbers (``METRIC_NAMES``), each in [0, 1]; None where nothing defines one."""
-        found = self._curves if weight_I is None else curves(self.matches, weight_I)
+        found = self.curves if weight_I is None else curves(self.matches, weight_I)
         return summarise(found, [category.frequency for category in self.categories])
 
     @cached_property
     def class_ap(self) -> dict[int, float | None]:
         """AP in [0, 1] by category id, for every category of the file."""
-        return {category.id: self._curves.row(k)["AP"] for k, category in enumerate(self.categories)}
+        return {category.id: self.curves.row(k)["AP"] for k, category in enumerate(self.categories)}
 
     def per_class(self) -> list[dict[str, str | int | float | None]]:
         """Return AP by thresholds and areas, and AR, of every category of the file, with its name and frequency group."""
         num_K = np.bincount(self.matches.class_G, minlength=len(self.categories)).tolist()
         rows: list[dict[str, str | int | float | None]] = []
         for k, category in enumerate(self.categories):
-            numbers = self._curves.row(k)
+            numbers = self.curves.row(k)
             numbers[f"AR@{MAX_DETECTIONS}"] = numbers.pop("AR")
             rows.append({"category_id": category.id, "name": category.name, "frequency": category.frequency})
             rows[-1] |= {"num_instances": num_K[k], **numbers}
@@ -123,13 +120,15 @@ def evaluate_lvis(
     with workers(num_processes, [file for file in (ground_truth, detections) if isinstance(file, Path)]) as helpers:
         lvis = read_truth(ground_truth, iou_type == "segm", helpers)
         measured = read_and_measure(detections, lvis.truth, iou_type, helpers, progress)
+    matches = match(lvis.truth, _counted(measured), num_threads=num_processes)
     return LvisEvaluation(
         iou_type,
         lvis.truth.canvas.image_id_I.tolist(),
         lvis.categories,
         lvis.num_annotations,
         len(measured),
-        match(lvis.truth, _counted(lvis.truth, measured)),
+        matches,
+        curves(matches, num_threads=num_processes),
     )
 
 
@@ -148,12 +147,10 @@ def summarise(found: Curves, frequency_K: Sequence[str]) -> dict[str, float | No
     return metrics
 
 
-def _counted(truth: GroundTruth, measured: Measured) -> Measured:
-    """Return the detections that take part: the best of each image, where their class is known, with an area."""
-    assert truth.known_key_Q is not None
-    counted_N = best_per_image(measured.image_N, measured.score_N)
-    counted_N &= is_among(measured.keys(truth.canvas.num_classes), truth.known_key_Q)
-    return measured.subset(counted_N & (measured.area_N > 0))
+def _counted(measured: Measured) -> Measured:
+    """Return the detections that take part where their class is known: the best of each image, with an area."""
+    counted_N = best_per_image(measured.image_N, measured.score_N) & (measured.area_N > 0)
+    return measured if counted_N.all() else measured.subset(counted_N)
 
 
 def best_per_image(
