@@ -21,7 +21,7 @@ from methods.common.metrics.detections_annotations import Annotations, PlainAnno
 from methods.common.metrics.detections_files import FilePart, parts_of_annotations, read_records
 from methods.common.metrics.detections_measure import Overlap
 from methods.common.metrics.detections_parts import Workers
-from methods.common.metrics.detections_truth import Bools, Canvas, Floats, GroundTruth
+from methods.common.metrics.detections_truth import Bools, Canvas, Floats, GroundTruth, distinct
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _read_parts(file: Path, with_masks: bool, workers: Workers) -> _Found | None
             return None
         stretches.append(answer)
     annotations = Annotations.concatenate(stretches, with_masks)
-    return None if len(np.unique(annotations.id_N)) < len(annotations.id_N) else (rest, canvas, annotations)
+    return None if len(distinct(annotations.id_N)) < len(annotations.id_N) else (rest, canvas, annotations)
 
 
 def _read_whole(file: Path, with_masks: bool) -> _Found:

@@ -107,6 +107,7 @@ def read_table(part: FilePart, schema: pa.Schema) -> dict[str, pa.Array] | None:
             pa.BufferReader(pa.py_buffer(text)),
             read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(text) + 1),
             parse_options=arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+            memory_pool=pa.system_memory_pool(),  # which gives the next part the memory of the last one
         )
     except pa.ArrowInvalid:
         return None

@@ -26,7 +26,7 @@ from methods.common.errors import InputError
 from methods.common.metrics.detections_annotations import Annotations, PlainAnnotations
 from methods.common.metrics.detections_files import FilePart, parts_of_annotations
 from methods.common.metrics.detections_parts import Workers
-from methods.common.metrics.detections_truth import Canvas, GroundTruth, Ints
+from methods.common.metrics.detections_truth import Canvas, GroundTruth, Ints, distinct
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _read_columns(file: Path, with_masks: bool, workers: Workers) -> LvisTruth |
             return None
         stretches.append(answer)
     annotations = Annotations.concatenate(stretches, with_masks)
-    if len(np.unique(annotations.id_N)) < len(annotations.id_N):
+    if len(distinct(annotations.id_N)) < len(annotations.id_N):
         return None
     return _federated(file, annotations, canvas, images, categories)
 
@@ -150,8 +150,8 @@ def _federated(
         kept_N,
         ignored_N=annotations.ignore_N,
         crowd_N=np.zeros(len(kept_N), bool),
-        known_key_Q=np.unique(np.concatenate([present_Q, absent_Q])),
-        open_key_Q=np.unique(open_Q),
+        known_key_Q=distinct(np.concatenate([present_Q, absent_Q])),
+        open_key_Q=distinct(open_Q),
     )
     return LvisTruth(truth, sorted(categories, key=lambda category: category.id), len(kept_N))
 
