@@ -66,6 +66,6 @@ chaos: .venv/ready ## run a smoke plan on a local SLURM cluster under 50 faults 
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "segrepro needs Python 3.11 or later; name one with PYTHON=python3.12")'
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@command -v uv >/dev/null || test -x .venv/bin/uv || .venv/bin/python -m pip install -q --disable-pip-version-check uv
-	@uv=$$(command -v uv || echo .venv/bin/uv); $$uv pip install -q --python .venv/bin/python --require-hashes -r requirements.lock
+	@uv=$$(command -v uv || echo .venv/bin/uv); $$uv pip install -q --compile-bytecode --python .venv/bin/python --require-hashes -r requirements.lock
 	@uv=$$(command -v uv || echo .venv/bin/uv); $$uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e .
 	@touch .venv/ready

@@ -41,6 +41,7 @@ def metrics(out: Path) -> dict[str, float | None]:
     return found
 
 
+@pytest.mark.timeout(3600)
 def test_full_size(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     benchmark.extra_info["load_before"] = load_before()
     official: list[Usage] = []

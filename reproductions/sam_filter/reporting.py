@@ -18,6 +18,9 @@ from reproductions.sam_filter.study import StudyConfig
 if TYPE_CHECKING:
     from reproductions.sam_filter.paper import SamFilterPaper
 
+_NUM_COMPARED = 8
+"""Drawn pictures whose noisy masks are compared with clean ones."""
+
 
 def write_paper_report(paper: SamFilterPaper, request: Request, plan: Plan, out: Path) -> Path:
     """Write the report and return its main file."""
@@ -57,11 +60,22 @@ def _settings(study: StudyConfig) -> dict[str, str]:
         "pairs": sizes,
         "iterations": f"{lengths} for these; {study.real_iterations} on real images; batch {study.recipe.batch_size}",
         "pre-training": f"{drawn.num_images} drawn pictures of {drawn.drawn.size_px} px, {drawn.iterations} iterations",
+        "noise in drawn masks": _noise(study),
         "masks": f"variant {study.variant} (self-attention, cross-attention: cells a side)",
         "prompter": study.prompter.kind,
         "pilot's reference": study.reference.kind,
         "label 255 in the score": study.uncertain,
     }
+
+
+def _noise(study: StudyConfig) -> str:
+    """Say how far the noisy masks are from the clean ones, on one axis for every kind of noise (specification 7.2)."""
+    from methods.sam_filter.semseg_fdsl import SemSegFdsl
+
+    noise = study.pretraining.noise
+    drawn = study.pretraining.drawn.model_copy(update={"contour": "VA", "mask_noise": noise})
+    overlap = SemSegFdsl(drawn, _NUM_COMPARED).overlap_with_clean(_NUM_COMPARED)
+    return f"{noise}, up to {drawn.mask_noise_px} px; IoU with the clean masks {overlap:.2f} (mean of {_NUM_COMPARED} VA pictures)"
 
 
 def _own_settings(study: StudyConfig) -> dict[str, str]:

@@ -29,6 +29,9 @@ def out(folder: Path) -> Path:
 def test_the_report_holds_every_arm_and_every_figure(out: Path) -> None:
     page = (out / "report.md").read_text()
     assert "numbers are meaningless" in page
+    overlap = re.search(r"noise in drawn masks: N1, up to 4 px; IoU with the clean masks (0\.\d\d)", page)
+    assert overlap is not None
+    assert 0 < float(overlap[1]) < 1
     rows = list(csv.DictReader((out / "results.csv").open()))
     assert {row["arm"] for row in rows if row["ours_mean"]} == {arm.id for arm in ARMS}
     figures = set(re.findall(r"\]\((figure_[a-z_0-9]+\.png)\)", page))

@@ -98,7 +98,8 @@ def evaluate_coco(
         iou_type: `bbox` uses only boxes (a record list without any takes the boxes around its masks, with the masks' area);
             `segm` and `boundary` use only masks.
         progress: told how much of a results file is done, in images.
-        num_processes: for reading and measuring files; the numbers do not depend on it.
+        num_processes: for reading and measuring files, and as many threads for matching; the numbers do not depend on it.
+            With more than one, a script guards its own beginning by ``if __name__ == "__main__":``.
 
     Raises:
         InputError: ground truth or detections are faulty; the message names file and record.

@@ -97,6 +97,12 @@ class MaskTable:
             _offsets(np.concatenate([np.zeros(0, np.int64), *(np.diff(table.offset_N1) for table in tables)])),
         )
 
+    def between(self, start: int, stop: int) -> "MaskTable":
+        """Return the masks from ``start`` to before ``stop``; as many as there are."""
+        offset_N1 = self.offset_N1[start : stop + 1]
+        strips = slice(int(offset_N1[0]), int(offset_N1[-1]))
+        return MaskTable(self.column_S[strips], self.top_S[strips], self.bottom_S[strips], offset_N1 - offset_N1[0])
+
     def __len__(self) -> int:
         """Return the number of masks."""
         return len(self.offset_N1) - 1

@@ -170,7 +170,7 @@ class _Theirs:
         if not len(key_N):
             return cls(MaskTable.concatenate([]), 0)
         start, stop = np.searchsorted(truth.key_G, [key_N.min(), key_N.max() + 1]).tolist()
-        return cls(*truth.masks_between(start, stop))
+        return cls(truth.masks_between(start, stop), start)
 
 
 Pairs = tuple[Ints, Ints, Floats]

@@ -132,8 +132,8 @@ class GroundTruth:
         """Index of each instance's class, [G]."""
         return self.key_G % self.canvas.num_classes
 
-    def masks_between(self, start: int, stop: int) -> tuple[MaskTable, int]:
-        """Return the masks of instances ``start`` to ``stop``, perhaps some more, and the instance of the first one.
+    def masks_between(self, start: int, stop: int) -> MaskTable:
+        """Return the masks of the instances from ``start`` to before ``stop``.
 
         Masks are decoded in blocks, each once a process, so that a process which works on some images decodes theirs.
         """
@@ -141,7 +141,12 @@ class GroundTruth:
         for block in range(first, last):
             if block not in self._blocks:
                 self._blocks[block] = self._decode(slice(block * _BLOCK, (block + 1) * _BLOCK))
-        return MaskTable.concatenate([self._blocks[block] for block in range(first, last)]), first * _BLOCK
+        return MaskTable.concatenate(
+            [
+                self._blocks[block].between(max(start - block * _BLOCK, 0), min(stop - block * _BLOCK, _BLOCK))
+                for block in range(first, last)
+            ]
+        )
 
     def _decode(self, chosen: slice) -> MaskTable:
         assert self.texts is not None
