@@ -51,7 +51,7 @@ def test_every_result_is_the_stored_evaluation(folder: Path, out: Path) -> None:
     assert {point["variant"] for point in records["points"]} == set(smoke().pilot_variants)
 
 
-def test_selections_are_nested(folder: Path) -> None:
+def test_selections_are_nested(folder: Path, out: Path) -> None:
     kept = {}
     for path in (folder / "store" / "cells" / "sam_filter_select").glob("*/cell.json"):
         config = json.loads(path.read_text())["config"]
