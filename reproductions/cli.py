@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -309,13 +312,40 @@ def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> No
     _console().print(table, markup=False)
 
 
+_FAULTS_OF_PLACES = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENOSPC,
+    errno.EDQUOT,
+}
+"""What is wrong with the place that the user named, wherever in the code it shows."""
+
+
+def _end_with(sentence: str) -> NoReturn:
+    print(f"segrepro: {' '.join(sentence.splitlines())}", file=sys.stderr)
+    sys.exit(2)
+
+
 def main() -> None:
     """Run the command line; the user's mistakes become one sentence and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may not have every letter
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except InputError as error:
-        print(f"segrepro: {error}", file=sys.stderr)
-        sys.exit(2)
+        _end_with(str(error))
+    except OSError as error:
+        if error.errno not in _FAULTS_OF_PLACES:
+            raise
+        if error.filename is None:  # no room for what is printed
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _end_with(
+            f"{error.filename or 'the output'} cannot be used ({error.strerror}); name another place, or make it usable"
+        )
     except KeyboardInterrupt:
         sys.exit(130)
 

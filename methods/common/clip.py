@@ -3,7 +3,8 @@
 Shape suffixes: I pictures, T texts, D joint space, H, W pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -12,14 +13,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import disable_progress_bar, get_verbosity, set_verbosity, set_verbosity_error
 
 from methods.common.errors import InputError
 
 _BATCH = 64
+_VOCABULARIES = ("tokenizer.json", "vocab.json")
+_LOADING_FAULTS = (OSError, ValueError, RuntimeError, TypeError, KeyError, SafetensorError)
+
+
+@contextmanager
+def _errors_only() -> Iterator[None]:
+    """Keep transformers from printing a table of what it misses: that is said in one sentence."""
+    before = get_verbosity()
+    set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        set_verbosity(before)
 
 
 class ClipScorer:
@@ -42,14 +57,25 @@ class ClipScorer:
         Raises:
             InputError: nothing loadable is there.
         """
+        remedy = "name a folder saved by transformers"
+        if Path(folder).is_dir() and not any((Path(folder) / name).is_file() for name in _VOCABULARIES):
+            # transformers would go on with an empty vocabulary
+            raise InputError(f"{folder} holds no CLIP (neither {' nor '.join(_VOCABULARIES)} is there); {remedy}")
         disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
-            model: Any = CLIPModel.from_pretrained(folder, dtype=torch.float32)
+            with _errors_only():
+                both: Any = CLIPModel.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+            model, loaded = both
             tokenizer = CLIPTokenizer.from_pretrained(folder)
             processor = CLIPImageProcessor.from_pretrained(folder)
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{folder} holds no CLIP ({reason}); name a folder saved by transformers") from error
+        except _LOADING_FAULTS as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InputError(f"{folder} holds no CLIP ({reason}); {remedy}") from error
+        absent = sorted(loaded["missing_keys"])
+        if absent:
+            raise InputError(
+                f"{folder} holds no whole CLIP: {len(absent)} tensors are missing, first {absent[0]}; {remedy}"
+            )
         return cls(model.to(device or torch.device("cpu")).eval(), tokenizer, processor)
 
     @property

@@ -65,7 +65,7 @@ def semantic(
         Literal["voc2012", "ade20k"] | None, typer.Option("--convention", help="Or say it with the next options.")
     ] = None,
     num_classes: Annotated[
-        int | None, typer.Option("--num-classes", min=1, help="Labels are 0 to this less 1.")
+        int | None, typer.Option("--num-classes", min=1, max=65_536, help="Labels are 0 to this less 1.")
     ] = None,
     ignore_label: Annotated[
         int | None, typer.Option("--ignore-label", min=0, help="Ground truth that does not count.  [default: 255]")
@@ -131,7 +131,9 @@ def semantic(
 def imagenet_s(
     ground_truth: GroundTruth,
     predictions: Predictions,
-    num_classes: Annotated[int, typer.Option("--num-classes", min=1, help="50, 300 or 919, without `other`.")],
+    num_classes: Annotated[
+        int, typer.Option("--num-classes", min=1, max=65_535, help="50, 300 or 919, without `other`.")
+    ],
     classes: ClassNames = None,
     image_list: ImageList = None,
 ) -> Task:
@@ -216,7 +218,9 @@ def panoptic(
 def mask_quality(
     ground_truth: GroundTruth,
     predictions: Predictions,
-    num_classes: Annotated[int, typer.Option("--num-classes", min=2, help="Background, which is 0, included.")],
+    num_classes: Annotated[
+        int, typer.Option("--num-classes", min=2, max=65_536, help="Background, which is 0, included.")
+    ],
     uncertain: Annotated[
         Literal["ignore", "background", "foreground"], typer.Option("--uncertain", help="What label 255 counts as.")
     ] = "ignore",
@@ -255,7 +259,7 @@ def _read_names(file: Path | None, num_classes: int) -> tuple[str, ...]:
     if file is None:
         return ()
     try:
-        names = tuple(line.strip() for line in file.read_text().splitlines() if line.strip())
+        names = tuple(line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip())
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--classes {file} cannot be read ({error}); name a text file") from error
     if len(names) != num_classes:

@@ -45,17 +45,34 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path]
     for option, path in outputs.items():
         if path is None:
             continue
-        if path.resolve() in taken:
-            raise InputError(f"{option} {path} would replace {taken[path.resolve()]}; name another file")
-        taken[path.resolve()] = f"the file of {option}"
+        place = path.resolve()
+        folder = next((input_place for input_place in place.parents if input_place in taken), None)
+        if place in taken:
+            raise InputError(f"{option} {path} would replace {taken[place]}; name another file")
+        if folder is not None and _is_of_the_input(place):
+            raise InputError(f"{option} {path} lies in {taken[folder]} and would be a part of it; name another file")
+        taken[place] = f"the file of {option}"
         _check_writable(option, path)
 
 
+def _is_of_the_input(place: Path) -> bool:
+    """Say whether an output that lies in an input folder is one of its files, or would be taken for one next time.
+
+    JSON and CSV are no form of any folder's files; JSON that is there already must be a former output.
+    """
+    if place.suffix == ".json" and place.is_file():
+        with place.open("rb") as file:
+            return b'"segrepro evaluate ' not in file.read(64)
+    return place.suffix not in (".json", ".csv")
+
+
 def _check_writable(option: str, path: Path) -> None:
-    if path.is_dir():
-        raise InputError(f"{option} {path} is a folder; name a file")
     trial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        if path.is_dir():
+            raise InputError(f"{option} {path} is a folder; name a file")
+        if path.exists() and not path.is_file():
+            raise InputError(f"{option} {path} is a device or a pipe, no file; name a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         trial.touch()
         trial.unlink()
@@ -122,12 +139,12 @@ def write_per_class(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    _write("--per-class", path, text.getvalue().encode())
+    _write("--per-class", path, text.getvalue().encode(errors="backslashreplace"))
 
 
 def _write(option: str, path: Path, data: bytes) -> None:
     try:
-        write_atomic(path, data)
+        write_atomic(path.resolve(), data)  # a link stays one
     except OSError as error:
         raise InputError(
             f"{option} {path} cannot be written ({error.strerror}); make room or name another file"

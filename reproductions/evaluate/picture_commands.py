@@ -62,7 +62,9 @@ def kid(
     weights: InceptionFile,
     num_subsets: Annotated[int, typer.Option("--subsets", min=1, help="Subsets to average over.")] = 100,
     subset_size: Annotated[int, typer.Option("--subset-size", min=2, help="Pictures of a subset.")] = 1000,
-    subset_seed: Annotated[int, typer.Option("--subset-seed", min=0, help="Seed of the subsets.")] = 2020,
+    subset_seed: Annotated[
+        int, typer.Option("--subset-seed", min=0, max=2**32 - 1, help="Seed of the subsets.")
+    ] = 2020,
     device: Device = "cpu",
     threads: Threads = None,
 ) -> Task:

@@ -150,7 +150,7 @@ def _print(task: Task, evaluation: Evaluation, comparison: _Comparison | None) -
     both = [evaluation] if comparison is None else [evaluation, comparison.evaluation]
     for note in dict.fromkeys(note for one in both for note in notes(one)):
         print(f"note: {note}")
-    print(f"definition: {evaluation.definition}")
+    print(f"definition: {evaluation.definition}", flush=True)
 
 
 @contextmanager

@@ -15,8 +15,8 @@ _LITTLE_BYTES = 1 << 18
 
 
 def json_bytes(value: Any) -> bytes:
-    """Serialise for people: indented, keys in the order given."""
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    """Serialise for people: indented, keys in the order given; what UTF-8 cannot hold (names of files may) as JSON's escapes."""
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode(errors="backslashreplace") + b"\n"
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -334,6 +335,23 @@ OTHERS: list[tuple[str, Spoil, str]] = [
     ("panoptic", panoptic("val2017", lambda image: image["segments_info"][0].update(area=float("nan"))), "`area`"),
     ("panoptic", panoptic("val2017", lambda image: image["segments_info"][0].update(area=10**400)), "`area`"),
     ("panoptic", edited("panoptic_results.json", lambda content: content["annotations"].pop(0) and None), "image 1"),
+    ("panoptic", panoptic("val2017", lambda image: image["segments_info"][0].update(iscrowd=2)), "`iscrowd` is 2"),
+    ("panoptic", panoptic("val2017", lambda image: image["segments_info"][0].update(iscrowd="0")), "`iscrowd` is '0'"),
+    ("panoptic", edited("panoptic_val2017.json", lambda content: content.update(categories=[])), "has no categories"),
+    (
+        "cityscapes-semantic",
+        lambda place: (place / f"gtFine/val/town/{TOWN}_gtFine_labelIds.png").rename(
+            place / "gtFine/val/town/new_town_000000_000002_gtFine_labelIds.png"
+        ),
+        "is not named city_sequence_frame_gtFine_labelIds.png",
+    ),
+    ("mask-quality", lambda place: (place / PNG["mask-quality"]).unlink(), "are missing in all; add them\n"),
+    ("lvis", first("annotations", id="a\nb"), r"annotation 'a\nb'"),
+    (
+        "coco",
+        edited("gt.json", lambda content: content.pop("annotations") and content["info"].update(annotations=[{}])),
+        "it has no list `annotations`",
+    ),
 ]
 
 
@@ -341,6 +359,114 @@ OTHERS: list[tuple[str, Spoil, str]] = [
 def test_other_faults(told: Callable[[str, Spoil], str], number: int) -> None:
     metric, spoil, expected = OTHERS[number]
     assert expected in told(metric, spoil)
+
+
+def run_here(words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Run a command; exit code and what stands on the error stream."""
+    monkeypatch.setattr(sys, "argv", ["segrepro", "evaluate", *words.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0), capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("metric", "option", "said"),
+    [
+        ("semantic", "--json voc_maps/2007_000003.png", "would be a part of it"),
+        ("semantic", "--per-class SegmentationClass/new.png", "would be a part of it"),
+        ("cityscapes-instance", f"--json results/{TOWN}_pred.txt", "would be a part of it"),
+        ("cityscapes-instance", "--json gtFine/val/town/known.json", "would be a part of it"),
+        ("lvis", "--json dt.json", "would replace the input predictions"),
+        ("lvis", "--json pipe", "is a device or a pipe, no file"),
+        ("lvis", f"--json {'y' * 300}.json", "File name too long"),
+        ("lvis", "--per-class gt.json/classes.csv", "gt.json/classes.csv"),
+    ],
+)
+def test_an_output_never_costs_an_input(
+    inputs: Path,
+    tmp_path: Path,
+    metric: str,
+    option: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    place = shutil.copytree(inputs, tmp_path / "inputs")
+    monkeypatch.chdir(place)
+    os.mkfifo("pipe")
+    (place / "gtFine/val/town/known.json").write_text("{}")
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    code, err = run_here(f"{metric} {COMMANDS[metric]} {option}", monkeypatch, capsys)
+    assert code == 2
+    assert said in err
+    assert len(err.splitlines()) == 1
+    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+    assert Path("pipe").is_fifo()
+
+
+def test_an_output_may_lie_among_the_inputs_and_be_written_again(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A link to a file stays a link, and its file gets the numbers."""
+    place = shutil.copytree(inputs, tmp_path / "inputs")
+    monkeypatch.chdir(place)
+    (place / "voc_maps/link.json").symlink_to(tmp_path / "elsewhere.json")
+    for _ in range(2):
+        for output in ("voc_maps/numbers.json", "voc_maps/link.json"):
+            words = f"semantic {COMMANDS['semantic']} --json {output} --per-class voc_maps/classes.csv"
+            assert run_here(words, monkeypatch, capsys) == (0, "")
+    assert (place / "voc_maps/link.json").is_symlink()
+    assert json.loads((tmp_path / "elsewhere.json").read_text())["metric"] == "semantic"
+
+
+def test_names_beyond_utf8_can_be_written(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = shutil.copytree(inputs, tmp_path / "inputs")
+    monkeypatch.chdir(place)
+    odd = os.fsdecode(b"d\xff.json")
+    Path("dt.json").rename(odd)
+    edited("gt.json", lambda content: content["categories"][0].update(name="\ud800"))(place)
+    words = f"lvis --ground-truth gt.json --detections {odd} --iou-type segm --json out.json --per-class out.csv"
+    assert run_here(words, monkeypatch, capsys) == (0, "")
+    assert json.loads(Path("out.json").read_text())["inputs"]["predictions"]["path"] == odd
+    assert r"\ud800" in Path("out.csv").read_text()
+
+
+@pytest.mark.parametrize("metric", ["lvis", "lvis boxes", "coco", "coco boxes"])
+@pytest.mark.parametrize("kind", ["lists of that name elsewhere", "outlines elsewhere", "a mark and a run-length mask"])
+def test_what_only_looks_like_annotations_does_not_count(
+    inputs: Path,
+    tmp_path: Path,
+    metric: str,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each file means the same as the plain one."""
+    place = shutil.copytree(inputs, tmp_path / "inputs")
+    monkeypatch.chdir(place)
+
+    def change(content: dict[str, Any]) -> dict[str, Any]:
+        fake = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 5, 5], "area": 12}
+        fake |= {"segmentation": [[0, 0, 5, 0, 5, 5]], "iscrowd": 0}
+        elsewhere = {"lists of that name elsewhere": {"annotations": [fake]}, "outlines elsewhere": fake}.get(kind, {})
+        images = [
+            {**image, **({} if kind != "lists of that name elsewhere" else elsewhere)} for image in content["images"]
+        ]
+        return {"info": elsewhere, **content, "images": images} | {"info": elsewhere}
+
+    def metrics() -> dict[str, float]:
+        assert run_here(f"{metric.split()[0]} {COMMANDS[metric]} --json out.json", monkeypatch, capsys) == (0, "")
+        found: dict[str, float] = json.loads(Path("out.json").read_text())["metrics"]
+        return found
+
+    plain = metrics()
+    edited("gt.json", change)(place)
+    if kind == "a mark and a run-length mask":
+        bytes_of("gt.json", lambda data: b"\xef\xbb\xbf" + data)(place)
+    assert metrics() == plain
+    assert plain["AP"] > 0.2
 
 
 @pytest.mark.parametrize("metric", BOTH)

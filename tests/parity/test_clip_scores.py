@@ -1,11 +1,14 @@
 """CLIP scores of folders against transformers' own forward pass, on the shipped miniature."""
 
 import json
+import shutil
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 from torchvision import transforms
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
@@ -16,6 +19,8 @@ from methods.common.metrics.clip_scores import (
     evaluate_clip_image_similarity,
     evaluate_clip_score_text,
 )
+from methods.common.metrics.image_folders import list_images, partners_of, read_rgb
+from methods.common.metrics.prompt_file import read_prompts
 from methods.common.miniature.measurements import render_balanced, single_categories
 from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.miniature.world_config import WebConfig
@@ -146,6 +151,16 @@ def test_weights_repeat_images():
         ("p.json", "{", "is not JSON"),
         ("p.csv", "name,text\na,x\n", "has no columns file and prompt"),
         ("p.csv", "file,prompt\na,x\nb,y\na,z\n", "line 4: image 'a' has two prompts"),
+        (
+            "p.csv",
+            "file,prompt\na,a dog, very big\nb,y\n",
+            "line 2 has 3 columns and the first line 2; put a prompt with",
+        ),
+        ("p.csv", "file,prompt,prompt\na,x,x\nb,y,y\n", "names a column twice"),
+        ("p.csv", "file,prompt\na,x\nb," + "y" * 200_000 + "\n", "is no CSV"),
+        ("p.json", '{"a": "x", "a": "y", "b": "z"}', "image 'a' has two prompts"),
+        ("p.json", '{"a": "half \\ud800", "b": "z"}', "prompt of 'a' holds half a character at place 6"),
+        ("p.json", "[" * 100_000, "is not JSON"),
         ("p.txt", "x\n", "has 1 lines and"),
         ("p.txt", b"\xff\xfe\x00", "is not UTF-8"),
         ("p.yaml", "a: x", "must end in .json, .csv or .txt"),
@@ -190,3 +205,88 @@ def test_pictures_that_do_not_fit_are_one_sentence(folders, tmp_path):
         evaluate_clip_image_similarity(source, source, tmp_path / "clip")
     with pytest.raises(InputError, match="device 'tpu' cannot be used"):
         evaluate_clip_image_similarity(source, source, CLIP, device="tpu")
+
+
+def test_lines_go_to_pictures_in_the_order_of_file_names(tmp_path):
+    for name in ("a.png", "a-1.png", "b.png"):
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    (tmp_path / "p.txt").write_text("of a-1\nof a\u2028still a\nof b\n", encoding="utf-8")
+    images = list_images(tmp_path)
+    assert images.names == ("a-1", "a", "b")
+    assert read_prompts(tmp_path / "p.txt", images) == ["of a-1", "of a\u2028still a", "of b"]
+
+
+def test_partners_have_the_order_of_the_first_folder(tmp_path):
+    for folder, ending in (("made", "png"), ("source", "jpg")):
+        (tmp_path / folder).mkdir()
+        for name in ("a", "a.o"):  # .png stands before .o, .jpg behind
+            Image.new("RGB", (4, 4)).save(tmp_path / folder / f"{name}.{ending}")
+    images, others = (list_images(tmp_path / folder) for folder in ("made", "source"))
+    assert images.names != others.names
+    assert partners_of(images, others).names == images.names
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "ppm"])
+def test_pictures_of_16_bits_are_refused_in_colour_too(tmp_path, ending):
+    for bits in (8, 16):
+        cv2.imwrite(str(tmp_path / f"{bits}.{ending}"), np.zeros((4, 5, 3), f"uint{bits}"))
+    assert read_rgb(tmp_path / f"8.{ending}").picture.size == (5, 4)
+    with pytest.raises(InputError, match="has more than 8 bits a channel"):
+        read_rgb(tmp_path / f"16.{ending}")
+
+
+def without_a_tensor(tensors):
+    del tensors["text_projection.weight"]
+
+
+def with_nan(tensors):
+    tensors["text_projection.weight"][:] = np.nan
+
+
+def of_another_shape(tensors):
+    tensors["text_projection.weight"] = tensors["text_projection.weight"][1:].copy()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (without_a_tensor, "1 tensors are missing, first text_projection.weight"),
+        (with_nan, "gives values that are no numbers"),
+        (of_another_shape, "holds no CLIP"),
+    ],
+)
+def test_damaged_tensors_are_one_sentence(folders, prompts, tmp_path, spoil, said, capfd):
+    tensors = load_file(CLIP / "model.safetensors")
+    spoil(tensors)
+    shutil.copytree(CLIP, tmp_path / "clip")
+    save_file(tensors, tmp_path / "clip" / "model.safetensors", metadata={"format": "pt"})
+    (tmp_path / "p.json").write_text(json.dumps(prompts))
+    with pytest.raises(InputError, match=said) as told:
+        evaluate_clip_score_text(folders[0], tmp_path / "p.json", tmp_path / "clip")
+    assert "\n" not in str(told.value)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("model.safetensors", b"", "holds no CLIP"),
+        ("model.safetensors", b"\xff" * 100, "holds no CLIP"),
+        ("config.json", b"[]", "holds no CLIP"),
+        ("tokenizer.json", b"{}", "holds no CLIP"),
+        ("tokenizer.json", None, "neither tokenizer.json nor vocab.json is there"),
+    ],
+)
+def test_damaged_files_are_one_sentence(folders, prompts, tmp_path, file, content, said):
+    shutil.copytree(CLIP, tmp_path / "clip")
+    (tmp_path / "clip" / file).unlink() if content is None else (tmp_path / "clip" / file).write_bytes(content)
+    (tmp_path / "p.json").write_text(json.dumps(prompts))
+    with pytest.raises(InputError, match=said) as told:
+        evaluate_clip_score_text(folders[0], tmp_path / "p.json", tmp_path / "clip")
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["meta", "nonsense", "cuda:99"])
+def test_devices_that_are_not_here(folders, name):
+    with pytest.raises(InputError, match=f"device '{name}' cannot be used here"):
+        evaluate_clip_image_similarity(*folders, CLIP, device=name)

@@ -18,7 +18,7 @@ from PIL import Image
 from methods.common.errors import InputError
 from methods.common.metrics import png_folders
 from methods.common.metrics.confusion import count_pairs, pool_images
-from methods.common.metrics.png_folders import map_images, pair_by_name, read_image_list
+from methods.common.metrics.png_folders import list_png_files, map_images, pair_by_name, read_image_list
 from methods.common.metrics.png_labels import read_labels, read_rgb_ids
 
 
@@ -154,6 +154,46 @@ def test_missing_folders(tmp_path: Path) -> None:
         pair_by_name(tmp_path / "nowhere", tmp_path)
     with pytest.raises(InputError, match=r"list .*nothing\.txt cannot be read"):
         read_image_list(tmp_path / "nothing.txt")
+
+
+def test_lists_name_files_as_they_are(tmp_path: Path) -> None:
+    truth, predicted = folders(tmp_path, ["my cat.png", "a.png", "my.png"], ["my cat.png", "a.png", "my.png"])
+    names = tmp_path / "list.txt"
+    names.write_text("my cat\n./a.png\nmy dog\n")
+    assert [pair.name for pair in pair_by_name(truth, predicted, names)] == ["my cat", "a", "my"]
+
+
+def test_links_are_followed_but_not_back(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / "maps" / name).mkdir(parents=True)
+        (tmp_path / "maps" / name / "1.png").touch()
+    (tmp_path / "maps" / "a" / "again").symlink_to(tmp_path / "maps")
+    (tmp_path / "maps" / "a" / "b").symlink_to(tmp_path / "maps" / "b")
+    (tmp_path / "maps" / "b" / "a").symlink_to(tmp_path / "maps" / "a")
+    assert sorted(list_png_files(tmp_path / "maps")) == ["a/1", "a/b/1", "b/1", "b/a/1", "c/1"]
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "locked").mkdir()
+    scandir = os.scandir
+
+    def refuse(place: str) -> object:
+        if str(place).endswith("locked"):
+            raise PermissionError(13, "Permission denied", place)
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InputError, match=r"locked cannot be read \(Permission denied\); make it readable"):
+        list_png_files(tmp_path)
+
+
+def test_the_greatest_label_beside_none(tmp_path: Path) -> None:
+    """A pair of labels then needs a bit more than each of them has."""
+    greatest = np.array([[0, 65535]], np.uint16)
+    for maps in ((np.zeros((1, 2), np.uint8), greatest), (greatest, np.zeros((1, 2), np.uint8))):
+        pairs = count_pairs(*maps)
+        found = list(zip(pairs.first_P.tolist(), pairs.second_P.tolist(), pairs.count_P.tolist(), strict=True))
+        assert found == [(int(a), int(b), 1) for a, b in zip(*(one[0] for one in maps), strict=True)]
 
 
 @settings(max_examples=60, deadline=None)

@@ -79,7 +79,7 @@ def read_lvis(
 
 def _parse(file: Path, store: checks.PolygonStore) -> dict[str, Any]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}); name an existing LVIS annotation file") from error
     except UnicodeDecodeError as error:

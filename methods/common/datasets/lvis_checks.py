@@ -6,7 +6,7 @@ ones do (our choice). What lies outside is cut off when the outline is rasterise
 
 from array import array
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -46,15 +46,23 @@ class PolygonStore:
                 self._ends.append(len(self._numbers))
         return record
 
-    @property
-    def numbers(self) -> NDArray[np.float64]:
-        """All coordinates, one outline after the other."""
-        return np.frombuffer(self._numbers, np.float64) if self._numbers else np.zeros(0)
+    def outlines(self, first_M: Sequence[int], count_M: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return the outlines of M objects; those of others, which only look like records, stay behind.
 
-    @property
-    def ends(self) -> NDArray[np.int64]:
-        """Offsets into ``numbers``, one more than there are outlines."""
-        return np.frombuffer(self._ends, np.int64)
+        Args:
+            first_M: number of the first outline of each object.
+            count_M: how many it has.
+
+        Returns:
+            Their coordinates, one outline after the other, and where each begins, with the end.
+        """
+        numbers = np.frombuffer(self._numbers, np.float64) if self._numbers else np.zeros(0)
+        ends = np.frombuffer(self._ends, np.int64)
+        if sum(count_M) == len(ends) - 1:
+            return numbers, ends
+        chosen = [index for first, count in zip(first_M, count_M, strict=True) for index in range(first, first + count)]
+        pieces = [numbers[ends[index] : ends[index + 1]] for index in chosen]
+        return np.concatenate([np.zeros(0), *pieces]), np.cumsum([0, *map(len, pieces)], dtype=np.int64)
 
 
 class RecordTable:
@@ -72,8 +80,9 @@ class RecordTable:
 
     def blame(self, index: int, field: str, fault: str, remedy: str) -> NoReturn:
         """Raise the one sentence about one record."""
-        record_id = self.records[index].get("id", f"number {index} without id")
-        raise InputError(f"{self.file}, {self.kind} {record_id}: field `{field}` {fault}; {remedy}")
+        record = self.records[index]
+        whose = f"{record['id']!r:.40}" if "id" in record else f"number {index} without id"
+        raise InputError(f"{self.file}, {self.kind} {whose}: field `{field}` {fault}; {remedy}")
 
     def blame_first(self, faulty: NDArray[np.bool_], field: str, fault: str, remedy: str) -> None:
         """Raise about the first record marked faulty, if there is one."""
@@ -234,15 +243,15 @@ def segmentations(
             table.blame(index, "segmentation", "is not a list of lists of numbers", remedy)
     outlined = np.array([isinstance(value, tuple) for value in values], bool)
     rows = np.flatnonzero(outlined)
-    num_outlines = np.array([values[row][1] for row in rows], np.int64)
-    check_outlines(table, rows, num_outlines, store.numbers, store.ends, width_N, height_N)
+    num_outlines = [values[row][1] for row in rows]
+    numbers, ends = store.outlines([values[row][0] for row in rows], num_outlines)
+    check_outlines(table, rows, np.array(num_outlines, np.int64), numbers, ends, width_N, height_N)
     for row in np.flatnonzero(~outlined):
         values[row] = _check_rle(table, int(row), values[row], int(height_N[row]), int(width_N[row]))
     _check_rle_areas(table, np.flatnonzero(~outlined), values)
-    outlines = np.split(store.numbers, store.ends[1:-1]) if len(store.ends) > 1 else []
-    for row in rows:
-        first, count = values[row]
-        values[row] = tuple(outlines[first : first + count])
+    outlines = iter(np.split(numbers, ends[1:-1]))
+    for row, count in zip(rows, num_outlines, strict=True):
+        values[row] = tuple(islice(outlines, count))
     return values
 
 

@@ -75,6 +75,10 @@ def pair_frames(ground_truth: Path, predictions: Path) -> list[Frame]:
     frames = []
     for _, path in sorted(truths.items()):
         name = path.name.removesuffix(f"{_TRUTH_SUFFIX}.png")
+        if _frame_name(path) != name:
+            raise InputError(
+                f"{path} is not named city_sequence_frame{_TRUTH_SUFFIX}.png, digits for the last two; rename it"
+            )
         found = sorted(by_frame.get(name, []))
         if not found:
             raise InputError(f"there is no prediction {name}*.png in {predictions} for {path}; add it")

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from methods.common.errors import InputError
 from methods.common.metrics.evaluation import Progress
-from methods.common.metrics.image_folders import check_same_names, conversion_notes, list_images, read_rgb
+from methods.common.metrics.image_folders import conversion_notes, list_images, partners_of, read_rgb
 from methods.common.metrics.network_batches import map_batches, torch_device
-from methods.common.metrics.prompt_file import read_prompts
+from methods.common.metrics.prompt_file import check_text, read_prompts
 
 if TYPE_CHECKING:
     from methods.common.clip import ClipScorer
@@ -117,7 +117,7 @@ def evaluate_clip_score_text(
     Source: Hessel et al. 2021, section 3.
     """
     folder = list_images(images)
-    texts = [prefix + prompt for prompt in read_prompts(prompts, folder)]
+    texts = [check_text(prefix, "--prefix") + prompt for prompt in read_prompts(prompts, folder)]
     scorer = _load(clip, device)
 
     def work(pairs: Sequence[tuple[Path, str]]) -> tuple[NDArray[np.float32], list[str]]:
@@ -128,10 +128,11 @@ def evaluate_clip_score_text(
 
     results = map_batches(work, list(zip(folder.paths, texts, strict=True)), IMAGES_A_BATCH, num_threads, progress)
     modes = [mode for _, batch_modes in results for mode in batch_modes]
+    cosine_I = _finite(np.concatenate([cosine_I for cosine_I, _ in results]), clip)
     start = f", prompts after {prefix!r}" if prefix else ", prompts as they are"
     return ClipTextEvaluation(
         image_ids=folder.names,
-        cosine_I=np.concatenate([cosine_I for cosine_I, _ in results]).astype(np.float64),
+        cosine_I=cosine_I,
         definition=f"CLIPScore of Hessel et al. 2021, 2.5 max(cosine, 0), in float32 with {clip.name}{start}",
         remarks=(*conversion_notes(folder, modes), *_cut_notes(scorer, texts)),
     )
@@ -160,8 +161,8 @@ def evaluate_clip_image_similarity(
         InputError: a picture without partner, a faulty file, no CLIP there, or no such device.
     Source: released code of InstSynth, which the tables of both papers come from; bilinear is PIL's.
     """
-    folder, partners = list_images(images), list_images(sources)
-    check_same_names(folder, partners)
+    folder = list_images(images)
+    partners = partners_of(folder, list_images(sources))
     scorer = _load(clip, device)
 
     def work(pairs: Sequence[tuple[Path, Path]]) -> tuple[NDArray[np.float32], list[tuple[str, str]]]:
@@ -176,7 +177,7 @@ def evaluate_clip_image_similarity(
     modes = [mode for _, batch_modes in results for mode in batch_modes]
     return ClipImageEvaluation(
         image_ids=folder.names,
-        cosine_I=np.concatenate([cosine_I for cosine_I, _ in results]).astype(np.float64),
+        cosine_I=_finite(np.concatenate([cosine_I for cosine_I, _ in results]), clip),
         remarks=(
             *conversion_notes(folder, [mode for mode, _ in modes]),
             *conversion_notes(partners, [mode for _, mode in modes]),
@@ -192,6 +193,14 @@ def _load(clip: Path, device: str) -> ClipScorer:
     return ClipScorer.from_pretrained(clip, torch_device(device))
 
 
+def _finite(cosine_I: NDArray[np.float32], clip: Path) -> NDArray[np.float64]:
+    if not np.isfinite(cosine_I).all():
+        raise InputError(
+            f"{clip} gives values that are no numbers: its weights are damaged; save or download them again"
+        )
+    return cosine_I.astype(np.float64)
+
+
 def _cut_notes(scorer: ClipScorer, texts: Sequence[str]) -> list[str]:
     """Say how many prompts are longer than CLIP reads, if any."""
     longest = scorer.tokenizer.model_max_length
@@ -200,5 +209,5 @@ def _cut_notes(scorer: ClipScorer, texts: Sequence[str]) -> list[str]:
     if not cut:
         return []
     return [
-        f"{len(cut)} of the {len(texts)} prompts are longer than the {longest} tokens CLIP reads and were cut: {cut[0]!r}"
+        f"{len(cut)} of the {len(texts)} prompts are longer than the {longest} tokens CLIP reads and were cut: {cut[0]!r:.80}"
     ]

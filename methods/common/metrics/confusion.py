@@ -71,7 +71,7 @@ def count_pairs_of_runs(first_N: LabelMap, second_N: LabelMap, length_N: NDArray
         return PairCounts(*(np.zeros(0, np.int64) for _ in range(3)))
     width = int(second_N.max()) + 1
     num_pairs = (int(first_N.max()) + 1) * width
-    kind: type[Any] = np.uint16 if num_pairs <= 1 << 16 else np.int64
+    kind: type[Any] = np.uint16 if num_pairs < 1 << 16 else np.int64
     pair_N = first_N.astype(kind)
     pair_N *= width
     pair_N += second_N.astype(kind, copy=False)

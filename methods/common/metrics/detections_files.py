@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SEAM = re.compile(rb"\}\s*,\s*\{")
 _ANNOTATIONS = re.compile(rb'"annotations"\s*:\s*\[\s*\{')
+_CUT_OUT = "segrepro reads the records of this list apart"
 _LIST_END = re.compile(rb"\}\s*\]")
 
 
@@ -60,12 +61,12 @@ def parts_of_annotations(file: Path, part_bytes: int) -> tuple[dict[str, Any], l
     if closing is None:
         return None
     try:
-        rest = json.loads(content[: opening.end() - 1] + content[closing.end() - 1 :])
+        rest = json.loads(content[: opening.end() - 1] + json.dumps(_CUT_OUT).encode() + content[closing.end() - 1 :])
     except (ValueError, RecursionError):
         return None
-    if not isinstance(rest, dict):
+    if not isinstance(rest, dict) or rest.get("annotations") != [_CUT_OUT]:  # a list of that name elsewhere, or two
         return None
-    return rest, _cut(file, content, opening.end() - 1, closing.start() + 1, part_bytes)
+    return rest | {"annotations": []}, _cut(file, content, opening.end() - 1, closing.start() + 1, part_bytes)
 
 
 def _content(file: Path) -> mmap | None:

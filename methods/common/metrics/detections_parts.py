@@ -31,8 +31,7 @@ class Workers:
 
     def part_bytes(self, file: Path) -> int:
         """Return a size of parts, 1 to 8 MiB, that gives every process many, so that all are done at about the same time."""
-        size = file.stat().st_size if file.is_file() else 0
-        return min(8 * 2**20, max(2**20, size // (16 * self._num_processes)))
+        return min(8 * 2**20, max(2**20, _num_bytes(file) // (16 * self._num_processes)))
 
     def map(
         self, work: Callable[[FilePart, ContextT], ResultT], parts: Sequence[FilePart], context: ContextT
@@ -62,7 +61,7 @@ class Workers:
 @contextmanager
 def workers(num_processes: int, files: Sequence[Path]) -> Generator[Workers]:
     """Start processes for work on these files, where they are large enough to be worth it; stop them at the end."""
-    if num_processes == 1 or sum(file.stat().st_size for file in files if file.is_file()) < _WORTH_PROCESSES:
+    if num_processes == 1 or sum(map(_num_bytes, files)) < _WORTH_PROCESSES:
         yield Workers(1)
         return
     method = start_method(["methods.common.metrics.detections_reading", "pyarrow.json"])
@@ -73,6 +72,14 @@ def workers(num_processes: int, files: Sequence[Path]) -> Generator[Workers]:
             yield Workers(num_processes, pool, Path(folder))
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _num_bytes(file: Path) -> int:
+    """Return the size of a file; 0 where there is none to be seen, which its reader will say."""
+    try:
+        return file.stat().st_size
+    except (OSError, ValueError):
+        return 0
 
 
 def _get_ready() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ class ImageFolder:
 
     folder: Path
     paths: tuple[Path, ...]
-    """By file name without its ending."""
+    """By file name."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -40,20 +39,22 @@ def list_images(folder: Path) -> ImageFolder:
     if not folder.is_dir():
         raise InputError(f"there is no folder of images {folder}; name one that exists")
     found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "."]
-    paths = tuple(sorted((path for path in found if path.is_file()), key=lambda path: (path.stem, path.suffix)))
+    paths = tuple(sorted((path for path in found if not path.is_dir()), key=lambda path: path.name))
     if not paths:
         raise InputError(
             f"{folder} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}); name the folder that holds the files "
             "themselves, folders inside it are not searched"
         )
-    for one, next_one in pairwise(paths):
-        if one.stem == next_one.stem:
-            raise InputError(f"{folder} holds both {one.name} and {next_one.name}; keep one of the two")
+    by_stem: dict[str, Path] = {}
+    for path in paths:
+        other = by_stem.setdefault(path.stem, path)
+        if other != path:
+            raise InputError(f"{folder} holds both {other.name} and {path.name}; keep one of the two")
     return ImageFolder(folder, paths)
 
 
-def check_same_names(images: ImageFolder, others: ImageFolder) -> None:
-    """Check that two folders hold pictures of the same names, whatever their endings.
+def partners_of(images: ImageFolder, others: ImageFolder) -> ImageFolder:
+    """Return the other folder in the order of this one; both hold pictures of the same names, whatever their endings.
 
     Raises:
         InputError: a picture of one folder has no partner in the other.
@@ -66,6 +67,8 @@ def check_same_names(images: ImageFolder, others: ImageFolder) -> None:
                 f"{here.folder / alone[0]} has no image of that name in {there.folder}, unpaired images in all: {len(alone)}; "
                 "give paired images the same file name"
             )
+    by_stem = {path.stem: path for path in others.paths}
+    return ImageFolder(others.folder, tuple(by_stem[name] for name in images.names))
 
 
 @dataclass(frozen=True)
@@ -90,13 +93,27 @@ def read_rgb(path: Path) -> RgbImage:
         with Image.open(path) as picture:
             picture.verify()  # of a PNG every checksum, which decoding does not need
         with Image.open(path) as picture:
-            if picture.mode not in _MODES_OF_8_BITS:
+            if picture.mode not in _MODES_OF_8_BITS or _is_deep(picture):
                 raise InputError(f"{path} has more than 8 bits a channel (mode {picture.mode}); save it as 8-bit RGB")
             return RgbImage(picture.convert("RGB"), picture.mode)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} cannot be read as an image ({error}); replace or remove it") from error
+
+
+def _is_deep(picture: Image.Image) -> bool:
+    """Say whether a file has more than 8 bits a channel, which Pillow's mode does not tell of colours; it would drop the others."""
+    from PIL.ImageFile import ImageFile
+
+    tiles = picture.tile if isinstance(picture, ImageFile) else []
+    for tile in tiles:
+        words = tile.args if isinstance(tile.args, tuple) else (tile.args,)
+        deep_raw = any(isinstance(word, str) and ";16" in word for word in words)
+        deep_ppm = tile.codec_name in ("ppm", "ppm_plain") and isinstance(words[-1], int) and words[-1] > 255
+        if deep_raw or deep_ppm:
+            return True
+    return False
 
 
 def conversion_notes(images: ImageFolder, modes: Sequence[str]) -> list[str]:

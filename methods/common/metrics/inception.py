@@ -147,6 +147,8 @@ def _check_layout(weights: Path, state: Mapping[str, Tensor], expected: Mapping[
     for name, tensor in expected.items():
         if name not in state and not name.endswith("num_batches_tracked"):
             raise InputError(f"{weights} has no tensor {name}: {advice}")
+        if name in state and state[name].layout != torch.strided:
+            raise InputError(f"{weights}: tensor {name} is sparse: {advice}")
         if name in state and state[name].shape != tensor.shape:
             shapes = f"{tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
             raise InputError(f"{weights}: tensor {name} has shape {shapes}: {advice}")
@@ -221,6 +223,10 @@ def extract_features(
         results = map_batches(work, images.paths, _BATCH, num_threads, report)
         modes = [mode for _, batch_modes in results for mode in batch_modes]
         feature_ND = np.concatenate([batch_ND for batch_ND, _ in results])
+        if not np.isfinite(feature_ND).all():
+            raise InputError(
+                f"{weights} gives features that are no numbers: it is damaged; give pytorch-fid's {PUBLISHED_FILE}"
+            )
         notes = (*conversion_notes(images, modes), *weights_notes)
         found.append(InceptionFeatures(images.folder, images.names, feature_ND, notes))
     return found

@@ -149,10 +149,12 @@ def _check_number_of_images(folder: Path, num_images: int, num_subsets: int, sub
         raise InputError(
             f"{num_subsets} subsets of {subset_size} images are too few; take at least 1 subset of 2 images"
         )
+    if num_images < 2:
+        raise InputError(f"{folder} has one image and a subset of kid needs at least two; give more")
     if num_images < subset_size:
         raise InputError(
             f"{folder} has {num_images:,} images and a subset of kid needs {subset_size:,}; give more, or take smaller "
-            f"subsets (--subset-size {max(2, num_images)})"
+            f"subsets (--subset-size {num_images})"
         )
 
 

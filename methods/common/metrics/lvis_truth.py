@@ -78,7 +78,7 @@ def _read_part(part: FilePart, context: tuple[Canvas, bool]) -> Annotations | No
     if plain is None:
         return None
     image_N, class_N = canvas.images_of(plain.image_id_N), canvas.classes_of(plain.category_id_N)
-    if image_N is None or class_N is None:
+    if image_N is None or class_N is None or (plain.id_N < 0).any():
         return None
     height_N, width_N = canvas.height_I[image_N], canvas.width_I[image_N]
     table = checks.ColumnTable(len(image_N))

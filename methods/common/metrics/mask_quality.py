@@ -248,7 +248,7 @@ def evaluate_mask_quality(
         raise InputError(f"{num_classes} classes cannot be: with background there are 2 to {UNCERTAIN}")
     if class_names is not None and len(class_names) != num_classes:
         raise InputError(f"there are {len(class_names)} class names for {num_classes} classes; name every label from 0")
-    pairs = pair_by_name(reference, generated)
+    pairs = pair_by_name(reference, generated, may_be_listed=False)
     work = partial(compare_files, num_classes=num_classes, uncertain=uncertain)
     found = _stack(map_images(work, pairs, num_processes, progress))
     if not found.reference_K[:, 1:].any():

@@ -59,6 +59,8 @@ def read_panoptic_truth(path: Path, folder: Path) -> tuple[tuple[PanopticCategor
         )
         for number, record in enumerate(_list(document, "categories", path))
     )
+    if not categories:
+        raise InputError(f"{path} has no categories; give a panoptic ground truth with at least one")
     _refuse_twice([category.id for category in categories], f"{path}: category id")
     images = _images(document, path, folder, {category.id: index for index, category in enumerate(categories)}, True)
     if not images:
@@ -99,8 +101,10 @@ def _segment(record: Any, index_of_category: Mapping[int, int], where: str, is_t
             f"{where}: field `category_id` is {category_id}, which is no category of the ground truth; correct it"
         )
     area_px = _area_px(record, where) if is_truth else None
-    is_crowd = is_truth and bool(record.get("iscrowd", 0))
-    return Segment(segment_id, index_of_category[category_id], is_crowd, area_px)
+    crowd = record.get("iscrowd", 0) if is_truth else 0
+    if crowd not in (0, 1):
+        raise InputError(f"{where}: field `iscrowd` is {crowd!r:.40}; write 0 or 1")
+    return Segment(segment_id, index_of_category[category_id], bool(crowd), area_px)
 
 
 def _area_px(record: Any, where: str) -> float:

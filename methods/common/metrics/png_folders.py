@@ -9,10 +9,10 @@ from __future__ import annotations
 import ctypes
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeVar
 
 from methods.common.errors import InputError
@@ -40,14 +40,18 @@ class PngPair(NamedTuple):
     prediction: Path
 
 
-def pair_by_name(ground_truth: Path, predictions: Path, image_list: Path | None = None) -> list[PngPair]:
+def pair_by_name(
+    ground_truth: Path, predictions: Path, image_list: Path | None = None, *, may_be_listed: bool = True
+) -> list[PngPair]:
     """Pair the PNG files of two folders, subfolders included, that have the same path below their folder.
 
     Args:
         ground_truth: folder of label maps.
         predictions: folder of predictions; without an image list every file in it needs a ground truth.
         image_list: text file that names the images to evaluate, one a line, with or without suffix (VOC's `ImageSets`). Of
-            several words on a line the one that ends in `.png` counts, else the first (ImageNet-S' lists).
+            several words on a line the one that ends in `.png` counts, else the first (ImageNet-S' lists), unless the
+            whole line is a name.
+        may_be_listed: whether the metric takes an image list, for the advice.
 
     Returns:
         The pairs, sorted by name, or in the order of the list.
@@ -56,7 +60,8 @@ def pair_by_name(ground_truth: Path, predictions: Path, image_list: Path | None 
         InputError: a folder or the list is missing or empty, or a file has no partner.
     """
     truths, predicted = list_png_files(ground_truth), list_png_files(predictions)
-    names = sorted(truths) if image_list is None else read_image_list(image_list)
+    names = sorted(truths) if image_list is None else read_image_list(image_list, truths.keys())
+    or_a_list = ", or name the images to evaluate in an image list" if may_be_listed else ""
     unknown = next((name for name in names if name not in truths), None)
     if unknown is not None:
         raise InputError(
@@ -71,53 +76,87 @@ def pair_by_name(ground_truth: Path, predictions: Path, image_list: Path | None 
     if missing:
         raise InputError(
             f"there is no prediction {predictions / missing[0]}.png, and {len(missing)} of {len(names)} are missing in all; "
-            "add them, or name the images to evaluate in an image list"
+            f"add them{or_a_list}"
         )
     surplus = [] if image_list is not None else sorted(predicted.keys() - truths.keys())
     if surplus:
         raise InputError(
-            f"prediction {predictions / surplus[0]}.png has no ground truth in {ground_truth}; remove it, or name the "
-            "images to evaluate in an image list"
+            f"prediction {predictions / surplus[0]}.png has no ground truth in {ground_truth}; remove it{or_a_list}"
         )
     return [PngPair(name, truths[name], predicted[name]) for name in names]
 
 
 def list_png_files(folder: Path) -> dict[str, Path]:
-    """Find the PNG files of a folder and its subfolders, by path below the folder without suffix.
+    """Find the PNG files of a folder and its subfolders, linked ones too, by path below the folder without suffix.
 
     Raises:
-        InputError: no such folder, or no PNG in it.
+        InputError: no such folder, no PNG in it, or a subfolder that cannot be read.
     """
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}; give the folder of PNG files")
     files = {}
-    for place, _, names in os.walk(folder, followlinks=True):
-        below = Path(place).relative_to(folder).as_posix()
-        for name in names:
-            if name.endswith(".png") and not name.startswith("."):
-                stem = name.removesuffix(".png")
-                files[stem if below == "." else f"{below}/{stem}"] = Path(place, name)
+    for path in walk_files(folder):
+        if path.name.endswith(".png") and not path.name.startswith("."):
+            files[path.relative_to(folder).as_posix().removesuffix(".png")] = path
     if not files:
         raise InputError(f"there is no .png file in {folder}; give the folder of PNG files")
     return files
 
 
-def read_image_list(path: Path) -> list[str]:
-    """Read the names of images, without suffix, from a text file; see :func:`pair_by_name`."""
+def walk_files(folder: Path) -> Iterator[Path]:
+    """Find every file below a folder, through links to folders too, but for a link back to a folder that it lies in.
+
+    Raises:
+        InputError: a subfolder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename} cannot be read ({error.strerror}); make it readable") from error
+
+    around = {str(folder): {_identity(folder)}}
+    for place, subfolders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        outer = around.pop(place)
+        inner = {name: _identity(Path(place, name)) for name in subfolders}
+        subfolders[:] = sorted(name for name in subfolders if inner[name] not in outer)
+        around |= {os.path.join(place, name): outer | {inner[name]} for name in subfolders}  # noqa: PTH118
+        yield from (Path(place, name) for name in names)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def read_image_list(path: Path, known: Collection[str] = ()) -> list[str]:
+    """Read the names of images, without suffix, from a text file; see :func:`pair_by_name`.
+
+    Args:
+        path: the list.
+        known: names that a whole line may be, spaces included.
+    """
     try:
-        lines = [line.split() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"the image list {path} cannot be read ({error}); give a text file with a name a line"
         ) from error
-    names = [next((word for word in words if word.endswith(".png")), words[0]) for words in lines]
-    names = [name[: -len(Path(name).suffix)] if name.lower().endswith(_PICTURE_SUFFIXES) else name for name in names]
+    names = [name if (name := _bare(line)) in known else _bare(_name_among(line.split())) for line in lines]
     if not names:
         raise InputError(f"the image list {path} is empty; name at least one image")
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice is not None:
         raise InputError(f"the image list {path} names {twice!r} twice; remove one of the lines")
     return names
+
+
+def _name_among(words: Sequence[str]) -> str:
+    return next((word for word in words if word.endswith(".png")), words[0])
+
+
+def _bare(name: str) -> str:
+    """Drop a picture's suffix, and what a path says without need (`./`)."""
+    name = PurePosixPath(name).as_posix()
+    return name[: -len(Path(name).suffix)] if name.lower().endswith(_PICTURE_SUFFIXES) else name
 
 
 def map_images(
