@@ -425,3 +425,12 @@ def test_faulty_inputs_are_named(
     assert (code, out) == (2, ""), err
     assert told in err
     assert len(err.splitlines()) == 1
+
+
+def test_no_room_for_the_table_is_one_sentence(folder: Path) -> None:
+    words = [str(Path(sys.executable).with_name("segrepro")), "evaluate", *LVIS.split()]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(words, cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("segrepro: the output cannot be used (No space left on device)")
+    assert len(ended.stderr.splitlines()) == 1
