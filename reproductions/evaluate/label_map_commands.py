@@ -85,6 +85,8 @@ def semantic(
         raise InputError("the classes are not known; give --convention or --num-classes")
     if convention is not None and any(value is not None for value in own):
         raise InputError(f"--convention {convention} settles the labels; leave it out to settle them yourself")
+    if num_classes is not None and num_classes > 255 and ignore_label is None and not reduce_zero_label:
+        raise InputError(f"255 is one of {num_classes} classes; say with --ignore-label which label does not count")
 
     def agreed() -> "LabelConvention":
         from methods.common.metrics.label_conventions import CONVENTIONS, LabelConvention

@@ -419,6 +419,17 @@ def test_an_output_may_lie_among_the_inputs_and_be_written_again(
     assert json.loads((tmp_path / "elsewhere.json").read_text())["metric"] == "semantic"
 
 
+def test_a_class_is_not_ignored_unasked(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(shutil.copytree(inputs, tmp_path / "inputs"))
+    words = "semantic --ground-truth SegmentationClass --predictions voc_maps --num-classes 300"
+    code, err = run_here(words, monkeypatch, capsys)
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "255 is one of 300 classes; say with --ignore-label" in err
+    assert run_here(f"{words} --ignore-label 65535", monkeypatch, capsys) == (0, "")
+
+
 def test_names_beyond_utf8_can_be_written(
     inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

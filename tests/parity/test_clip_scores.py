@@ -235,6 +235,16 @@ def test_pictures_of_16_bits_are_refused_in_colour_too(tmp_path, ending):
         read_rgb(tmp_path / f"16.{ending}")
 
 
+def test_transparent_palettes_are_read_without_a_word(tmp_path, recwarn):
+    pixels = np.arange(20, dtype=np.uint8).reshape(4, 5)
+    picture = Image.fromarray(pixels, "P")
+    picture.putpalette(bytes(range(60)))
+    picture.save(tmp_path / "a.png", transparency=bytes([0, 128, 255]))
+    expected = np.stack([3 * pixels, 3 * pixels + 1, 3 * pixels + 2], 2)
+    assert np.array_equal(np.asarray(read_rgb(tmp_path / "a.png").picture), expected)
+    assert not recwarn.list
+
+
 def without_a_tensor(tensors):
     del tensors["text_projection.weight"]
 

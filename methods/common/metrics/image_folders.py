@@ -95,7 +95,9 @@ def read_rgb(path: Path) -> RgbImage:
         with Image.open(path) as picture:
             if picture.mode not in _MODES_OF_8_BITS or _is_deep(picture):
                 raise InputError(f"{path} has more than 8 bits a channel (mode {picture.mode}); save it as 8-bit RGB")
-            return RgbImage(picture.convert("RGB"), picture.mode)
+            # By way of RGBA, of whose transparency Pillow does not warn.
+            whole = picture.convert("RGBA") if "transparency" in picture.info and picture.mode == "P" else picture
+            return RgbImage(whole.convert("RGB"), picture.mode)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         if isinstance(error, InputError):
             raise
