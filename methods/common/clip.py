@@ -73,9 +73,7 @@ class ClipScorer:
             raise InputError(f"{folder} holds no CLIP ({reason}); {remedy}") from error
         absent = sorted(loaded["missing_keys"])
         if absent:
-            raise InputError(
-                f"{folder} holds no whole CLIP: {len(absent)} tensors are missing, first {absent[0]}; {remedy}"
-            )
+            raise InputError(f"{folder} lacks the tensor {absent[0]}, and {len(absent)} in all; {remedy}")
         return cls(model.to(device or torch.device("cpu")).eval(), tokenizer, processor)
 
     @property

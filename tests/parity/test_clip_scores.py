@@ -260,7 +260,7 @@ def of_another_shape(tensors):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (without_a_tensor, "1 tensors are missing, first text_projection.weight"),
+        (without_a_tensor, "lacks the tensor text_projection.weight, and 1 in all"),
         (with_nan, "gives values that are no numbers"),
         (of_another_shape, "holds no CLIP"),
     ],
