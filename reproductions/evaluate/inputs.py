@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Description = dict[str, dict[str, Any]]
 
 _WORTH_A_PROCESS = 64 * 2**20
-"""Bytes below which starting a process takes about as long as hashing them."""
+"""Bytes below which hashing takes too short to be worth a process."""
 
 
 def describe_inputs(inputs: Mapping[str, Path]) -> Callable[[], Description]:

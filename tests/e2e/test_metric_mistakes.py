@@ -461,11 +461,10 @@ def test_what_only_looks_like_annotations_does_not_count(
     def change(content: dict[str, Any]) -> dict[str, Any]:
         fake = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 5, 5], "area": 12}
         fake |= {"segmentation": [[0, 0, 5, 0, 5, 5]], "iscrowd": 0}
-        elsewhere = {"lists of that name elsewhere": {"annotations": [fake]}, "outlines elsewhere": fake}.get(kind, {})
-        images = [
-            {**image, **({} if kind != "lists of that name elsewhere" else elsewhere)} for image in content["images"]
-        ]
-        return {"info": elsewhere, **content, "images": images} | {"info": elsewhere}
+        if kind == "lists of that name elsewhere":
+            images = [image | {"annotations": [fake]} for image in content["images"]]
+            return content | {"info": {"annotations": [fake]}, "images": images}
+        return content | {"info": fake if kind == "outlines elsewhere" else {}}
 
     def metrics() -> dict[str, float]:
         assert run_here(f"{metric.split()[0]} {COMMANDS[metric]} --json out.json", monkeypatch, capsys) == (0, "")

@@ -74,9 +74,9 @@ def match(truth: GroundTruth, detections: Measured, limit: int | None = None, nu
 
     with ThreadPoolExecutor(num_threads) as threads:
         groups = list(threads.map(match_group, _groups_of_classes(detections, truth.canvas.num_classes)))
-    columns = [np.concatenate(column) for column in zip(*groups, strict=True)]
+    columns = _Columns(*(np.concatenate(column) for column in zip(*groups, strict=True)))
     return Matches(
-        **dict(zip(_Columns._fields, columns, strict=True)),
+        **columns._asdict(),
         class_G=truth.class_index,
         image_G=truth.image_index,
         counts_G=~ignored_G & ALL_CASES,

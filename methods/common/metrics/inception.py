@@ -9,7 +9,6 @@ Shape legend: N images, H, W pixels, D = 2048 features.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from torchvision.models.inception import (
 )
 
 from methods.common.errors import InputError
+from methods.common.files import file_sha256
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.image_folders import ImageFolder, conversion_notes, read_rgb
 from methods.common.metrics.network_batches import map_batches, torch_device
@@ -158,8 +158,7 @@ def _check_layout(weights: Path, state: Mapping[str, Tensor], expected: Mapping[
 
 
 def _weights_notes(weights: Path) -> list[str]:
-    with weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_sha256(weights)
     if digest.startswith(PUBLISHED_SHA256_START):
         return []
     return [
