@@ -102,6 +102,18 @@ def first(kind: str, **values: Any) -> Spoil:
     return edited("gt.json", lambda content: content[kind][0].update(values))
 
 
+def outlined(**values: Any) -> Spoil:
+    """Draw every instance as an outline, as large files are read by columns, and change the first record."""
+
+    def change(content: dict[str, Any]) -> None:
+        for record in content["annotations"]:
+            x, y, width, height = record["bbox"]
+            record["segmentation"] = [[x, y, x + width, y, x + width, y + height, x, y + height]]
+        content["annotations"][0].update(values)
+
+    return edited("gt.json", change)
+
+
 def again(kind: str) -> Spoil:
     return edited("gt.json", lambda content: content[kind].append(content[kind][0]))
 
@@ -346,6 +358,7 @@ OTHERS: list[tuple[str, Spoil, str]] = [
         "is not named city_sequence_frame_gtFine_labelIds.png",
     ),
     ("mask-quality", lambda place: (place / PNG["mask-quality"]).unlink(), "are missing in all; add them\n"),
+    ("lvis", outlined(id=-5), "annotation -5: field `id` is -5"),
     ("lvis", first("annotations", id="a\nb"), r"annotation 'a\nb'"),
     (
         "coco",
