@@ -51,19 +51,31 @@ def last_attempt(store: Store, cell: Cell) -> Attempt | None:
     return attempts[-1] if attempts else None
 
 
+def release(cell: Cell) -> None:
+    """Let a held stage go on."""
+    Path(os.environ["SEGREPRO_TOY_HOLD"], cell.label.split("/")[0]).unlink(missing_ok=True)
+
+
 def once_it_works(store: Store, cell: Cell, action: Callable[[Attempt], object]) -> Callable[[], None]:
-    """Act one time, when the cell has worked for two seconds and saved; it waits half-way until then."""
-    done: list[bool] = []
-    hold = Path(os.environ["SEGREPRO_TOY_HOLD"], cell.label.split("/")[0])
-    hold.touch()
+    """Act one time, when the cell has worked for two seconds and saved; it waits half-way until that attempt has ended.
+
+    SLURM answers before it has done what it was told: a stage let go on by the answer may finish before the disturbance reaches it.
+    """
+    disturbed: list[Attempt] = []
+    Path(os.environ["SEGREPRO_TOY_HOLD"], cell.label.split("/")[0]).touch()
 
     def look() -> None:
         attempt = last_attempt(store, cell)
+        if attempt is None:
+            return
+        if disturbed:
+            if attempt["outcome"] != "running" or attempt["started_utc"] != disturbed[0]["started_utc"]:
+                release(cell)
+            return
         saved = list((store.work_folder(cell.id) / "checkpoints").glob("step-*"))
-        if not done and attempt is not None and attempt["wall_s"] >= 2.0 and saved:
-            done.append(True)
+        if attempt["wall_s"] >= 2.0 and saved:
+            disturbed.append(attempt)
             action(attempt)
-            hold.unlink()
 
     return look
 
@@ -176,7 +188,7 @@ def test_full_disk(cluster: Cluster, small_disk: Path, expected: dict[str, bytes
                 while True:
                     file.write(bytes(4096))
             except OSError:
-                return
+                release(WALK)
 
     run_id = new_run_id()
     submit(PLAN, store, SITE, None, run_id)
@@ -262,6 +274,7 @@ def test_cancelled_jobs_save_and_the_next_run_goes_on(
         time.sleep(0.1)
     while cells_in_queue(store):
         time.sleep(0.1)
+    release(WALK)
     assert not store.is_complete(WALK)
     run(store)
     assert outputs(PLAN, store) == expected
