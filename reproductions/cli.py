@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -320,6 +321,7 @@ _FAULTS_OF_PLACES = {
     errno.ELOOP,
     errno.ENOSPC,
     errno.EDQUOT,
+    errno.EFBIG,
 }
 """What is wrong with the place that the user named, wherever in the code it shows."""
 
@@ -334,6 +336,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may not have every letter
             stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that files aside are removed
     try:
         app()
     except InputError as error:

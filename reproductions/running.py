@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from methods.common.errors import InputError
 from reproductions.harness.site import Site, StageResources
+from reproductions.harness.threads import num_cores
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,7 +88,7 @@ def run_plan(paper: Paper, request: Request, planned: Plan, how: How, console: C
         if how.in_process:
             outcome = run_in_process(planned, request.store, display.update)
         else:
-            num_workers = how.workers or len(os.sched_getaffinity(0))
+            num_workers = how.workers or num_cores()
             outcome = run_local(planned, request.store, num_workers, display.update)
     display.finish()
     return outcome

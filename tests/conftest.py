@@ -1,11 +1,15 @@
 """Fixtures every test folder uses."""
 
 import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+
+from methods.common.metrics import bootstrap, detections_parts, png_folders
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -24,3 +28,23 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference data at {folder}; set SEGREPRO_SHARED to its place")
     return folder
+
+
+@pytest.fixture
+def in_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let metrics that are given two processes work in them however little there is to do; fails if none was started."""
+    started: list[ProcessPoolExecutor] = []
+
+    class Counted(ProcessPoolExecutor):
+        def submit(self, *arguments, **options):
+            if self not in started:
+                started.append(self)
+            return super().submit(*arguments, **options)
+
+    monkeypatch.setattr("methods.common.metrics.processes.ProcessPoolExecutor", Counted)
+    monkeypatch.setattr(png_folders, "ALONE_S", 0)
+    monkeypatch.setattr(png_folders, "_help", lambda *_: None)
+    monkeypatch.setattr(detections_parts, "_WORTH_PROCESSES", 0)
+    monkeypatch.setattr(bootstrap, "_WORTH_PROCESSES_S", 0.0)
+    yield
+    assert started, "all was done in one process"

@@ -30,7 +30,7 @@ def describe_inputs(inputs: Mapping[str, Path]) -> Callable[[], Description]:
     if sum(map(_readable_bytes, inputs.values())) < _WORTH_A_PROCESS:
         found = _describe(inputs)
         return lambda: found
-    from methods.common.metrics.process_start import start_method
+    from methods.common.metrics.processes import start_method
 
     context = start_method([])
     receiver, sender = context.Pipe(duplex=False)
@@ -50,6 +50,9 @@ def describe_inputs(inputs: Mapping[str, Path]) -> Callable[[], Description]:
 
 
 def _send(sender: Connection, inputs: Mapping[str, Path]) -> None:
+    from methods.common.metrics.processes import end_with_parent
+
+    end_with_parent()
     try:
         sender.send(_describe(inputs))
     except InputError as error:
@@ -71,9 +74,11 @@ def _describe(inputs: Mapping[str, Path]) -> Description:
 
 
 def _describe_one(path: Path) -> dict[str, Any]:
+    from methods.common.metrics.png_folders import walk_files
+
     try:
         if path.is_dir():
-            return {"path": str(path), "num_files": sum(len(files) for _, _, files in os.walk(path))}
+            return {"path": str(path), "num_files": sum(1 for _ in walk_files(path))}
         return {"path": str(path), "bytes": path.stat().st_size, "sha256": file_sha256(path)}
     except OSError as error:
         raise _unreadable(path, error) from error

@@ -156,9 +156,8 @@ def metrics_text(metrics: Mapping[str, float | None], scale: str) -> str:
     return _table(("metric", f"value {scale}"), [(name, _number(value)) for name, value in metrics.items()])
 
 
-def differences_text(differences: Mapping[str, Difference], scale: str) -> str:
-    """Return the table of a comparison, with a line for each metric that some resamples leave undefined."""
-    most = max((one.num_resamples for one in differences.values()), default=0)
+def differences_text(differences: Mapping[str, Difference], num_resamples: int, scale: str) -> str:
+    """Return the table of a comparison, with a line for each metric that some of the resamples leave undefined."""
     rows = [
         (
             name,
@@ -172,9 +171,9 @@ def differences_text(differences: Mapping[str, Difference], scale: str) -> str:
     ]
     header = ("metric", "A", "B", "A - B", "95 % interval", "p")
     notes = [
-        f"{name}: {one.num_resamples} of {most} resamples define it; the others are left out"
+        f"{name}: {one.num_resamples} of {num_resamples} resamples define it; the others are left out"
         for name, one in differences.items()
-        if one.num_resamples < most
+        if one.num_resamples < num_resamples
     ]
     return "\n".join([f"values {scale}", _table(header, rows), *notes])
 

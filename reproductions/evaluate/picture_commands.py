@@ -1,6 +1,5 @@
 """Commands of metrics on generated pictures, by a network. It is loaded when it runs."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +7,7 @@ import typer
 
 from reproductions.evaluate.options import metric
 from reproductions.evaluate.task import Means, Task
+from reproductions.harness.threads import num_cores
 
 if TYPE_CHECKING:
     from methods.common.metrics.evaluation import Evaluation
@@ -22,7 +22,7 @@ Threads = Annotated[
 
 
 def _num_threads(given: int | None) -> int:
-    return given or len(os.sched_getaffinity(0))
+    return given or num_cores()
 
 
 @metric("fid", classes=False)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from reproductions.evaluate.outputs import (
     write_per_class,
 )
 from reproductions.evaluate.task import Means, Request, Task
+from reproductions.harness.threads import num_cores
 from reproductions.progress_bar import progress_bar
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def run(task: Task, request: Request) -> None:
     if request.json_file is not None and described is not None:
         content = document(request, task, evaluation, described(), seconds)
         if comparison is not None:
-            content["comparison"] = comparison.record(request)
+            content["comparison"] = comparison.record()
         write_document(request.json_file, content)
     _print(task, evaluation, comparison)
 
@@ -77,7 +77,7 @@ def _evaluate(task: Task, request: Request, predictions: Path) -> Evaluation:
 
 
 def _num_processes(request: Request) -> int:
-    return request.num_processes or len(os.sched_getaffinity(0))
+    return request.num_processes or num_cores()
 
 
 def _evaluate_officially(task: Task, predictions: Path) -> Evaluation:
@@ -94,20 +94,25 @@ def _evaluate_officially(task: Task, predictions: Path) -> Evaluation:
         ) from error
 
 
+@dataclass(frozen=True)
 class _Comparison:
     """The other predictions, and the difference that they make."""
 
-    def __init__(self, path: Path, evaluation: Evaluation, differences: dict[str, Difference], seconds: float) -> None:
-        self.path, self.evaluation, self.differences, self.seconds = path, evaluation, differences, seconds
+    path: Path
+    evaluation: Evaluation
+    num_resamples: int
+    seed: int
+    differences: dict[str, Difference]
+    seconds: float
 
-    def record(self, request: Request) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
         from methods.common.metrics.bootstrap import INTERVAL_RULE, P_VALUE_RULE
 
         return {
             "predictions": str(self.path),
             "metrics": self.evaluation.metrics(),
-            "num_resamples": request.num_resamples or DEFAULT_RESAMPLES,
-            "seed": request.seed or DEFAULT_SEED,
+            "num_resamples": self.num_resamples,
+            "seed": self.seed,
             "interval": INTERVAL_RULE,
             "p_value": P_VALUE_RULE,
             "differences": {name: asdict(difference) for name, difference in self.differences.items()},
@@ -119,17 +124,11 @@ def _compare(task: Task, request: Request, first: Evaluation, other: Path) -> _C
     from methods.common.metrics.bootstrap import paired_bootstrap
 
     started = time.monotonic()
+    num_resamples, seed = request.num_resamples or DEFAULT_RESAMPLES, request.seed or DEFAULT_SEED
     second = _evaluate(task, request, other)
     with progress_bar("resampling images") as progress:
-        differences = paired_bootstrap(
-            first,
-            second,
-            request.num_resamples or DEFAULT_RESAMPLES,
-            request.seed or DEFAULT_SEED,
-            progress,
-            _num_processes(request),
-        )
-    return _Comparison(other, second, differences, time.monotonic() - started)
+        differences = paired_bootstrap(first, second, num_resamples, seed, progress, _num_processes(request))
+    return _Comparison(other, second, num_resamples, seed, differences, time.monotonic() - started)
 
 
 def _write_per_class(request: Request, task: Task, evaluation: Evaluation, comparison: _Comparison | None) -> None:
@@ -146,7 +145,7 @@ def _print(task: Task, evaluation: Evaluation, comparison: _Comparison | None) -
         print(metrics_text(evaluation.metrics(), task.scale))
     else:
         print(f"A: {task.predictions}\nB: {comparison.path}")
-        print(differences_text(comparison.differences, task.scale))
+        print(differences_text(comparison.differences, comparison.num_resamples, task.scale))
     both = [evaluation] if comparison is None else [evaluation, comparison.evaluation]
     for note in dict.fromkeys(note for one in both for note in notes(one)):
         print(f"note: {note}")

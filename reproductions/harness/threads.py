@@ -1,4 +1,4 @@
-"""One thread a process, without loading the libraries that would start more.
+"""How many cores there are, and one thread a process, without loading the libraries that would start more.
 
 Several torch threads on a shared machine can be many times slower than one; OMP_NUM_THREADS overrides.
 """
@@ -23,6 +23,11 @@ def num_threads() -> int:
     """Threads that a process may use: OMP_NUM_THREADS, or one."""
     value = os.environ.get("OMP_NUM_THREADS", "")
     return int(value) if value.isdecimal() and int(value) > 0 else 1
+
+
+def num_cores() -> int:
+    """Cores that this process may use, where the system tells; else all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def unset_limits() -> dict[str, str]:

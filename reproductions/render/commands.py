@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from methods.common.errors import InputError
+from reproductions.harness.threads import num_cores
 from reproductions.progress_bar import progress_bar
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _write(
     drawn = DrawnFolder(dataset, config, seed, num_images, folder)
     try:
         with progress_bar(f"drawing {dataset}") as progress:
-            num_drawn = write_drawn_folder(drawn, num_processes or len(os.sched_getaffinity(0)), progress)
+            num_drawn = write_drawn_folder(drawn, num_processes or num_cores(), progress)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         raise

@@ -106,7 +106,9 @@ def test_weights_equal_repeated_frames(tmp_path: Path, seed: int) -> None:
         official.metrics(weight_I)
 
 
-def test_nothing_depends_on_processes_or_memory_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_depends_on_processes_or_memory_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_processes: None
+) -> None:
     truth, predictions = drawn(5)
     encoded = {name: [one._replace(mask=encode_mask(one.mask)) for one in found] for name, found in predictions.items()}
     folders = write_files(tmp_path, truth, predictions)

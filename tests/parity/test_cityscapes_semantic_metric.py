@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS, LABELS
 from methods.common.errors import InputError
-from methods.common.metrics import cityscapes_frames, png_folders
+from methods.common.metrics import cityscapes_frames
 from methods.common.metrics.cityscapes_semantic import CityscapesSemanticEvaluation, evaluate_cityscapes_semantic
 from methods.common.metrics.official_cityscapes_semantic import evaluate_cityscapes_semantic_officially
 from tests.parity.label_maps import Map, label_map, map_pair, write_labels
@@ -118,8 +118,7 @@ def test_training_ids_are_suspected() -> None:
     assert evaluated([FINE, (FINE[0], FINE[1], np.array([[7, 24]]))]).notes() == []
 
 
-def test_processes_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(png_folders, "ALONE_S", 0)
+def test_processes_do_not_matter(in_processes: None) -> None:
     generator = np.random.default_rng(0)
     images = [tuple(generator.choice(ids, (8, 9)) for ids in (LABEL_IDS, INSTANCE_IDS, LABEL_IDS)) for _ in range(9)]
     alone, together = evaluated(images), evaluated(images, num_processes=2)

@@ -114,8 +114,9 @@ def test_without_instances_nothing_is_defined(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("iou_type", ["bbox", "segm"])
-def test_published_scores_of_real_files(shared: Path, monkeypatch: pytest.MonkeyPatch, iou_type: Any) -> None:
-    monkeypatch.setattr("methods.common.metrics.detections_parts._WORTH_PROCESSES", 0)
+def test_published_scores_of_real_files(
+    shared: Path, monkeypatch: pytest.MonkeyPatch, in_processes: None, iou_type: Any
+) -> None:
     monkeypatch.setattr("methods.common.metrics.detections_parts.Workers.part_bytes", lambda *_: 50_000)
     folder = shared / "data/coco_eval"
     expected = json.loads((folder / "expected_pycocotools.json").read_text())[iou_type]

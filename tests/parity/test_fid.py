@@ -68,13 +68,19 @@ def test_distance_is_exact_for_singular_covariances(seed, variances):
 
 
 def test_fewer_images_than_features_keep_all_digits():
-    """Where the covariance product is singular the usual root is right to some 7 digits; the exact value is known here."""
+    """Common axes again, now from rows; where the covariance product is singular the usual root is right to some 7 digits."""
     rng = np.random.default_rng(5)
-    one, other = rng.normal(size=(30, 60)), rng.normal(size=(25, 60)) + 0.1
-    centred = [(x - x.mean(0)) / np.sqrt(len(x) - 1) for x in (one, other)]
-    shift = one.mean(0) - other.mean(0)
-    nuclear = np.linalg.svd(centred[0] @ centred[1].T, compute_uv=False).sum()
-    exact = shift @ shift + sum(np.square(x).sum() for x in centred) - 2 * nuclear
+    axes, _ = np.linalg.qr(rng.normal(size=(60, 20)))
+    spread_2D = rng.uniform(0.1, 2, (2, 20))
+    shift = 0.1 * rng.normal(size=60)
+
+    def rows(number, spread_D):
+        drawn = rng.normal(size=(number, 20))
+        uncorrelated, _ = np.linalg.qr(drawn - drawn.mean(0))
+        return np.sqrt(number - 1) * (uncorrelated * spread_D) @ axes.T
+
+    one, other = rows(30, spread_2D[0]) + shift, rows(25, spread_2D[1])
+    exact = shift @ shift + np.square(spread_2D[0] - spread_2D[1]).sum()
     ours = frechet_distance(fit_gaussian(one), fit_gaussian(other))
     assert ours == pytest.approx(exact, rel=1e-12)
     assert ours == pytest.approx(by_matrix_root(one, other), rel=1e-5)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from methods.common.errors import InputError
-from methods.common.metrics import png_folders
 from methods.common.metrics.imagenet_s import SUBSETS, ImageNetSEvaluation, boundary, evaluate_imagenet_s
 from methods.common.metrics.png_folders import read_image_list
 from tests.parity.label_maps import Map, label_map, map_pair, write_rgb_ids
@@ -151,8 +150,7 @@ def test_sizes_are_rounded_up(num_pixels: int, size: str) -> None:
     assert [name for name in SIZES if metrics[name] is not None] == [size]
 
 
-def test_processes_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(png_folders, "ALONE_S", 0)
+def test_processes_do_not_matter(in_processes: None) -> None:
     generator = np.random.default_rng(0)
     pairs = [(generator.choice(LABELS, (9, 7)), generator.choice(LABELS, (9, 7))) for _ in range(9)]
     assert evaluated(pairs).metrics() == evaluated(pairs, num_processes=2).metrics()

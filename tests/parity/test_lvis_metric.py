@@ -178,7 +178,9 @@ def test_real_files_equal_the_official_package(shared: Path, tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("iou_type", ["bbox", "segm"])
-def test_processes_and_parts_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, iou_type: Any) -> None:
+def test_processes_and_parts_do_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_processes: None, iou_type: Any
+) -> None:
     """A plain file is cut into many parts and never goes through `json` record by record."""
     truth, detections = crowded_case(1, 60)
     for record in truth["annotations"]:
@@ -188,7 +190,6 @@ def test_processes_and_parts_do_not_matter(tmp_path: Path, monkeypatch: pytest.M
     path.write_text(json.dumps(truth))
     results.write_text(json.dumps(detections))
     whole = evaluate_lvis(path, detections, iou_type)
-    monkeypatch.setattr("methods.common.metrics.detections_parts._WORTH_PROCESSES", 0)
     monkeypatch.setattr("methods.common.metrics.detections_parts.Workers.part_bytes", lambda *_: 1000)
     monkeypatch.delattr("methods.common.metrics.detections_reading.DetectionTable")
     monkeypatch.delattr("methods.common.metrics.lvis_truth.read_lvis")

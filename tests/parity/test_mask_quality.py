@@ -172,7 +172,7 @@ def test_a_folder_scores_as_its_images(folders):
 
 
 @pytest.mark.parametrize("uncertain", UNCERTAIN)
-def test_processes_change_nothing_and_weights_repeat_images(folders, uncertain):
+def test_processes_change_nothing_and_weights_repeat_images(folders, in_processes, uncertain):
     seen = []
     evaluation = evaluate_mask_quality(*folders, NUM_CLASSES, uncertain=uncertain)
     again = evaluate_mask_quality(

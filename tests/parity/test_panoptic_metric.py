@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods.common.errors import InputError
-from methods.common.metrics import png_folders
 from methods.common.metrics.official_panoptic import evaluate_panoptic_officially
 from methods.common.metrics.panoptic import PanopticEvaluation, evaluate_panoptic
 from methods.common.metrics.png_labels import read_rgb_ids
@@ -143,8 +142,7 @@ def test_half_is_no_match() -> None:
     assert ours.metrics()["PQ_st"] is None
 
 
-def test_processes_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(png_folders, "ALONE_S", 0)
+def test_processes_do_not_matter(in_processes: None) -> None:
     generator = np.random.default_rng(0)
     images = []
     for _ in range(9):

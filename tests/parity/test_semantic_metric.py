@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from methods.common.errors import InputError
-from methods.common.metrics import png_folders
 from methods.common.metrics.label_conventions import ADE20K, CONVENTIONS, VOC_2012, LabelConvention
 from methods.common.metrics.semantic import SemanticEvaluation, evaluate_semantic
 from tests.parity.label_maps import Map, map_pair, write_labels
@@ -119,8 +118,7 @@ def test_predictions_from_one_are_suspected() -> None:
         assert evaluated([(ones, prediction)], convention).notes() == []
 
 
-def test_processes_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(png_folders, "ALONE_S", 0)
+def test_processes_do_not_matter(in_processes: None) -> None:
     generator = np.random.default_rng(0)
     pairs = [(generator.integers(0, 4, (9, 7)), generator.integers(0, 4, (9, 7))) for _ in range(11)]
     alone, together = evaluated(pairs, SMALL_VOC), evaluated(pairs, SMALL_VOC, num_processes=2)

@@ -118,7 +118,7 @@ def test_sound_files_pass_from_anywhere(folder: Path, monkeypatch: pytest.Monkey
     assert evaluation.image_ids == ("bonn_000001_000001", "bonn_000002_000002")
 
 
-def test_faults_in_other_processes_are_named(folder: Path) -> None:
+def test_faults_in_other_processes_are_named(folder: Path, in_processes: None) -> None:
     (folder / MASK_FILE).write_bytes(b"")
     with pytest.raises(InputError, match=r"bonn_000002_000002\.txt, line 2"):
         evaluate_cityscapes_instance(folder / "truth", folder / "found", num_processes=2)

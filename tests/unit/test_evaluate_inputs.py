@@ -26,7 +26,7 @@ def test_files_are_known_by_their_bytes_and_folders_by_their_number(
     started: list[object] = []
     begin = ForkProcess.start
     monkeypatch.setattr(ForkProcess, "start", lambda process: (started.append(process), begin(process))[1])
-    monkeypatch.setattr("methods.common.metrics.process_start._has_one_thread", lambda: True)
+    monkeypatch.setattr("methods.common.metrics.processes._has_one_thread", lambda: True)
     file, folder = tmp_path / "dt.json", tmp_path / "maps"
     file.write_bytes(b"[]" * 50_000)
     folder.mkdir()
@@ -47,7 +47,7 @@ def test_a_missing_input_is_told_before_the_work(tmp_path: Path, num_started: in
 
 def test_an_input_that_vanishes_meanwhile_is_told_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inputs, "_WORTH_A_PROCESS", 0)
-    monkeypatch.setattr("methods.common.metrics.process_start._has_one_thread", lambda: True)
+    monkeypatch.setattr("methods.common.metrics.processes._has_one_thread", lambda: True)
     (tmp_path / "dt.json").touch()
 
     def vanished(path: Path) -> str:
@@ -62,7 +62,7 @@ def test_an_input_that_vanishes_meanwhile_is_told_at_the_end(tmp_path: Path, mon
 
 def test_a_killed_process_is_replaced_by_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inputs, "_WORTH_A_PROCESS", 0)
-    monkeypatch.setattr("methods.common.metrics.process_start._has_one_thread", lambda: True)
+    monkeypatch.setattr("methods.common.metrics.processes._has_one_thread", lambda: True)
     begin = ForkProcess.start
 
     def start_and_kill(process: ForkProcess) -> None:

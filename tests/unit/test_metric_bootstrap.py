@@ -8,7 +8,6 @@ import pytest
 from numpy.typing import NDArray
 
 from methods.common.errors import InputError
-from methods.common.metrics import bootstrap
 from methods.common.metrics.bootstrap import Difference, paired_bootstrap
 from methods.common.metrics.label_conventions import VOC_2012
 from methods.common.metrics.semantic import SemanticEvaluation
@@ -87,11 +86,10 @@ def test_equal_seeds_give_equal_answers_and_other_seeds_others() -> None:
     assert paired_bootstrap(first, second, 50, 3) != paired_bootstrap(first, second, 50, 4)
 
 
-def test_processes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_change_nothing(in_processes: None) -> None:
     generator = np.random.default_rng(0)
     first, second = (SemanticEvaluation(VOC_2012, IDS, generator.integers(1, 99, (30, 3, 21))) for _ in range(2))
     alone = paired_bootstrap(first, second, 40, 3)
-    monkeypatch.setattr(bootstrap, "_WORTH_PROCESSES_S", 0.0)
     seen: list[int] = []
     together = paired_bootstrap(first, second, 40, 3, lambda done, _: seen.append(done), num_processes=2)
     assert together == alone

@@ -255,7 +255,7 @@ def test_processes_are_started_for_what_takes_long() -> None:
 def test_only_a_process_with_one_thread_is_copied() -> None:
     code = (
         "import threading\n"
-        "from methods.common.metrics.process_start import start_method\n"
+        "from methods.common.metrics.processes import start_method\n"
         "alone = start_method([]).get_start_method()\n"
         "done = threading.Event()\n"
         "threading.Thread(target=done.wait).start()\n"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from methods.common.errors import InputError
 from methods.common.metrics.evaluation import Evaluation, Progress
-from methods.common.metrics.process_start import start_method
+from methods.common.metrics.processes import process_pool
 
 CONFIDENCE = 0.95
 _WORTH_PROCESSES_S = 3.0
@@ -113,7 +112,7 @@ def _resample(pair: _Pair, num_resamples: int, num_processes: int) -> Iterator[l
     if num_processes == 1 or expected_s < _WORTH_PROCESSES_S:
         yield from map(pair.differences, range(1, num_resamples))
         return
-    with ProcessPoolExecutor(num_processes, start_method([__name__]), _receive, (pair,)) as pool:
+    with process_pool(num_processes, [__name__], _receive, pair) as pool:
         chunk = max(1, min(16, num_resamples // (4 * num_processes)))
         yield from pool.map(_differences, range(1, num_resamples), chunksize=chunk)
 

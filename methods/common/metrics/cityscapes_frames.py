@@ -64,7 +64,7 @@ def pair_frames(ground_truth: Path, predictions: Path) -> list[Frame]:
     """Find the files of every image, by `city_sequence_frame`; predictions of other images are left alone.
 
     Raises:
-        InputError: a folder is missing or empty, or an image has no prediction or several.
+        InputError: a folder is missing or empty, or an image has no prediction, or several files of a kind.
     """
     truths = {name: path for name, path in list_png_files(ground_truth).items() if name.endswith(_TRUTH_SUFFIX)}
     if not truths:
@@ -72,7 +72,7 @@ def pair_frames(ground_truth: Path, predictions: Path) -> list[Frame]:
     by_frame: dict[str, list[Path]] = {}
     for path in list_png_files(predictions).values():
         by_frame.setdefault(_frame_name(path), []).append(path)
-    frames = []
+    frames: dict[str, Frame] = {}
     for _, path in sorted(truths.items()):
         name = path.name.removesuffix(f"{_TRUTH_SUFFIX}.png")
         if _frame_name(path) != name:
@@ -84,8 +84,10 @@ def pair_frames(ground_truth: Path, predictions: Path) -> list[Frame]:
             raise InputError(f"there is no prediction {name}*.png in {predictions} for {path}; add it")
         if len(found) > 1:
             raise InputError(f"{found[0]} and {found[1]} are both predictions of {name}; keep one")
-        frames.append(Frame(name, path, path.with_name(path.name.replace("labelIds", "instanceIds")), found[0]))
-    return frames
+        if name in frames:
+            raise InputError(f"{frames[name].labels} and {path} are ground truth of the same image; keep one of them")
+        frames[name] = Frame(name, path, path.with_name(path.name.replace("labelIds", "instanceIds")), found[0])
+    return list(frames.values())
 
 
 def _frame_name(path: Path) -> str:

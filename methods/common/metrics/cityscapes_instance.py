@@ -157,10 +157,10 @@ def _check_ids(image_ids: Sequence[str], predictions: Mapping[str, Any]) -> None
         raise InputError(
             f"the predictions have no entry for image {missing[0]}; give an empty list if nothing was found"
         )
-    unknown = [image_id for image_id in predictions if image_id not in set(image_ids)]
+    unknown = predictions.keys() - set(image_ids)
     if unknown:
         raise InputError(
-            f"the predictions name image {unknown[0]}, which the ground truth does not have; correct the id"
+            f"the predictions name image {min(unknown)}, which the ground truth does not have; correct the id"
         )
 
 

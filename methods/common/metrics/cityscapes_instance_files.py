@@ -17,6 +17,7 @@ from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS
 from methods.common.errors import InputError
 from methods.common.metrics.cityscapes_instance_matching import InstancePrediction, ObjectDistance, check_prediction
 from methods.common.metrics.cityscapes_instance_overlaps import CLASS_OF_LABEL_ID
+from methods.common.metrics.png_folders import walk_files
 from methods.common.metrics.png_labels import read_labels
 
 GROUND_TRUTH_ENDING = "_gtFine_instanceIds.png"
@@ -35,7 +36,8 @@ def find_ground_truth(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; name the folder with the ground truth, for instance gtFine/val")
     found: dict[str, Path] = {}
-    for path in sorted(folder.rglob(f"*{GROUND_TRUTH_ENDING}"), key=lambda path: path.name):
+    paths = [path for path in walk_files(folder) if path.name.endswith(GROUND_TRUTH_ENDING)]
+    for path in sorted(paths, key=lambda path: (path.name, path)):
         image_id = path.name.removesuffix(GROUND_TRUTH_ENDING)
         if image_id in found:
             raise InputError(f"{found[image_id]} and {path} are ground truth of the same image; keep one of them")
@@ -53,9 +55,7 @@ def find_predictions(folder: Path, image_ids: Sequence[str]) -> dict[str, Path]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; name the folder with the predictions")
-    texts = sorted(
-        (name, Path(place, name)) for place, _, names in os.walk(folder) for name in names if name.endswith(".txt")
-    )
+    texts = sorted((path.name, path) for path in walk_files(folder) if path.name.endswith(".txt"))
     found = {}
     for image_id in image_ids:
         first = bisect_left(texts, (image_id,))

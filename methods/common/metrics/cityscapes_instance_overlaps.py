@@ -87,7 +87,7 @@ class OverlapCounter:
         self._num_columns = _FIRST_OBJECT_COLUMN + len(self.objects.area_K)
         self._waiting: list[tuple[Integers, Integers, Integers]] = []
         self._num_waiting = 0
-        self._counts: list[NDArray[np.float64]] = []
+        self._total = np.zeros(0)
 
     def add(self, owner_R: Integers, start_R: Integers, end_R: Integers) -> None:
         """Take in foreground runs: prediction, first pixel, one past the last pixel."""
@@ -101,8 +101,7 @@ class OverlapCounter:
         if self._waiting:
             self._count()
         total = np.zeros(num_predictions * self._num_columns)
-        for counts in self._counts:
-            total[: len(counts)] += counts
+        total[: len(self._total)] = self._total
         return total.astype(np.int64).reshape(num_predictions, self._num_columns)
 
     def _count(self) -> None:
@@ -112,7 +111,10 @@ class OverlapCounter:
         pieces_R = np.searchsorted(self._regions.start_G, end_R, "left") - first_R
         for begin, stop in pairwise(cuts(pieces_R)):
             part = slice(begin, stop)
-            self._counts.append(self._pieces(owner_R[part], start_R[part], end_R[part], first_R[part], pieces_R[part]))
+            counts = self._pieces(owner_R[part], start_R[part], end_R[part], first_R[part], pieces_R[part])
+            shorter, longer = sorted((self._total, counts), key=len)
+            longer[: len(shorter)] += shorter
+            self._total = longer
 
     def _pieces(
         self, owner_R: Integers, start_R: Integers, end_R: Integers, first_R: Integers, pieces_R: Integers

@@ -40,7 +40,7 @@ def case_bit(threshold: int, area_range: int) -> int:
 
 @dataclass(frozen=True)
 class Matches:
-    """What every detection came to; 40 bytes each. Sorted by class, then falling score, then image."""
+    """What every detection came to; 28 bytes each. Sorted by class, then falling score, then image."""
 
     class_N: NDArray[np.int32]
     image_N: NDArray[np.int32]

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from methods.common.metrics.detections_files import FilePart
-from methods.common.metrics.process_start import start_method
+from methods.common.metrics.processes import process_pool
 
 ContextT = TypeVar("ContextT")
 ResultT = TypeVar("ResultT")
@@ -64,14 +64,11 @@ def workers(num_processes: int, files: Sequence[Path]) -> Generator[Workers]:
     if num_processes == 1 or sum(map(_num_bytes, files)) < _WORTH_PROCESSES:
         yield Workers(1)
         return
-    method = start_method(["methods.common.metrics.detections_reading", "pyarrow.json"])
-    with TemporaryDirectory() as folder, ProcessPoolExecutor(num_processes, method) as pool:
+    preload = ["methods.common.metrics.detections_reading", "pyarrow.json"]
+    with TemporaryDirectory() as folder, process_pool(num_processes, preload) as pool:
         for _ in range(num_processes):
             pool.submit(_get_ready)  # while this one reads the beginnings of the files
-        try:
-            yield Workers(num_processes, pool, Path(folder))
-        finally:
-            pool.shutdown(cancel_futures=True)
+        yield Workers(num_processes, pool, Path(folder))
 
 
 def _num_bytes(file: Path) -> int:

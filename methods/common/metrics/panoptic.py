@@ -14,9 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -216,18 +215,11 @@ def match_segments(
 
 def _number_segments(id_N: LabelMap, segments: Sequence[Segment]) -> LabelMap:
     """Return where each id stands among the segments, 2 on; 0 if unlisted, 1 for void."""
-    ids = np.array([0, *(segment.id for segment in segments)])
-    table = _index_table(np.dtype(np.uint8 if len(ids) < 256 else np.uint32))
-    table[ids] = np.arange(_VOID, len(ids) + 1)
-    number_N = table.take(id_N)
-    table[ids] = _UNLISTED
-    return number_N
-
-
-@cache
-def _index_table(kind: np.dtype[Any]) -> NDArray[Any]:
-    """Return a table with an entry for every id, all 0 between uses; only the pages that are used take memory."""
-    return np.zeros(1 << 24, kind)
+    ids = np.array([0, *(segment.id for segment in segments)], id_N.dtype)
+    order = np.argsort(ids)
+    number = (order + _VOID).astype(np.uint8 if len(ids) < 256 else np.uint32)
+    place_N = np.searchsorted(ids[order], id_N, "right") - 1  # 0 is an id, so none comes before the first
+    return np.where(ids[order].take(place_N) == id_N, number.take(place_N), _UNLISTED)
 
 
 def _check_segments(image: PanopticImage, id_HW: NDArray[np.uint32], area: NDArray[np.int64]) -> None:

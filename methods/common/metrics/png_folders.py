@@ -10,14 +10,14 @@ import ctypes
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeVar
 
 from methods.common.errors import InputError
 from methods.common.metrics.evaluation import Progress
-from methods.common.metrics.process_start import start_method
+from methods.common.metrics.processes import process_pool
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -216,16 +216,11 @@ def _in_order(
     if not left:
         yield from ready
         return
-    method = start_method([getattr(work, "func", work).__module__, "cv2"])
-    with ProcessPoolExecutor(num_processes, method, _prepare_process) as pool:
+    with process_pool(num_processes, [getattr(work, "func", work).__module__, "cv2"], _prepare_process) as pool:
         futures = [pool.submit(_work_on, work, chunk) for chunk in left]
-        try:
-            yield from ready
-            _help(work, left, futures)
-            yield from (future.result() for future in futures)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        yield from ready
+        _help(work, left, futures)
+        yield from (future.result() for future in futures)
 
 
 def _help(
