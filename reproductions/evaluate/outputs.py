@@ -7,7 +7,7 @@ import io
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,7 +157,7 @@ def metrics_text(metrics: Mapping[str, float | None], scale: str) -> str:
 
 
 def differences_text(differences: Mapping[str, Difference], num_resamples: int, scale: str) -> str:
-    """Return the table of a comparison, with a line for each metric that some of the resamples leave undefined."""
+    """Return the table of a comparison, with a line for everything that speaks against an interval or a p-value."""
     rows = [
         (
             name,
@@ -165,21 +165,42 @@ def differences_text(differences: Mapping[str, Difference], num_resamples: int, 
             _number(one.second),
             _number(one.difference),
             "undefined" if one.low is None else f"{_number(one.low)} to {_number(one.high)}",
-            _number(one.p_value),
+            _p_value(one),
         )
         for name, one in differences.items()
     ]
     header = ("metric", "A", "B", "A - B", "95 % interval", "p")
-    notes = [
-        f"{name}: {one.num_resamples} of {num_resamples} resamples define it; the others are left out"
+    reservations = [
+        f"{name}: {reservation}"
         for name, one in differences.items()
-        if one.num_resamples < num_resamples
+        for reservation in _reservations(one, num_resamples)
     ]
-    return "\n".join([f"values {scale}", _table(header, rows), *notes])
+    if num_resamples < _FEWEST_RESAMPLES:
+        reservations.append(f"fewer than {_FEWEST_RESAMPLES} resamples: no p-value can be below 0.05")
+    return "\n".join([f"values {scale}", _table(header, rows), *reservations])
+
+
+_FEWEST_RESAMPLES = 40
+
+
+def _reservations(one: Difference, num_resamples: int) -> Iterator[str]:
+    if one.difference is None:
+        return
+    if one.num_resamples < num_resamples:
+        yield f"{one.num_resamples} of {num_resamples} resamples define it; the others are left out"
+    if one.is_biased and one.bias is not None:
+        yield f"resamples lie {_number(one.bias)} beside A - B, too far to trust interval and p"
+
+
+def _p_value(one: Difference) -> str:
+    least = 2 / (one.num_resamples + 1)
+    return f"<= {least:.5f}" if one.p_value is not None and one.p_value <= least < 1 else _number(one.p_value)
 
 
 def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.5f}"
+    if value is None:
+        return "undefined"
+    return f"{value:.5f}" if value == 0 or abs(value) >= 0.01 else f"{value:.4g}"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

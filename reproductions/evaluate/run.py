@@ -106,13 +106,14 @@ class _Comparison:
     seconds: float
 
     def record(self) -> dict[str, Any]:
-        from methods.common.metrics.bootstrap import INTERVAL_RULE, P_VALUE_RULE
+        from methods.common.metrics.bootstrap import INTERVAL_RULE, P_VALUE_RULE, RESAMPLING_RULE
 
         return {
             "predictions": str(self.path),
             "metrics": self.evaluation.metrics(),
             "num_resamples": self.num_resamples,
             "seed": self.seed,
+            "resampling": RESAMPLING_RULE,
             "interval": INTERVAL_RULE,
             "p_value": P_VALUE_RULE,
             "differences": {name: asdict(difference) for name, difference in self.differences.items()},

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from methods.common.metrics.detections_matching import AREA_RANGES, IOU_THRESHOLDS, Matches, case_bit
 from methods.common.metrics.detections_truth import Floats, Ints
+from methods.common.metrics.evaluation import WEIGHT_STEP
 
 RECALLS = np.linspace(0.0, 1.0, 101)
 
@@ -53,9 +54,10 @@ def curves(matches: Matches, weight_I: Floats | None = None, num_threads: int = 
 
     Args:
         matches: of all detections that take part.
-        weight_I: how often each image counts; None: each once.
+        weight_I: how much each image counts, multiples of ``WEIGHT_STEP``; None: each once.
         num_threads: share the work; the answer does not depend on it.
     """
+    weight_I = None if weight_I is None else weight_I / WEIGHT_STEP  # whole numbers, as hits are
     class_C = np.flatnonzero(np.bincount(matches.class_G, minlength=matches.num_classes))
     shape = (len(AREA_RANGES), len(IOU_THRESHOLDS), len(RECALLS), len(class_C))
     found = Curves(class_C, np.full(shape, -1.0), np.full((*shape[:2], shape[3]), -1.0))
@@ -152,7 +154,11 @@ class _Case:
         hits_H = None if weight_N is None else np.cumsum(weight_N[hit])
         right_H = _within(hits_H, start_K1_of_hits)
         wrong_H = wrong_N1[hit] - np.repeat(wrong_N1[start_K1[:-1]], num_hits_K)
-        return cls(hits_H, right_H / (wrong_H + right_H + np.spacing(1)), start_K1_of_hits)
+        return cls(
+            hits_H,
+            right_H / (wrong_H + right_H + np.spacing(1 if weight_N is None else 1 / WEIGHT_STEP)),
+            start_K1_of_hits,
+        )
 
     def read(self, class_D: Ints, needed_DR: Floats) -> tuple[Floats, Floats]:
         """Return the hits of chosen classes and their precision at every recall, [D] and [D, R]."""

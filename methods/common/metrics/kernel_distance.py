@@ -69,6 +69,7 @@ class KidEvaluation:
     num_subsets: int
     subset_size: int
     seed: int
+    is_of_set: bool = True
 
     @property
     def definition(self) -> str:
@@ -110,10 +111,14 @@ class KidEvaluation:
         return _summarise([subset.discrepancy(ones_P) for subset in self._subsets()])
 
     def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
-        """Return ``KID`` and ``KID_std``; None where no subset has two images that count."""
+        """Return ``KID`` and ``KID_std``; None where no subset has two images that count.
+
+        With weights ``KID`` alone: the other one tells about the subsets, not about the images.
+        """
         if weight_I is None:
             return dict(self._official)
-        return _summarise([subset.discrepancy(weight_I[subset.chosen_P]) for subset in self._kept_subsets])
+        found = _summarise([subset.discrepancy(weight_I[subset.chosen_P]) for subset in self._kept_subsets])
+        return {"KID": found["KID"]}
 
     def per_class(self) -> list[dict[str, str | int | float | None]]:
         """KID has no classes."""
