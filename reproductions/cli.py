@@ -38,6 +38,23 @@ app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(render_app, name="render")
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        print(f"segrepro {version('segrepro')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    pass
+
+
 def _console() -> Console:
     from rich.console import Console
 

@@ -1,11 +1,12 @@
 """Commands of metrics on label maps in PNG folders. Metrics are imported when they run, so that ``--help`` stays quick."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from reproductions.evaluate.options import metric
 from reproductions.evaluate.task import FRACTION, PERCENT, Means, Task
 
@@ -74,13 +75,13 @@ def semantic(
         bool, typer.Option("--reduce-zero-label", help="Ground truth counts classes from 1; 0 does not count.")
     ] = False,
     predictions_from_one: Annotated[
-        bool, typer.Option("--predictions-from-one", help="So do the predictions.")
+        bool, typer.Option("--predictions-from-one", help="Predictions count classes from 1; 0 is none and wrong.")
     ] = False,
     classes: ClassNames = None,
     image_list: ImageList = None,
 ) -> Task:
     """Mean IoU and pixel accuracy, all images pooled."""
-    own = (num_classes, ignore_label, reduce_zero_label or None, predictions_from_one or None, classes)
+    own = (num_classes, ignore_label, reduce_zero_label or None, classes)
     if convention is None and num_classes is None:
         raise InputError("the classes are not known; give --convention or --num-classes")
     if convention is not None and any(value is not None for value in own):
@@ -92,7 +93,7 @@ def semantic(
         from methods.common.metrics.label_conventions import CONVENTIONS, LabelConvention
 
         if convention is not None:
-            return CONVENTIONS[convention]
+            return replace(CONVENTIONS[convention], predictions_from_one=predictions_from_one)
         assert num_classes is not None
         return LabelConvention(
             num_classes=num_classes,
@@ -102,13 +103,15 @@ def semantic(
             class_names=_read_names(classes, num_classes),
         )
 
+    labels = agreed()
+
     def evaluate(given: Path, means: Means) -> "Evaluation":
         from methods.common.metrics.semantic import evaluate_semantic
 
         return evaluate_semantic(
             ground_truth,
             given,
-            agreed(),
+            labels,
             image_list=image_list,
             num_processes=means.num_processes,
             progress=means.progress,
@@ -121,10 +124,10 @@ def semantic(
         inputs=_given(ground_truth=ground_truth, classes=classes, image_list=image_list),
         settings={
             "convention": convention,
-            "num_classes": num_classes,
-            "ignore_label": ignore_label,
-            "reduce_zero_label": reduce_zero_label,
-            "predictions_from_one": predictions_from_one,
+            "num_classes": labels.num_classes,
+            "ignore_label": labels.ignore_label,
+            "reduce_zero_label": labels.reduce_zero_label,
+            "predictions_from_one": labels.predictions_from_one,
         },
     )
 
@@ -224,7 +227,10 @@ def mask_quality(
         int, typer.Option("--num-classes", min=2, max=65_536, help="Background, which is 0, included.")
     ],
     uncertain: Annotated[
-        Literal["ignore", "background", "foreground"], typer.Option("--uncertain", help="What label 255 counts as.")
+        Literal["ignore", "background", "foreground"],
+        typer.Option(
+            "--uncertain", help="What predicted label 255 counts as; foreground: every class that the image shows."
+        ),
     ] = "ignore",
     classes: ClassNames = None,
 ) -> Task:
@@ -263,7 +269,7 @@ def _read_names(file: Path | None, num_classes: int) -> tuple[str, ...]:
     try:
         names = tuple(line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip())
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--classes {file} cannot be read ({error}); name a text file") from error
+        raise InputError(f"--classes {file} cannot be read ({reason(error)}); name a text file") from error
     if len(names) != num_classes:
         raise InputError(f"--classes {file} has {len(names)} names; write {num_classes}, one a line")
     return names

@@ -11,7 +11,9 @@ import typer
 from reproductions.evaluate.task import Request, Task
 
 app = typer.Typer(
-    help="Evaluate predictions by a metric's official definition.", no_args_is_help=True, rich_markup_mode=None
+    help="Evaluate predictions by a metric's official definition; docs/metrics.md has all of them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 DEFAULT_RESAMPLES = 1000

@@ -189,7 +189,7 @@ def _reservations(one: Difference, num_resamples: int) -> Iterator[str]:
     if one.num_resamples < num_resamples:
         yield f"{one.num_resamples} of {num_resamples} resamples define it; the others are left out"
     if one.is_biased and one.bias is not None:
-        yield f"resamples lie {_number(one.bias)} beside A - B, too far to trust interval and p"
+        yield f"resamples lay {_number(one.bias)} beside A - B and were moved there; read interval and p with care"
 
 
 def _p_value(one: Difference) -> str:

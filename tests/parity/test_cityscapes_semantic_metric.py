@@ -118,6 +118,15 @@ def test_training_ids_are_suspected() -> None:
     assert evaluated([FINE, (FINE[0], FINE[1], np.array([[7, 24]]))]).notes() == []
 
 
+def test_a_frame_given_twice_is_refused(tmp_path: Path) -> None:
+    places = write(tmp_path, [(FINE[0], FINE[1], np.array([[7, 24]]))])
+    (places[0] / "old").mkdir()
+    for path in list((places[0] / "aachen").iterdir()):
+        (places[0] / "old" / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(InputError, match=r"aachen/.*labelIds.* and .*old/.* are ground truth of the same image"):
+        evaluate_cityscapes_semantic(*places)
+
+
 def test_processes_do_not_matter(in_processes: None) -> None:
     generator = np.random.default_rng(0)
     images = [tuple(generator.choice(ids, (8, 9)) for ids in (LABEL_IDS, INSTANCE_IDS, LABEL_IDS)) for _ in range(9)]

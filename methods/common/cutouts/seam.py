@@ -12,7 +12,7 @@ from torch import Tensor
 
 from methods.common.cutouts.birefnet import BiRefNetCutout
 from methods.common.cutouts.miniature import MODEL_TYPE, MiniatureCutout
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 
 
 class DichotomousSegmenter(Protocol):
@@ -38,7 +38,9 @@ def load_cutout(
     try:
         config = json.loads(file.read_text())
     except (OSError, ValueError) as error:
-        raise InputError(f"{file} is not a readable cut-out network config ({error}); name a folder with one") from None
+        raise InputError(
+            f"{file} is not a readable cut-out network config ({reason(error)}); name a folder with one"
+        ) from None
     if isinstance(config, dict) and config.get("model_type") == MODEL_TYPE:
         return MiniatureCutout.from_pretrained(folder).to(device or torch.device("cpu"))
     return BiRefNetCutout.from_pretrained(str(folder), None, device, trust_remote_code=trust_remote_code)

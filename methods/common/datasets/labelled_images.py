@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.common.metrics.png_labels import read_labels
 
 IGNORED = 255
@@ -83,7 +83,9 @@ def read_classes(path: Path) -> Classes:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}); write one class name a line, as UTF-8 text") from error
+        raise InputError(
+            f"{path} cannot be read ({reason(error)}); write one class name a line, as UTF-8 text"
+        ) from error
     names = [line for line in lines if not _is_void(line)]
     if not names:
         raise InputError(f"{path} names no class; write one class name a line, in the order of the labels")
@@ -200,7 +202,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     except InputError:
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read ({error}); put a whole JPEG or PNG file there") from error
+        raise InputError(f"{path} cannot be read ({reason(error)}); put a whole JPEG or PNG file there") from error
 
 
 def list_pictures(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dict[str, Path]:

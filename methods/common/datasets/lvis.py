@@ -19,7 +19,7 @@ from methods.common.datasets.lvis_records import (
     annotation_from_mask,
     frequency_group,
 )
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.common.files import write_atomic
 
 __all__ = [
@@ -87,7 +87,7 @@ def _parse(file: Path, store: checks.PolygonStore) -> dict[str, Any]:
     try:
         raw: Any = json.loads(text, object_hook=store.absorb)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{file} is not readable JSON ({error}); download or write it again") from error
+        raise InputError(f"{file} is not readable JSON ({reason(error)}); download or write it again") from error
     content: dict[str, Any] = raw if isinstance(raw, dict) else {}
     for key in ("images", "annotations", "categories"):
         if key not in content:
@@ -205,7 +205,7 @@ def _check_image(dataset: LvisDataset, image: LvisImage, decode: bool) -> None:
             if decode:
                 picture.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{where} is truncated or not an image ({error}); replace the file") from error
+        raise InputError(f"{where} is truncated or not an image ({reason(error)}); replace the file") from error
     if size != (image.width, image.height):
         raise InputError(
             f"{where} is {size[0]}x{size[1]} but fields `width`, `height` say {image.width}x{image.height}; "

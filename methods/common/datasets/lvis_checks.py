@@ -137,7 +137,12 @@ class RecordTable:
             faulty = ~np.isin(np.array(flat, np.int64), known_ids)
         if faulty.any():
             worst = int(np.argmax(faulty))
-            self.blame(int(owner[worst]), field, f"names category {flat[worst]!r:.40}", _UNKNOWN_CATEGORY)
+            self.blame(
+                int(owner[worst]),
+                field,
+                f"names category {flat[worst]!r:.40}, which is not among the file's `categories`",
+                _CORRECT_ID,
+            )
         return [tuple(values) for values in lists]
 
 
@@ -157,7 +162,7 @@ class ColumnTable(RecordTable):
 
 
 _GREATEST = int(np.finfo(np.float64).max)
-_UNKNOWN_CATEGORY = "which the file's `categories` do not have; correct the id or add the category"
+_CORRECT_ID = "correct the id or add the record"
 
 
 def references(table: RecordTable, field: str, known_ids: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -173,8 +178,7 @@ def references(table: RecordTable, field: str, known_ids: NDArray[np.int64]) -> 
     if wrong.any():
         index = int(np.argmax(wrong))
         whole = "images" if field == "image_id" else "categories"
-        remedy = f"which the file's `{whole}` do not have; correct the id or add the record"
-        table.blame(index, field, f"is {ids[index]}", remedy)
+        table.blame(index, field, f"is {ids[index]}, which is not among the file's `{whole}`", _CORRECT_ID)
     return found
 
 

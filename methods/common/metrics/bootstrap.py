@@ -1,14 +1,15 @@
-"""Is one set of predictions better than another on the same images? A paired bootstrap over images.
+"""Is one set of predictions better than another on the same images? A paired bootstrap over images, centred.
 
-Resampling with replacement leaves out a class whose few images were not drawn, or counts it several times beside its false
-positives: AP and mIoU of sparse classes then move to one side, up to an interval that leaves out the very value it is for. Here
-images are weighted instead, by Rubin's Bayesian bootstrap: no image vanishes, and ratios keep their means.
+Resamples may lie to one side of the value: a class whose few images were not drawn drops out, or stands several times beside its
+false positives, which raises AP; pictures drawn twice raise FID. Uncentred percentile intervals then leave out the very value that
+they are for. So the resampled differences are moved to have the value as their mean.
 
 Shape legend: I images, B resamples.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,19 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.errors import InputError
-from methods.common.metrics.evaluation import WEIGHT_STEP, Evaluation, OfSet, Progress
+from methods.common.metrics.evaluation import Evaluation, OfSet, Progress
 from methods.common.metrics.processes import process_pool
 
 CONFIDENCE = 0.95
 MAX_BIAS = 0.25
 """Standard errors by which resamples may lie beside the value, Efron and Tibshirani 1993, section 10.3."""
 _WORTH_PROCESSES_S = 3.0
-RESAMPLING_RULE = (
-    "Bayesian bootstrap of images (Rubin 1981): weights uniform among all that add up to the number of images"
-)
-INTERVAL_RULE = "percentile interval, 95 %, of the resampled differences"
+RESAMPLING_RULE = "images drawn with replacement, as many as there are; differences centred on the value"
+INTERVAL_RULE = "percentile interval, 95 %, of the centred differences"
 P_VALUE_RULE = (
-    "p = min(1, 2 (1 + min(k, m)) / (B + 1)), where k of the B resampled differences are at most 0 and m are at least 0"
+    "p = min(1, 2 (1 + min(k, m)) / (B + 1)), where k of the B centred differences are at most 0 and m are at least 0"
 )
 
 
@@ -49,16 +48,17 @@ class Difference:
     num_resamples: int
     """How many resamples define the metric for both; the others take no part."""
     bias: float | None
-    """Mean of the resampled differences minus the difference."""
+    """Mean of the resampled differences minus the difference, taken off before the interval."""
     standard_error: float | None
     """Standard deviation of the resampled differences; None for fewer than two."""
 
     @property
     def is_biased(self) -> bool:
-        """Whether the resamples lie so far beside the value that interval and p-value are not to be trusted."""
+        """Whether the resamples lay so far beside the value that interval and p-value hang on the centring."""
         if self.bias is None or self.standard_error is None:
             return False
-        return abs(self.bias) > MAX_BIAS * self.standard_error
+        chance = 2 / math.sqrt(self.num_resamples)  # by which the mean of so few resamples may be off
+        return abs(self.bias) > (MAX_BIAS + chance) * self.standard_error
 
 
 def paired_bootstrap(
@@ -69,12 +69,12 @@ def paired_bootstrap(
     progress: Progress | None = None,
     num_processes: int = 1,
 ) -> dict[str, Difference]:
-    """Resample the images, the same way for both, and recompute every metric on each resample.
+    """Resample the images, the same ones for both, and recompute every metric on each resample.
 
-    A resample gives the images weights: exponential draws, divided by their mean (Dirichlet weights times the number of images), in
-    steps of 2^-20. Sets of pictures with a meaning of their own (FID, KID) may hold different images; their weights are then drawn
-    apart. The interval takes the 2.5th and 97.5th percentile of the differences. The p-value is the smallest error rate at which
-    such an interval leaves out 0, with 1 added to both counts so that it is never 0 and errs on the safe side.
+    The images are drawn with replacement, as many as there are, so that their counts are multinomial; sets of pictures with a meaning
+    of their own (FID, KID) may hold different images, which are then drawn apart. The differences are centred: their mean is moved to
+    the value on all images. The interval takes their 2.5th and 97.5th percentile. The p-value is the smallest error rate at
+    which such an interval leaves out 0, with 1 added to both counts so that it is never 0 and errs on the safe side.
 
     Args:
         first: A.
@@ -90,8 +90,8 @@ def paired_bootstrap(
 
     Raises:
         InputError: the two were not evaluated on the same images.
-    Source: Rubin 1981 (the weights); Efron and Tibshirani 1993, sections 13.3 (percentile interval) and 15.4 (tests by
-    inverting it); Davison and Hinkley 1997, chapter 4 (the 1 in both counts).
+    Source: Efron and Tibshirani 1993, sections 13.3 (percentile interval) and 15.4 (tests by inverting it); Davison
+    and Hinkley 1997, chapter 4 (the 1 in both counts). The centring is our choice, checked by simulation (docs/metrics.md).
     """
     assert num_resamples >= 1
     is_paired = _check_images(first, second)
@@ -108,11 +108,9 @@ def paired_bootstrap(
 
 
 def draw_weights(num_images: int, generator: np.random.Generator) -> NDArray[np.float64]:
-    """Draw the weights of one resample, positive multiples of ``WEIGHT_STEP`` that add up to the number of images, [I]."""
-    drawn_I = generator.exponential(size=num_images)
-    step_I = np.maximum(np.rint(drawn_I * (num_images / drawn_I.sum() / WEIGHT_STEP)), 1)
-    step_I[step_I.argmax()] += num_images / WEIGHT_STEP - step_I.sum()
-    return np.asarray(step_I * WEIGHT_STEP)
+    """Draw how often each image counts in a resample, float64 [I]."""
+    drawn = generator.integers(num_images, size=num_images)
+    return np.bincount(drawn, minlength=num_images).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -166,10 +164,11 @@ def _summarise(first: float | None, second: float | None, resampled_B: NDArray[n
     if first is None or second is None or not len(defined_B):
         return Difference(first, second, None, None, None, None, len(defined_B), None, None)
     difference, tail = first - second, (1 - CONFIDENCE) / 2
-    low, high = np.quantile(defined_B, [tail, 1 - tail]).tolist()
-    fewer = int(min((defined_B <= 0).sum(), (defined_B >= 0).sum()))
-    p_value = min(1.0, 2 * (1 + fewer) / (len(defined_B) + 1))
     bias = float(defined_B.mean()) - difference
+    centred_B = defined_B - bias
+    low, high = np.quantile(centred_B, [tail, 1 - tail]).tolist()
+    fewer = int(min((centred_B <= 0).sum(), (centred_B >= 0).sum()))
+    p_value = min(1.0, 2 * (1 + fewer) / (len(defined_B) + 1))
     error = float(defined_B.std(ddof=1)) if len(defined_B) > 1 else None
     return Difference(first, second, difference, low, high, p_value, len(defined_B), bias, error)
 

@@ -77,7 +77,7 @@ def evaluate_cityscapes_instance(
     return CityscapesInstanceEvaluation(frames.image_ids, class_matches(matches), distances is not None)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CityscapesInstanceEvaluation:
     """Instance AP of Cityscapes; keeps 36 bytes a prediction and 64 a frame, with distances 76 and 192."""
 
@@ -100,6 +100,14 @@ class CityscapesInstanceEvaluation:
         return [
             {"id": label.id, "name": label.name, **self._named(ap_CDT[[index]])}
             for index, label in enumerate(INSTANCE_LABELS)
+        ]
+
+    def notes(self) -> list[str]:
+        """Warn if nothing that was found can count."""
+        if any(len(matches.image_N) for matches in self.classes):
+            return []
+        return [
+            "no prediction is of a class with instances, which have the label ids 24 to 33 (training ids are others)"
         ]
 
     def _average_precision(self, weight_I: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.common.metrics.cityscapes_instance_matching import InstancePrediction, ObjectDistance, check_prediction
 from methods.common.metrics.cityscapes_instance_overlaps import CLASS_OF_LABEL_ID
 from methods.common.metrics.png_folders import walk_files
@@ -109,7 +109,7 @@ def _lines(text_file: Path) -> list[str]:
     try:
         text = text_file.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise InputError(f"{text_file} cannot be read ({error}); write the prediction file again") from error
+        raise InputError(f"{text_file} cannot be read ({reason(error)}); write the prediction file again") from error
     return text.removesuffix("\n").split("\n") if text else []
 
 
@@ -120,7 +120,7 @@ def _parse(line: str, place: str) -> tuple[str, int, float]:
     try:
         return fields[0], int(float(fields[1])), float(fields[2])
     except (ValueError, OverflowError) as error:
-        raise InputError(f"{place}: {error} in {line!r:.80}; {_LINE}") from error
+        raise InputError(f"{place}: found {line!r:.80}; {_LINE}, the last two numbers") from error
 
 
 def read_mask(path: Path, place: str) -> NDArray[Any]:
@@ -147,7 +147,7 @@ def read_mask(path: Path, place: str) -> NDArray[Any]:
     except InputError as error:
         raise InputError(f"{place}: {error}") from error
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise InputError(f"{place}: the mask {path} cannot be read ({error}); write it again") from error
+        raise InputError(f"{place}: the mask {path} cannot be read ({reason(error)}); write it again") from error
 
 
 def read_distances(path: Path, image_ids: Sequence[str]) -> dict[str, dict[int, ObjectDistance]]:
@@ -162,7 +162,9 @@ def read_distances(path: Path, image_ids: Sequence[str]) -> dict[str, dict[int, 
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not readable JSON ({error}); name a gtInstances.json with distances") from error
+        raise InputError(
+            f"{path} is not readable JSON ({reason(error)}); name a gtInstances.json with distances"
+        ) from error
     if not isinstance(content, Mapping):
         raise InputError(f"{path} is no object with a record for each image; name a gtInstances.json with distances")
     by_id = {Path(name).name.removesuffix(GROUND_TRUTH_ENDING): name for name in content}
@@ -181,5 +183,7 @@ def _distances_of(by_label: Any, place: str) -> dict[int, ObjectDistance]:
                 found[int(record["instID"])] = ObjectDistance(*values)
         except (AttributeError, TypeError, KeyError, ValueError, OverflowError) as error:
             fields = "instID, pixelCount, medDist and distConf"
-            raise InputError(f"{place}, {label.name}: {error!r}; give {fields} of every object") from error
+            raise InputError(
+                f"{place}, {label.name}: {reason(error)}; give a list of objects by label name, each with {fields}"
+            ) from error
     return found

@@ -49,7 +49,7 @@ _EVALUATED_IDS = tuple(label.id for label in EVALUATED_LABELS)
 _CATEGORIES = tuple(dict.fromkeys(label.category for label in EVALUATED_LABELS))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CityscapesSemanticEvaluation:
     """Confusion matrix and weighted instance pixels of every image; 9.4 kB an image."""
 

@@ -69,15 +69,12 @@ class ClipImageEvaluation:
     def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
         """Return ``clip_image_similarity``, in [-1, 1], and the plain mean, which knows no batches.
 
-        With weights every image takes as much room in the order as it counts.
+        With weights every image stands as many times in the order as it counts.
         """
-        if weight_I is None:
-            starts = range(0, len(self.cosine_I), IMAGES_A_BATCH)
-            of_batches = np.array([self.cosine_I[start : start + IMAGES_A_BATCH].mean() for start in starts])
-        else:
-            place_I1, sum_I1 = (np.append(0.0, np.cumsum(one_I)) for one_I in (weight_I, weight_I * self.cosine_I))
-            edges = np.append(np.arange(0.0, place_I1[-1], IMAGES_A_BATCH), place_I1[-1])
-            of_batches = np.diff(np.interp(edges, place_I1, sum_I1)) / np.diff(edges)
+        counts = None if weight_I is None else weight_I.astype(np.int64)
+        cosine_I = self.cosine_I if counts is None else np.repeat(self.cosine_I, counts)
+        batches = [cosine_I[start : start + IMAGES_A_BATCH] for start in range(0, len(cosine_I), IMAGES_A_BATCH)]
+        of_batches = np.array([batch.mean() for batch in batches])
         return {"clip_image_similarity": _mean(of_batches), "mean_cosine": _mean(self.cosine_I, weight_I)}
 
     def per_class(self) -> list[dict[str, str | int | float | None]]:

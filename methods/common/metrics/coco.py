@@ -18,7 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.metrics.coco_truth import read_truth
-from methods.common.metrics.detections_curves import Curves, at_percent, curves, mean_defined, recall_of_best
+from methods.common.metrics.detections_curves import (
+    Curves,
+    at_percent,
+    curves,
+    mean_defined,
+    num_instances,
+    recall_of_best,
+)
 from methods.common.metrics.detections_matching import Matches, match
 from methods.common.metrics.detections_measure import Overlap
 from methods.common.metrics.detections_parts import workers
@@ -36,7 +43,7 @@ DEFINITIONS: dict[Overlap, str] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class CocoEvaluation:
     """A finished COCO evaluation. It keeps 28 bytes a detection that counts, and no masks."""
 
@@ -72,7 +79,7 @@ class CocoEvaluation:
 
     def per_class(self) -> list[dict[str, str | int | float | None]]:
         """Return AP by thresholds and areas, and AR, of every category of the file, with its name."""
-        num_K = np.bincount(self.matches.class_G, minlength=len(self.class_ids)).tolist()
+        num_K = num_instances(self.matches).astype(int).tolist()
         rows: list[dict[str, str | int | float | None]] = []
         for k, (class_id, name) in enumerate(zip(self.class_ids, self.class_names, strict=True)):
             numbers = self.curves.row(k)

@@ -16,7 +16,7 @@ import numpy as np
 
 from methods.common.datasets.lvis_checks import RecordTable, references
 from methods.common.datasets.rle import join_texts, rle_fault, runs_to_rle
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.common.metrics.detections_annotations import Annotations, PlainAnnotations, rasterise
 from methods.common.metrics.detections_files import FilePart, parts_of_annotations, read_records
 from methods.common.metrics.detections_measure import Overlap
@@ -82,7 +82,7 @@ def _read_whole(file: Path, with_masks: bool) -> _Found:
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}); name an existing COCO annotation file") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{file} is not readable JSON ({error}); download or write it again") from error
+        raise InputError(f"{file} is not readable JSON ({reason(error)}); download or write it again") from error
     canvas = _canvas(file, content)
     table = RecordTable(file, "annotation", _records(file, content, "annotations"))
     table.unique_ids()

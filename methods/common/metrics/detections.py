@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from pycocotools import mask as coco_mask
 
 from methods.common.datasets.rle import Rle, encode_mask, has_size, join_texts, rle_fault, sum_runs
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.common.metrics.detections_measure import DetectionColumns
 from methods.common.metrics.detections_truth import Canvas
 
@@ -205,7 +205,7 @@ def _load(file: Path) -> list[Any]:
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}); name an existing results file") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{file} is not readable JSON ({error}); write the results again") from error
+        raise InputError(f"{file} is not readable JSON ({reason(error)}); write the results again") from error
     if not isinstance(content, list):
         raise InputError(f"{file} is not a list of detections; write the official results format")
     return content

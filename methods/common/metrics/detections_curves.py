@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from methods.common.metrics.detections_matching import AREA_RANGES, IOU_THRESHOLDS, Matches, case_bit
 from methods.common.metrics.detections_truth import Floats, Ints
-from methods.common.metrics.evaluation import WEIGHT_STEP
 
 RECALLS = np.linspace(0.0, 1.0, 101)
 
@@ -54,14 +53,13 @@ def curves(matches: Matches, weight_I: Floats | None = None, num_threads: int = 
 
     Args:
         matches: of all detections that take part.
-        weight_I: how much each image counts, multiples of ``WEIGHT_STEP``; None: each once.
+        weight_I: how often each image counts; None: each once.
         num_threads: share the work; the answer does not depend on it.
     """
-    weight_I = None if weight_I is None else weight_I / WEIGHT_STEP  # whole numbers, as hits are
     class_C = np.flatnonzero(np.bincount(matches.class_G, minlength=matches.num_classes))
     shape = (len(AREA_RANGES), len(IOU_THRESHOLDS), len(RECALLS), len(class_C))
     found = Curves(class_C, np.full(shape, -1.0), np.full((*shape[:2], shape[3]), -1.0))
-    num_AC = [_num_instances(matches, area_range, weight_I)[class_C] for area_range in range(len(AREA_RANGES))]
+    num_AC = [num_instances(matches, area_range, weight_I)[class_C] for area_range in range(len(AREA_RANGES))]
     start_K1 = np.searchsorted(matches.class_N, np.arange(matches.num_classes + 1))
 
     def fill(group: slice) -> None:
@@ -100,7 +98,7 @@ def _groups(start_C: Ints) -> list[slice]:
 
 def recall_of_best(matches: Matches, limit: int, weight_I: Floats | None = None) -> Floats:
     """Return the recall over all areas of the ``limit`` best detections an image and class, float64 [T, K]."""
-    num_K = _num_instances(matches, 0, weight_I)
+    num_K = num_instances(matches, 0, weight_I)
     recall_TK = np.full((len(IOU_THRESHOLDS), matches.num_classes), -1.0)
     best_N = np.flatnonzero(matches.rank_N < limit)
     true_N, class_N = matches.true_N[best_N], matches.class_N[best_N]
@@ -118,7 +116,8 @@ def mean_defined(values: Floats) -> float | None:
     return float(defined.mean()) if defined.size else None
 
 
-def _num_instances(matches: Matches, area_range: int, weight_I: Floats | None) -> Floats:
+def num_instances(matches: Matches, area_range: int = 0, weight_I: Floats | None = None) -> Floats:
+    """Return how many instances of each class count, ignored ones left out, float64 [K]."""
     counts_G = ((matches.counts_G >> case_bit(0, area_range)) & 1).astype(np.float64)
     if weight_I is not None:
         counts_G *= weight_I[matches.image_G]
@@ -156,7 +155,7 @@ class _Case:
         wrong_H = wrong_N1[hit] - np.repeat(wrong_N1[start_K1[:-1]], num_hits_K)
         return cls(
             hits_H,
-            right_H / (wrong_H + right_H + np.spacing(1 if weight_N is None else 1 / WEIGHT_STEP)),
+            right_H / (wrong_H + right_H + np.spacing(1)),
             start_K1_of_hits,
         )
 

@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 Progress = Callable[[int, int], None]
 """Told (images done, images in all) from time to time."""
 
-WEIGHT_STEP = 2.0**-20
-"""Weights of images are whole multiples of it, so that their sums are exact in any order."""
-
 
 class Evaluation(Protocol):
     """A finished evaluation that still knows what each image contributed.
@@ -33,8 +30,8 @@ class Evaluation(Protocol):
         """Return the official numbers by their official names; None where nothing defines one.
 
         Args:
-            weight_I: how much each image counts, multiples of ``WEIGHT_STEP`` from 0, float64 [I]; a whole number stands for
-                so many copies of the image. None counts each once and gives the official value exactly.
+            weight_I: how often each image counts, whole numbers from 0, float64 [I]; None counts each once and gives the
+                official value exactly.
         """
 
     def per_class(self) -> list[dict[str, str | int | float | None]]:

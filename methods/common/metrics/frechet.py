@@ -89,7 +89,7 @@ def frechet_distance(one: Gaussian, other: Gaussian) -> float:
     return float(shift_D @ shift_D + traces - 2 * singular_R.sum())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class FidEvaluation:
     """FID of generated images; images count by weight, the reference stays as it is.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -101,7 +101,7 @@ def read_rgb(path: Path) -> RgbImage:
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} cannot be read as an image ({error}); replace or remove it") from error
+        raise InputError(f"{path} cannot be read as an image ({reason(error)}); replace or remove it") from error
 
 
 def _is_deep(picture: Image.Image) -> bool:

@@ -59,7 +59,7 @@ class ImageRecords(NamedTuple):
     """In [0, 1]."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ImageNetSEvaluation:
     """Pixel counts of every image; about 1 kB an image (40 bytes for each label of each measure)."""
 

@@ -57,7 +57,7 @@ def _kernel(one_PD: NDArray[np.float64], other_QD: NDArray[np.float64]) -> NDArr
     return kernel_PQ
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class KidEvaluation:
     """KID of generated images; images count by weight within fixed subsets, the reference stays as it is.
 

@@ -47,7 +47,7 @@ METRIC_NAMES = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class LvisEvaluation:
     """A finished LVIS evaluation. It keeps 28 bytes a detection that counts, and no masks."""
 

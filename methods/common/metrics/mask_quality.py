@@ -36,7 +36,8 @@ from methods.common.metrics.png_labels import check_same_size, read_labels, wher
 
 UNCERTAIN = 255
 Uncertain = Literal["ignore", "background", "foreground"]
-"""What pixels are that a generated label map marks 255: left out, background, or of every class asked for."""
+"""What pixels are that a generated label map marks 255: left out, background, or of every class asked for at once (of label maps
+all classes that the image's reference or generated map shows)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +163,7 @@ def _compare(one_HW: NDArray[np.bool_], other_HW: NDArray[np.bool_]) -> tuple[in
     return both, int(np.count_nonzero(one_HW)) + other - both, other
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MaskQualityEvaluation:
     """Agreement of every image; 24 bytes an image and class."""
 
@@ -175,7 +176,11 @@ class MaskQualityEvaluation:
     @property
     def definition(self) -> str:
         """What the numbers equal."""
-        treated = {"ignore": "left out", "background": "background", "foreground": "of every class that occurs"}
+        treated = {
+            "ignore": "left out",
+            "background": "background",
+            "foreground": "of every class that the image shows",
+        }
         return (
             "mIoU and pooled_IoU: foreground IoU over all images as in OVAM (CVPR 2024); S1 to S4: mean over images of IoU by "
             f"class, pooled, with background, and foreground against background; uncertain pixels are {treated[self.uncertain]}"
@@ -219,6 +224,18 @@ class MaskQualityEvaluation:
             for index in range(1, len(both_K))
         ]
 
+    def notes(self) -> list[str]:
+        """Warn if the generated masks seem to be of 0 and 255."""
+        generated_K = (self.agreement.intersection_K + self.agreement.union_K - self.agreement.reference_K).sum(axis=0)
+        return [] if generated_K[1:].any() else [_no_class("no generated mask", len(generated_K))]
+
+
+def _no_class(who: str, num_classes: int) -> str:
+    return (
+        f"{who} shows any class from 1 to {num_classes - 1}; masks of 0 and 255 need 1 for the object, as {UNCERTAIN} means "
+        "that a pixel does not count"
+    )
+
 
 def evaluate_mask_quality(
     generated: Path,
@@ -252,10 +269,7 @@ def evaluate_mask_quality(
     work = partial(compare_files, num_classes=num_classes, uncertain=uncertain)
     found = _stack(map_images(work, pairs, num_processes, progress))
     if not found.reference_K[:, 1:].any():
-        raise InputError(
-            f"no image in {reference} shows any class from 1 to {num_classes - 1}; masks of 0 and 255 need 1 for the object, "
-            f"as {UNCERTAIN} means that a pixel does not count"
-        )
+        raise InputError(_no_class(f"no image in {reference}", num_classes))
     return MaskQualityEvaluation(tuple(pair.name for pair in pairs), found, class_names, uncertain)
 
 

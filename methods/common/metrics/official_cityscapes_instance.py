@@ -31,7 +31,7 @@ _AVERAGES = {"AP": "allAp", "AP50": "allAp50%", "AP100m": "allAp100m", "AP50m": 
 _OF_CLASS = {"AP": "ap", "AP50": "ap50%", "AP100m": "ap100m", "AP50m": "ap50m", "AP50_50m": "ap50%50m"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class OfficialCityscapesInstanceEvaluation:
     """The answer of the official tool."""
 

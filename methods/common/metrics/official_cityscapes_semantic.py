@@ -30,7 +30,7 @@ _AVERAGES = (
 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OfficialCityscapesSemanticEvaluation:
     """The official tool's own results."""
 

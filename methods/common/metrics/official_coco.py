@@ -22,7 +22,7 @@ from methods.common.metrics.detections_curves import mean_defined
 from methods.common.metrics.detections_measure import Overlap
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class OfficialCocoEvaluation:
     """What pycocotools found; it cannot be resampled."""
 

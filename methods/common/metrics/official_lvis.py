@@ -21,7 +21,7 @@ from methods.common.metrics.detections import IouType
 from methods.common.metrics.detections_curves import mean_defined
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class OfficialLvisEvaluation:
     """What the package found; it cannot be resampled."""
 

@@ -25,7 +25,7 @@ _PACKAGES = {
 _SUBSETS = {"": None, "_th": True, "_st": False}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OfficialPanopticEvaluation:
     """The official evaluator's own results."""
 

@@ -44,7 +44,7 @@ from methods.common.metrics.png_labels import check_same_size, read_rgb_ids, whe
 _UNLISTED, _VOID, _NUM_SPECIAL = 0, 1, 2
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PanopticEvaluation:
     """Matches of every image; 32 bytes an image and category."""
 
@@ -83,7 +83,7 @@ class PanopticEvaluation:
             return []
         return [
             f"{self.num_other_areas} segments of the ground truth have another `area` in the JSON than pixels in the PNG; "
-            "the JSON's counts, as in panopticapi"
+            "the JSON's counts, as in panopticapi, so that IoU is wrong and may exceed 1; correct the JSON"
         ]
 
 

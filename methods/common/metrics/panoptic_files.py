@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 
 
 class PanopticCategory(NamedTuple):
@@ -120,7 +120,7 @@ def _load(path: Path, folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); give a panoptic JSON file") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not valid JSON ({error}); give a panoptic JSON file") from error
+        raise InputError(f"{path} is not valid JSON ({reason(error)}); give a panoptic JSON file") from error
     if not isinstance(document, dict):
         raise InputError(
             f"{path} is not a panoptic file: it holds no object with `annotations`; give a panoptic JSON file"
@@ -141,6 +141,8 @@ def _field(record: Any, field: str, kinds: tuple[type, ...], where: str) -> Any:
     value = record.get(field) if isinstance(record, dict) else None
     if not isinstance(value, kinds):
         wanted = " or ".join(kind.__name__ for kind in kinds)
+        if isinstance(record, dict) and field not in record:
+            raise InputError(f"{where}: field `{field}` is missing; it must be there, of type {wanted}")
         raise InputError(f"{where}: field `{field}` is {value!r}; it must be of type {wanted}")
     return value
 

@@ -11,13 +11,13 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeVar
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.processes import process_pool
+from methods.common.opencv import one_opencv_thread
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -138,7 +138,7 @@ def read_image_list(path: Path, known: Collection[str] = ()) -> list[str]:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"the image list {path} cannot be read ({error}); give a text file with a name a line"
+            f"the image list {path} cannot be read ({reason(error)}); give a text file with a name a line"
         ) from error
     names = [name if (name := _bare(line)) in known else _bare(_name_among(line.split())) for line in lines]
     if not names:
@@ -180,25 +180,12 @@ def map_images(
     size = max(1, min(_MAX_CHUNK, len(items) // (_MIN_CHUNKS * num_processes)))
     chunks = [items[start : start + size] for start in range(0, len(items), size)]
     results: list[ResultT] = []
-    with _one_thread_here():
+    with one_opencv_thread():  # more would not speed this up, and hinder copying this process
         for part in _in_order(work, chunks, num_processes):
             results += part
             if progress is not None:
                 progress(len(results), len(items))
     return results
-
-
-@contextmanager
-def _one_thread_here() -> Iterator[None]:
-    """Keep OpenCV from starting threads of its own: they would not speed this up, and hinder copying this process."""
-    import cv2
-
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def _in_order(

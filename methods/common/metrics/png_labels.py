@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.common.metrics.confusion import LabelMap
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -100,7 +100,7 @@ def _read_checked(path: Path) -> _Png:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); put the PNG there") from error
     except ValueError as error:  # a null byte in the name
-        raise InputError(f"{str(path)!r} is no name of a file ({error}); correct it") from error
+        raise InputError(f"{str(path)!r} is no name of a file ({reason(error)}); correct it") from error
     if len(data) < len(_SIGNATURE) and _SIGNATURE.startswith(data):
         raise InputError(f"{path} is {'truncated' if data else 'empty'}; write it again")
     if data[:8] != _SIGNATURE:

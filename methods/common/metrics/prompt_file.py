@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.common.metrics.image_folders import ImageFolder
 
 
@@ -29,7 +29,7 @@ def read_prompts(path: Path, images: ImageFolder) -> list[str]:
     try:
         prompts = _READERS[path.suffix.lower()](path, images)
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
+        raise InputError(f"{path} is not UTF-8 text ({reason(error)}); save it as UTF-8") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); name a file of prompts") from error
     return _in_order(path, prompts, images)
@@ -73,7 +73,7 @@ def _read_json(path: Path, _: ImageFolder) -> dict[str, str]:
     except (UnicodeDecodeError, InputError):
         raise
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON ({error}); write an object from file name to prompt") from error
+        raise InputError(f"{path} is not JSON ({reason(error)}); write an object from file name to prompt") from error
     if not isinstance(prompts, dict) or not all(isinstance(prompt, str) for prompt in prompts.values()):
         raise InputError(f"{path} must hold one JSON object from file name to prompt, both strings; rewrite it so")
     return prompts
@@ -108,7 +108,7 @@ def _read_csv(path: Path, _: ImageFolder) -> dict[str, str]:
                     raise InputError(f"{where}: image {row[file_column]!r} has two prompts; keep one")
                 prompts[row[file_column]] = row[prompt_column]
         except csv.Error as error:
-            raise InputError(f"{path}, line {rows.line_num} is no CSV ({error}); write it again") from error
+            raise InputError(f"{path}, line {rows.line_num} is no CSV ({reason(error)}); write it again") from error
     return prompts
 
 

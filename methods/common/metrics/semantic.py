@@ -25,7 +25,7 @@ from methods.common.metrics.png_folders import PngPair, map_images, pair_by_name
 from methods.common.metrics.png_labels import check_same_size, read_labels, where_label_is
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SemanticEvaluation:
     """Pixel counts of every image; 24 bytes an image and class."""
 
@@ -69,7 +69,9 @@ class SemanticEvaluation:
         counted_from_one = self.convention.reduce_zero_label and not self.convention.predictions_from_one
         if not counted_from_one or self.count_I3K[:, 2, 0].any():
             return []
-        return [f"no prediction is class 0 ({self.convention.name(0)}); if predictions are numbered from 1, say so"]
+        return [
+            f"no prediction is class 0 ({self.convention.name(0)}); if predictions are numbered from 1, say so (--predictions-from-one)"
+        ]
 
 
 def evaluate_semantic(
@@ -137,5 +139,9 @@ def _fault(path: Path, what: str, convention: LabelConvention, role: str) -> str
     if role == "ground truth":
         ignored = "" if convention.ignore_label is None else f", and {convention.ignore_label} is ignored"
         return f"{path} has {what}; labels are {known}{ignored}; correct the file, or the number of classes or the ignored label"
-    hint = "; if predictions are numbered from 1, say so" if convention.reduce_zero_label and not from_one else ""
+    hint = (
+        "; if predictions are numbered from 1, say so (--predictions-from-one)"
+        if convention.reduce_zero_label and not from_one
+        else ""
+    )
     return f"{path} has {what}; predicted labels are {known}, also where ground truth is ignored{hint}"

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.common.objects.shard_reading import INDEX, ShardFiles, index_shard
 from methods.common.objects.shards import PooledObject, StoredObject, write_pool_shard
 
@@ -185,7 +185,7 @@ def _read_rgba(path: Path) -> NDArray[np.uint8]:
                 raise InputError(f"{path} is {picture.mode}, without transparency; save the cut-out as RGBA PNG")
             rgba_HW4 = np.asarray(picture.convert("RGBA"))
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise InputError(f"{path} cannot be read as a picture ({error}); replace or remove it") from error
+        raise InputError(f"{path} cannot be read as a picture ({reason(error)}); replace or remove it") from error
     opaque_HW = rgba_HW4[..., 3] >= 128
     if not opaque_HW.any():
         raise InputError(f"{path} is transparent everywhere; replace or remove it")

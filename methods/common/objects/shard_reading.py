@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.common.objects.shards import SCHEMA, StoredObject
 
 INDEX = np.dtype(
@@ -68,7 +68,9 @@ def _open_parquet(path: Path) -> Any:
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} is not a readable Parquet file ({error}); delete it and make it again") from error
+        raise InputError(
+            f"{path} is not a readable Parquet file ({reason(error)}); delete it and make it again"
+        ) from error
     missing = [name for name in _COLUMNS if name not in file.schema_arrow.names]
     if missing:
         file.close()

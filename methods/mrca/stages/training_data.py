@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from methods.common.datasets.lvis import LvisDataset, LvisImage, read_lvis
 from methods.common.errors import InputError
 from methods.common.objects.pool import ObjectPool
+from methods.common.opencv import one_opencv_thread
 from methods.common.seeds import Seeds
 from methods.common.segmenters.centernet2.structures import InstanceTarget
 from methods.common.stage import Inputs
@@ -192,7 +193,8 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
             collate_fn=collate,
             prefetch_factor=8 if self.config.num_workers else None,
         )
-        return iter(loader)
+        with one_opencv_thread():
+            return iter(loader)
 
     def sample(self, iteration: int, place: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], dict[str, Any]]:
         """Return one training image for people: RGB, instance numbers from 1 (later ones on top), and a note on them."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.sam_filter.stages.growing_lines import read_lines
 
 PAIRS_FILE, CLASSES_FILE, NAMED_FILE = "pairs.jsonl", "classes.json", "named_masks.jsonl"
@@ -52,7 +52,7 @@ class ListedPair(NamedTuple):
             with Image.open(path) as picture:
                 return np.array(picture.convert("RGB"))
         except OSError as error:
-            raise InputError(f"{path} cannot be decoded ({error}); generate it again") from error
+            raise InputError(f"{path} cannot be decoded ({reason(error)}); generate it again") from error
 
     def labels_path(self, variant: str) -> Path:
         """Where the label map of a variant lies."""
@@ -104,7 +104,7 @@ def _read_classes(path: Path) -> tuple[str, ...]:
     try:
         names = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}); name a folder of generated pairs") from error
+        raise InputError(f"{path} cannot be read ({reason(error)}); name a folder of generated pairs") from error
     if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, str) for name in names):
         raise InputError(f"{path} is no list of class names; write background and then every class")
     return tuple(names)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.common.files import write_atomic
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 from methods.sam_filter.selection import (
@@ -113,7 +113,7 @@ def read_scores(path: Path, pairs: Sequence[ListedPair], score: ScoreName) -> ND
         rows = list(csv.DictReader(path.read_text().splitlines()))
         ids, score_I = [row["id"] for row in rows], np.array([float(row[score]) for row in rows], np.float64)
     except (OSError, KeyError, ValueError, TypeError) as error:
-        raise InputError(f"{path} is no table of scores ({error!r}); score the pairs again") from error
+        raise InputError(f"{path} is no table of scores ({reason(error)}); score the pairs again") from error
     if ids != [pair.id for pair in pairs]:
         raise InputError(f"{path} has scores of other pairs, or in another order; score these pairs")
     return score_I
@@ -124,7 +124,7 @@ def _read_pixels(path: Path, pairs: Sequence[ListedPair], variant: str) -> list[
         found = json.loads(path.read_text())
         scored, pixels = found["variant"], [found["pixels"][pair.id] for pair in pairs]
     except (OSError, KeyError, ValueError, TypeError) as error:
-        raise InputError(f"{path} is no count of labelled pixels ({error!r}); score the pairs again") from error
+        raise InputError(f"{path} is no count of labelled pixels ({reason(error)}); score the pairs again") from error
     if scored != variant:
         raise InputError(f"{path} is of masks {scored!r}, the selection asks for {variant!r}; select what was scored")
     return pixels

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.common.files import write_atomic
 from methods.common.seeds import Seeds
 from methods.common.stage import Config, Context, Inputs, Record, Stage
@@ -229,7 +229,7 @@ def _read_classes(inputs: Inputs) -> list[str]:
         names = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path} cannot be read ({error}); write a JSON list of class names, background first"
+            f"{path} cannot be read ({reason(error)}); write a JSON list of class names, background first"
         ) from None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise InputError(f"{path} is no list of different names; write a JSON list of class names, background first")

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.common.files import write_atomic
 from methods.common.segmenters.centernet2.cascade import Cascade
 from methods.common.segmenters.centernet2.config import BackboneConfig, CenterNet2Config, ResNetConfig
@@ -265,7 +265,7 @@ class CenterNet2(nn.Module):
             tensors = load_file(folder / "model.safetensors")
         except (OSError, SafetensorError) as error:
             raise InputError(
-                f"{folder / 'model.safetensors'} cannot be read ({error}); give a folder that CenterNet2.save_pretrained wrote"
+                f"{folder / 'model.safetensors'} cannot be read ({reason(error)}); give a folder that CenterNet2.save_pretrained wrote"
             ) from error
         model = cls.without_weights(config)
         try:
@@ -279,6 +279,6 @@ def _read_config(path: Path) -> CenterNet2Config:
     try:
         return CenterNet2Config.model_validate(json.loads(path.read_text()))
     except OSError as error:
-        raise InputError(f"no CenterNet2 at {path.parent}: {path.name} cannot be read ({error})") from error
+        raise InputError(f"no CenterNet2 at {path.parent}: {path.name} cannot be read ({reason(error)})") from error
     except (ValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a CenterNet2 config: {error}") from error

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.common.segmenters.centernet2.official import read_checkpoint
 from methods.common.segmenters.mask2former.model import Mask2Former
 
@@ -51,4 +51,6 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise InputError(f"weights {path} cannot be read ({error}); give a .safetensors or .pth file") from error
+        raise InputError(
+            f"weights {path} cannot be read ({reason(error)}); give a .safetensors or .pth file"
+        ) from error

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.common.files import write_atomic
 from methods.common.stage import Config
 
@@ -64,7 +64,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise InputError(
-            f"{path} cannot be read ({error}); give a folder that a segmenter's save_pretrained wrote"
+            f"{path} cannot be read ({reason(error)}); give a folder that a segmenter's save_pretrained wrote"
         ) from error
 
 
@@ -89,7 +89,7 @@ def _read_json(folder: Path) -> dict[str, Any]:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path} cannot be read ({error}); give a folder that a segmenter's save_pretrained wrote"
+            f"{path} cannot be read ({reason(error)}); give a folder that a segmenter's save_pretrained wrote"
         ) from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no config; give a folder that a segmenter's save_pretrained wrote")

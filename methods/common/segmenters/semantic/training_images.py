@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from methods.common.datasets.labelled_images import LabelledImages
 from methods.common.errors import InputError
+from methods.common.opencv import one_opencv_thread
 from methods.common.seeds import Seeds, derive_seed
 from methods.common.segmenters.semantic.augmentation import augment
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
@@ -104,13 +104,9 @@ class TrainingCrops(Dataset[Pair]):
             num_workers=num_workers,
             collate_fn=_collate,
             prefetch_factor=4 if num_workers else None,
-            worker_init_fn=_use_one_thread,
         )
-        return iter(loader)
-
-
-def _use_one_thread(worker: int) -> None:
-    cv2.setNumThreads(1)  # as many workers as cores already
+        with one_opencv_thread():
+            return iter(loader)
 
 
 def _collate(pairs: list[Pair]) -> tuple[Tensor, Tensor]:
