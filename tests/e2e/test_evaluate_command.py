@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from methods.common.metrics.bootstrap import paired_bootstrap
+from methods.common.metrics.bootstrap import Difference, paired_bootstrap
 from methods.common.metrics.lvis import evaluate_lvis
 from reproductions.cli import main
 from reproductions.evaluate.commands import app
+from reproductions.evaluate.outputs import differences_text
 from tests.e2e.metric_inputs import WRITERS, write_detections
 from tests.e2e.test_documents import commands
 from tests.parity.cityscapes_coco_example import score_scenes
@@ -198,6 +200,44 @@ def test_options_that_exclude_each_other_are_refused(folder: Path, evaluate: Run
     assert (code, out) == (2, "")
     assert told in err
     assert len(err.splitlines()) == 1
+
+
+def test_a_convention_says_what_it_settles_and_predictions_may_count_from_one(folder: Path, evaluate: Run) -> None:
+    for name, value in (("truth", 3), ("predicted", 2), ("from_one", 3)):
+        (folder / name).mkdir()
+        Image.fromarray(np.full((4, 4), value, np.uint8)).save(folder / name / "1.png")
+    words = "semantic --ground-truth truth --convention ade20k --json out.json --predictions"
+    settled = {"convention": "ade20k", "num_classes": 150, "ignore_label": 255, "reduce_zero_label": True}
+    for predictions, option, miou in (
+        ("predicted", "", 1.0),
+        ("from_one", "", 0.0),
+        ("from_one", "--predictions-from-one", 1.0),
+    ):
+        code, out, err = evaluate(f"{words} {predictions} {option}")
+        assert (code, err) == (0, "")
+        written = json.loads((folder / "out.json").read_text())
+        assert written["settings"] == {**settled, "predictions_from_one": bool(option)}
+        assert written["metrics"]["mIoU"] == miou
+        assert ("(--predictions-from-one)" in out) == (not option)
+
+
+def test_what_speaks_against_an_interval_is_said() -> None:
+    sound = Difference(0.5, 0.25, 0.25, 0.1, 0.4, 0.02, 60, 0.001, 0.07)
+    differences = {
+        "sound": sound,
+        "small": replace(sound, first=1.5e-5, difference=1e-6, p_value=2 / 61),
+        "rare": replace(sound, num_resamples=31),
+        "biased": replace(sound, bias=0.2),
+        "nothing": Difference(None, 0.5, None, None, None, None, 0, None, None),
+    }
+    lines = differences_text(differences, 60, "in [0, 1]").splitlines()
+    assert [line.split()[0] for line in lines] == ["values", "metric", *differences, "rare:", "biased:"]
+    assert lines[3].split()[1:4] == ["1.5e-05", "0.25000", "1e-06"]
+    assert lines[3].endswith("<= 0.03279")
+    assert lines[-2] == "rare: 31 of 60 resamples define it; the others are left out"
+    assert lines[-1].startswith("biased: resamples lay 0.20000 beside A - B and were moved there")
+    few = differences_text({"sound": replace(sound, num_resamples=20)}, 20, "in [0, 1]").splitlines()
+    assert few[-1] == "fewer than 40 resamples: no p-value can be below 0.05"
 
 
 def test_an_output_that_cannot_be_written_is_told_before_the_evaluation(

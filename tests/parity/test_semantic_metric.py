@@ -112,7 +112,7 @@ def test_worked_example() -> None:
 def test_predictions_from_one_are_suspected() -> None:
     ones, zeros = np.ones((2, 2), int), np.zeros((2, 2), int)
     assert evaluated([(ones, ones)], SMALL_ADE).notes() == [
-        "no prediction is class 0 (0); if predictions are numbered from 1, say so"
+        "no prediction is class 0 (0); if predictions are numbered from 1, say so (--predictions-from-one)"
     ]
     for convention, prediction in ((SMALL_ADE, zeros), (CHALLENGE_ADE, ones), (SMALL_VOC, ones)):
         assert evaluated([(ones, prediction)], convention).notes() == []
