@@ -1,9 +1,10 @@
-"""A program run as a whole: seconds, processor seconds, and memory of all its processes."""
+"""A program run as a whole, or a call: seconds, processor seconds, and memory of all its processes."""
 
 import contextlib
 import os
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psutil
@@ -33,6 +34,13 @@ def run(words: list[str]) -> Usage:
         time.sleep(0.05)
     assert program.returncode == 0, words
     return Usage(time.perf_counter() - start, sum(cpu_s.values()), peak / 2**20)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long a call takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
 def load_before() -> float:

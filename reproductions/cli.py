@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import json
 import os
@@ -368,6 +369,8 @@ def main() -> None:
         )
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        gc.freeze()  # the interpreter would look through everything once more before it ends, for 40 ms
 
 
 if __name__ == "__main__":

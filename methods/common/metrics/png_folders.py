@@ -22,7 +22,7 @@ from methods.common.opencv import one_opencv_thread
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
-ALONE_S = 0.05
+ALONE_S = 0.01
 """Seconds of work for which starting processes does not pay; tests of processes set it to 0."""
 
 _MAX_CHUNK = 32  # images sent to a process at once
@@ -94,10 +94,15 @@ def list_png_files(folder: Path) -> dict[str, Path]:
     """
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}; give the folder of PNG files")
-    files = {}
-    for path in walk_files(folder):
-        if path.name.endswith(".png") and not path.name.startswith("."):
-            files[path.relative_to(folder).as_posix().removesuffix(".png")] = path
+    files: dict[str, Path] = {}
+    for place, names in _walk(folder):
+        inner = place.relative_to(folder).as_posix()
+        within = "" if inner == "." else f"{inner}/"
+        files |= {
+            within + name.removesuffix(".png"): place / name
+            for name in names
+            if name.endswith(".png") and not name.startswith(".")
+        }
     if not files:
         raise InputError(f"there is no .png file in {folder}; give the folder of PNG files")
     return files
@@ -109,6 +114,11 @@ def walk_files(folder: Path) -> Iterator[Path]:
     Raises:
         InputError: a subfolder cannot be read.
     """
+    return (place / name for place, names in _walk(folder) for name in names)
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Find every folder below a folder, itself included, and the names of the files in each; see :func:`walk_files`."""
 
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename} cannot be read ({error.strerror}); make it readable") from error
@@ -119,7 +129,7 @@ def walk_files(folder: Path) -> Iterator[Path]:
         inner = {name: _identity(Path(place, name)) for name in subfolders}
         subfolders[:] = sorted(name for name in subfolders if inner[name] not in outer)
         around |= {os.path.join(place, name): outer | {inner[name]} for name in subfolders}  # noqa: PTH118
-        yield from (Path(place, name) for name in names)
+        yield Path(place), names
 
 
 def _identity(folder: Path) -> tuple[int, int]:
