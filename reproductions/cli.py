@@ -370,7 +370,8 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
-        gc.freeze()  # the interpreter would look through everything once more before it ends, for 40 ms
+        if "torch" not in sys.modules:  # whose libraries complain of what is left at the end
+            gc.freeze()  # the interpreter would look through everything once more, for 40 ms
 
 
 if __name__ == "__main__":

@@ -74,11 +74,12 @@ class RunTable:
 
     def sums(self) -> RleSums:
         """Add up runs and foreground runs of every mask."""
-        ends_F1 = _offsets(self.stop_F - self.start_F)
+        ends_F1 = offsets(self.stop_F - self.start_F)
         return RleSums(self.covered_N, np.diff(ends_F1[self.offset_N1]), self.sound_N)
 
 
-def _offsets(count_N: NDArray[np.integer]) -> NDArray[np.int64]:
+def offsets(count_N: NDArray[np.integer] | NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return where each of N stretches begins, and the end of the last, int64 [N + 1]."""
     offset_N1 = np.zeros(len(count_N) + 1, np.int64)
     np.cumsum(count_N, out=offset_N1[1:])
     return offset_N1
@@ -99,7 +100,7 @@ def join_texts(counts: Sequence[str | bytes]) -> tuple[NDArray[np.uint8], NDArra
     """Lay the texts of N masks end to end: bytes [C] and where each begins, with the end, [N + 1]."""
     encoded = [text.encode("utf-8", "replace") if isinstance(text, str) else text for text in counts]
     lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-    return np.frombuffer(b"".join(encoded), np.uint8), _offsets(lengths)
+    return np.frombuffer(b"".join(encoded), np.uint8), offsets(lengths)
 
 
 def reorder_texts(
@@ -108,7 +109,7 @@ def reorder_texts(
     """Lay chosen ones of texts that lie end to end, in another order; ``order_M`` are their places."""
     text, start_M, stop_M = text_C.data, offset_N1[order_M], offset_N1[order_M + 1]
     joined = b"".join([text[start:stop] for start, stop in zip(start_M.tolist(), stop_M.tolist(), strict=True)])
-    return np.frombuffer(joined, np.uint8), _offsets(stop_M - start_M)
+    return np.frombuffer(joined, np.uint8), offsets(stop_M - start_M)
 
 
 def decode_runs(text_C: NDArray[np.uint8], offset_N1: NDArray[np.int64]) -> RunTable:
@@ -124,7 +125,7 @@ def decode_runs(text_C: NDArray[np.uint8], offset_N1: NDArray[np.int64]) -> RunT
         # Broken texts leave the pass, so that no number runs over from one mask into the next.
         length_N = np.diff(offset_N1)
         code_C = code_C[np.repeat(sound_N, length_N)]
-        offset_N1 = _offsets(np.where(sound_N, length_N, 0))
+        offset_N1 = offsets(np.where(sound_N, length_N, 0))
     value_R, overlong, first_N1 = _numbers(code_C, offset_N1)
     sound_N[np.searchsorted(first_N1, overlong, "right") - 1] = False
     return _add_up(value_R, first_N1, sound_N)
@@ -184,7 +185,7 @@ def _add_up(value_R: NDArray[np.int32], first_N1: NDArray[np.int64], sound_N: ND
     value_R[first] = 0
     two_runs_R = _restarted_sums(value_R, first, np.zeros(len(first), np.int32))
     num_fore, inked = num_runs // 2, np.flatnonzero(num_runs > 1)
-    begin = _offsets(num_fore)
+    begin = offsets(num_fore)
     place_F = np.arange(1, 2 * begin[-1], 2)
     place_F += np.repeat(first - 2 * begin[:-1], num_fore)
     starts = begin[:-1][inked]
@@ -206,7 +207,7 @@ def _add_up(value_R: NDArray[np.int32], first_N1: NDArray[np.int64], sound_N: ND
 
     num_fore_N, covered_N = np.zeros(len(num_runs_N), np.int64), np.zeros(len(num_runs_N), np.int64)
     num_fore_N[filled_N], covered_N[filled_N] = num_fore, covered
-    return RunTable(start_F, stop_F, _offsets(num_fore_N), covered_N, sound_N)
+    return RunTable(start_F, stop_F, offsets(num_fore_N), covered_N, sound_N)
 
 
 def _restarted_sums(value_S: NDArray[np.int32], first: NDArray[np.int64], base: NDArray[np.int32]) -> NDArray[np.int32]:

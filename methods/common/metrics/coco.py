@@ -22,8 +22,8 @@ from methods.common.metrics.detections_curves import (
     Curves,
     at_percent,
     curves,
-    mean_defined,
     num_instances,
+    official_mean,
     recall_of_best,
 )
 from methods.common.metrics.detections_matching import Matches, match
@@ -65,16 +65,16 @@ class CocoEvaluation:
     def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
         """Return the twelve numbers (``METRIC_NAMES``), each in [0, 1]; None where nothing defines one."""
         found = self.curves if weight_I is None else curves(self.matches, weight_I)
-        metrics = {"AP": mean_defined(found.precision_ATRC[0])}
+        metrics = {"AP": official_mean(found.precision_ATRC[0])}
         for percent in (50, 75):
-            metrics[f"AP{percent}"] = mean_defined(found.precision_ATRC[0, at_percent(percent)])
+            metrics[f"AP{percent}"] = official_mean(found.precision_ATRC[0, at_percent(percent)])
         for area, name in enumerate("sml", start=1):
-            metrics[f"AP{name}"] = mean_defined(found.precision_ATRC[area])
+            metrics[f"AP{name}"] = official_mean(found.precision_ATRC[area])
         for limit in MAX_DETECTIONS[:-1]:
-            metrics[f"AR{limit}"] = mean_defined(recall_of_best(self.matches, limit, weight_I))
-        metrics[f"AR{MAX_DETECTIONS[-1]}"] = mean_defined(found.recall_ATC[0])
+            metrics[f"AR{limit}"] = official_mean(recall_of_best(self.matches, limit, weight_I))
+        metrics[f"AR{MAX_DETECTIONS[-1]}"] = official_mean(found.recall_ATC[0])
         for area, name in enumerate("sml", start=1):
-            metrics[f"AR{name}"] = mean_defined(found.recall_ATC[area])
+            metrics[f"AR{name}"] = official_mean(found.recall_ATC[area])
         return metrics
 
     def per_class(self) -> list[dict[str, str | int | float | None]]:

@@ -37,10 +37,10 @@ class Curves:
         place = int(np.searchsorted(self.class_C, class_index))
         present = place < len(self.class_C) and self.class_C[place] == class_index
         precision_ATR = self.precision_ATRC[..., place] if present else np.full((4, 10, 1), -1.0)
-        numbers = {"AP": mean_defined(precision_ATR[0])}
-        numbers |= {f"AP{percent}": mean_defined(precision_ATR[0, at_percent(percent)]) for percent in (50, 75)}
-        numbers |= {f"AP{name}": mean_defined(precision_ATR[area]) for area, name in enumerate("sml", start=1)}
-        return numbers | {"AR": mean_defined(self.recall_ATC[0, :, place]) if present else None}
+        numbers = {"AP": official_mean(precision_ATR[0])}
+        numbers |= {f"AP{percent}": official_mean(precision_ATR[0, at_percent(percent)]) for percent in (50, 75)}
+        numbers |= {f"AP{name}": official_mean(precision_ATR[area]) for area, name in enumerate("sml", start=1)}
+        return numbers | {"AR": official_mean(self.recall_ATC[0, :, place]) if present else None}
 
 
 def at_percent(percent: int) -> NDArray[np.bool_]:
@@ -110,7 +110,7 @@ def recall_of_best(matches: Matches, limit: int, weight_I: Floats | None = None)
     return recall_TK
 
 
-def mean_defined(values: Floats) -> float | None:
+def official_mean(values: Floats) -> float | None:
     """Average what is defined; None where nothing is."""
     defined = values[values > -1]
     return float(defined.mean()) if defined.size else None

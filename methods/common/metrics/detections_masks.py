@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.datasets.rle import RunTable
+from methods.common.datasets.rle import RunTable, offsets
 
 Ints = NDArray[np.int64]
 Strips = NDArray[np.int32]
@@ -38,7 +38,7 @@ class MaskTable:
         start_F, stop_F, offset_N1 = runs.start_F, runs.stop_F, runs.offset_N1
         filled_F = stop_F > start_F
         if not filled_F.all():
-            offset_N1 = _offsets(filled_F)[offset_N1]
+            offset_N1 = offsets(filled_F)[offset_N1]
             start_F, stop_F = start_F[filled_F], stop_F[filled_F]
         num_fore_N = np.diff(offset_N1)
         height_F, per_height_F = np.repeat(height_N.astype(np.int32), num_fore_N), np.repeat(1 / height_N, num_fore_N)
@@ -52,7 +52,7 @@ class MaskTable:
         if not (self.bottom_S > height_S).any():
             return self
         num_S = -(-self.bottom_S // height_S).astype(np.int64)
-        begin_S1 = _offsets(num_S)
+        begin_S1 = offsets(num_S)
         whole = np.repeat(np.arange(len(num_S)), num_S)
         place = (np.arange(begin_S1[-1]) - begin_S1[whole]).astype(np.int32)
         height, bottom = height_S[whole], self.bottom_S[whole]
@@ -94,7 +94,7 @@ class MaskTable:
             np.concatenate([empty, *(table.column_S for table in tables)]),
             np.concatenate([empty, *(table.top_S for table in tables)]),
             np.concatenate([empty, *(table.bottom_S for table in tables)]),
-            _offsets(np.concatenate([np.zeros(0, np.int64), *(np.diff(table.offset_N1) for table in tables)])),
+            offsets(np.concatenate([np.zeros(0, np.int64), *(np.diff(table.offset_N1) for table in tables)])),
         )
 
     def between(self, start: int, stop: int) -> "MaskTable":
@@ -128,7 +128,7 @@ class MaskTable:
     @cached_property
     def _slots(self) -> Ints:
         """First slot of each mask, and the end, [N + 1]: one a column of its box, and an empty one on either side."""
-        return _offsets(self.box[:, 2] - self.box[:, 0] + 2)
+        return offsets(self.box[:, 2] - self.box[:, 0] + 2)
 
     @cached_property
     def _strips_of_slots(self) -> tuple[Ints, Ints]:
@@ -150,7 +150,7 @@ class MaskTable:
         The work grows with the strips of this table's masks, times the strips a column that the other's have.
         """
         num_strips_P = self.offset_N1[index_P + 1] - self.offset_N1[index_P]
-        offset_P1 = _offsets(num_strips_P)
+        offset_P1 = offsets(num_strips_P)
         strip_J = np.arange(offset_P1[-1]) + np.repeat(self.offset_N1[index_P] - offset_P1[:-1], num_strips_P)
         left_P = other.box[other_index_P, 0].astype(np.int32) - 1
         right_P = other.box[other_index_P, 2].astype(np.int32)
@@ -183,10 +183,3 @@ def _sums(value_S: Strips, offset_N1: Ints) -> Ints:
     if len(filled_N):
         sum_N[filled_N] = np.add.reduceat(value_S, offset_N1[filled_N])
     return sum_N
-
-
-def _offsets(count_N: NDArray[np.integer] | NDArray[np.bool_]) -> Ints:
-    """Return where each of N stretches begins, and the end of the last: int64 [N + 1]."""
-    offset_N1 = np.zeros(len(count_N) + 1, np.int64)
-    np.cumsum(count_N, out=offset_N1[1:])
-    return offset_N1

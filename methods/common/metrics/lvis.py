@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from methods.common.datasets.lvis import LvisCategory, LvisDataset
 from methods.common.metrics.detections import IouType
-from methods.common.metrics.detections_curves import Curves, at_percent, curves, mean_defined
+from methods.common.metrics.detections_curves import Curves, at_percent, curves, official_mean
 from methods.common.metrics.detections_matching import Matches, match
 from methods.common.metrics.detections_measure import Measured
 from methods.common.metrics.detections_parts import workers
@@ -136,15 +136,15 @@ def evaluate_lvis(
 def summarise(found: Curves, frequency_K: Sequence[str]) -> dict[str, float | None]:
     """Average curves into the official numbers; what is undefined takes no part."""
     precision_ATRC, group_C = found.precision_ATRC, np.array(frequency_K)[found.class_C]
-    metrics = {"AP": mean_defined(precision_ATRC[0])}
+    metrics = {"AP": official_mean(precision_ATRC[0])}
     for percent in (50, 75):
-        metrics[f"AP{percent}"] = mean_defined(precision_ATRC[0, at_percent(percent)])
+        metrics[f"AP{percent}"] = official_mean(precision_ATRC[0, at_percent(percent)])
     for area, name in enumerate("sml", start=1):
-        metrics[f"AP{name}"] = mean_defined(precision_ATRC[area])
+        metrics[f"AP{name}"] = official_mean(precision_ATRC[area])
     for name in "rcf":
-        metrics[f"AP{name}"] = mean_defined(precision_ATRC[0][..., group_C == name])
+        metrics[f"AP{name}"] = official_mean(precision_ATRC[0][..., group_C == name])
     for area, name in enumerate(("", "s", "m", "l")):
-        metrics[f"AR{name}@{MAX_DETECTIONS}"] = mean_defined(found.recall_ATC[area])
+        metrics[f"AR{name}@{MAX_DETECTIONS}"] = official_mean(found.recall_ATC[area])
     return metrics
 
 

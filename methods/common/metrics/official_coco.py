@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from methods.common.errors import InputError
 from methods.common.metrics.coco import METRIC_NAMES
-from methods.common.metrics.detections_curves import mean_defined
+from methods.common.metrics.detections_curves import official_mean
 from methods.common.metrics.detections_measure import Overlap
 
 
@@ -57,7 +57,7 @@ def evaluate_coco_officially(
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    records = _own_records(detections, without="bbox" if iou_type == "segm" else None)
+    records = own_records(detections, without="bbox" if iou_type == "segm" else None)
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(ground_truth))
         evaluator = COCOeval(truth, _results(truth, records), iou_type)
@@ -75,14 +75,14 @@ def evaluate_coco_officially(
             {
                 "category_id": int(category_id),
                 "name": truth.cats[category_id].get("name", ""),
-                "AP": mean_defined(precision_TRK[:, :, k]),
+                "AP": official_mean(precision_TRK[:, :, k]),
             }
             for k, category_id in enumerate(evaluator.params.catIds)
         ],
     )
 
 
-def _own_records(detections: Path | Sequence[Mapping[str, Any]], without: str | None) -> list[dict[str, Any]]:
+def own_records(detections: Path | Sequence[Mapping[str, Any]], without: str | None) -> list[dict[str, Any]]:
     """Return records that the package may change, without one field."""
     if not isinstance(detections, Path):
         return [{key: deepcopy(value) for key, value in record.items() if key != without} for record in detections]

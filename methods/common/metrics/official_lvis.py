@@ -5,10 +5,8 @@ detections; an empty set of the official class is made for it.
 """
 
 import contextlib
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,8 @@ from numpy.typing import NDArray
 
 from methods.common.errors import InputError
 from methods.common.metrics.detections import IouType
-from methods.common.metrics.detections_curves import mean_defined
+from methods.common.metrics.detections_curves import official_mean
+from methods.common.metrics.official_coco import own_records
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,7 +76,7 @@ def evaluate_lvis_officially(
     """
     from lvis import LVIS, LVISEval
 
-    records = _own_records(detections, without="bbox" if iou_type == "segm" else None)
+    records = own_records(detections, without="bbox" if iou_type == "segm" else None)
     with numpy_names_of_old(), _quiet():
         truth = LVIS(str(ground_truth))
         evaluator = LVISEval(truth, _results(truth, records), iou_type)
@@ -87,24 +86,13 @@ def evaluate_lvis_officially(
         sorted(truth.imgs),
         {name: None if value == -1 else float(value) for name, value in evaluator.results.items()},
         {
-            int(category_id): mean_defined(curve)
+            int(category_id): official_mean(curve)
             for category_id, curve in zip(evaluator.params.cat_ids, np.moveaxis(precision, 2, 0), strict=True)
         },
         truth.load_cats(evaluator.params.cat_ids),
         num_annotations=len(truth.anns),
         num_detections=len(records),
     )
-
-
-def _own_records(detections: Path | Sequence[Mapping[str, Any]], without: str | None) -> list[dict[str, Any]]:
-    """Return records that the package may change, without one field."""
-    if not isinstance(detections, Path):
-        return [{key: deepcopy(value) for key, value in record.items() if key != without} for record in detections]
-    records: list[dict[str, Any]] = json.loads(detections.read_text())
-    if without is not None:
-        for record in records:
-            record.pop(without, None)
-    return records
 
 
 def _results(truth: Any, records: list[dict[str, Any]]) -> Any:
