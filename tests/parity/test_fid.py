@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from methods.common.errors import InputError
+from methods.common.metrics.bootstrap import paired_bootstrap
 from methods.common.metrics.frechet import (
     MIN_IMAGES,
     FidEvaluation,
@@ -107,6 +108,21 @@ def test_fid_of_a_set_with_itself_is_nothing_and_weights_of_one_change_nothing()
     repeated = features_of(np.repeat(one.feature_ND, weights.astype(int), axis=0))
     assert evaluation.metrics(weights)["FID"] == pytest.approx(FidEvaluation(repeated, other).metrics()["FID"])
     assert evaluation.metrics(np.eye(50)[3]) == {"FID": None}
+
+
+def test_sets_of_other_pictures_can_be_compared():
+    """Pictures of two generators have no pairs, and names that are equal by chance make none where the others differ."""
+    rng = np.random.default_rng(7)
+    reference = features_of(rng.normal(size=(200, 3)))
+    near, far = (features_of(rng.normal(size=(number, 3)) + shift) for number, shift in ((90, 0.2), (110, 1.0)))
+    fid = paired_bootstrap(FidEvaluation(near, reference), FidEvaluation(far, reference), 200, 0)
+    assert list(fid) == ["FID"]
+    assert fid["FID"].low < fid["FID"].difference < fid["FID"].high < 0
+    kid = [kid_of_features(images, reference, num_subsets=3, subset_size=80) for images in (near, far)]
+    compared = paired_bootstrap(*kid, 100, 0)
+    assert list(compared) == ["KID"]
+    assert compared["KID"].low < compared["KID"].difference < compared["KID"].high < 0
+    assert not compared["KID"].is_biased
 
 
 def test_few_images_are_refused_or_noted():
