@@ -43,7 +43,7 @@ def in_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr("methods.common.metrics.processes.ProcessPoolExecutor", Counted)
     monkeypatch.setattr(png_folders, "ALONE_S", 0)
-    monkeypatch.setattr(png_folders, "_help", lambda *_: None)
+    monkeypatch.setattr(png_folders, "_help", lambda *_: [])
     monkeypatch.setattr(detections_parts, "_WORTH_PROCESSES", 0)
     monkeypatch.setattr(bootstrap, "_WORTH_PROCESSES_S", 0.0)
     yield

@@ -4,6 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def use_one_opencv_thread(_worker: int = 0) -> None:
+    """Let OpenCV have one thread in this process, for good."""
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
 @contextmanager
 def one_opencv_thread() -> Iterator[None]:
     """Let OpenCV have one thread for the length of the block, in this process and in copies of it that are made there.

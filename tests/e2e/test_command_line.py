@@ -57,3 +57,25 @@ def test_status_of_an_empty_store(tmp_path: Path) -> None:
     done = segrepro("status", "mrca", "--tier", "smoke", "--json", "--store", str(tmp_path / "store"))
     assert done.returncode == 0, done.stderr
     assert {state["state"] for state in json.loads(done.stdout)} <= {"ready", "waiting"}
+
+
+def test_a_terminated_command_ends_as_an_interrupted_one() -> None:
+    """So that what it has put aside is removed."""
+    code = (
+        "import time\n"
+        "from reproductions import cli\n"
+        "def work():\n"
+        "    try:\n"
+        "        print('working', flush=True)\n"
+        "        time.sleep(60)\n"
+        "    finally:\n"
+        "        print('tidied', flush=True)\n"
+        "cli.app = work\n"
+        "cli.main()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "working\n"
+        process.terminate()
+        assert process.stdout.read() == "tidied\n"
+    assert process.returncode == 143

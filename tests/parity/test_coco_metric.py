@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -279,3 +280,13 @@ def test_fault_in_a_results_file_is_named(tmp_path: Path, iou_type: Any, field: 
     (tmp_path / "results.json").write_text(json.dumps(detections))
     with pytest.raises(InputError, match=rf"results\.json, detection 2 .*`{field}`"):
         evaluate_coco(tmp_path / "truth.json", tmp_path / "results.json", iou_type)
+
+
+def test_crowds_are_no_instances_of_a_class(tmp_path: Path) -> None:
+    truth, detections = crowded_case(3, 30)
+    for index, record in enumerate(truth["annotations"]):
+        record["iscrowd"] = int(index == 0)
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    rows = evaluate_coco(tmp_path / "truth.json", detections, "bbox").per_class()
+    expected = Counter(record["category_id"] for record in truth["annotations"][1:])
+    assert {row["category_id"]: row["num_instances"] for row in rows if row["num_instances"]} == expected

@@ -115,7 +115,10 @@ def test_sets_of_other_pictures_can_be_compared():
     rng = np.random.default_rng(7)
     reference = features_of(rng.normal(size=(200, 3)))
     near, far = (features_of(rng.normal(size=(number, 3)) + shift) for number, shift in ((90, 0.2), (110, 1.0)))
-    fid = paired_bootstrap(FidEvaluation(near, reference), FidEvaluation(far, reference), 200, 0)
+    with pytest.raises(InputError, match="90 and 110 images"):
+        paired_bootstrap(FidEvaluation(near, reference), FidEvaluation(far, reference), 5, 0)
+    equal = InceptionFeatures(Path("far"), tuple(f"far{i}" for i in range(90)), far.feature_ND[:90])
+    fid = paired_bootstrap(FidEvaluation(near, reference), FidEvaluation(equal, reference), 200, 0)
     assert list(fid) == ["FID"]
     assert fid["FID"].low < fid["FID"].difference < fid["FID"].high < 0
     kid = [kid_of_features(images, reference, num_subsets=3, subset_size=80) for images in (near, far)]

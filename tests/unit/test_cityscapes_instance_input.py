@@ -227,5 +227,5 @@ def test_predictions_without_any_instance_class_are_noted(folder: Path) -> None:
     found = evaluate_cityscapes_instance(folder / "truth", folder / "found")
     assert found.metrics()["AP"] == 0.0
     assert found.notes() == [
-        "no prediction is of a class with instances, which have the label ids 24 to 33 (training ids are others)"
+        "no prediction counts: none with a pixel is of a class with instances (label ids 24 to 33, not training ids)"
     ]

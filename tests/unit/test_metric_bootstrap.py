@@ -69,13 +69,13 @@ def test_the_p_value_is_even_without_a_difference_and_small_with_one() -> None:
 
 
 def test_the_p_value_by_hand() -> None:
-    """Two images, differences 1 and -1/2: a resample has the mean 1, 1/4 or -1/2, which is then moved a little."""
+    """Two images, differences 1 and -1/2: a resample has the mean 1, 1/4 or -1/2."""
     (difference,) = paired_bootstrap(Means(np.array([1.0, -0.5])), Means(np.zeros(2)), 99, 4).values()
     drawn = [draw_weights(2, np.random.default_rng([4, index])) @ [0.5, -0.25] for index in range(99)]
     negative = sum(value < 0 for value in drawn)
     assert negative == pytest.approx(25, abs=12)
     assert difference.bias == pytest.approx(np.mean(drawn) - 0.25)
-    assert (difference.low, difference.high) == pytest.approx((-0.5 - difference.bias, 1 - difference.bias))  # type: ignore[operator]
+    assert (difference.low, difference.high) == (-0.5, 1.0)
     assert difference.p_value == 2 * (1 + negative) / 100
     assert difference.difference == 0.25
 
@@ -191,7 +191,7 @@ class Spread:
 
     value_I: NDArray[np.float64]
     image_ids: list[int | str]
-    is_of_set: bool = True
+    depends_on_size: bool = False
     definition: str = "squared mean"
 
     def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
@@ -201,6 +201,18 @@ class Spread:
 
     def per_class(self) -> list[dict[str, str | int | float | None]]:
         return []
+
+
+def test_few_images_that_differ_are_no_significant_difference() -> None:
+    """Resamples without them differ by exactly 0, which lies on either side."""
+    for num_differing in (1, 2, 3):
+        value_I = np.where(np.arange(100) < num_differing, 1.0, 0.0)
+        for seed in range(6):
+            (found,) = paired_bootstrap(Means(value_I), Means(np.zeros(100)), 1000, seed).values()
+            expected = min(1.0, 2 * (1 - num_differing / 100) ** 100)  # P that a resample has none of them
+            assert found.p_value == pytest.approx(expected, abs=0.1)
+            assert found.low == 0.0
+            assert not found.is_biased
 
 
 def test_resamples_beside_the_value_are_said_to_be() -> None:
@@ -224,6 +236,9 @@ def test_sets_of_other_pictures_are_resampled_apart() -> None:
     assert (together["square"].low, together["square"].high) == (0.0, 0.0)
     assert apart["square"].standard_error > 0.1  # type: ignore[operator]
     assert list(apart) == ["square"]
+    smaller, larger = (Spread(value_I[:number], names[:number], depends_on_size=True) for number in (40, 50))
+    with pytest.raises(InputError, match="the sets have 40 and 50 images, and the metric depends on how many"):
+        paired_bootstrap(smaller, larger, 5, 0)
 
 
 def test_progress_counts_resamples() -> None:

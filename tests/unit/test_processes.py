@@ -19,7 +19,7 @@ from methods.common.metrics import png_folders
 from tests.unit.test_processes import tell_and_wait
 
 png_folders.ALONE_S = 0
-png_folders._help = lambda *_: None
+png_folders._help = lambda *_: []
 if sys.argv[2] == "forkserver":
     threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
 if __name__ == "__main__":
@@ -86,6 +86,60 @@ def test_a_killed_worker_is_one_sentence(in_processes: None) -> None:
         InputError, match="a worker process was killed, perhaps because memory ran out; run it again with"
     ):
         map_images(kill_self, range(64), 2)
+
+
+KILLED = """
+import os, signal, time
+from pathlib import Path
+from methods.common.errors import InputError
+from methods.common.metrics import png_folders
+from tests.unit.test_processes import work_or_die
+
+if __name__ == "__main__":
+    try:
+        png_folders.map_images(work_or_die, [os.getpid()] * 2000, 2)
+    except InputError as error:
+        print(error)
+"""
+
+
+def work_or_die(parent: int) -> None:
+    """Take a moment; one of the other processes dies after some of them."""
+    time.sleep(0.002)
+    _done.append(None)
+    if os.getpid() != parent and len(_done) == 100:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+_done: list[None] = []
+
+
+def test_the_rest_ends_soon_after_a_worker_was_killed(tmp_path: Path) -> None:
+    """Neither does the pool wait for the workers that are left, nor does it complain of what the first process did itself."""
+    (tmp_path / "killed.py").write_text(KILLED)
+    found = subprocess.run(
+        [sys.executable, str(tmp_path / "killed.py")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert found.stdout.startswith("a worker process was killed")
+    assert found.stderr == ""
+
+
+def test_an_error_does_not_wait_for_what_others_work_on(in_processes: None) -> None:
+    begun = time.monotonic()
+    with pytest.raises(InputError, match="faulty"):
+        map_images(fault_or_wait, range(64), 2)
+    assert time.monotonic() - begun < 30
+
+
+def fault_or_wait(number: int) -> None:
+    if number == 0:
+        raise InputError("faulty")
+    time.sleep(60)
 
 
 def add(number: int, other: int) -> int:

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -100,7 +101,11 @@ def test_interrupted_equals_uninterrupted(tmp_path: Path, norm: str) -> None:
     assert torch.equal(weights(again), weights(model))
 
 
+@pytest.mark.timeout(120)
 def test_the_seed_decides_and_workers_do_not(tmp_path: Path) -> None:
+    """Also in a process where OpenCV has threads, which a copied worker would wait for."""
+    cv2.setNumThreads(2)
+    cv2.warpAffine(np.zeros((2000, 2000, 3), np.uint8), np.eye(2, 3), (2000, 2000))
     runs = {
         name: train("group", LocalContext(tmp_path / name, seeds=Seeds(training=seed)), num_workers=workers)
         for name, seed, workers in (("one", 0, 0), ("workers", 0, 2), ("other", 1, 0))

@@ -1,8 +1,9 @@
-"""Is one set of predictions better than another on the same images? A paired bootstrap over images, centred.
+"""Is one set of predictions better than another on the same images? A paired bootstrap over images.
 
 Resamples may lie to one side of the value: a class whose few images were not drawn drops out, or stands several times beside its
 false positives, which raises AP; pictures drawn twice raise FID. Uncentred percentile intervals then leave out the very value that
-they are for. So the resampled differences are moved to have the value as their mean.
+they are for. Where that happens the resampled differences are moved to have the value as their mean; elsewhere they stay as they
+are, as moving them by chance would take many that are 0, where few images differ, to one side of 0.
 
 Shape legend: I images, B resamples.
 """
@@ -25,10 +26,13 @@ CONFIDENCE = 0.95
 MAX_BIAS = 0.25
 """Standard errors by which resamples may lie beside the value, Efron and Tibshirani 1993, section 10.3."""
 _WORTH_PROCESSES_S = 3.0
-RESAMPLING_RULE = "images drawn with replacement, as many as there are; differences centred on the value"
-INTERVAL_RULE = "percentile interval, 95 %, of the centred differences"
+RESAMPLING_RULE = (
+    "images drawn with replacement, as many as there are; differences whose mean lies more than a quarter of their standard deviation "
+    "beside the value, and more than chance explains, are moved to it"
+)
+INTERVAL_RULE = "percentile interval, 95 %, of the resampled differences"
 P_VALUE_RULE = (
-    "p = min(1, 2 (1 + min(k, m)) / (B + 1)), where k of the B centred differences are at most 0 and m are at least 0"
+    "p = min(1, 2 (1 + min(k, m)) / (B + 1)), where k of the B resampled differences are at most 0 and m are at least 0"
 )
 
 
@@ -48,17 +52,14 @@ class Difference:
     num_resamples: int
     """How many resamples define the metric for both; the others take no part."""
     bias: float | None
-    """Mean of the resampled differences minus the difference, taken off before the interval."""
+    """Mean of the resampled differences minus the difference; taken off before the interval where it is large."""
     standard_error: float | None
     """Standard deviation of the resampled differences; None for fewer than two."""
 
     @property
     def is_biased(self) -> bool:
-        """Whether the resamples lay so far beside the value that interval and p-value hang on the centring."""
-        if self.bias is None or self.standard_error is None:
-            return False
-        chance = 2 / math.sqrt(self.num_resamples)  # by which the mean of so few resamples may be off
-        return abs(self.bias) > (MAX_BIAS + chance) * self.standard_error
+        """Whether the resamples lay so far beside the value that they were moved."""
+        return self.bias is not None and _is_large(self.bias, self.standard_error, self.num_resamples)
 
 
 def paired_bootstrap(
@@ -72,8 +73,8 @@ def paired_bootstrap(
     """Resample the images, the same ones for both, and recompute every metric on each resample.
 
     The images are drawn with replacement, as many as there are, so that their counts are multinomial; sets of pictures with a meaning
-    of their own (FID, KID) may hold different images, which are then drawn apart. The differences are centred: their mean is moved to
-    the value on all images. The interval takes their 2.5th and 97.5th percentile. The p-value is the smallest error rate at
+    of their own (FID, KID) may hold different images, which are then drawn apart. Differences with a large bias (``MAX_BIAS``) are
+    centred: their mean is moved to the value on all images. The interval takes their 2.5th and 97.5th percentile. The p-value is the smallest error rate at
     which such an interval leaves out 0, with 1 added to both counts so that it is never 0 and errs on the safe side.
 
     Args:
@@ -165,12 +166,19 @@ def _summarise(first: float | None, second: float | None, resampled_B: NDArray[n
         return Difference(first, second, None, None, None, None, len(defined_B), None, None)
     difference, tail = first - second, (1 - CONFIDENCE) / 2
     bias = float(defined_B.mean()) - difference
-    centred_B = defined_B - bias
-    low, high = np.quantile(centred_B, [tail, 1 - tail]).tolist()
-    fewer = int(min((centred_B <= 0).sum(), (centred_B >= 0).sum()))
-    p_value = min(1.0, 2 * (1 + fewer) / (len(defined_B) + 1))
     error = float(defined_B.std(ddof=1)) if len(defined_B) > 1 else None
+    counted_B = defined_B - bias if _is_large(bias, error, len(defined_B)) else defined_B
+    low, high = np.quantile(counted_B, [tail, 1 - tail]).tolist()
+    fewer = int(min((counted_B <= 0).sum(), (counted_B >= 0).sum()))
+    p_value = min(1.0, 2 * (1 + fewer) / (len(defined_B) + 1))
     return Difference(first, second, difference, low, high, p_value, len(defined_B), bias, error)
+
+
+def _is_large(bias: float, standard_error: float | None, num_resamples: int) -> bool:
+    if standard_error is None:
+        return False
+    chance = 2 / math.sqrt(num_resamples)  # standard errors by which the mean of so few resamples may be off
+    return abs(bias) > (MAX_BIAS + chance) * standard_error
 
 
 def _check_images(first: Evaluation, second: Evaluation) -> bool:
@@ -180,6 +188,12 @@ def _check_images(first: Evaluation, second: Evaluation) -> bool:
     if list(first.image_ids) == list(second.image_ids):
         return True
     if isinstance(first, OfSet) and isinstance(second, OfSet):
+        sizes = len(first.image_ids), len(second.image_ids)
+        if first.depends_on_size and sizes[0] != sizes[1]:
+            raise InputError(
+                f"the sets have {sizes[0]:,} and {sizes[1]:,} images, and the metric depends on how many there are; compare sets of "
+                "equal size, or by kid"
+            )
         return False
     only_first, only_second = set(first.image_ids), set(second.image_ids)
     for who, one, other in (("first", first, only_second), ("second", second, only_first)):

@@ -107,7 +107,7 @@ class CityscapesInstanceEvaluation:
         if any(len(matches.image_N) for matches in self.classes):
             return []
         return [
-            "no prediction is of a class with instances, which have the label ids 24 to 33 (training ids are others)"
+            "no prediction counts: none with a pixel is of a class with instances (label ids 24 to 33, not training ids)"
         ]
 
     def _average_precision(self, weight_I: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -52,9 +52,11 @@ class Workers:
         try:
             for future in futures:
                 yield future.result()
-        finally:
+        except GeneratorExit:
             for future in futures:
                 future.cancel()
+            raise
+        finally:
             place.unlink()
 
 

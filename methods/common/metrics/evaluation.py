@@ -42,7 +42,8 @@ class Evaluation(Protocol):
 class OfSet(Protocol):
     """An evaluation of pictures as a set, which has a meaning beside that of a set of other pictures."""
 
-    is_of_set: bool
+    depends_on_size: bool
+    """Whether sets of one distribution have other values if they are larger."""
 
 
 @runtime_checkable

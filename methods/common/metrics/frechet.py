@@ -100,7 +100,7 @@ class FidEvaluation:
     images: InceptionFeatures
     reference: InceptionFeatures
 
-    is_of_set: bool = True
+    depends_on_size: bool = True
     definition: str = (
         "FID as in pytorch-fid 0.3.0: pool features of the 2015-12-05 Inception network, images rescaled to 299x299 "
         "bilinearly without antialiasing, covariances with n - 1"

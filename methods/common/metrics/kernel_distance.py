@@ -69,7 +69,7 @@ class KidEvaluation:
     num_subsets: int
     subset_size: int
     seed: int
-    is_of_set: bool = True
+    depends_on_size: bool = False
 
     @property
     def definition(self) -> str:

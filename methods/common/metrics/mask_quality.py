@@ -233,7 +233,7 @@ class MaskQualityEvaluation:
 def _no_class(who: str, num_classes: int) -> str:
     return (
         f"{who} shows any class from 1 to {num_classes - 1}; masks of 0 and 255 need 1 for the object, as {UNCERTAIN} means "
-        "that a pixel does not count"
+        "uncertain"
     )
 
 
@@ -269,7 +269,7 @@ def evaluate_mask_quality(
     work = partial(compare_files, num_classes=num_classes, uncertain=uncertain)
     found = _stack(map_images(work, pairs, num_processes, progress))
     if not found.reference_K[:, 1:].any():
-        raise InputError(_no_class(f"no image in {reference}", num_classes))
+        raise InputError(_no_class(f"no pixel in {reference} that is certain in {generated} too", num_classes))
     return MaskQualityEvaluation(tuple(pair.name for pair in pairs), found, class_names, uncertain)
 
 

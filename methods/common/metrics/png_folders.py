@@ -27,6 +27,7 @@ ALONE_S = 0.01
 
 _MAX_CHUNK = 32  # images sent to a process at once
 _MIN_CHUNKS = 16  # for each process, so that all end at about the same time
+_AHEAD = 4  # for each process, before the first answer
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -214,24 +215,28 @@ def _in_order(
         yield from ready
         return
     with process_pool(num_processes, [getattr(work, "func", work).__module__, "cv2"], _prepare_process) as pool:
-        futures = [pool.submit(_work_on, work, chunk) for chunk in left]
+        first = [pool.submit(_work_on, work, chunk) for chunk in left[: _AHEAD * num_processes]]
         yield from ready
-        _help(work, left, futures)
-        yield from (future.result() for future in futures)
+        last = _help(work, left[len(first) :], first[0])
+        rest = left[len(first) : len(left) - len(last)]
+        yield from (future.result() for future in [*first, *(pool.submit(_work_on, work, chunk) for chunk in rest)])
+        yield from (one.result() for one in last)
 
 
 def _help(
-    work: Callable[[ItemT], ResultT], chunks: Sequence[Sequence[ItemT]], futures: list[Future[list[ResultT]]]
-) -> None:
-    """Work here too, from the end, until the first process has answered: they take a while to start."""
-    for index in reversed(range(len(chunks))):
-        if futures[0].done() or not futures[index].cancel():
-            return
-        futures[index] = Future()
+    work: Callable[[ItemT], ResultT], chunks: Sequence[Sequence[ItemT]], first: Future[list[ResultT]]
+) -> list[Future[list[ResultT]]]:
+    """Work here too, from the end, until the first process has answered, as they take a while to start; return what was done."""
+    done: list[Future[list[ResultT]]] = []
+    for chunk in reversed(chunks):
+        if first.done():
+            break
+        done.append(Future())
         try:
-            futures[index].set_result(_work_on(work, chunks[index]))
+            done[-1].set_result(_work_on(work, chunk))
         except InputError as error:  # an earlier chunk may have one, which comes first
-            futures[index].set_exception(error)
+            done[-1].set_exception(error)
+    return done[::-1]
 
 
 def _work_on(work: Callable[[ItemT], ResultT], items: Sequence[ItemT]) -> list[ResultT]:

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -17,6 +18,7 @@ from typing import Any
 from methods.common.errors import InputError
 
 _THREADS = Path("/proc/self/task")
+_MOMENT_S = 0.02
 
 
 def start_method(preload: Sequence[str]) -> ForkContext | ForkServerContext:
@@ -44,7 +46,7 @@ def _has_one_thread() -> bool:
 def process_pool(
     num_processes: int, preload: Sequence[str], prepare: Callable[..., object] | None = None, *arguments: Any
 ) -> Generator[ProcessPoolExecutor]:
-    """Start processes; at the end, also by an exception, what has not begun is dropped and they are stopped.
+    """Start processes and wait for them at the end; an exception ends them at once, whatever they work on.
 
     Args:
         num_processes: at least 1.
@@ -58,12 +60,23 @@ def process_pool(
     with ProcessPoolExecutor(num_processes, start_method(preload), _begin, (prepare, arguments)) as pool:
         try:
             yield pool
-        except BrokenProcessPool as error:
-            raise InputError(
-                "a worker process was killed, perhaps because memory ran out; run it again with fewer processes"
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
+        except BaseException as error:
+            _end_at_once(pool)
+            if isinstance(error, BrokenProcessPool):
+                raise InputError(
+                    "a worker process was killed, perhaps because memory ran out; run it again with fewer processes"
+                ) from error
+            raise
+        pool.shutdown(cancel_futures=True)
+
+
+def _end_at_once(pool: ProcessPoolExecutor) -> None:
+    """Drop what has not begun, then kill the workers. The pool's own thread gets a moment for the first, or it would complain."""
+    workers = list((getattr(pool, "_processes", None) or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    time.sleep(_MOMENT_S)
+    for worker in workers:
+        worker.kill()
 
 
 def _begin(prepare: Callable[..., object] | None, arguments: tuple[Any, ...]) -> None:

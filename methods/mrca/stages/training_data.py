@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from methods.common.datasets.lvis import LvisDataset, LvisImage, read_lvis
 from methods.common.errors import InputError
 from methods.common.objects.pool import ObjectPool
-from methods.common.opencv import one_opencv_thread
+from methods.common.opencv import one_opencv_thread, use_one_opencv_thread
 from methods.common.seeds import Seeds
 from methods.common.segmenters.centernet2.structures import InstanceTarget
 from methods.common.stage import Inputs
@@ -192,6 +192,7 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
             num_workers=self.config.num_workers,
             collate_fn=collate,
             prefetch_factor=8 if self.config.num_workers else None,
+            worker_init_fn=use_one_opencv_thread,  # for workers that are no copies
         )
         with one_opencv_thread():
             return iter(loader)

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from methods.common.datasets.labelled_images import LabelledImages
 from methods.common.errors import InputError
-from methods.common.opencv import one_opencv_thread
+from methods.common.opencv import one_opencv_thread, use_one_opencv_thread
 from methods.common.seeds import Seeds, derive_seed
 from methods.common.segmenters.semantic.augmentation import augment
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
@@ -104,6 +104,7 @@ class TrainingCrops(Dataset[Pair]):
             num_workers=num_workers,
             collate_fn=_collate,
             prefetch_factor=4 if num_workers else None,
+            worker_init_fn=use_one_opencv_thread,  # for workers that are no copies
         )
         with one_opencv_thread():
             return iter(loader)
