@@ -17,6 +17,7 @@ from reproductions.cli import main
 from tests.e2e.metric_inputs import WRITERS
 
 Spoil = Callable[[Path], object]
+RunHere = Callable[[str], tuple[int, str, str]]
 
 COMMANDS = {
     "lvis": "--ground-truth gt.json --detections dt.json --iou-type segm",
@@ -374,12 +375,26 @@ def test_other_faults(told: Callable[[str, Spoil], str], number: int) -> None:
     assert expected in told(metric, spoil)
 
 
-def run_here(words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    """Run a command; exit code and what stands on the error stream."""
-    monkeypatch.setattr(sys, "argv", ["segrepro", "evaluate", *words.split()])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return int(ended.value.code or 0), capsys.readouterr().err
+@pytest.fixture
+def place(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the inputs that a test may change, made the working folder."""
+    copy: Path = shutil.copytree(inputs, tmp_path / "inputs")
+    monkeypatch.chdir(copy)
+    return copy
+
+
+@pytest.fixture
+def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunHere:
+    """Runs a command; exit code, output and what stands on the error stream."""
+
+    def run(words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["segrepro", "evaluate", *words.split()])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -395,21 +410,11 @@ def run_here(words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         ("lvis", "--per-class gt.json/classes.csv", "gt.json/classes.csv"),
     ],
 )
-def test_an_output_never_costs_an_input(
-    inputs: Path,
-    tmp_path: Path,
-    metric: str,
-    option: str,
-    said: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    place = shutil.copytree(inputs, tmp_path / "inputs")
-    monkeypatch.chdir(place)
+def test_an_output_never_costs_an_input(place: Path, run_here: RunHere, metric: str, option: str, said: str) -> None:
     os.mkfifo("pipe")
     (place / "gtFine/val/town/known.json").write_text("{}")
     before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
-    code, err = run_here(f"{metric} {COMMANDS[metric]} {option}", monkeypatch, capsys)
+    code, _, err = run_here(f"{metric} {COMMANDS[metric]} {option}")
     assert code == 2
     assert said in err
     assert len(err.splitlines()) == 1
@@ -417,42 +422,31 @@ def test_an_output_never_costs_an_input(
     assert Path("pipe").is_fifo()
 
 
-def test_an_output_may_lie_among_the_inputs_and_be_written_again(
-    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_output_may_lie_among_the_inputs_and_be_written_again(place: Path, run_here: RunHere) -> None:
     """A link to a file stays a link, and its file gets the numbers."""
-    place = shutil.copytree(inputs, tmp_path / "inputs")
-    monkeypatch.chdir(place)
-    (place / "voc_maps/link.json").symlink_to(tmp_path / "elsewhere.json")
+    (place / "voc_maps/link.json").symlink_to(place.parent / "elsewhere.json")
     for _ in range(2):
         for output in ("voc_maps/numbers.json", "voc_maps/link.json"):
             words = f"semantic {COMMANDS['semantic']} --json {output} --per-class voc_maps/classes.csv"
-            assert run_here(words, monkeypatch, capsys) == (0, "")
+            assert run_here(words)[::2] == (0, "")
     assert (place / "voc_maps/link.json").is_symlink()
-    assert json.loads((tmp_path / "elsewhere.json").read_text())["metric"] == "semantic"
+    assert json.loads((place.parent / "elsewhere.json").read_text())["metric"] == "semantic"
 
 
-def test_a_class_is_not_ignored_unasked(
-    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(shutil.copytree(inputs, tmp_path / "inputs"))
+def test_a_class_is_not_ignored_unasked(place: Path, run_here: RunHere) -> None:
     words = "semantic --ground-truth SegmentationClass --predictions voc_maps --num-classes 300"
-    code, err = run_here(words, monkeypatch, capsys)
+    code, _, err = run_here(words)
     assert (code, len(err.splitlines())) == (2, 1)
     assert "255 is one of 300 classes; say with --ignore-label" in err
-    assert run_here(f"{words} --ignore-label 65535", monkeypatch, capsys) == (0, "")
+    assert run_here(f"{words} --ignore-label 65535")[::2] == (0, "")
 
 
-def test_names_beyond_utf8_can_be_written(
-    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    place = shutil.copytree(inputs, tmp_path / "inputs")
-    monkeypatch.chdir(place)
+def test_names_beyond_utf8_can_be_written(place: Path, run_here: RunHere) -> None:
     odd = os.fsdecode(b"d\xff.json")
     Path("dt.json").rename(odd)
     edited("gt.json", lambda content: content["categories"][0].update(name="\ud800"))(place)
     words = f"lvis --ground-truth gt.json --detections {odd} --iou-type segm --json out.json --per-class out.csv"
-    assert run_here(words, monkeypatch, capsys) == (0, "")
+    assert run_here(words)[::2] == (0, "")
     assert json.loads(Path("out.json").read_text())["inputs"]["predictions"]["path"] == odd
     assert r"\ud800" in Path("out.csv").read_text()
 
@@ -460,16 +454,9 @@ def test_names_beyond_utf8_can_be_written(
 @pytest.mark.parametrize("metric", ["lvis", "lvis boxes", "coco", "coco boxes"])
 @pytest.mark.parametrize("kind", ["lists of that name elsewhere", "outlines elsewhere", "a mark and a run-length mask"])
 def test_what_only_looks_like_annotations_does_not_count(
-    inputs: Path,
-    tmp_path: Path,
-    metric: str,
-    kind: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    place: Path, run_here: RunHere, metric: str, kind: str
 ) -> None:
     """Each file means the same as the plain one."""
-    place = shutil.copytree(inputs, tmp_path / "inputs")
-    monkeypatch.chdir(place)
 
     def change(content: dict[str, Any]) -> dict[str, Any]:
         fake = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 5, 5], "area": 12}
@@ -480,7 +467,7 @@ def test_what_only_looks_like_annotations_does_not_count(
         return content | {"info": fake if kind == "outlines elsewhere" else {}}
 
     def metrics() -> dict[str, float]:
-        assert run_here(f"{metric.split()[0]} {COMMANDS[metric]} --json out.json", monkeypatch, capsys) == (0, "")
+        assert run_here(f"{metric.split()[0]} {COMMANDS[metric]} --json out.json")[::2] == (0, "")
         found: dict[str, float] = json.loads(Path("out.json").read_text())["metrics"]
         return found
 
@@ -493,14 +480,9 @@ def test_what_only_looks_like_annotations_does_not_count(
 
 
 @pytest.mark.parametrize("metric", BOTH)
-def test_no_detections_is_no_fault(
-    inputs: Path, tmp_path: Path, metric: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_detections_is_no_fault(place: Path, run_here: RunHere, metric: str) -> None:
     """Nor is a byte order mark."""
-    monkeypatch.chdir(shutil.copytree(inputs, tmp_path / "inputs"))
     Path("dt.json").write_bytes(b"\xef\xbb\xbf[]")
-    monkeypatch.setattr(sys, "argv", ["segrepro", "evaluate", metric.split()[0], *COMMANDS[metric].split()])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert not ended.value.code
-    assert "0.00000" in capsys.readouterr().out
+    code, out, _ = run_here(f"{metric.split()[0]} {COMMANDS[metric]}")
+    assert code == 0
+    assert "0.00000" in out
