@@ -8,7 +8,6 @@ for 500 frames.
 """
 
 import os
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.whole_program import load_before
+from benchmarks.whole_program import load_before, seconds
 from methods.common.datasets.cityscapes_labels import EVALUATED_LABELS, INSTANCE_LABELS
 from methods.common.datasets.rle import encode_mask
 from methods.common.metrics.cityscapes_instance import InstancePrediction, evaluate_cityscapes_instance
@@ -87,12 +86,6 @@ def repeated(frames: list[Frame], number: int) -> tuple[dict[str, np.ndarray], d
     """So many frames by image id, each array in memory once."""
     chosen = {f"street_{index:06d}_000000": frames[index % NUM_DISTINCT] for index in range(number)}
     return {name: one[0] for name, one in chosen.items()}, {name: one[1] for name, one in chosen.items()}
-
-
-def seconds(run: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
 
 
 class OfficialTime:

@@ -7,14 +7,13 @@ formula; the network without folded normalisation, in torch's default layout; to
 a class; and for masks on disk the decoding of the same files.
 """
 
-import time
-
 import numpy as np
 import pytest
 import scipy.linalg
 import torch
 from PIL import Image
 
+from benchmarks.whole_program import seconds
 from methods.common.metrics.frechet import fit_gaussian, frechet_distance
 from methods.common.metrics.inception import InceptionFeatures, fid_inception, load_fid_inception
 from methods.common.metrics.kernel_distance import kid_of_features
@@ -28,12 +27,6 @@ from methods.common.metrics.png_labels import read_labels
 
 SIDE = 512
 NUM_CLASSES = 21
-
-
-def seconds(run):
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
 
 
 def inception_like(num_images, shift, seed):

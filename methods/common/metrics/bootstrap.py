@@ -74,8 +74,9 @@ def paired_bootstrap(
 
     The images are drawn with replacement, as many as there are, so that their counts are multinomial; sets of pictures with a meaning
     of their own (FID, KID) may hold different images, which are then drawn apart. Differences with a large bias (``MAX_BIAS``) are
-    centred: their mean is moved to the value on all images. The interval takes their 2.5th and 97.5th percentile. The p-value is the smallest error rate at
-    which such an interval leaves out 0, with 1 added to both counts so that it is never 0 and errs on the safe side.
+    centred: their mean is moved to the value on all images. The interval takes their 2.5th and 97.5th percentile. The p-value is
+    the smallest error rate at which such an interval leaves out 0, with 1 added to both counts so that it is never 0 and errs on
+    the safe side.
 
     Args:
         first: A.

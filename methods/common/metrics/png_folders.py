@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 from methods.common.errors import InputError, reason
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.processes import process_pool
-from methods.common.opencv import one_opencv_thread
+from methods.common.opencv import one_opencv_thread, use_one_opencv_thread
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -245,9 +245,7 @@ def _work_on(work: Callable[[ItemT], ResultT], items: Sequence[ItemT]) -> list[R
 
 def _prepare_process() -> None:
     """Use one thread, and keep freed memory for the next image, whose pages would cost a fifth of the decoding time anew."""
-    import cv2
-
-    cv2.setNumThreads(1)
+    use_one_opencv_thread()
     c_library = ctypes.CDLL(None)
     if hasattr(c_library, "mallopt"):
         c_library.mallopt(_M_MMAP_THRESHOLD, 1 << 30)

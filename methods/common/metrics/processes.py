@@ -72,7 +72,7 @@ def process_pool(
 
 def _end_at_once(pool: ProcessPoolExecutor) -> None:
     """Drop what has not begun, then kill the workers. The pool's own thread gets a moment for the first, or it would complain."""
-    workers = list((getattr(pool, "_processes", None) or {}).values())
+    workers = list((getattr(pool, "_processes", None) or {}).values())  # no public way before Python 3.14
     pool.shutdown(wait=False, cancel_futures=True)
     time.sleep(_MOMENT_S)
     for worker in workers:
