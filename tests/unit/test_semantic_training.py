@@ -101,11 +101,7 @@ def test_interrupted_equals_uninterrupted(tmp_path: Path, norm: str) -> None:
     assert torch.equal(weights(again), weights(model))
 
 
-@pytest.mark.timeout(120)
 def test_the_seed_decides_and_workers_do_not(tmp_path: Path) -> None:
-    """Also in a process where OpenCV has threads, which a copied worker would wait for."""
-    cv2.setNumThreads(2)
-    cv2.warpAffine(np.zeros((2000, 2000, 3), np.uint8), np.eye(2, 3), (2000, 2000))
     runs = {
         name: train("group", LocalContext(tmp_path / name, seeds=Seeds(training=seed)), num_workers=workers)
         for name, seed, workers in (("one", 0, 0), ("workers", 0, 2), ("other", 1, 0))
@@ -161,6 +157,19 @@ def test_every_image_comes_once_an_epoch_in_another_order() -> None:
     assert len({tuple(epoch) for epoch in epochs}) > 1
     assert EpochOrder(7, seed=3).image_index(15) == epochs[2][1]
     assert [EpochOrder(7, seed=4).image_index(place) for place in range(7)] != epochs[0]
+
+
+@pytest.mark.timeout(60)
+def test_workers_start_where_opencv_has_threads() -> None:
+    """A copied process would wait for them forever."""
+    crops = TrainingCrops(Squares(), AUGMENTATION, Seeds())
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    cv2.warpAffine(np.zeros((2000, 2000, 3), np.uint8), np.eye(2, 3), (2000, 2000))
+    image, _ = next(crops.batches(0, 1, BatchShare.of(ALONE, 4), 1))
+    assert len(image) == 4
+    assert cv2.getNumThreads() == 2
+    cv2.setNumThreads(before)
 
 
 def test_images_are_read_once_as_far_as_there_is_room() -> None:
