@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from methods.common.generators.attention_capture import AttentionCapture, encode_class_prompts
+from methods.common.generators.attention_masks import Thresholds, label_maps
+from methods.common.generators.class_prompts import append_classes, find_tokens
 from methods.common.generators.text_to_image import generate_images, load_text_to_image
 from methods.common.miniature.categories import CATEGORY_NAMES
 from methods.common.miniature.shipped import CHECKPOINTS
-from methods.sam_filter.attention_masks import Thresholds, label_maps
-from methods.sam_filter.class_prompts import append_classes, find_tokens
 
 NUM_STEPS, GUIDANCE, BATCH, ROUNDS = 10, 3.5, 24, 5
 SIDES = (8, 4)

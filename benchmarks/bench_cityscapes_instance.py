@@ -21,9 +21,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.whole_program import load_before, seconds
 from methods.common.datasets.cityscapes_labels import EVALUATED_LABELS, INSTANCE_LABELS
 from methods.common.datasets.rle import encode_mask
-from methods.common.metrics.cityscapes_instance import InstancePrediction, evaluate_cityscapes_instance
-from methods.common.metrics.official_cityscapes_instance import evaluate_cityscapes_instance_officially
-from methods.common.metrics.png_folders import map_images
+from methods.common.metrics.cityscapes.instance import InstancePrediction, evaluate_cityscapes_instance
+from methods.common.metrics.label_maps.png_folders import map_images
+from methods.common.metrics.official.cityscapes_instance import evaluate_cityscapes_instance_officially
 
 HEIGHT, WIDTH = 1024, 2048
 NUM_DISTINCT = 10

@@ -14,16 +14,16 @@ import torch
 from PIL import Image
 
 from benchmarks.whole_program import seconds
-from methods.common.metrics.frechet import fit_gaussian, frechet_distance
-from methods.common.metrics.inception import InceptionFeatures, fid_inception, load_fid_inception
-from methods.common.metrics.kernel_distance import kid_of_features
-from methods.common.metrics.mask_quality import (
+from methods.common.datasets.png_labels import read_labels
+from methods.common.metrics.generated_images.fid import fit_gaussian, frechet_distance
+from methods.common.metrics.generated_images.inception import InceptionFeatures, fid_inception, load_fid_inception
+from methods.common.metrics.generated_images.kid import kid_of_features
+from methods.common.metrics.label_maps.mask_quality import (
     agreement_of_label_maps,
     agreement_with_masks,
     evaluate_mask_quality,
 )
-from methods.common.metrics.png_folders import pair_by_name
-from methods.common.metrics.png_labels import read_labels
+from methods.common.metrics.label_maps.png_folders import pair_by_name
 
 SIDE = 512
 NUM_CLASSES = 21

@@ -19,8 +19,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.synthetic_detections import Inputs, write_lvis
 from benchmarks.whole_program import Usage, load_before, run, seconds
 from methods.common.datasets.lvis import read_lvis
-from methods.common.metrics.lvis import evaluate_lvis
-from methods.common.metrics.official_lvis import evaluate_lvis_officially
+from methods.common.metrics.detection.lvis import evaluate_lvis
+from methods.common.metrics.official.lvis import evaluate_lvis_officially
 
 FULL = 20_000
 OFFICIAL = (1_500, int(os.environ.get("SEGREPRO_BENCH_OFFICIAL_IMAGES", "5000")))

@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 from methods.common.objects.pool import ObjectPool, PooledObject, write_pool_shard
-from methods.mrca.augment import AugmentConfig, make_training_image
+from methods.common.segmenters.instance.augmentation import AugmentConfig
+from methods.common.segmenters.instance.instances import box_of_mask, real_instances
+from methods.mrca.augment import make_training_image
 from methods.mrca.mapping import UniqueMapping
-from methods.mrca.paste import PasteConfig, box_of_mask, real_instances
+from methods.mrca.paste import PasteConfig
 from methods.mrca.size_model import PasteSizeConfig, SizeModel, draw_size
 from methods.mrca.xpaste import XPasteSampler
 

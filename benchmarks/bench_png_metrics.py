@@ -23,13 +23,13 @@ from PIL import Image
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.whole_program import Usage, load_before, run, seconds
-from methods.common.metrics.cityscapes_semantic import evaluate_cityscapes_semantic
-from methods.common.metrics.imagenet_s import evaluate_imagenet_s
-from methods.common.metrics.label_conventions import VOC_2012
-from methods.common.metrics.official_cityscapes_semantic import evaluate_cityscapes_semantic_officially
-from methods.common.metrics.official_panoptic import evaluate_panoptic_officially
-from methods.common.metrics.panoptic import evaluate_panoptic
-from methods.common.metrics.semantic import evaluate_semantic
+from methods.common.datasets.label_conventions import VOC_2012
+from methods.common.metrics.cityscapes.semantic import evaluate_cityscapes_semantic
+from methods.common.metrics.label_maps.imagenet_s import evaluate_imagenet_s
+from methods.common.metrics.label_maps.panoptic import evaluate_panoptic
+from methods.common.metrics.label_maps.semantic import evaluate_semantic
+from methods.common.metrics.official.cityscapes_semantic import evaluate_cityscapes_semantic_officially
+from methods.common.metrics.official.panoptic import evaluate_panoptic_officially
 
 NUM_PROCESSES = 2
 ROUNDS = 5

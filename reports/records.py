@@ -1,7 +1,7 @@
 """The plain records behind a report: what was run, what came out, what the paper says, and what follows.
 
 The upper half is filled from the store, cell by cell. The lower half (estimates, target and claim verdicts) is
-computed from it by ``reproductions.harness.verdict.judge``. A report is a function of these records and of the
+computed from it by ``reproductions.verdicts.verdict.judge``. A report is a function of these records and of the
 image files that they name, of nothing else.
 """
 
@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Tier = Literal["smoke", "mini", "paper"]
 TargetVerdict = Literal["matches", "within seed noise", "below", "above", "not comparable", "not run"]
 ClaimVerdict = Literal["holds", "not resolved", "contradicted", "not run"]
-FrequencyGroup = Literal["r", "c", "f"]
 Certainty = Literal["certain", "inferred"]
 """How sure a printed number is: read in the paper, or derived from its text because its cell could not be read."""
 
@@ -193,29 +192,6 @@ class LostTarget(Record):
     note: str = ""
 
 
-class ClassInfo(Record):
-    """One category of the training set."""
-
-    id: int
-    name: str
-    group: FrequencyGroup
-    train_images: int = Field(ge=0)
-    """Training images that contain it."""
-
-
-class BudgetRound(Record):
-    """How many objects of each class were asked for in one round."""
-
-    arm: str
-    backbone: str
-    seed: int
-    round: int = Field(ge=1)
-    objects: tuple[int, ...]
-    """One count a class, in the order of ``Report.classes``."""
-    accepted: tuple[int, ...] | None = None
-    """How many of them survived cutting and filtering."""
-
-
 class SeriesPoint(Record):
     """One point of a quantity followed over rounds, for one seed."""
 
@@ -234,33 +210,6 @@ class SeriesPoint(Record):
     """Which model measured it, e.g. "M_2"."""
 
 
-class ObjectSample(Record):
-    """One generated object to show."""
-
-    arm: str
-    seed: int
-    round: int
-    category: str
-    path: Path
-    """PNG, RGB or RGBA."""
-
-
-class PastedSample(Record):
-    """One training image after pasting, to show."""
-
-    arm: str
-    seed: int
-    round: int
-    path: Path
-    """PNG or JPEG of the image as the segmenter sees it."""
-    instances_path: Path
-    """PNG of one channel (8 or 16 bit), same size: 0 background, k the k-th instance."""
-    pasted: tuple[int, ...]
-    """Which instance numbers are pasted; all others are real."""
-    names: dict[int, str] = {}
-    """Class name by instance number."""
-
-
 class ScatterPoint(Record):
     """One variant of a study over variants, with one seed: what is varied on x, what comes of it on y."""
 
@@ -274,93 +223,6 @@ class ScatterPoint(Record):
     y: float
     cells: tuple[str, ...] = ()
     """Ids of the cells that the numbers come from."""
-
-
-class ScoreHistogram(Record):
-    """How a score is distributed over all candidates, for one seed."""
-
-    score: str
-    """Id of the score, e.g. "S1"."""
-    seed: int
-    edges: tuple[float, ...]
-    """Ascending edges of the bins, one more than counts."""
-    counts: tuple[int, ...]
-    """The last bin includes its right edge."""
-    cut_offs: dict[str, float] = {}
-    """Lowest score kept, by name of the selection, e.g. {"10k": 0.71}."""
-
-    @model_validator(mode="after")
-    def _bins(self) -> Self:
-        assert len(self.edges) == len(self.counts) + 1, f"{len(self.edges)} edges for {len(self.counts)} bins"
-        assert all(low < high for low, high in zip(self.edges, self.edges[1:], strict=False)), "edges must ascend"
-        return self
-
-
-class SelectionStatistics(Record):
-    """What a selection of images does to the classes, for one seed."""
-
-    arm: str
-    """Which arm trains on the selection."""
-    seed: int
-    classes: tuple[str, ...]
-    """Class names, background left out."""
-    images_before: tuple[int, ...]
-    """Images that name the class among all candidates, same order as ``classes``."""
-    images_after: tuple[int, ...]
-    """The same among the kept ones."""
-    pixels_before: tuple[int, ...]
-    """Pixels labelled with the class."""
-    pixels_after: tuple[int, ...]
-    num_before: int = Field(ge=1)
-    """All candidates."""
-    num_after: int = Field(ge=1)
-    classes_an_image_before: dict[int, int] = {}
-    """Number of images by number of classes."""
-    classes_an_image_after: dict[int, int] = {}
-    zero_share: float | None = None
-    """Share of the candidates with score 0, in [0, 1]."""
-    cut_off: float | None = None
-    """Lowest score kept."""
-    quantiles: dict[str, float] = {}
-    """Of the score over all candidates, e.g. {"25 %": 0.31}."""
-
-    @model_validator(mode="after")
-    def _one_a_class(self) -> Self:
-        for counts in (self.images_before, self.images_after, self.pixels_before, self.pixels_after):
-            assert len(counts) == len(self.classes), f"{self.arm}: one count a class"
-        return self
-
-
-class FilterSample(Record):
-    """One generated image with its mask, and what the zero-shot segmenter says of it."""
-
-    seed: int
-    rank: int = Field(ge=1)
-    """Place by score, 1 is best."""
-    num_ranked: int = Field(ge=1)
-    score: float
-    kept: bool
-    """True when the selection that the report shows keeps it."""
-    classes: tuple[str, ...]
-    """Classes named in the prompt."""
-    path: Path
-    """The image, PNG or JPEG."""
-    mask_path: Path
-    """PNG of labels, same size: 0 background, 255 uncertain."""
-    segmented_path: Path
-    """The same by the zero-shot segmenter."""
-
-
-class DrawnSample(Record):
-    """One drawn training image with its mask."""
-
-    contour: str
-    """How its shapes are drawn, e.g. "VA"."""
-    noise: str = ""
-    """Noise in the mask, in words; empty for none."""
-    path: Path
-    mask_path: Path
-    """PNG of labels, 0 background."""
 
 
 class TableStyle(Record):
@@ -473,7 +335,7 @@ class ClaimOutcome(Record):
 
 
 class Report(Record):
-    """Everything behind one report of one paper at one tier."""
+    """Everything behind one report of one paper at one tier. A paper with records of its own extends it."""
 
     run: Run
     arms: tuple[Arm, ...]
@@ -487,16 +349,8 @@ class Report(Record):
     lost_targets: tuple[LostTarget, ...] = _if_any(())
     beside: dict[str, str] = {}
     """Which backbone of ours stands beside which of the paper's: {"resnet50": "miniature"} at tier mini."""
-    classes: tuple[ClassInfo, ...] = ()
-    budgets: tuple[BudgetRound, ...] = ()
     series: tuple[SeriesPoint, ...] = ()
-    objects: tuple[ObjectSample, ...] = ()
-    pasted: tuple[PastedSample, ...] = ()
     points: tuple[ScatterPoint, ...] = _if_any(())
-    histograms: tuple[ScoreHistogram, ...] = _if_any(())
-    selections: tuple[SelectionStatistics, ...] = _if_any(())
-    filter_samples: tuple[FilterSample, ...] = _if_any(())
-    drawn_samples: tuple[DrawnSample, ...] = _if_any(())
     deviations: tuple[Deviation, ...] = ()
     style: TableStyle = Field(default=TableStyle(), exclude_if=lambda value: value == TableStyle())
 
@@ -509,21 +363,12 @@ class Report(Record):
         arms, backbones = {arm.id for arm in self.arms}, {backbone.id for backbone in self.backbones}
         keys = [(result.arm, result.backbone, result.seed) for result in self.results]
         assert len(keys) == len(set(keys)), "two results for one arm, backbone and seed"
-        of_arms: tuple[Result | Cost | BudgetRound | SeriesPoint, ...] = (
-            *self.results,
-            *self.costs,
-            *self.budgets,
-            *self.series,
-        )
+        of_arms: tuple[Result | Cost | SeriesPoint, ...] = (*self.results, *self.costs, *self.series)
         for record in of_arms:
             assert record.arm in arms, f"{type(record).__name__} of unknown arm {record.arm!r}"
             assert record.backbone in backbones, f"{type(record).__name__} of unknown backbone {record.backbone!r}"
         for point in self.points:
             assert point.backbone in backbones, f"ScatterPoint of unknown backbone {point.backbone!r}"
-        for selection in self.selections:
-            assert selection.arm in arms, f"SelectionStatistics of unknown arm {selection.arm!r}"
-        for budget in self.budgets:
-            assert len(budget.objects) == len(self.classes), f"round {budget.round}: one count a class"
         return self
 
     def arm_title(self, arm: str) -> str:
@@ -577,6 +422,6 @@ class Report(Record):
         path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, path: Path) -> Report:
+    def load(cls, path: Path) -> Self:
         """Read what :meth:`save` wrote."""
         return cls.model_validate_json(path.read_text(encoding="utf-8"))

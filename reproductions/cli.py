@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from methods.common.errors import InputError
-from reproductions.evaluate.commands import app as evaluate_app
-from reproductions.options import DEFAULT_OUT, JsonOption, OutOption, names_a_plan
-from reproductions.render.commands import app as render_app
+from reproductions.commands.evaluate.commands import app as evaluate_app
+from reproductions.commands.options import DEFAULT_OUT, JsonOption, OutOption, names_a_plan
+from reproductions.commands.render import app as render_app
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from reproductions.commands.running import How
     from reproductions.harness.cost import StageCost
     from reproductions.harness.plan import Plan
-    from reproductions.paper import Paper, Request
-    from reproductions.running import How
+    from reproductions.study.paper import Paper, Request
 
 app = typer.Typer(
     help="Reproduce and audit papers that train image segmenters on generated data.",
@@ -79,8 +79,8 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Show the cells behind a report, which of them are missing, and what they will cost, without running anything."""
+    from reproductions.commands.running import check_cluster, costs
     from reproductions.harness.states import format_seconds
-    from reproductions.running import check_cluster, costs
 
     planned = paper.plan(request)
     expected = costs(planned, request, check_cluster(cluster))
@@ -150,8 +150,8 @@ def run(
     out: OutOption = DEFAULT_OUT,
 ) -> None:
     """Run what is missing, then write the report. Interrupt it at any time; the same command goes on."""
+    from reproductions.commands.running import How, check_cluster
     from reproductions.harness.store import Store
-    from reproductions.running import How, check_cluster
 
     how = How(check_cluster(cluster), workers, in_process, wait, max_parallel, max_gpu_hours, force)
     Store.create(request.store.root)
@@ -177,8 +177,8 @@ def retry(
     out: OutOption = DEFAULT_OUT,
 ) -> None:
     """Try failed cells again, and what waits for them; nothing else is started."""
+    from reproductions.commands.running import How, check_cluster, failed_part
     from reproductions.harness.store import Store
-    from reproductions.running import How, check_cluster, failed_part
 
     if failed and cell is not None:
         raise InputError("--failed means all failed cells and --cell one; give only one of them")
@@ -190,7 +190,7 @@ def retry(
 
 def _run(paper: Paper, request: Request, planned: Plan, part: Plan, how: How, out: Path) -> int:
     """Run a part of the plan; write the report once all of it is there."""
-    from reproductions.running import print_failures, run_plan
+    from reproductions.commands.running import print_failures, run_plan
 
     console = _console()
     outcome = run_plan(paper, request, part, how, console)
@@ -214,7 +214,7 @@ def _run(paper: Paper, request: Request, planned: Plan, part: Plan, how: How, ou
 @names_a_plan
 def cancel(paper: Paper, request: Request) -> None:
     """Cancel the plan's jobs on the cluster, and stop runs of this store on this machine; what is saved stays."""
-    from reproductions.running import cancel as cancel_jobs
+    from reproductions.commands.running import cancel as cancel_jobs
 
     told = cancel_jobs(paper.plan(request), request)
     _console().print(f"told {told} job(s) to stop; the same run goes on from what is saved")
@@ -228,7 +228,7 @@ def logs(
     cell: Annotated[str, typer.Argument(metavar="CELL", help="Label, or the first digits of an id.")],
 ) -> None:
     """Print the attempts at a cell and what they printed."""
-    from reproductions.running import print_log
+    from reproductions.commands.running import print_log
 
     print_log(paper.plan(request), request, cell, _console())
 
@@ -300,9 +300,9 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Look whether everything that the plan needs is there and whole; exit code 2 when it is not."""
+    from reproductions.commands.running import check_cluster, damaged_cells, preflight
     from reproductions.harness.store import Store
-    from reproductions.preflight import fatal, print_findings
-    from reproductions.running import check_cluster, damaged_cells, preflight
+    from reproductions.requirements.preflight import fatal, print_findings
 
     found = preflight(paper, request, check_cluster(cluster))
     damaged = [] if fatal(found) else damaged_cells(paper.plan(request), request.store)

@@ -9,7 +9,9 @@ import pytest
 import torch
 from hypothesis import settings
 
-from methods.common.metrics import bootstrap, detections_parts, png_folders
+from methods.common.metrics import bootstrap
+from methods.common.metrics.detection import file_workers as detections_parts
+from methods.common.metrics.label_maps import png_folders
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from methods.common.seeds import Axis, Seeds
-from methods.common.training.team import ALONE, Team
+from methods.common.training.distributed import ALONE, Team
 
 if TYPE_CHECKING:  # a plan is made without loading torch
     import torch

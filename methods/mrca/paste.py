@@ -11,15 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from methods.common.segmenters.instance.instances import Floats, Image, Instances, Mask, box_of_mask
 from methods.common.stage import Config
 from methods.mrca.size_model import PasteSizeConfig, SizeModel, draw_size
-
-Image = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 _OPAQUE = 128  # alpha from here on is object: the soft mask binarised at 0.5
 
@@ -36,35 +32,6 @@ class PasteConfig(Config):
 
 
 @dataclass(frozen=True)
-class Instances:
-    """What is known of the objects in one image; every array has N rows, N may be 0."""
-
-    boxes_N4: NDArray[np.float32]
-    """Corners x0, y0, x1, y1 in pixels; x1 and y1 lie one past the last pixel."""
-    class_N: NDArray[np.int64]
-    """Class indices 0..C-1."""
-    mask_NHW: Mask
-    source_N: NDArray[np.uint8]
-    """0 for real instances, 1 for pasted ones."""
-
-    def __len__(self) -> int:
-        """Number of instances."""
-        return len(self.class_N)
-
-    def select(self, keep_N: NDArray[np.bool_] | NDArray[np.int64]) -> Instances:
-        """Return some of the instances."""
-        return Instances(self.boxes_N4[keep_N], self.class_N[keep_N], self.mask_NHW[keep_N], self.source_N[keep_N])
-
-
-def real_instances(
-    class_N: NDArray[np.int64], mask_NHW: Mask, boxes_N4: NDArray[np.float32] | None = None
-) -> Instances:
-    """Wrap the annotations of a real image; boxes are those of the masks unless given."""
-    boxes = boxes_of_masks(mask_NHW) if boxes_N4 is None else boxes_N4
-    return Instances(boxes.astype(np.float32), class_N.astype(np.int64), mask_NHW, np.zeros(len(class_N), np.uint8))
-
-
-@dataclass(frozen=True)
 class Placement:
     """Where and how large one object is pasted."""
 
@@ -78,20 +45,6 @@ class Placement:
     """Centre of the box from the image's left edge, in pixels."""
     flip: bool
     """Mirror left to right."""
-
-
-def box_of_mask(mask_HW: Mask) -> tuple[int, int, int, int]:
-    """Return the tight box x0, y0, x1, y1 of a mask, x1 and y1 one past the last pixel; all 0 for an empty mask."""
-    import cv2
-
-    x, y, width, height = cv2.boundingRect(np.ascontiguousarray(mask_HW).view(np.uint8))
-    return x, y, x + width, y + height
-
-
-def boxes_of_masks(mask_NHW: Mask) -> NDArray[np.float32]:
-    """Return the tight boxes of masks, float32 [N, 4]; zeros for empty masks."""
-    boxes = [box_of_mask(mask_HW) for mask_HW in mask_NHW]
-    return np.array(boxes, dtype=np.float32).reshape(-1, 4)
 
 
 def draw_placement(

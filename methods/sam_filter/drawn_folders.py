@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from methods.common.errors import InputError
 from methods.common.files import write_atomic
 from methods.common.metrics.evaluation import Progress
-from methods.common.metrics.png_folders import map_images
+from methods.common.metrics.label_maps.png_folders import map_images
 from methods.sam_filter.mask_modes import to_rgb
 from methods.sam_filter.rings import ShapeCategory
 from methods.sam_filter.semseg_fdsl import SemSegFdsl, SemSegFdslConfig

@@ -10,8 +10,9 @@ from methods.common.errors import InputError
 from methods.common.seeds import Seeds
 from reproductions.harness.cell import Cell
 from reproductions.harness.plan import Plan
-from reproductions.paper import GpuNeed, Need, Request
-from reproductions.settings import changed
+from reproductions.requirements.need import GpuNeed, Need
+from reproductions.study.paper import Request
+from reproductions.study.settings import changed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from methods.common.seeds import Axis, Seeds
-from methods.common.training.team import ALONE, Team
+from methods.common.training.distributed import ALONE, Team
 from reproductions.harness.files import write_note
 from reproductions.harness.store import Store
 

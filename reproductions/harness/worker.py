@@ -23,7 +23,7 @@ from typing import NoReturn
 
 from methods.common.errors import InputError, NotFiniteError
 from methods.common.stage import Inputs, Record
-from methods.common.training.team import ALONE, Team, TeamLostError
+from methods.common.training.distributed import ALONE, Team, TeamLostError
 from reproductions.harness import policy
 from reproductions.harness.attempts import Attempt, Attempts, ExplainDeath
 from reproductions.harness.cell import CellSpec, check_record

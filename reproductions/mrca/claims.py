@@ -9,7 +9,7 @@ import csv
 from pathlib import Path
 
 from reports.records import Metric, Target
-from reproductions.harness.claims import Claim, FewerObjects, Gain, Level, RisesFaster, Rising
+from reproductions.verdicts.claims import Claim, FewerObjects, Gain, Level, RisesFaster, Rising
 
 METRICS = (
     Metric(id="AP_box", title="AP box"),

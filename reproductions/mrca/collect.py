@@ -8,26 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reports.records import (
-    Arm,
-    Backbone,
-    BudgetRound,
-    ClassInfo,
-    Cost,
-    ObjectSample,
-    PastedSample,
-    Report,
-    Result,
-    Run,
-    SeriesPoint,
-)
-from reproductions.collecting import seconds
+from reports.records import Arm, Backbone, Cost, Result, Run, SeriesPoint
 from reproductions.harness.cell import Cell
 from reproductions.harness.store import Store
 from reproductions.mrca.arms import ARMS, ArmId
 from reproductions.mrca.claims import ENTROPY_CURRENT, ENTROPY_WARMUP, METRICS, read_targets
 from reproductions.mrca.deviations import DEVIATIONS
 from reproductions.mrca.plan import ArmCells, RoundCells, SeedPlanner
+from reproductions.mrca.records import BudgetRound, ClassInfo, MrcaReport, ObjectSample, PastedSample
+from reproductions.study.collector import seconds
 
 _OF_THE_MINIATURE_WORLD = ("D43", "D47", "D53")
 """Ledger entries about the drawn data set, which own data replace."""
@@ -54,9 +43,9 @@ class Collector:
         """Id of the study's segmenter."""
         return self.planners[0].study.backbone
 
-    def report(self, run: Run, own_data: bool) -> Report:
+    def report(self, run: Run, own_data: bool) -> MrcaReport:
         """Return everything that is there; what was not run is left out."""
-        return Report(
+        return MrcaReport(
             run=run,
             arms=tuple(
                 Arm(id=arm.id, title=arm.title, what=arm.what, control=arm.control)

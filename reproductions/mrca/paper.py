@@ -16,9 +16,10 @@ from reproductions.mrca.places import places
 from reproductions.mrca.plan import SeedPlanner
 from reproductions.mrca.resources import gpu_needs
 from reproductions.mrca.study import StudyConfig
-from reproductions.paper import GpuNeed, Need, Request
-from reproductions.places import external
-from reproductions.settings import changed
+from reproductions.requirements.need import GpuNeed, Need
+from reproductions.requirements.places import external
+from reproductions.study.paper import Request
+from reproductions.study.settings import changed
 
 
 class MrcaPaper:

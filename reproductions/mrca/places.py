@@ -6,13 +6,13 @@ from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 
-from reproductions.inspectors.data import cutouts_folder, lvis_folder, own_lvis_folder
-from reproductions.inspectors.weights import diffusers_folder, remote_code_folder, transformers_folder
 from reproductions.mrca import published
 from reproductions.mrca.arms import ARMS, ArmId
 from reproductions.mrca.study import StudyConfig
-from reproductions.paper import Need, Request
-from reproductions.places import (
+from reproductions.requirements.inspect_data import cutouts_folder, lvis_folder, own_lvis_folder
+from reproductions.requirements.inspect_weights import diffusers_folder, remote_code_folder, transformers_folder
+from reproductions.requirements.need import Need
+from reproductions.requirements.places import (
     OWN,
     data_elsewhere,
     data_root,
@@ -22,7 +22,8 @@ from reproductions.places import (
     weights_root,
     with_tokenizer_and_images,
 )
-from reproductions.published import CLIP
+from reproductions.requirements.published import CLIP
+from reproductions.study.paper import Request
 
 _XPASTE_ARMS = frozenset({"xpaste", "xpaste_equal_pool"})
 

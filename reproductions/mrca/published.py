@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from reproductions.published import HubModel, SingleFile
+from reproductions.requirements.published import HubModel, SingleFile
 
 STABLE_DIFFUSION_3 = HubModel(
     "stabilityai/stable-diffusion-3-medium-diffusers",

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports.mrca import write_report
 from reports.records import Run
-from reproductions.collecting import provenance
 from reproductions.harness.plan import Plan
-from reproductions.harness.verdict import judge
 from reproductions.mrca.claims import CLAIMS, GIVEN_OBJECTS_CLAIMS
 from reproductions.mrca.collect import Collector
+from reproductions.mrca.figures import write_report
 from reproductions.mrca.plan import SeedPlanner
 from reproductions.mrca.study import StudyConfig
-from reproductions.paper import Request
+from reproductions.study.collector import provenance
+from reproductions.study.paper import Request
+from reproductions.verdicts.verdict import judge
 
 if TYPE_CHECKING:
     from reproductions.mrca.paper import MrcaPaper

@@ -23,7 +23,8 @@ from collections.abc import Collection
 
 from reproductions.mrca.arms import ArmId
 from reproductions.mrca.study import StudyConfig
-from reproductions.paper import GpuNeed, Request
+from reproductions.requirements.need import GpuNeed
+from reproductions.study.paper import Request
 
 _TRAINING_GIB = {"resnet50": (2.7, 0.9, 640), "swinl": (6.7, 7.2, 896)}
 """For weights and CUDA, for each image, and the side in pixels for which that holds."""

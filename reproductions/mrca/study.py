@@ -20,9 +20,10 @@ from methods.common.segmenters.centernet2.presets import (
     r50_training_recipe,
     swinl_training_recipe,
 )
+from methods.common.segmenters.instance.augmentation import AugmentConfig
+from methods.common.segmenters.instance.prediction import EvaluateConfig
 from methods.common.stage import Config
 from methods.common.training.recipe import TrainingRecipe
-from methods.mrca.augment import AugmentConfig
 from methods.mrca.budget import BudgetConfig
 from methods.mrca.cut import CutConfig
 from methods.mrca.guidance import GuidanceConfig
@@ -32,13 +33,12 @@ from methods.mrca.rounds import RoundsConfig
 from methods.mrca.size_model import PasteSizeConfig
 from methods.mrca.stages.cut import CutStageConfig, MrcaCutting, XPasteCutting
 from methods.mrca.stages.entropy import EntropyConfig
-from methods.mrca.stages.evaluate import EvaluateConfig
 from methods.mrca.stages.generate import GenerateConfig
 from methods.mrca.stages.import_objects import ImportObjectsConfig
 from methods.mrca.stages.pasting import MrcaPasting, XPastePasting
 from methods.mrca.stages.split import SplitConfig
 from methods.mrca.xpaste import XPasteFilterConfig, XPasteSamplerConfig
-from reproductions.paper import Tier
+from reproductions.study.paper import Tier
 
 
 class MrcaConfig(Config):

@@ -9,10 +9,10 @@ import csv
 from pathlib import Path
 
 from reports.records import LostTarget, Metric, TableStyle, Target
-from reproductions.harness.claims import Claim, Gain, GainOverAll, NoGain
-from reproductions.harness.correlation import Correlated
 from reproductions.sam_filter.arms import ARMS
 from reproductions.sam_filter.deviations import MARKS
+from reproductions.verdicts.claims import Claim, Gain, GainOverAll, NoGain
+from reproductions.verdicts.correlation import Correlated
 
 METRICS = (Metric(id="miou", title="mIoU", unit="mIoU"),)
 """Percent, pooled over the evaluation images."""

@@ -11,26 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from reports.records import (
-    Arm,
-    Backbone,
-    Cost,
-    DrawnSample,
-    FilterSample,
-    Report,
-    Result,
-    Run,
-    ScatterPoint,
-    ScoreHistogram,
-    SelectionStatistics,
-)
-from reproductions.collecting import seconds
+from reports.records import Arm, Backbone, Cost, Result, Run, ScatterPoint
 from reproductions.harness.cell import Cell
 from reproductions.harness.store import Store
 from reproductions.sam_filter.arms import ARMS, OWN_ARMS, ArmId, OwnArmId
 from reproductions.sam_filter.claims import METRICS, PILOT, STYLE, read_lost_targets, read_targets
 from reproductions.sam_filter.deviations import DEVIATIONS
 from reproductions.sam_filter.plan import ArmCells, SeedPlanner
+from reproductions.sam_filter.records import (
+    DrawnSample,
+    FilterSample,
+    SamFilterReport,
+    ScoreHistogram,
+    SelectionStatistics,
+)
+from reproductions.study.collector import seconds
 
 _BACKBONES = {
     "convolutional": "small convolutional network",
@@ -63,10 +58,10 @@ class Collector:
         """Id of the study's segmenter."""
         return self.planners[0].study.backbone
 
-    def report(self, run: Run, own_data: bool) -> Report:
+    def report(self, run: Run, own_data: bool) -> SamFilterReport:
         """Return everything that is there; what was not run is left out."""
         known: tuple[Any, ...] = OWN_ARMS if own_data else ARMS
-        return Report(
+        return SamFilterReport(
             run=run,
             arms=tuple(
                 Arm(

@@ -9,15 +9,16 @@ from methods.common.errors import InputError
 from reproductions.harness.cell import Cell
 from reproductions.harness.fingerprint import Fingerprints
 from reproductions.harness.plan import Plan
-from reproductions.paper import GpuNeed, Need, Request
-from reproductions.places import external
+from reproductions.requirements.need import GpuNeed, Need
+from reproductions.requirements.places import external
 from reproductions.sam_filter import study as studies
 from reproductions.sam_filter.arms import ARMS, OWN_ARMS, ArmId, OwnArmId
 from reproductions.sam_filter.places import places
 from reproductions.sam_filter.plan import SeedPlanner
 from reproductions.sam_filter.resources import gpu_needs
 from reproductions.sam_filter.study import StudyConfig
-from reproductions.settings import changed
+from reproductions.study.paper import Request
+from reproductions.study.settings import changed
 
 PILOT_ARM = "pilot"
 """Stands for the pilot study where arms are named."""

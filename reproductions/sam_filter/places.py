@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from methods.sam_filter.prompters.configs import ROLES
-from reproductions.inspectors.data import labelled_folder, voc_folder
-from reproductions.inspectors.weights import diffusers_folder, transformers_folder
-from reproductions.paper import Need, Request
-from reproductions.places import OWN, data_elsewhere, data_root, hub, shipped, single_file, with_tokenizer_and_images
-from reproductions.published import CLIP
+from reproductions.requirements.inspect_data import labelled_folder, voc_folder
+from reproductions.requirements.inspect_weights import diffusers_folder, transformers_folder
+from reproductions.requirements.need import Need
+from reproductions.requirements.places import (
+    OWN,
+    data_elsewhere,
+    data_root,
+    hub,
+    shipped,
+    single_file,
+    with_tokenizer_and_images,
+)
+from reproductions.requirements.published import CLIP
 from reproductions.sam_filter import published
 from reproductions.sam_filter.rows import ROWS, GeneratedRow
 from reproductions.sam_filter.study import StudyConfig
+from reproductions.study.paper import Request
 
 
 def places(request: Request, study: StudyConfig, arms: Collection[str], with_pilot: bool) -> tuple[Need, ...]:

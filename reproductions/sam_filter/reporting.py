@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports.records import Run
-from reports.sam_filter import write_report
-from reproductions.collecting import provenance
 from reproductions.harness.plan import Plan
-from reproductions.harness.verdict import judge
-from reproductions.paper import Request
 from reproductions.sam_filter.claims import CLAIMS, OWN_DATA_CLAIMS
 from reproductions.sam_filter.collect import Collector
+from reproductions.sam_filter.figures import write_report
 from reproductions.sam_filter.study import StudyConfig
+from reproductions.study.collector import provenance
+from reproductions.study.paper import Request
+from reproductions.verdicts.verdict import judge
 
 if TYPE_CHECKING:
     from reproductions.sam_filter.paper import SamFilterPaper

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from reproductions.paper import GpuNeed, Request
+from reproductions.requirements.need import GpuNeed
 from reproductions.sam_filter.rows import ROWS, GeneratedRow
 from reproductions.sam_filter.study import StudyConfig
+from reproductions.study.paper import Request
 
 _TRAINING_GIB, _GENERATION_GIB, _SEGMENTING_GIB = (1.7, 0.75), (3.5, 1.4), (3.5, 2.5)
 """For weights and CUDA, and for each image of 512 px (1024 px for SAM)."""

@@ -10,9 +10,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from methods.common.cutouts.automatic_masks import AutomaticMasksConfig
-from methods.common.metrics.mask_quality import Uncertain
+from methods.common.generators.captioners import BlipCaptions, TemplateCaptions
+from methods.common.metrics.label_maps.mask_quality import Uncertain
 from methods.common.miniature.voc_view import DrawVocConfig
+from methods.common.segment_anything.automatic_masks import AutomaticMasksConfig
 from methods.common.segmenters.mask2former.presets import mask2former_miniature, mask2former_r50
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
@@ -26,12 +27,11 @@ from methods.sam_filter.prompters.configs import (
     SalientConfig,
 )
 from methods.sam_filter.semseg_fdsl import SemSegFdslConfig
-from methods.sam_filter.stages.captioners import BlipCaptions, TemplateCaptions
 from methods.sam_filter.stages.classify import PretrainClassifierConfig
 from methods.sam_filter.stages.evaluate import EvaluateSemanticConfig
 from methods.sam_filter.stages.prompts import PromptsConfig
-from methods.sam_filter.stages.synthesize import SynthesizeConfig
-from reproductions.paper import Tier
+from methods.sam_filter.stages.synthesis_config import SynthesizeConfig
+from reproductions.study.paper import Tier
 
 
 class PretrainingConfig(Config):

@@ -180,7 +180,7 @@ def write_inception(folder: Path) -> None:
     """`pt_inception.pth`: the FID network with weights drawn at random."""
     import torch
 
-    from methods.common.metrics.inception import fid_inception
+    from methods.common.metrics.generated_images.inception import fid_inception
 
     torch.manual_seed(0)
     torch.save(fid_inception().state_dict(), folder / "pt_inception.pth")

@@ -18,10 +18,10 @@ import pytest
 from PIL import Image
 
 from methods.common.metrics.bootstrap import Difference, paired_bootstrap
-from methods.common.metrics.lvis import evaluate_lvis
+from methods.common.metrics.detection.lvis import evaluate_lvis
 from reproductions.cli import main
-from reproductions.evaluate.commands import app
-from reproductions.evaluate.outputs import differences_text
+from reproductions.commands.evaluate.commands import app
+from reproductions.commands.evaluate.outputs import differences_text
 from tests.e2e.metric_inputs import WRITERS, write_detections
 from tests.e2e.test_documents import commands
 from tests.parity.cityscapes_coco_example import score_scenes
@@ -246,7 +246,7 @@ def test_an_output_that_cannot_be_written_is_told_before_the_evaluation(
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("evaluated")
 
-    monkeypatch.setattr("methods.common.metrics.lvis.evaluate_lvis", never)
+    monkeypatch.setattr("methods.common.metrics.detection.lvis.evaluate_lvis", never)
     (folder / "file").write_text("not a folder")
     assert evaluate(f"{LVIS} --json file/out.json")[0] == 2
     with pytest.raises(AssertionError, match="evaluated"):

@@ -9,7 +9,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from methods.common.datasets.rle import encode_mask
-from methods.common.metrics.cityscapes_instance import InstancePrediction, evaluate_cityscapes_instance
+from methods.common.metrics.cityscapes.instance import InstancePrediction, evaluate_cityscapes_instance
 
 HEIGHT, WIDTH = 80, 120
 CAR, CAR_GROUP, VOID, ROAD = 26, 26, 0, 7

@@ -11,7 +11,7 @@ from PIL import Image
 
 from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS, LABELS
 from methods.common.datasets.rle import decode_mask, encode_mask
-from methods.common.metrics.cityscapes_instance import (
+from methods.common.metrics.cityscapes.instance import (
     InstancePrediction,
 )
 

@@ -9,7 +9,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from methods.common.datasets.rle import encode_mask
-from methods.common.metrics import detections_curves, detections_matching
+from methods.common.metrics.detection import matching as detections_matching
+from methods.common.metrics.detection import precision_recall as detections_curves
 
 Record = dict[str, Any]
 

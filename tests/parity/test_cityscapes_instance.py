@@ -13,13 +13,13 @@ from PIL import Image
 from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS, LABELS
 from methods.common.datasets.rle import encode_mask
 from methods.common.errors import InputError
-from methods.common.metrics import cityscapes_instance_overlaps
-from methods.common.metrics.cityscapes_instance import (
+from methods.common.metrics.cityscapes import instance_overlaps as cityscapes_instance_overlaps
+from methods.common.metrics.cityscapes.instance import (
     CityscapesInstanceEvaluation,
     InstancePrediction,
     evaluate_cityscapes_instance,
 )
-from methods.common.metrics.official_cityscapes_instance import evaluate_cityscapes_instance_officially
+from methods.common.metrics.official.cityscapes_instance import evaluate_cityscapes_instance_officially
 from tests.parity.cityscapes_coco_example import score_scenes
 from tests.parity.cityscapes_instance_cases import (
     HEIGHT,

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS, LABELS
 from methods.common.errors import InputError
-from methods.common.metrics import cityscapes_frames
-from methods.common.metrics.cityscapes_semantic import CityscapesSemanticEvaluation, evaluate_cityscapes_semantic
-from methods.common.metrics.official_cityscapes_semantic import evaluate_cityscapes_semantic_officially
+from methods.common.metrics.cityscapes import frames as cityscapes_frames
+from methods.common.metrics.cityscapes.semantic import CityscapesSemanticEvaluation, evaluate_cityscapes_semantic
+from methods.common.metrics.official.cityscapes_semantic import evaluate_cityscapes_semantic_officially
 from tests.parity.label_maps import Map, label_map, map_pair, write_labels
 
 # Void, stuff, an ignored class of a category that counts, things, ignored things.

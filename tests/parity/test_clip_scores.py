@@ -13,14 +13,14 @@ from torchvision import transforms
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 from methods.common.errors import InputError
-from methods.common.metrics.clip_scores import (
+from methods.common.metrics.generated_images.clip_scores import (
     ClipImageEvaluation,
     ClipTextEvaluation,
     evaluate_clip_image_similarity,
     evaluate_clip_score_text,
 )
-from methods.common.metrics.image_folders import list_images, partners_of, read_rgb
-from methods.common.metrics.prompt_file import read_prompts
+from methods.common.metrics.generated_images.image_folders import list_images, partners_of, read_rgb
+from methods.common.metrics.generated_images.prompt_file import read_prompts
 from methods.common.miniature.measurements import render_balanced, single_categories
 from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.miniature.world_config import WebConfig

@@ -18,8 +18,8 @@ from pycocotools.cocoeval import COCOeval
 
 from methods.common.datasets.rle import encode_mask, runs_to_rle
 from methods.common.errors import InputError
-from methods.common.metrics.coco import METRIC_NAMES, CocoEvaluation, evaluate_coco
-from methods.common.metrics.official_coco import evaluate_coco_officially
+from methods.common.metrics.detection.coco import METRIC_NAMES, CocoEvaluation, evaluate_coco
+from methods.common.metrics.official.coco import evaluate_coco_officially
 from tests.parity.detection_cases import CLASS_IDS, SIDE, Record, detection, instance, mask_of, small_groups
 from tests.parity.test_boundary import slow_boundary
 
@@ -118,7 +118,7 @@ def test_without_instances_nothing_is_defined(tmp_path: Path) -> None:
 def test_published_scores_of_real_files(
     shared: Path, monkeypatch: pytest.MonkeyPatch, in_processes: None, iou_type: Any
 ) -> None:
-    monkeypatch.setattr("methods.common.metrics.detections_parts.Workers.part_bytes", lambda *_: 50_000)
+    monkeypatch.setattr("methods.common.metrics.detection.file_workers.Workers.part_bytes", lambda *_: 50_000)
     folder = shared / "data/coco_eval"
     expected = json.loads((folder / "expected_pycocotools.json").read_text())[iou_type]
     results = folder / f"instances_val2014_fake{iou_type}100_results.json"

@@ -11,7 +11,7 @@ from PIL import Image
 
 from methods.common.errors import InputError
 from methods.common.metrics.bootstrap import paired_bootstrap
-from methods.common.metrics.frechet import (
+from methods.common.metrics.generated_images.fid import (
     MIN_IMAGES,
     FidEvaluation,
     Gaussian,
@@ -20,8 +20,8 @@ from methods.common.metrics.frechet import (
     fit_gaussian,
     frechet_distance,
 )
-from methods.common.metrics.inception import InceptionFeatures
-from methods.common.metrics.kernel_distance import evaluate_kid, kid_of_features
+from methods.common.metrics.generated_images.inception import InceptionFeatures
+from methods.common.metrics.generated_images.kid import evaluate_kid, kid_of_features
 
 
 def features_of(feature_ND, folder="made"):
@@ -88,7 +88,7 @@ def test_fewer_images_than_features_keep_all_digits():
 
 
 def test_a_gaussian_has_the_mean_and_unbiased_covariance_of_repeated_rows(monkeypatch):
-    monkeypatch.setattr("methods.common.metrics.frechet._ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("methods.common.metrics.generated_images.fid._ROWS_AT_ONCE", 7)
     rng = np.random.default_rng(1)
     rows, weights = rng.normal(size=(40, 5)) + 3, rng.integers(0, 4, 40).astype(float)
     fitted, repeated = fit_gaussian(rows, weights), np.repeat(rows, weights.astype(int), axis=0)

@@ -8,8 +8,13 @@ from PIL import Image
 from torch.nn import functional
 
 from methods.common.errors import InputError
-from methods.common.metrics.image_folders import list_images
-from methods.common.metrics.inception import extract_features, fid_inception, load_fid_inception, read_inputs
+from methods.common.metrics.generated_images.image_folders import list_images
+from methods.common.metrics.generated_images.inception import (
+    extract_features,
+    fid_inception,
+    load_fid_inception,
+    read_inputs,
+)
 
 CPU = torch.device("cpu")
 
@@ -150,7 +155,7 @@ def test_inputs_are_rescaled_without_antialiasing_to_plus_minus_one(tmp_path):
 
 
 def test_neither_threads_nor_neighbours_change_features(weights, tmp_path, monkeypatch):
-    monkeypatch.setattr("methods.common.metrics.inception._BATCH", 2)
+    monkeypatch.setattr("methods.common.metrics.generated_images.inception._BATCH", 2)
     rng = np.random.default_rng(3)
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from methods.common.datasets.image_lists import read_image_list
 from methods.common.errors import InputError
-from methods.common.metrics.imagenet_s import SUBSETS, ImageNetSEvaluation, boundary, evaluate_imagenet_s
-from methods.common.metrics.png_folders import read_image_list
+from methods.common.metrics.label_maps.imagenet_s import SUBSETS, ImageNetSEvaluation, boundary, evaluate_imagenet_s
 from tests.parity.label_maps import Map, label_map, map_pair, write_rgb_ids
 
 Pairs = list[tuple[Map, Map]]

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from methods.common.datasets.lvis import read_lvis
 from methods.common.datasets.rle import decode_mask, encode_mask
 from methods.common.errors import InputError
-from methods.common.metrics.detections import DetectionTable, detections_to_results
-from methods.common.metrics.lvis import METRIC_NAMES, LvisEvaluation, best_per_image, evaluate_lvis
-from methods.common.metrics.official_lvis import OfficialLvisEvaluation, evaluate_lvis_officially, numpy_names_of_old
+from methods.common.metrics.detection.detections import DetectionTable, detections_to_results
+from methods.common.metrics.detection.lvis import METRIC_NAMES, LvisEvaluation, best_per_image, evaluate_lvis
+from methods.common.metrics.official.lvis import OfficialLvisEvaluation, evaluate_lvis_officially, numpy_names_of_old
 from tests.parity.detection_cases import CLASS_IDS, SIDE, Record, detection, instance, mask_of, small_groups
 
 
@@ -192,9 +192,9 @@ def test_processes_and_parts_do_not_matter(
     for file, content in ((path, truth), (results, detections)):
         file.write_text(json.dumps(content, **options), newline="\r\n" if style == "windows" else "")
     whole = evaluate_lvis(path, detections, iou_type)
-    monkeypatch.setattr("methods.common.metrics.detections_parts.Workers.part_bytes", lambda *_: 1000)
-    monkeypatch.delattr("methods.common.metrics.detections_reading.DetectionTable")
-    monkeypatch.delattr("methods.common.metrics.lvis_truth.read_lvis")
+    monkeypatch.setattr("methods.common.metrics.detection.file_workers.Workers.part_bytes", lambda *_: 1000)
+    monkeypatch.delattr("methods.common.metrics.detection.reading.DetectionTable")
+    monkeypatch.delattr("methods.common.metrics.detection.lvis_ground_truth.read_lvis")
     seen: list[tuple[int, int]] = []
     for num_processes in (1, 2):
         found = evaluate_lvis(
@@ -376,6 +376,6 @@ def test_shim_lasts_for_the_block_only() -> None:
 
 
 def test_evaluation_does_not_load_torch() -> None:
-    program = "import sys; import methods.common.metrics.lvis, methods.common.metrics.official_lvis; print('torch' in sys.modules)"
+    program = "import sys; import methods.common.metrics.detection.lvis, methods.common.metrics.official.lvis; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from methods.common.errors import InputError
-from methods.common.metrics.mask_quality import (
+from methods.common.metrics.label_maps.mask_quality import (
     MaskQualityEvaluation,
     agreement_of_label_maps,
     agreement_with_masks,

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from methods.common.datasets.png_labels import read_rgb_ids
 from methods.common.errors import InputError
-from methods.common.metrics.official_panoptic import evaluate_panoptic_officially
-from methods.common.metrics.panoptic import PanopticEvaluation, evaluate_panoptic
-from methods.common.metrics.png_labels import read_rgb_ids
+from methods.common.metrics.label_maps.panoptic import PanopticEvaluation, evaluate_panoptic
+from methods.common.metrics.official.panoptic import evaluate_panoptic_officially
 from tests.parity.label_maps import Map, map_pair, write_rgb_ids
 
 CATEGORIES = [

@@ -11,8 +11,8 @@ from segment_anything import SamPredictor
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from torch import nn
 
-from methods.common.cutouts.sam_official import build_official, config_of, load_official
 from methods.common.errors import InputError
+from methods.common.segment_anything.sam_official import build_official, config_of, load_official
 
 SIDE, PATCH, HEADS = 128, 16, 2
 

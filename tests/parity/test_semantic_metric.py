@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from methods.common.datasets.label_conventions import ADE20K, CONVENTIONS, VOC_2012, LabelConvention
 from methods.common.errors import InputError
-from methods.common.metrics.label_conventions import ADE20K, CONVENTIONS, VOC_2012, LabelConvention
-from methods.common.metrics.semantic import SemanticEvaluation, evaluate_semantic
+from methods.common.metrics.label_maps.semantic import SemanticEvaluation, evaluate_semantic
 from tests.parity.label_maps import Map, map_pair, write_labels
 
 Pairs = list[tuple[Map, Map]]
@@ -203,9 +203,13 @@ def test_metrics_on_folders_do_not_load_torch(tmp_path: Path) -> None:
     program = f"""
 import sys
 from pathlib import Path
-from methods.common.metrics import cityscapes_semantic, imagenet_s, official_cityscapes_semantic, official_panoptic, panoptic
-from methods.common.metrics.label_conventions import VOC_2012
-from methods.common.metrics.semantic import evaluate_semantic
+from methods.common.metrics.cityscapes import semantic as cityscapes_semantic
+from methods.common.metrics.label_maps import imagenet_s
+from methods.common.metrics.official import cityscapes_semantic as official_cityscapes_semantic
+from methods.common.metrics.official import panoptic as official_panoptic
+from methods.common.metrics.label_maps import panoptic
+from methods.common.datasets.label_conventions import VOC_2012
+from methods.common.metrics.label_maps.semantic import evaluate_semantic
 assert not {{"cv2", "PIL", "cityscapesscripts"}} & set(sys.modules)
 evaluate_semantic(Path({str(truth)!r}), Path({str(predicted)!r}), VOC_2012)
 print("torch" in sys.modules)

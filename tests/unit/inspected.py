@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from reproductions.inspectors.inspection import Inspection
+from reproductions.requirements.inspection import Inspection
 
 Break = Callable[[Path], object]
 """Damages something at a place."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from methods.common.generated.image_shards import GeneratedImage, shard_path, write_images
 from methods.common.miniature.categories import CATEGORY_NAMES
 from methods.common.miniature.lvis_view import DrawLvisConfig, draw_lvis
 from methods.common.miniature.shipped import CHECKPOINTS
@@ -18,7 +19,6 @@ from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.segmenters.centernet2.presets import centernet2_miniature
 from methods.common.stage import Inputs, LocalContext
 from methods.mrca.stages.generate import GenerateConfig, image_seed
-from methods.mrca.stages.image_shards import GeneratedImage, shard_path, write_images
 from methods.mrca.stages.split import SplitConfig, split
 
 NUM_CLASSES = 12

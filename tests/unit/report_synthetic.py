@@ -5,24 +5,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from reports.records import (
-    Arm,
-    Backbone,
-    BudgetRound,
-    ClassInfo,
-    Cost,
-    ObjectSample,
-    PastedSample,
-    Provenance,
-    Report,
-    Result,
-    Run,
-    SeriesPoint,
-    Tier,
-)
-from reproductions.harness.verdict import judge
+from reports.records import Arm, Backbone, Cost, Provenance, Result, Run, SeriesPoint, Tier
 from reproductions.mrca.claims import CLAIMS, ENTROPY_CURRENT, ENTROPY_WARMUP, METRICS, read_targets
 from reproductions.mrca.deviations import DEVIATIONS
+from reproductions.mrca.records import BudgetRound, ClassInfo, MrcaReport, ObjectSample, PastedSample
+from reproductions.verdicts.verdict import judge
 
 ARMS = (
     Arm(id="no_aug", title="No Aug."),
@@ -208,13 +195,13 @@ def synthetic_report(
     seeds: tuple[int, ...] = (0, 1, 2),
     rounds: int = 6,
     random_seed: int = 0,
-) -> Report:
+) -> MrcaReport:
     """Return judged records of a run that never happened; ``images`` is a folder for sample images."""
     rng = np.random.default_rng(random_seed)
     ids = ("resnet50", "swinl") if tier == "paper" else ("miniature",)
     titles = {"resnet50": "ResNet-50", "swinl": "Swin-L", "miniature": "miniature CenterNet2"}
     classes = _classes()
-    report = Report(
+    report = MrcaReport(
         run=Run(
             paper_id="mrca",
             paper_title="MRCA: multi-round generative augmentation",

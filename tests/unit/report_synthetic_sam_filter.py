@@ -5,22 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from reports.records import (
-    Arm,
-    Backbone,
-    Cost,
-    DrawnSample,
-    FilterSample,
-    Provenance,
-    Report,
-    Result,
-    Run,
-    ScatterPoint,
-    ScoreHistogram,
-    SelectionStatistics,
-    Tier,
-)
-from reproductions.harness.verdict import judge
+from reports.records import Arm, Backbone, Cost, Provenance, Result, Run, ScatterPoint, Tier
 from reproductions.sam_filter.arms import ARMS, OWN_ARMS
 from reproductions.sam_filter.claims import (
     CLAIMS,
@@ -32,6 +17,14 @@ from reproductions.sam_filter.claims import (
     read_targets,
 )
 from reproductions.sam_filter.deviations import DEVIATIONS
+from reproductions.sam_filter.records import (
+    DrawnSample,
+    FilterSample,
+    SamFilterReport,
+    ScoreHistogram,
+    SelectionStatistics,
+)
+from reproductions.verdicts.verdict import judge
 
 LEVELS = {
     "sbd": 61.0,
@@ -252,12 +245,12 @@ def synthetic_filter_report(
     seeds: tuple[int, ...] = (0, 1, 2),
     noise: float = 0.3,
     random_seed: int = 0,
-) -> Report:
+) -> SamFilterReport:
     """Return judged records of a run that never happened; ``images`` is a folder for sample images."""
     rng = np.random.default_rng(random_seed)
     backbone = _SEGMENTER[tier]
     histograms, selections = _selections(rng, seeds)
-    report = Report(
+    report = SamFilterReport(
         run=_run(tier, seeds, "VOC 2012" if tier == "paper" else "drawn pictures, VOC layout"),
         arms=tuple(Arm(id=a.id, title=a.title, what=a.what, control=a.control, table=a.table) for a in ARMS),
         backbones=(Backbone(id=backbone, title="Mask2Former, ResNet-50" if tier == "paper" else "small U-Net"),),
@@ -278,10 +271,10 @@ def synthetic_filter_report(
     return judge(report, CLAIMS)
 
 
-def synthetic_own_report(seeds: tuple[int, ...] = (0, 1, 2)) -> Report:
+def synthetic_own_report(seeds: tuple[int, ...] = (0, 1, 2)) -> SamFilterReport:
     """Return judged records of a run on own pictures that never happened."""
     rng = np.random.default_rng(0)
-    report = Report(
+    report = SamFilterReport(
         run=_run("mini", seeds, "own data (melons)"),
         arms=tuple(Arm(id=a.id, title=a.title, what=a.what, control=a.control) for a in OWN_ARMS),
         backbones=(Backbone(id="miniature", title="small U-Net"),),

@@ -15,11 +15,12 @@ import torch
 from methods.common.errors import NotFiniteError
 from methods.common.miniature.lvis_view import DrawLvisConfig, draw_lvis
 from methods.common.objects.pool import PooledObject, write_pool_shard
-from methods.common.segmenters.centernet2.config import CenterNet2Config, SwinConfig
+from methods.common.segmenters.backbones.config import SwinConfig
+from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.centernet2.presets import centernet2_miniature, miniature_training_recipe
+from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.stage import Inputs, LocalContext
-from methods.common.training.team import ALONE, Team, TeamLostError
-from methods.mrca.augment import AugmentConfig
+from methods.common.training.distributed import ALONE, Team, TeamLostError
 from methods.mrca.paste import PasteConfig
 from methods.mrca.size_model import PasteSizeConfig
 from methods.mrca.stages import training_state

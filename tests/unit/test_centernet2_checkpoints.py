@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from methods.common.errors import InputError
-from methods.common.segmenters.centernet2.backbone_weights import load_backbone_weights
+from methods.common.segmenters.backbones.config import ResNetConfig
+from methods.common.segmenters.backbones.weights import load_backbone_weights
 from methods.common.segmenters.centernet2.config import (
     CascadeConfig,
     CenterNet2Config,
     MaskConfig,
     ProposalConfig,
     PyramidConfig,
-    ResNetConfig,
 )
 from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.segmenters.centernet2.official import load_official, official_name, our_name

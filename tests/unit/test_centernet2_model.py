@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from methods.common.errors import InputError
-from methods.common.segmenters.centernet2.config import CenterNet2Config, SwinConfig
+from methods.common.segmenters.backbones.config import SwinConfig
+from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.segmenters.centernet2.presets import centernet2_miniature, centernet2_r50
 from methods.common.segmenters.centernet2.structures import InstanceTarget

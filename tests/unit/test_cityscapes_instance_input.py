@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from methods.common.errors import InputError
-from methods.common.metrics.cityscapes_instance import InstancePrediction, evaluate_cityscapes_instance
+from methods.common.metrics.cityscapes.instance import InstancePrediction, evaluate_cityscapes_instance
 
 Damage = Callable[[Path], Any]
 
@@ -200,8 +200,8 @@ def test_faulty_distances_are_named(tmp_path: Path, content: Any, words: str) ->
 def test_evaluation_loads_neither_torch_nor_the_official_tool() -> None:
     program = (
         "import sys, numpy as np\n"
-        "from methods.common.metrics.cityscapes_instance import evaluate_cityscapes_instance\n"
-        "import methods.common.metrics.official_cityscapes_instance\n"
+        "from methods.common.metrics.cityscapes.instance import evaluate_cityscapes_instance\n"
+        "import methods.common.metrics.official.cityscapes_instance\n"
         "evaluate_cityscapes_instance({'a': np.zeros((2, 2), int)}, {'a': []})\n"
         "print([name for name in ('torch', 'cityscapesscripts') if name in sys.modules])"
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from methods.common.datasets.rle import encode_mask
-from methods.common.metrics.cityscapes_instance_overlaps import OverlapCounter, cuts, runs_of_array, runs_of_texts
+from methods.common.metrics.cityscapes.instance_overlaps import OverlapCounter, cuts, runs_of_array, runs_of_texts
 
 SHAPES = [(1, 1), (1, 8), (3, 5), (64, 64), (40, 103), (4, 2048), (33, 300), (2048, 3)]
 

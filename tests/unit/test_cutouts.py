@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from methods.common.cutouts.birefnet import BiRefNetCutout
+from methods.common.cutouts.load import load_cutout
 from methods.common.cutouts.miniature import MiniatureCutout, MiniatureCutoutConfig
-from methods.common.cutouts.seam import load_cutout
 from methods.common.errors import InputError
 from methods.common.miniature.measurements import cut, overlap, render_balanced
 from methods.common.miniature.shipped import CHECKPOINTS

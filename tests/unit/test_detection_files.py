@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from methods.common.metrics.detections_files import (
+from methods.common.metrics.detection.json_columns import (
     as_array,
     parts_of_annotations,
     parts_of_list,

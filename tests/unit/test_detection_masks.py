@@ -7,7 +7,7 @@ from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco_mask
 
 from methods.common.datasets.rle import decode_runs, encode_mask, join_texts, runs_to_rle
-from methods.common.metrics.detections_masks import MaskTable
+from methods.common.metrics.detection.run_length_masks import MaskTable
 
 sizes = st.tuples(st.integers(1, 14), st.integers(1, 14))
 many_masks = sizes.flatmap(lambda size: st.lists(hnp.arrays(bool, size), min_size=1, max_size=4))

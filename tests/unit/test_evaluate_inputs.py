@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from methods.common.errors import InputError
-from reproductions.evaluate import inputs
-from reproductions.evaluate.inputs import describe_inputs
+from reproductions.commands.evaluate import inputs
+from reproductions.commands.evaluate.inputs import describe_inputs
 
 
 @pytest.fixture(params=["in this process", "in its own"])

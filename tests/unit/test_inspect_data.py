@@ -15,9 +15,9 @@ from PIL import Image
 
 from methods.common.miniature.lvis_view import DrawLvisConfig, draw_lvis
 from methods.common.stage import Inputs, LocalContext
-from reproductions.inspectors import data as data_inspectors
-from reproductions.inspectors.data import LvisCounts, cutouts_folder, lvis_folder, own_lvis_folder
-from reproductions.inspectors.inspection import Inspection, inspect_place
+from reproductions.requirements import inspect_data as data_inspectors
+from reproductions.requirements.inspect_data import LvisCounts, cutouts_folder, lvis_folder, own_lvis_folder
+from reproductions.requirements.inspection import Inspection, inspect_place
 from tests.unit.inspected import Break, cut, problem
 
 

@@ -12,9 +12,9 @@ from PIL import Image
 
 from methods.common.miniature.voc_view import DrawVocConfig, draw_voc
 from methods.common.stage import Inputs, LocalContext
-from reproductions.inspectors import data as data_inspectors
-from reproductions.inspectors.data import VOC_2012_AUG, labelled_folder, voc_folder
-from reproductions.inspectors.inspection import Inspection, inspect_place
+from reproductions.requirements import inspect_data as data_inspectors
+from reproductions.requirements.inspect_data import VOC_2012_AUG, labelled_folder, voc_folder
+from reproductions.requirements.inspection import Inspection, inspect_place
 from tests.unit.inspected import Break, cut, problem
 
 LISTS = {"trainaug": 45, "val": 9}

@@ -10,8 +10,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reproductions.inspectors.inspection import Inspection, inspect_place
-from reproductions.inspectors.weights import diffusers_folder, remote_code_folder, torch_file, transformers_folder
+from reproductions.requirements.inspect_weights import (
+    diffusers_folder,
+    remote_code_folder,
+    torch_file,
+    transformers_folder,
+)
+from reproductions.requirements.inspection import Inspection, inspect_place
 from tests.unit.inspected import Break, cut, problem, write_json, write_weights
 
 

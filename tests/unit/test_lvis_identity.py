@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from methods.common.metrics.lvis import evaluate_lvis
-from methods.common.metrics.lvis_identity import (
+from methods.common.metrics.detection.lvis import evaluate_lvis
+from methods.common.metrics.detection.lvis_identity import (
     LVIS_V1_VAL_WEIGHTS,
     TOLERANCE,
     group_weights,

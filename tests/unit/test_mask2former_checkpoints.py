@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from methods.common.errors import InputError
-from methods.common.segmenters.centernet2.config import ResNetConfig, SwinConfig
+from methods.common.segmenters.backbones.config import ResNetConfig, SwinConfig
 from methods.common.segmenters.mask2former.backbone_weights import load_backbone_weights
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig
 from methods.common.segmenters.mask2former.model import Mask2Former

@@ -20,8 +20,8 @@ from methods.common.segmenters.mask2former.matching import assign
 from methods.common.segmenters.mask2former.points import PointSource, point_sources, sample, uncertain_points
 from methods.common.segmenters.mask2former.presets import mask2former_miniature
 from methods.common.segmenters.mask2former.targets import find_targets
-from methods.common.training.share import BatchShare
-from methods.common.training.team import Team
+from methods.common.training.batch_shard import BatchShare
+from methods.common.training.distributed import Team
 
 CLASSES, QUERIES, LAYERS = 5, 7, 3
 WHOLE = BatchShare(0, 3, 3)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from methods.common.datasets.label_conventions import VOC_2012
 from methods.common.errors import InputError
 from methods.common.metrics.bootstrap import Difference, draw_weights, paired_bootstrap
-from methods.common.metrics.label_conventions import VOC_2012
-from methods.common.metrics.semantic import SemanticEvaluation
+from methods.common.metrics.label_maps.semantic import SemanticEvaluation
 
 IDS = tuple(str(index) for index in range(30))
 

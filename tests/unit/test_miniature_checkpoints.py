@@ -9,7 +9,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from methods.common.cutouts.seam import load_cutout
+from methods.common.cutouts.load import load_cutout
 from methods.common.miniature import measurements as measure
 from methods.common.miniature.categories import CATEGORY_NAMES
 from methods.common.miniature.install import REPORT_FILE, measured_tables, replace_measured

@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from methods.common.cutouts.sam import Sam
 from methods.common.miniature.attention_maps import WordAttention
 from methods.common.miniature.captions import vocabulary
 from methods.common.miniature.clip_training import contrastive_loss, patch_shares, true_pairs
@@ -41,6 +40,7 @@ from methods.common.miniature.training_stages import TRAIN_CUTOUT, TRAIN_GENERAT
 from methods.common.miniature.vae import build_vae, fold_latent_statistics
 from methods.common.miniature.web import WebPool, draw_pool
 from methods.common.miniature.world_config import WebConfig
+from methods.common.segment_anything.sam import Sam
 from methods.common.stage import Inputs, LocalContext
 
 REPOSITORY = Path(__file__).resolve().parents[2]

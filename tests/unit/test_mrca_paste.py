@@ -5,18 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods.mrca.augment import AugmentConfig, augment_image, fit_size, make_training_image, resize_and_crop
-from methods.mrca.paste import (
-    Instances,
-    PasteConfig,
-    Placement,
-    box_of_mask,
-    boxes_of_masks,
-    draw_placement,
-    paste_objects,
-    real_instances,
-    resize_object,
-)
+from methods.common.segmenters.instance.augmentation import AugmentConfig, augment_image, fit_size, resize_and_crop
+from methods.common.segmenters.instance.instances import Instances, box_of_mask, boxes_of_masks, real_instances
+from methods.mrca.augment import make_training_image
+from methods.mrca.paste import PasteConfig, Placement, draw_placement, paste_objects, resize_object
 from methods.mrca.size_model import PasteSizeConfig, SizeModel, draw_size, fit_size_model
 
 GREY = np.full((40, 60, 3), 90, np.uint8)

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 
 from methods.common.clip import ClipScorer
-from methods.common.cutouts import seam
+from methods.common.cutouts import load as seam
+from methods.common.generated.image_shards import count_images, read_images
 from methods.common.objects.pool import ObjectPool
+from methods.common.resumable_records import GrowingList
 from methods.common.segmenters.centernet2.model import CenterNet2
+from methods.common.segmenters.instance.prediction import DETECTIONS_FILE, EvaluateConfig
 from methods.common.stage import Inputs, LocalContext
 from methods.mrca.stages import cut_parts
 from methods.mrca.stages.cut import CutStageConfig, XPasteCutting, cut
 from methods.mrca.stages.entropy import EntropyConfig, entropy
-from methods.mrca.stages.evaluate import DETECTIONS_FILE, EvaluateConfig, evaluate
-from methods.mrca.stages.growing_list import GrowingList
-from methods.mrca.stages.image_shards import count_images, read_images
+from methods.mrca.stages.evaluate import evaluate
 from methods.mrca.stages.import_objects import ImportObjectsConfig, import_objects
 from methods.mrca.stages.take import TakeConfig, take
 from methods.mrca.xpaste import XPasteFilterConfig
@@ -180,7 +181,7 @@ def test_damaged_detections_are_made_again(inputs, undisturbed, tmp_path, damage
 
 
 def test_killed_while_scoring_it_does_not_detect_again(inputs, undisturbed, tmp_path, monkeypatch):
-    from methods.common.metrics import lvis
+    from methods.common.metrics.detection import lvis
 
     def killed(*arguments):
         raise Killed

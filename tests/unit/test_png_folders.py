@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from methods.common.datasets.image_lists import read_image_list
+from methods.common.datasets.png_labels import read_labels, read_rgb_ids
 from methods.common.errors import InputError
-from methods.common.metrics import png_folders
-from methods.common.metrics.confusion import count_pairs, pool_images
-from methods.common.metrics.png_folders import list_png_files, map_images, pair_by_name, read_image_list
-from methods.common.metrics.png_labels import read_labels, read_rgb_ids
+from methods.common.metrics.label_maps import png_folders
+from methods.common.metrics.label_maps.confusion import count_pairs, pool_images
+from methods.common.metrics.label_maps.png_folders import list_png_files, map_images, pair_by_name
 
 
 def png(rows: list[bytes], width: int, bits: int, colour: int, *before: bytes, data: bytes | None = None) -> bytes:

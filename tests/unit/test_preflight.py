@@ -16,17 +16,18 @@ import pytest
 import torch
 from rich.console import Console
 
-from reproductions import preflight
 from reproductions.harness.site import Site, StageResources
 from reproductions.harness.store import Store
-from reproductions.inspectors import machine
-from reproductions.inspectors.data import lvis_folder, own_lvis_folder
-from reproductions.inspectors.inspection import Inspection, Inspector, inspect_place, judge
-from reproductions.inspectors.weights import diffusers_folder, torch_file, transformers_folder
 from reproductions.mrca import published
 from reproductions.mrca.paper import MrcaPaper
-from reproductions.paper import GpuNeed, Need, Request
-from reproductions.published import CLIP
+from reproductions.requirements import inspect_machine as machine
+from reproductions.requirements import preflight
+from reproductions.requirements.inspect_data import lvis_folder, own_lvis_folder
+from reproductions.requirements.inspect_weights import diffusers_folder, torch_file, transformers_folder
+from reproductions.requirements.inspection import Inspection, Inspector, inspect_place, judge
+from reproductions.requirements.need import GpuNeed, Need
+from reproductions.requirements.published import CLIP
+from reproductions.study.paper import Request
 from tests.unit.inspected import cut, problem, write_json, write_weights
 
 # -- odd places --------------------------------------------------------------------------------------------------------

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from methods.common.errors import InputError
-from methods.common.metrics.png_folders import map_images
+from methods.common.metrics.label_maps.png_folders import map_images
 from methods.common.metrics.processes import process_pool
 
 PROGRAM = """
 import os, sys, tempfile, threading, time
-from methods.common.metrics import png_folders
+from methods.common.metrics.label_maps import png_folders
 from tests.unit.test_processes import tell_and_wait
 
 png_folders.ALONE_S = 0
@@ -92,7 +92,7 @@ KILLED = """
 import os, signal, time
 from pathlib import Path
 from methods.common.errors import InputError
-from methods.common.metrics import png_folders
+from methods.common.metrics.label_maps import png_folders
 from tests.unit.test_processes import work_or_die
 
 if __name__ == "__main__":

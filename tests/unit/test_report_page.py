@@ -12,23 +12,23 @@ from scipy import stats
 
 from reports.figures import MAX_BYTES, save_image
 from reports.markdown import render
-from reports.mrca import draw_budget, draw_figures, mean_budget, write_report
-from reports.records import Report
 from reports.tables import results_csv
-from reproductions.harness.verdict import judge
 from reproductions.mrca.claims import CLAIMS, ENTROPY_CURRENT, ENTROPY_WARMUP
+from reproductions.mrca.figures import draw_budget, draw_figures, mean_budget, write_report
+from reproductions.mrca.records import MrcaReport
+from reproductions.verdicts.verdict import judge
 from tests.unit.report_synthetic import synthetic_report
 
 NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d,]*\.?\d*")
 
 
 @pytest.fixture(scope="module")
-def report() -> Report:
+def report() -> MrcaReport:
     return synthetic_report()
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory) -> tuple[Report, Path]:
+def written(tmp_path_factory) -> tuple[MrcaReport, Path]:
     folder = tmp_path_factory.mktemp("images")
     made = synthetic_report(folder, rounds=3)
     return made, write_report(made, tmp_path_factory.mktemp("out"))
@@ -50,7 +50,7 @@ def spread(values) -> list[float]:
     return [sample.mean(), high - sample.mean(), low, high]
 
 
-def from_results(raw: Report) -> list[float]:
+def from_results(raw: MrcaReport) -> list[float]:
     by_arm = {
         (arm.id, metric.id): [r.metrics[metric.id] for r in raw.results if r.arm == arm.id]
         for arm in raw.arms
@@ -65,7 +65,7 @@ def from_results(raw: Report) -> list[float]:
     return numbers
 
 
-def from_series(raw: Report) -> list[float]:
+def from_series(raw: MrcaReport) -> list[float]:
     changes = {}
     for name in (ENTROPY_CURRENT, ENTROPY_WARMUP):
         for seed in raw.run.seeds:
@@ -77,7 +77,7 @@ def from_series(raw: Report) -> list[float]:
     return [*numbers, 0.1 * np.mean([p.value for p in raw.series if p.series == ENTROPY_CURRENT])]
 
 
-def from_costs(raw: Report) -> list[float]:
+def from_costs(raw: MrcaReport) -> list[float]:
     names = [name for name in type(raw.costs[0]).model_fields if name not in ("arm", "backbone", "seed")]
     numbers = []
     for arm in raw.arms:
@@ -97,7 +97,7 @@ def printed_forms(numbers) -> set[str]:
 
 
 def test_every_number_in_claims_tables_costs_and_controls_derives_from_the_records(report):
-    raw = Report.model_validate_json(report.model_dump_json())
+    raw = MrcaReport.model_validate_json(report.model_dump_json())
     page = render(raw, [])
     derived = [*from_results(raw), *from_series(raw), *from_costs(raw)]
     derived += [target.value for target in raw.targets] + [target.objects for target in raw.targets]
@@ -152,7 +152,7 @@ def test_the_folder_holds_page_csv_records_and_every_figure_of_the_page(written)
     assert page.parts[-3:] == ("mrca", "mini", "report.md")
     assert len(figures) == 6
     assert {path.name for path in page.parent.iterdir()} == {"report.md", "results.csv", "records.json", *figures}
-    assert Report.load(page.parent / "records.json") == made
+    assert MrcaReport.load(page.parent / "records.json") == made
     for figure in figures:
         assert (page.parent / figure).stat().st_size <= MAX_BYTES
         with Image.open(page.parent / figure) as image:
@@ -176,7 +176,7 @@ def test_sections_stand_in_the_order_of_a_readers_questions(written):
 
 def test_equal_records_give_equal_bytes(written, tmp_path):
     made, page = written
-    again = write_report(Report.model_validate_json(made.model_dump_json()), tmp_path)
+    again = write_report(MrcaReport.model_validate_json(made.model_dump_json()), tmp_path)
     digests = [
         {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
         for folder in (page.parent, again.parent)

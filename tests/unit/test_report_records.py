@@ -1,18 +1,19 @@
 import pytest
 from pydantic import ValidationError
 
-from reports.records import BudgetRound, Report, Result, SeriesPoint
+from reports.records import Result, SeriesPoint
+from reproductions.mrca.records import BudgetRound, MrcaReport
 from tests.unit.report_synthetic import synthetic_report
 
 
 @pytest.fixture(scope="module")
-def report() -> Report:
+def report() -> MrcaReport:
     return synthetic_report()
 
 
 def test_json_round_trip_changes_nothing(report, tmp_path):
     report.save(tmp_path / "a.json")
-    again = Report.load(tmp_path / "a.json")
+    again = MrcaReport.load(tmp_path / "a.json")
     again.save(tmp_path / "b.json")
     assert again == report
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
@@ -36,16 +37,16 @@ def test_two_results_for_one_run_are_refused(report):
     document = report.model_dump()
     document["results"] = [document["results"][0]] * 2
     with pytest.raises(ValidationError, match="two results for one arm"):
-        Report.model_validate(document)
+        MrcaReport.model_validate(document)
 
 
 def test_a_result_of_an_unknown_arm_is_refused(report):
     stray = Result(arm="nobody", backbone="miniature", seed=0, metrics={}, cells=())
     with pytest.raises(ValidationError, match="unknown arm 'nobody'"):
-        Report.model_validate(report.model_dump() | {"results": (stray.model_dump(),)})
+        MrcaReport.model_validate(report.model_dump() | {"results": (stray.model_dump(),)})
 
 
 def test_a_budget_has_one_count_a_class(report):
     short = BudgetRound(arm="mrca", backbone="miniature", seed=0, round=1, objects=(1, 2))
     with pytest.raises(ValidationError, match="one count a class"):
-        Report.model_validate(report.model_dump() | {"budgets": (short.model_dump(),)})
+        MrcaReport.model_validate(report.model_dump() | {"budgets": (short.model_dump(),)})

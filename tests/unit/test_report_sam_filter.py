@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from reports.filter_samples import agreement, choose_by_rank, draw_filter_samples
 from reports.markdown import render
-from reports.records import FilterSample, Report, ScoreHistogram, SelectionStatistics
-from reports.sam_filter import arm_rows, draw_figures, kind_of, write_report
-from reports.selection import selection_section
 from reports.tables import paper_table
-from reproductions.harness.verdict import judge
 from reproductions.sam_filter.claims import CLAIMS
+from reproductions.sam_filter.figures import arm_rows, draw_figures, kind_of, write_report
+from reproductions.sam_filter.records import FilterSample, SamFilterReport, ScoreHistogram, SelectionStatistics
+from reproductions.sam_filter.sample_sheets import agreement, choose_by_rank, draw_filter_samples
+from reproductions.sam_filter.selection_section import selection_section
+from reproductions.verdicts.verdict import judge
 from tests.unit.report_synthetic_sam_filter import synthetic_filter_report, synthetic_own_report
 
 GENERIC = ("figure_accuracy_miniature.png", "figure_differences.png", "figure_pilot_miniature.png")
@@ -25,17 +25,17 @@ OF_THE_FILTER = ("figure_scores.png", "figure_class_mix.png", "figure_filter_sam
 
 
 @pytest.fixture(scope="module")
-def report() -> Report:
+def report() -> SamFilterReport:
     return synthetic_filter_report()
 
 
 @pytest.fixture(scope="module")
-def at_paper() -> Report:
+def at_paper() -> SamFilterReport:
     return synthetic_filter_report(tier="paper")
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory) -> tuple[Report, Path]:
+def written(tmp_path_factory) -> tuple[SamFilterReport, Path]:
     made = synthetic_filter_report(tmp_path_factory.mktemp("images"))
     return made, write_report(made, tmp_path_factory.mktemp("out"))
 
@@ -196,7 +196,7 @@ def test_the_folder_holds_page_csv_records_and_every_figure_of_the_page(written)
     assert page.parts[-3:] == ("sam_filter", "mini", "report.md")
     assert set(figures) == {*GENERIC, *OF_THE_FILTER}
     assert {path.name for path in page.parent.iterdir()} == {"report.md", "results.csv", "records.json", *figures}
-    assert Report.load(page.parent / "records.json") == made
+    assert SamFilterReport.load(page.parent / "records.json") == made
     for figure in figures:
         with Image.open(page.parent / figure) as image:
             assert image.width <= 1010
@@ -204,7 +204,7 @@ def test_the_folder_holds_page_csv_records_and_every_figure_of_the_page(written)
 
 def test_equal_records_give_equal_bytes(written, tmp_path):
     made, page = written
-    again = write_report(Report.model_validate_json(made.model_dump_json()), tmp_path)
+    again = write_report(SamFilterReport.model_validate_json(made.model_dump_json()), tmp_path)
     digests = [
         {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
         for folder in (page.parent, again.parent)
@@ -325,7 +325,7 @@ def test_records_that_cannot_be_are_refused(report):
         ScoreHistogram(score="S1", seed=0, edges=(0, 1, 1), counts=(1, 2))
     stray = report.selections[0].model_copy(update={"arm": "nobody"})
     with pytest.raises(ValidationError, match="SelectionStatistics of unknown arm 'nobody'"):
-        Report.model_validate(report.model_dump() | {"selections": (stray.model_dump(),)})
+        SamFilterReport.model_validate(report.model_dump() | {"selections": (stray.model_dump(),)})
     point = report.points[0].model_copy(update={"backbone": "none"})
     with pytest.raises(ValidationError, match="ScatterPoint of unknown backbone 'none'"):
-        Report.model_validate(report.model_dump() | {"points": (point.model_dump(),)})
+        SamFilterReport.model_validate(report.model_dump() | {"points": (point.model_dump(),)})

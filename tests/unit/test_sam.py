@@ -8,13 +8,13 @@ import torch
 from PIL import Image
 from transformers import SamModel, SamProcessor
 
-from methods.common.cutouts.automatic_masks import AutomaticMasksConfig, grid_points, propose_masks
-from methods.common.cutouts.sam import EmbeddedImage, Sam
 from methods.common.errors import InputError
 from methods.common.miniature.measurements import prompted_overlap
 from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.miniature.web import web_sample
 from methods.common.miniature.world_config import WebConfig
+from methods.common.segment_anything.automatic_masks import AutomaticMasksConfig, grid_points, propose_masks
+from methods.common.segment_anything.sam import EmbeddedImage, Sam
 
 SCENES = WebConfig(single_share=0.4)
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from methods.sam_filter.attention_masks import (
+from methods.common.generators.attention_masks import (
     Thresholds,
     class_maps,
     label_maps,
@@ -15,7 +15,7 @@ from methods.sam_filter.attention_masks import (
     refine,
     resize,
 )
-from methods.sam_filter.class_prompts import NamedTokens
+from methods.common.generators.class_prompts import NamedTokens
 
 BAND = Thresholds()
 CAT, DOG, CAT_AGAIN = NamedTokens("cat", (1,)), NamedTokens("dog", (2, 3)), NamedTokens("cat", (4,))

@@ -11,9 +11,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from reports.records import Arm, Backbone, ClaimOutcome, Provenance, Report, Result, Run, ScatterPoint
-from reproductions.harness.claims import Claim, Gain, GainOverAll, NoGain, judge_claim
-from reproductions.harness.correlation import Correlated, correlate, pearson
-from reproductions.harness.verdict import judge
 from reproductions.sam_filter.arms import ARMS, OWN_ARMS, ArmId, OwnArmId
 from reproductions.sam_filter.claims import (
     CLAIMS,
@@ -24,6 +21,9 @@ from reproductions.sam_filter.claims import (
     read_targets,
 )
 from reproductions.sam_filter.deviations import DEVIATIONS, MARKS
+from reproductions.verdicts.claims import Claim, Gain, GainOverAll, NoGain, judge_claim
+from reproductions.verdicts.correlation import Correlated, correlate, pearson
+from reproductions.verdicts.verdict import judge
 from tests.unit.report_synthetic_sam_filter import LEVELS, synthetic_filter_report, synthetic_own_report
 
 CORRELATED = Correlated(PILOT, "quality", "outcome")

@@ -4,11 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from methods.common.datasets.label_conventions import VOC_2012
 from methods.common.errors import InputError
-from methods.common.metrics.label_conventions import VOC_2012
-from methods.common.miniature.shipped import CHECKPOINTS
-from methods.common.miniature.tokenizer import build_tokenizer, load_tokenizer
-from methods.sam_filter.class_prompts import (
+from methods.common.generators.class_prompts import (
     KeyText,
     append_classes,
     class_prompt,
@@ -16,6 +14,8 @@ from methods.sam_filter.class_prompts import (
     names_in_class_prompt,
     written_form,
 )
+from methods.common.miniature.shipped import CHECKPOINTS
+from methods.common.miniature.tokenizer import build_tokenizer, load_tokenizer
 
 WORDS = ["person", "sofa", "dining", "table", "potted", "plant", "tv", "monitor", "cat", "a"]
 TOKENIZER = build_tokenizer(WORDS)

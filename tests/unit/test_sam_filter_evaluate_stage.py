@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from methods.common.datasets.label_conventions import LabelConvention
+from methods.common.datasets.png_labels import read_labels
 from methods.common.datasets.voc import write_labels
 from methods.common.errors import InputError
-from methods.common.metrics.label_conventions import LabelConvention
-from methods.common.metrics.png_labels import read_labels
-from methods.common.metrics.semantic import evaluate_semantic as evaluate_folders
+from methods.common.metrics.label_maps.semantic import evaluate_semantic as evaluate_folders
 from methods.common.segmenters.semantic import segmenters
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 from methods.common.segmenters.semantic.convolutional import ConvolutionalSegmenter

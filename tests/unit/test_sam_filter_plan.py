@@ -13,13 +13,13 @@ from methods.sam_filter.stages.train import TrainSemanticConfig
 from reproductions.harness.cell import Cell, External
 from reproductions.harness.plan import Plan
 from reproductions.harness.store import Store
-from reproductions.paper import Request
 from reproductions.sam_filter import study as studies
 from reproductions.sam_filter.arms import ARMS, OWN_ARMS
 from reproductions.sam_filter.paper import PAPER
 from reproductions.sam_filter.plan import SeedPlanner
 from reproductions.sam_filter.rows import OWN_ROWS, ROWS
 from reproductions.sam_filter.study import StudyConfig, mini, own_data, smoke
+from reproductions.study.paper import Request
 
 OUTSIDE = {
     role: External(Path("/nowhere"), role)

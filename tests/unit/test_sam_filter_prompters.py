@@ -19,13 +19,13 @@ from transformers import (
 )
 
 from methods.common.clip import ClipScorer
-from methods.common.cutouts.automatic_masks import AutomaticMasksConfig, ProposedMasks
-from methods.common.cutouts.sam import Sam
 from methods.common.errors import InputError
 from methods.common.miniature.categories import CATEGORY_NAMES
 from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.miniature.web import web_sample
 from methods.common.miniature.world_config import WebConfig
+from methods.common.segment_anything.automatic_masks import AutomaticMasksConfig, ProposedMasks
+from methods.common.segment_anything.sam import Sam
 from methods.common.stage import Inputs, LocalContext
 from methods.sam_filter.prompters import automatic_clip
 from methods.sam_filter.prompters.automatic_clip import AutomaticClip, square_crop

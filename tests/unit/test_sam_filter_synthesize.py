@@ -18,17 +18,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 from tiny_pipelines import tiny_sd3, tiny_stable_diffusion
 
 from methods.common.datasets import open_labelled
+from methods.common.datasets.png_labels import read_labels
 from methods.common.errors import InputError
-from methods.common.generators import text_to_image
-from methods.common.metrics.png_labels import read_labels
+from methods.common.generators import captioners, text_to_image
+from methods.common.generators.captioners import BlipCaptions, TemplateCaptions, load_captioner
+from methods.common.resumable_records import append_lines, keep_lines, read_lines
 from methods.common.seeds import Seeds
 from methods.common.stage import Inputs, LocalContext
-from methods.sam_filter.stages import captioners
 from methods.sam_filter.stages import synthesize as stage
-from methods.sam_filter.stages.captioners import BlipCaptions, TemplateCaptions, load_captioner
-from methods.sam_filter.stages.growing_lines import append_lines, keep_lines, read_lines
 from methods.sam_filter.stages.prompts import PromptsConfig, classes_present, draw_candidates, make_prompts
-from methods.sam_filter.stages.synthesize import CaptureSteps, SynthesizeConfig, synthesize, variant_name
+from methods.sam_filter.stages.synthesis_config import CaptureSteps, SynthesizeConfig, variant_name
+from methods.sam_filter.stages.synthesize import synthesize
 
 CLASSES = ["background", "cat", "dog", "cow"]
 CONFIG = SynthesizeConfig(

@@ -11,7 +11,7 @@ from methods.common.segmenters.semantic.config import ConvolutionalConfig
 from methods.common.segmenters.semantic.convolutional import ConvolutionalSegmenter
 from methods.common.segmenters.semantic.segmenters import build_segmenter, load_segmenter
 from methods.common.segmenters.semantic.starting import backbone_prefix, take_weights
-from methods.common.training.share import BatchShare
+from methods.common.training.batch_shard import BatchShare
 
 SMALL = ConvolutionalConfig(num_classes=4, widths=(8, 8, 16), norm="group")
 

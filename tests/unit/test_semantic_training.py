@@ -18,10 +18,10 @@ from methods.common.segmenters.semantic.training import Trainer, check_labels, t
 from methods.common.segmenters.semantic.training_images import EpochOrder, TrainingCrops
 from methods.common.stage import LocalContext
 from methods.common.state_file import load_state
-from methods.common.training.parts import loss_in_parts
+from methods.common.training.batch_shard import BatchShare
+from methods.common.training.distributed import ALONE, Team
+from methods.common.training.micro_batches import loss_in_parts
 from methods.common.training.poly_recipe import PolyRecipe
-from methods.common.training.share import BatchShare
-from methods.common.training.team import ALONE, Team
 from tests.unit.team_processes import double_precision, free_ports, start_processes
 
 RECIPE = PolyRecipe(iterations=6, batch_size=5, base_lr=3e-3, max_gradient_norm=1.0)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from reproductions.harness.statistics import (
+from reproductions.verdicts.statistics import (
     against_zero,
     bootstrap_mean,
     mean_interval,

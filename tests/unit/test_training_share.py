@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from methods.common.errors import InputError
 from methods.common.training.batch_norm import RunningStatistics, TeamBatchNorm2d
-from methods.common.training.share import BatchShare, describe_shares
-from methods.common.training.team import ALONE, Team
+from methods.common.training.batch_shard import BatchShare, describe_shares
+from methods.common.training.distributed import ALONE, Team
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 9))

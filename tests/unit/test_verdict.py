@@ -21,10 +21,10 @@ from reports.records import (
     SeriesPoint,
     Target,
 )
-from reproductions.harness.claims import Claim, FewerObjects, Gain, Level, RisesFaster, Rising, combine, judge_claim
-from reproductions.harness.verdict import judge, judge_number, printed_range
 from reproductions.mrca.claims import CLAIMS, METRICS, read_targets
 from reproductions.mrca.deviations import DEVIATIONS
+from reproductions.verdicts.claims import Claim, FewerObjects, Gain, Level, RisesFaster, Rising, combine, judge_claim
+from reproductions.verdicts.verdict import judge, judge_number, printed_range
 
 AP = Metric(id="AP", title="AP")
 

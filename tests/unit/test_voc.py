@@ -13,9 +13,9 @@ from PIL import Image
 
 from methods.common.datasets.labelled_images import IGNORED, read_image
 from methods.common.datasets.open_labelled import open_labelled_images
+from methods.common.datasets.png_labels import read_labels
 from methods.common.datasets.voc import encode_labels, open_voc, voc_palette, write_labels
 from methods.common.errors import InputError
-from methods.common.metrics.png_labels import read_labels
 from tests.unit.labelled_data import cut_file, random_image, refusal, write_image
 
 NAMES = {"train": ["2007_000032", "2007_000039"], "val": ["2007_000033"]}

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from methods.common.datasets.image_lists import read_image_list
 from methods.common.datasets.labelled_images import ImageFiles, LabelledFiles, list_pictures, read_classes
 from methods.common.errors import InputError
-from methods.common.metrics.png_folders import read_image_list
 
 IMAGES, LABELS, LISTS, CLASSES = "images", "labels", "splits", "classes.txt"
 

@@ -14,8 +14,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.datasets.png_labels import read_labels
 from methods.common.errors import InputError, reason
-from methods.common.metrics.png_labels import read_labels
 
 IGNORED = 255
 """Label of pixels that are not rated."""

@@ -21,6 +21,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.datasets.image_lists import read_image_list
+from methods.common.datasets.label_conventions import VOC_2012
 from methods.common.datasets.labelled_images import (
     Classes,
     ImageFiles,
@@ -30,8 +32,6 @@ from methods.common.datasets.labelled_images import (
     read_classes,
 )
 from methods.common.errors import InputError
-from methods.common.metrics.label_conventions import VOC_2012
-from methods.common.metrics.png_folders import read_image_list
 
 IMAGES, LISTS, CLASSES = "JPEGImages", "ImageSets/Segmentation", "classes.txt"
 LABELS = ("SegmentationClass", "SegmentationClassAug")

@@ -10,7 +10,7 @@ Shape legend: N masks; M chosen masks; H, W a mask's box.
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.metrics.detections_masks import Ints, MaskTable
+from methods.common.metrics.detection.run_length_masks import Ints, MaskTable
 
 DILATION_RATIO = 0.02
 

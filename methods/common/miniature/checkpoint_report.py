@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from methods.common.clip import ClipScorer
-from methods.common.cutouts.sam import Sam
-from methods.common.cutouts.seam import DichotomousSegmenter, load_cutout
+from methods.common.cutouts.load import DichotomousSegmenter, load_cutout
 from methods.common.files import write_atomic
 from methods.common.miniature import measurements as measure
 from methods.common.miniature import sheets
@@ -23,6 +22,7 @@ from methods.common.miniature.model_classes import StableDiffusionPipeline
 from methods.common.miniature.renderer import render_scene
 from methods.common.miniature.training_configs import ReportConfig
 from methods.common.miniature.world_config import SceneConfig
+from methods.common.segment_anything.sam import Sam
 from methods.common.stage import Context, Inputs, Record
 
 ATTENTION_BACKGROUNDS: tuple[Background, ...] = ("white", "grass", "sand", "water")

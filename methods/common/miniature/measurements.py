@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from methods.common.clip import ClipScorer
-from methods.common.cutouts.sam import Sam
-from methods.common.cutouts.seam import DichotomousSegmenter
+from methods.common.cutouts.load import DichotomousSegmenter
 from methods.common.miniature.attention_maps import WordAttention
 from methods.common.miniature.backgrounds import Background
 from methods.common.miniature.categories import CATEGORIES, CATEGORY_NAMES
@@ -22,6 +21,7 @@ from methods.common.miniature.training_configs import SamplingConfig
 from methods.common.miniature.vae import pixels_to_unit
 from methods.common.miniature.web import WebPool, single_object, web_sample
 from methods.common.miniature.world_config import WebConfig
+from methods.common.segment_anything.sam import Sam
 
 Pictures = NDArray[np.uint8]
 """(N, H, W, 3) RGB."""

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, max_pool2d, mse_loss, pixel_shuffle
 from transformers import SamConfig, SamImageProcessor, SamMaskDecoderConfig, SamPromptEncoderConfig, SamVisionConfig
 
-from methods.common.cutouts.sam import PIXEL_MEAN, PIXEL_STD
 from methods.common.miniature.judges import augment, image_batch
 from methods.common.miniature.model_classes import SamModel
 from methods.common.miniature.provenance import write_provenance
@@ -23,6 +22,7 @@ from methods.common.miniature.training_loop import Training, train
 from methods.common.miniature.training_stages import TRAIN_SAM
 from methods.common.miniature.web import web_sample
 from methods.common.miniature.world_config import WebConfig
+from methods.common.segment_anything.sam import PIXEL_MEAN, PIXEL_STD
 from methods.common.stage import Context, Inputs, Record
 
 _WIDTH, _PATCH_PX = 64, 4

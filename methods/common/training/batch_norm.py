@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.common.training.team import ALONE, Team
+from methods.common.training.distributed import ALONE, Team
 
 
 class TeamBatchNorm2d(nn.BatchNorm2d):

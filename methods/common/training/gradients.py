@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from methods.common.training.team import Team
+from methods.common.training.distributed import Team
 
 
 def sum_gradients(parameters: Iterable[nn.Parameter], team: Team) -> None:

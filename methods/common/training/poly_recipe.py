@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from methods.common.segmenters.semantic.seam import SemanticSegmenter
+    from methods.common.segmenters.semantic.interface import SemanticSegmenter
 
 NonNegative = Annotated[float, Field(ge=0)]
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from methods.common.generated.image_shards import GeneratedImage
     from methods.common.objects.shards import StoredObject
     from methods.mrca.stages.cut_parts import Verdict
-    from methods.mrca.stages.image_shards import GeneratedImage
 
 
 class MrcaCutting(Config):
@@ -96,8 +96,8 @@ def _judge_all(
     import numpy as np
     import torch
 
-    from methods.common.cutouts.seam import load_cutout
-    from methods.mrca.stages.image_shards import read_images
+    from methods.common.cutouts.load import load_cutout
+    from methods.common.generated.image_shards import read_images
 
     cutter = load_cutout(inputs.folder("cutter"), context.device, trust_remote_code=config.trust_remote_code)
     images = read_images(inputs.folder("images"), num_judged)

@@ -36,7 +36,7 @@ def entropy(inputs: Inputs, config: EntropyConfig, context: Context) -> Record:
     ``current`` (training cell of the model that steered the round), ``warm_up`` (training cell of M_0).
     """
     from methods.common.errors import InputError
-    from methods.mrca.stages.image_shards import count_images
+    from methods.common.generated.image_shards import count_images
 
     total = sum(count_images(folder) for folder in inputs.folders("images"))
     if not total:
@@ -66,7 +66,7 @@ def _summary(value_N: NDArray[np.float64]) -> Record:
 
 def _pictures(folders: tuple[Path, ...], first: int, step: int) -> Iterator[NDArray[np.uint8]]:
     """Yield every ``step``-th image of all folders together, from number ``first`` on."""
-    from methods.mrca.stages.image_shards import count_images, read_images
+    from methods.common.generated.image_shards import count_images, read_images
 
     for folder in folders:
         count = count_images(folder)

@@ -16,8 +16,8 @@ from methods.mrca.guidance import GuidanceConfig
 from methods.mrca.prompts import PromptConfig, mrca_prompt
 
 if TYPE_CHECKING:
+    from methods.common.generated.image_shards import GeneratedImage
     from methods.mrca.guidance import EntropyGuidance, GuidanceTrace
-    from methods.mrca.stages.image_shards import GeneratedImage
 
 
 class GenerateConfig(Config):
@@ -87,7 +87,7 @@ def generate(inputs: Inputs, config: GenerateConfig, context: Context) -> Record
     Roles: ``split`` (class names), ``budget`` (how many of each class), ``generator`` (a diffusers folder), ``guide`` (a
     training cell whose averaged segmenter guides; only with guidance).
     """
-    from methods.mrca.stages.image_shards import shard_path, write_images
+    from methods.common.generated.image_shards import shard_path, write_images
 
     classes = json.loads((inputs.folder("split") / "classes.json").read_text())
     orders = list_orders(inputs.record("budget")["counts"], classes, config, context.seeds)
@@ -118,8 +118,8 @@ def _sampler(
     """Load the networks once; return what samples one batch and adds its cost to the tally."""
     import torch
 
+    from methods.common.generated.image_shards import GeneratedImage
     from methods.common.generators.text_to_image import generate_images, load_text_to_image
-    from methods.mrca.stages.image_shards import GeneratedImage
 
     dtype = getattr(torch, config.precision) if context.device.type == "cuda" else torch.float32
     pipeline = load_text_to_image(inputs.folder("generator"), context.device, dtype)

@@ -10,10 +10,10 @@ from pydantic import Field
 
 from methods.common.errors import NotFiniteError
 from methods.common.segmenters.centernet2.config import CenterNet2Config
+from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.common.training.batch_shard import BatchShare, describe_shares
 from methods.common.training.recipe import TrainingRecipe
-from methods.common.training.share import BatchShare, describe_shares
-from methods.mrca.augment import AugmentConfig
 from methods.mrca.stages.pasting import MrcaPasting, NoPasting, XPastePasting
 
 if TYPE_CHECKING:

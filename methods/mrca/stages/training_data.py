@@ -9,34 +9,27 @@ Shape legend: N images or instances; C classes or channels; H, W pixels.
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from methods.common.datasets.lvis import LvisDataset, LvisImage, read_lvis
-from methods.common.errors import InputError
+from methods.common.datasets.lvis import read_lvis
 from methods.common.objects.pool import ObjectPool
 from methods.common.opencv import one_opencv_thread, use_one_opencv_thread
 from methods.common.seeds import Seeds
-from methods.common.segmenters.centernet2.structures import InstanceTarget
+from methods.common.segmenters.instance.instances import Instances
+from methods.common.segmenters.instance.training_images import Batch, RealImages, collate
 from methods.common.stage import Inputs
+from methods.common.training.batch_shard import BatchShare
 from methods.common.training.repeat_factor import RepeatFactorSampler, repeat_factors
-from methods.common.training.share import BatchShare
-from methods.common.training.team import Team
 from methods.mrca.augment import make_training_image
 from methods.mrca.mapping import UniqueMapping
-from methods.mrca.paste import Instances, PasteConfig, real_instances
+from methods.mrca.paste import PasteConfig
 from methods.mrca.resizing import resize_factors
 from methods.mrca.size_model import PasteSizeConfig, SizeModel, fit_size_model
-from methods.mrca.stages.images import load_rgb
 from methods.mrca.stages.pasting import MrcaPasting, NoPasting, Pasting
 from methods.mrca.stages.split import FIT_FILE
 from methods.mrca.xpaste import XPasteSampler
@@ -44,78 +37,12 @@ from methods.mrca.xpaste import XPasteSampler
 if TYPE_CHECKING:
     from methods.mrca.stages.train import TrainConfig
 
-_CACHE_BYTES = 512 << 20
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one process sees in one training step."""
-
-    image_NCHW: Tensor
-    """uint8 RGB, padded right and bottom with zeros to the largest image."""
-    image_sizes: list[tuple[int, int]]
-    """(height, width) of each image."""
-    targets: list[InstanceTarget]
-
-    def image_over(self, team: Team, device: torch.device) -> Tensor:
-        """Return the images as float32 on a device, padded to the largest image of all processes; collective."""
-        height, width = self.image_NCHW.shape[2:]
-        largest_height, largest_width = team.largest([height, width])
-        padding = (0, largest_width - width, 0, largest_height - height)
-        return functional.pad(self.image_NCHW.to(device), padding).float()
-
 
 class ObjectChooser(Protocol):
     """Which pool objects go into an image."""
 
     def objects_of_image(self, image_number: int) -> NDArray[np.int64]:
         """Return pool indices for the image of that number."""
-
-
-class RealImages:
-    """Decoded real training images with their instances; small sets stay in memory."""
-
-    def __init__(self, dataset: LvisDataset) -> None:
-        self.dataset = dataset
-        self.images: list[LvisImage] = [image for image in dataset.images if dataset.annotations[image.id]]
-        """Images without labels are left out. [D]"""
-        if not self.images:
-            raise InputError(f"{dataset.annotation_file} has no image with an annotation; there is nothing to train on")
-        self._cache: OrderedDict[int, tuple[NDArray[np.uint8], Instances]] = OrderedDict()
-        self._cached_bytes = 0
-
-    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], Instances]:
-        if index not in self._cache:
-            found = self._read(self.images[index])
-            self._cache[index] = found
-            self._cached_bytes += found[0].nbytes + found[1].mask_NHW.nbytes
-            while self._cached_bytes > _CACHE_BYTES and len(self._cache) > 1:
-                _, (image, instances) = self._cache.popitem(last=False)
-                self._cached_bytes -= image.nbytes + instances.mask_NHW.nbytes
-        return self._cache[index]
-
-    def _read(self, image: LvisImage) -> tuple[NDArray[np.uint8], Instances]:
-        image_HW3 = load_rgb(self.dataset.image_path(image), image.height, image.width)
-        annotations = self.dataset.annotations[image.id]
-        class_N = np.array([self.dataset.class_index[item.category_id] for item in annotations], np.int64)
-        mask_NHW = np.stack([item.mask(image.height, image.width) for item in annotations])
-        box_N4 = np.array([item.bbox_xywh for item in annotations], np.float32)
-        box_N4[:, 2:] += box_N4[:, :2]
-        return image_HW3, real_instances(class_N, mask_NHW, box_N4)
-
-    def size_model(self) -> SizeModel:
-        """Typical sizes of each class, over all real instances."""
-        rows = [
-            (
-                self.dataset.class_index[item.category_id],
-                item.bbox_xywh[2] * item.bbox_xywh[3],
-                image.width * image.height,
-            )
-            for image in self.images
-            for item in self.dataset.annotations[image.id]
-        ]
-        class_N, area_N, image_area_N = (np.array(column) for column in zip(*rows, strict=True))
-        return fit_size_model(class_N, area_N.astype(float), image_area_N.astype(float), len(self.dataset.class_ids))
 
 
 class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
@@ -130,7 +57,7 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
         classes_by_image = [[item.category_id for item in dataset.annotations[image.id]] for image in self.real.images]
         factors = repeat_factors(classes_by_image, config.recipe.repeat_threshold)
         self.order = RepeatFactorSampler(factors, seeds.derive("training", config.phase, "order"))
-        self.size_model = self.real.size_model()
+        self.size_model = size_model_of(self.real)
         self.factor_C = _size_factors(inputs, config.pasting, len(dataset.class_ids))
         self.pool: ObjectPool | None = None
         self.chooser: ObjectChooser | None = None
@@ -218,19 +145,16 @@ def _size_factors(inputs: Inputs, pasting: Pasting, num_classes: int) -> NDArray
     return resize_factors(ap_percent_C, pasting.resizing)
 
 
-def collate(rows: Sequence[tuple[NDArray[np.uint8], Instances]]) -> Batch:
-    """Pad images to the largest and turn instances into targets."""
-    sizes = [(image_HW3.shape[0], image_HW3.shape[1]) for image_HW3, _ in rows]
-    height, width = max(size[0] for size in sizes), max(size[1] for size in sizes)
-    image_NCHW = torch.zeros(len(rows), 3, height, width, dtype=torch.uint8)
-    targets = []
-    for row, (image_HW3, instances) in enumerate(rows):
-        image_NCHW[row, :, : sizes[row][0], : sizes[row][1]] = torch.from_numpy(image_HW3).permute(2, 0, 1)
-        targets.append(
-            InstanceTarget(
-                torch.from_numpy(instances.boxes_N4),
-                torch.from_numpy(instances.class_N),
-                torch.from_numpy(instances.mask_NHW),
-            )
+def size_model_of(real: RealImages) -> SizeModel:
+    """Fit the typical sizes of each class over all real instances."""
+    rows = [
+        (
+            real.dataset.class_index[item.category_id],
+            item.bbox_xywh[2] * item.bbox_xywh[3],
+            image.width * image.height,
         )
-    return Batch(image_NCHW, sizes, targets)
+        for image in real.images
+        for item in real.dataset.annotations[image.id]
+    ]
+    class_N, area_N, image_area_N = (np.array(column) for column in zip(*rows, strict=True))
+    return fit_size_model(class_N, area_N.astype(float), image_area_N.astype(float), len(real.dataset.class_ids))

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from methods.common.errors import NotFiniteError
-from methods.common.segmenters.centernet2.backbone_weights import load_backbone_weights
+from methods.common.segmenters.backbones.weights import load_backbone_weights
 from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.segmenters.centernet2.training import add_gradients
 from methods.common.stage import Context, Inputs
 from methods.common.state_file import load_state, save_state
 from methods.common.training.batch_norm import RunningStatistics, batch_norms
+from methods.common.training.batch_shard import BatchShare
 from methods.common.training.ema import ExponentialMovingAverage
 from methods.common.training.gradients import sum_gradients
-from methods.common.training.share import BatchShare
 
 if TYPE_CHECKING:
+    from methods.common.segmenters.instance.training_images import Batch
     from methods.mrca.stages.train import TrainConfig
-    from methods.mrca.stages.training_data import Batch
 
 
 @dataclass

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.clip import ClipScorer
-from methods.common.cutouts.automatic_masks import ProposedMasks, propose_masks
-from methods.common.cutouts.sam import Sam
+from methods.common.segment_anything.automatic_masks import ProposedMasks, propose_masks
+from methods.common.segment_anything.sam import Sam
 from methods.sam_filter.prompters.configs import AutomaticClipConfig
-from methods.sam_filter.prompters.seam import NamedMasks, empty_masks
+from methods.sam_filter.prompters.interface import NamedMasks, empty_masks
 
 _FILL = {"grey": 127, "white": 255, "kept": 127}
 """Colour of what is outside the mask and, for all three, outside the picture."""

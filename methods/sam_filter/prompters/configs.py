@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from methods.common.cutouts.automatic_masks import AutomaticMasksConfig
+from methods.common.segment_anything.automatic_masks import AutomaticMasksConfig
 from methods.common.stage import Config
 
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from transformers.utils.logging import disable_progress_bar
 
-from methods.common.cutouts.sam import Sam
 from methods.common.errors import InputError
+from methods.common.segment_anything.sam import Sam
 from methods.sam_filter.prompters.configs import GroundingDinoSamConfig
-from methods.sam_filter.prompters.seam import NamedMasks
+from methods.sam_filter.prompters.interface import NamedMasks
 
 _Detector: Any = transformers.GroundingDinoForObjectDetection
 _Processor: Any = transformers.GroundingDinoProcessor

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.seeds import derive_seed
-from methods.sam_filter.prompters.seam import NamedMasks, NamedSegmenter, empty_masks
+from methods.sam_filter.prompters.interface import NamedMasks, NamedSegmenter, empty_masks
 
 
 class Oracle:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from methods.common.cutouts.seam import DichotomousSegmenter
+from methods.common.cutouts.load import DichotomousSegmenter
 from methods.sam_filter.prompters.configs import SalientConfig
-from methods.sam_filter.prompters.seam import NamedMasks, empty_masks
+from methods.sam_filter.prompters.interface import NamedMasks, empty_masks
 
 
 class Salient:

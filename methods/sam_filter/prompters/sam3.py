@@ -18,7 +18,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from methods.common.errors import InputError
 from methods.sam_filter.prompters.configs import Sam3PrompterConfig
-from methods.sam_filter.prompters.seam import NamedMasks
+from methods.sam_filter.prompters.interface import NamedMasks
 
 _Model: Any = transformers.Sam3Model
 _Processor: Any = transformers.Sam3Processor

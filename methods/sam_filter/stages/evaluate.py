@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from methods.common.datasets.labelled_images import LabelledImages
-    from methods.common.segmenters.semantic.seam import SemanticSegmenter
+    from methods.common.segmenters.semantic.interface import SemanticSegmenter
 
 CONFUSION_FILE, TABLE_FILE = "confusion.json", "per_class.csv"
 
@@ -102,7 +102,7 @@ def sample_indices(num_images: int, num_samples: int) -> list[int]:
 def count_pixels(confusion_KK: NDArray[np.int64], label_HW: NDArray[np.uint8], predicted_HW: NDArray[np.uint8]) -> None:
     """Add the pixels of an image to a matrix, rows truth and columns prediction, but those labelled 255."""
     from methods.common.datasets.labelled_images import IGNORED
-    from methods.common.metrics.confusion import count_pairs
+    from methods.common.metrics.label_maps.confusion import count_pairs
 
     truth_P, predicted_P, count_P = count_pairs(label_HW, predicted_HW)
     rated_P = truth_P != IGNORED
@@ -113,7 +113,7 @@ def summarise(confusion_KK: NDArray[np.int64], names: tuple[str, ...]) -> dict[s
     """Return ``miou``, ``pixel_accuracy`` and ``iou`` of a confusion matrix, in percent."""
     import numpy as np
 
-    from methods.common.metrics.confusion import divide, mean_defined, none_if_nan
+    from methods.common.metrics.label_maps.confusion import divide, mean_defined, none_if_nan
 
     right_K = confusion_KK.diagonal().astype(np.float64)
     union_K = confusion_KK.sum(0) + confusion_KK.sum(1) - confusion_KK.diagonal()

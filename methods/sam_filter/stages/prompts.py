@@ -10,10 +10,10 @@ from pydantic import Field
 
 from methods.common.errors import InputError
 from methods.common.files import write_atomic
+from methods.common.generators.captioners import CaptionerConfig, TemplateCaptions, caption_seed, load_captioner
+from methods.common.generators.class_prompts import SEPARATOR, append_classes, class_prompt
+from methods.common.resumable_records import append_lines, keep_lines
 from methods.common.stage import Config, Context, Inputs, Record, Stage
-from methods.sam_filter.class_prompts import SEPARATOR, append_classes, class_prompt
-from methods.sam_filter.stages.captioners import CaptionerConfig, TemplateCaptions, caption_seed, load_captioner
-from methods.sam_filter.stages.growing_lines import append_lines, keep_lines
 
 if TYPE_CHECKING:
     import numpy as np

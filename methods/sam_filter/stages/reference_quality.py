@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from methods.common.errors import InputError
-from methods.common.metrics.mask_quality import Uncertain
+from methods.common.metrics.label_maps.mask_quality import Uncertain
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ def reference_quality(inputs: Inputs, config: ReferenceQualityConfig, context: C
     """
     import numpy as np
 
-    from methods.common.metrics.confusion import divide, mean_defined, none_if_nan
-    from methods.common.metrics.mask_quality import agreement_of_label_maps
-    from methods.common.metrics.png_labels import check_same_size
-    from methods.sam_filter.stages.pair_reading import NamedMaskFiles, list_pairs
+    from methods.common.datasets.png_labels import check_same_size
+    from methods.common.generated.pair_reader import NamedMaskFiles, list_pairs
+    from methods.common.metrics.label_maps.confusion import divide, mean_defined, none_if_nan
+    from methods.common.metrics.label_maps.mask_quality import agreement_of_label_maps
 
     pairs, class_names = list_pairs(inputs.folders("pairs"))
     reference = NamedMaskFiles(pairs, inputs.folders("reference"))

@@ -14,12 +14,12 @@ from diffusers import DPMSolverMultistepScheduler
 from numpy.typing import NDArray
 
 from methods.common.errors import InputError
+from methods.common.generated.pair_writer import Pair
 from methods.common.generators import text_to_image
 from methods.common.generators.attention_capture import AttentionCapture, encode_class_prompts
-from methods.sam_filter.attention_masks import LabelMap, Thresholds, label_maps
-from methods.sam_filter.class_prompts import KeyText, NamedTokens, find_tokens, num_tokens
-from methods.sam_filter.stages.pair_files import Pair
-from methods.sam_filter.stages.synthesize import Order, SynthesizeConfig, variant_name
+from methods.common.generators.attention_masks import LabelMap, Thresholds, label_maps
+from methods.common.generators.class_prompts import KeyText, NamedTokens, find_tokens, num_tokens
+from methods.sam_filter.stages.synthesis_config import Order, SynthesizeConfig, variant_name
 
 
 class Sampler:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from methods.common.errors import InputError
 from methods.common.files import write_atomic
-from methods.common.metrics.mask_quality import Uncertain
+from methods.common.metrics.label_maps.mask_quality import Uncertain
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from methods.common.metrics.mask_quality import MaskAgreement
-    from methods.sam_filter.stages.pair_reading import ListedPair, NamedMaskFiles
+    from methods.common.generated.pair_reader import ListedPair, NamedMaskFiles
+    from methods.common.metrics.label_maps.mask_quality import MaskAgreement
 
 SCORES = ("S1", "S2", "S3", "S4")
 SCORES_FILE, PIXELS_FILE = "scores.csv", "pixels.json"
@@ -40,7 +40,7 @@ def score(inputs: Inputs, config: ScoreConfig, context: Context) -> Record:
     Raises:
         InputError: files are missing or faulty, or do not belong together.
     """
-    from methods.sam_filter.stages.pair_reading import NamedMaskFiles, list_pairs
+    from methods.common.generated.pair_reader import NamedMaskFiles, list_pairs
 
     pairs, class_names = list_pairs(inputs.folders("pairs"))
     named = NamedMaskFiles(pairs, inputs.folders("named"))
@@ -89,7 +89,7 @@ def agreement_of_pair(
     label_HW: NDArray[np.uint8], masks: dict[str, NDArray[np.bool_]], class_names: tuple[str, ...], uncertain: Uncertain
 ) -> MaskAgreement:
     """Compare one generated label map with the mask of each class asked for; the order of the classes changes nothing."""
-    from methods.common.metrics.mask_quality import agreement_with_masks
+    from methods.common.metrics.label_maps.mask_quality import agreement_with_masks
 
     by_label = {class_names.index(name): mask_HW for name, mask_HW in masks.items()}
     return agreement_with_masks(label_HW, by_label, len(class_names), uncertain)

@@ -10,8 +10,8 @@ from methods.sam_filter.prompters.configs import GroundingDinoSamConfig, Prompte
 from methods.sam_filter.written_names import Naming, written_name
 
 if TYPE_CHECKING:
-    from methods.sam_filter.prompters.seam import NamedSegmenter
-    from methods.sam_filter.stages.pair_reading import ListedPair
+    from methods.common.generated.pair_reader import ListedPair
+    from methods.sam_filter.prompters.interface import NamedSegmenter
 
 
 class SegmentNamedConfig(Config):
@@ -38,8 +38,8 @@ def segment_named(inputs: Inputs, config: SegmentNamedConfig, context: Context) 
 
 def segment_with(prompter: NamedSegmenter, inputs: Inputs, config: SegmentNamedConfig, context: Context) -> Record:
     """Do the stage's work with any prompter."""
-    from methods.sam_filter.stages.growing_lines import append_lines, keep_lines
-    from methods.sam_filter.stages.pair_reading import NAMED_FILE, list_pairs
+    from methods.common.generated.pair_reader import NAMED_FILE, list_pairs
+    from methods.common.resumable_records import append_lines, keep_lines
 
     pairs, _ = list_pairs([inputs.folder("pairs")])
     path = context.out / NAMED_FILE

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from methods.sam_filter.stages.pair_reading import ListedPair
+    from methods.common.generated.pair_reader import ListedPair
 
 SELECTED_FILE, STATISTICS_FILE = "selected.txt", "statistics.json"
 ScoreName = Literal["S1", "S2", "S3", "S4"]
@@ -66,7 +66,7 @@ def select(inputs: Inputs, config: SelectConfig, context: Context) -> Record:
     Raises:
         InputError: fewer pairs than are to be kept, or scores of other pairs or of another variant.
     """
-    from methods.sam_filter.stages.pair_reading import list_pairs
+    from methods.common.generated.pair_reader import list_pairs
 
     pairs, class_names = list_pairs(inputs.folders("pairs"))
     folder = inputs.folder("scores")

@@ -79,7 +79,7 @@ def open_pairs(shards: tuple[Path, ...], selection: Path, variant: str) -> Label
             classes.
     """
     from methods.common.datasets.labelled_images import ImageFiles, LabelledFiles, all_rated
-    from methods.sam_filter.stages.pair_reading import list_pairs
+    from methods.common.generated.pair_reader import list_pairs
 
     pairs, class_names = list_pairs(shards)
     pair_of = {pair.id: pair for pair in pairs}

@@ -16,7 +16,7 @@ from methods.sam_filter.stages.sources import DrawnSource, Source, open_source
 
 if TYPE_CHECKING:
     from methods.common.datasets.labelled_images import LabelledImages
-    from methods.common.segmenters.semantic.seam import SemanticSegmenter
+    from methods.common.segmenters.semantic.interface import SemanticSegmenter
 
 
 class TrainSemanticConfig(Config):

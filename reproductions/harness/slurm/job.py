@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from methods.common.training.team import ALONE, Team
+from methods.common.training.distributed import ALONE, Team
 from reproductions.harness import policy
 from reproductions.harness.attempts import Attempt, job_id
 from reproductions.harness.slurm import queue

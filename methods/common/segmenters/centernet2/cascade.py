@@ -15,7 +15,7 @@ from methods.common.segmenters.centernet2.federated import federated_loss
 from methods.common.segmenters.centernet2.pooling import pool_boxes
 from methods.common.segmenters.centernet2.sampling import LabelledBoxes, label_boxes, pass_over, sample_boxes
 from methods.common.segmenters.centernet2.structures import CascadeOutputs, InstanceTarget, Proposals
-from methods.common.training.share import BatchShare
+from methods.common.training.batch_shard import BatchShare
 
 
 @dataclass(frozen=True)

@@ -17,27 +17,21 @@ from torch.nn import functional
 
 from methods.common.errors import InputError, reason
 from methods.common.files import write_atomic
+from methods.common.segmenters.backbones.build import build_backbone
 from methods.common.segmenters.centernet2.cascade import Cascade
-from methods.common.segmenters.centernet2.config import BackboneConfig, CenterNet2Config, ResNetConfig
+from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.centernet2.detection import MaskKind, Size, finish, select
 from methods.common.segmenters.centernet2.first_stage import FirstStage
 from methods.common.segmenters.centernet2.mask_head import MaskHead
 from methods.common.segmenters.centernet2.pyramid import FeaturePyramid
-from methods.common.segmenters.centernet2.resnet import ResNet
 from methods.common.segmenters.centernet2.structures import (
     CascadeOutputs,
     CenterNet2Outputs,
     Detections,
     InstanceTarget,
 )
-from methods.common.segmenters.centernet2.swin import Swin
 from methods.common.segmenters.centernet2.training import batch_totals, run_heads, weighted_losses
-from methods.common.training.share import BatchShare
-
-
-def build_backbone(config: BackboneConfig) -> ResNet | Swin:
-    """Build the backbone that a config describes."""
-    return ResNet(config) if isinstance(config, ResNetConfig) else Swin(config)
+from methods.common.training.batch_shard import BatchShare
 
 
 class CenterNet2(nn.Module):

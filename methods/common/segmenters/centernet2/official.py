@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from methods.common.errors import InputError
 from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.segmenters.centernet2.presets import centernet2_r50, centernet2_swinl
+from methods.common.segmenters.checkpoints import read_checkpoint, select_weights
 
 _UNUSED = re.compile(
     r".*\.num_batches_tracked|backbone\.bottom_up\.base\.fc\.(weight|bias)|.*\.relative_position_index"
@@ -71,42 +71,6 @@ def official_name(ours: str, config: CenterNet2Config) -> str:
     name = _translate(ours, {our: official for official, our in name_prefixes(config).items()})
     assert name is not None, f"no official name for {ours}"
     return name
-
-
-def read_checkpoint(path: Path | str) -> dict[str, Tensor]:
-    """Read the weights of a ``.pth`` checkpoint without running any code in it.
-
-    Takes ``model_ema`` where there is one, as the official ``--eval-only`` does, else ``model``, else the file's own dict.
-
-    Raises:
-        InputError: no such file, not a checkpoint, or one that needs pickled code.
-    """
-    try:
-        content = torch.load(Path(path), map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle raises nearly anything
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"checkpoint {path} cannot be read as plain weights: {first_line}") from error
-    return select_weights(content, str(path))
-
-
-def select_weights(content: Any, origin: str) -> dict[str, Tensor]:
-    """Pick the weights out of a loaded checkpoint and strip the ``module.`` of distributed training from their names.
-
-    Raises:
-        InputError: the content holds no dict of tensors.
-    """
-    if isinstance(content, Mapping):
-        for key in ("model_ema", "model", "state_dict"):
-            if isinstance(content.get(key), Mapping) and content[key]:
-                content = content[key]
-                break
-    arrays = isinstance(content, Mapping) and all(isinstance(value, Tensor | np.ndarray) for value in content.values())
-    if not arrays or not content:
-        raise InputError(
-            f"{origin} holds no state dict; give a checkpoint with 'model' or 'model_ema', or a state dict itself"
-        )
-    weights = {str(name).removeprefix("module."): torch.as_tensor(value) for name, value in content.items()}
-    return weights
 
 
 def infer_config(weights: Mapping[str, Tensor]) -> CenterNet2Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from methods.common.segmenters.backbones.config import ResNetConfig, SwinConfig
 from methods.common.segmenters.centernet2.config import (
     CascadeConfig,
     CenterNet2Config,
@@ -9,8 +10,6 @@ from methods.common.segmenters.centernet2.config import (
     MaskConfig,
     ProposalConfig,
     PyramidConfig,
-    ResNetConfig,
-    SwinConfig,
 )
 from methods.common.training.recipe import TrainingRecipe
 

@@ -16,7 +16,7 @@ from methods.common.segmenters.centernet2.heat_map import CellTargets
 from methods.common.segmenters.centernet2.sampling import LabelledBoxes
 from methods.common.segmenters.centernet2.structures import InstanceTarget
 from methods.common.training.batch_norm import batch_norms
-from methods.common.training.share import BatchShare
+from methods.common.training.batch_shard import BatchShare
 
 if TYPE_CHECKING:
     from methods.common.segmenters.centernet2.model import CenterNet2

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from methods.common.errors import InputError, reason
-from methods.common.segmenters.centernet2.official import read_checkpoint
+from methods.common.segmenters.checkpoints import read_checkpoint
 from methods.common.segmenters.mask2former.model import Mask2Former
 
 _UNUSED = re.compile(

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from methods.common.segmenters.centernet2.config import BackboneConfig, ResNetConfig
+from methods.common.segmenters.backbones.config import BackboneConfig, ResNetConfig
 from methods.common.stage import Config
 
 Positive = Annotated[int, Field(ge=1)]

@@ -19,7 +19,7 @@ from methods.common.segmenters.mask2former.head import HeadOutputs
 from methods.common.segmenters.mask2former.matching import assign, matching_cost
 from methods.common.segmenters.mask2former.points import PointSource, point_sources, sample, uncertain_points
 from methods.common.segmenters.mask2former.targets import VOID, Targets, find_targets
-from methods.common.training.share import BatchShare
+from methods.common.training.batch_shard import BatchShare
 
 NAMES = ("class", "mask", "dice")
 """Losses of a prediction."""

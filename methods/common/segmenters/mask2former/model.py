@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.common.segmenters.centernet2.model import build_backbone
+from methods.common.segmenters.backbones.build import build_backbone
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig
 from methods.common.segmenters.mask2former.head import HeadOutputs, Mask2FormerHead
 from methods.common.segmenters.mask2former.losses import mask2former_losses
@@ -27,10 +27,10 @@ from methods.common.segmenters.mask2former.postprocess import (
     semantic_scores,
 )
 from methods.common.segmenters.mask2former.targets import VOID
+from methods.common.segmenters.semantic.interface import SemanticSegmenter
 from methods.common.segmenters.semantic.saved import load_weights, read_config, save_segmenter
-from methods.common.segmenters.semantic.seam import SemanticSegmenter
 from methods.common.training.batch_norm import batch_norms
-from methods.common.training.share import BatchShare
+from methods.common.training.batch_shard import BatchShare
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from methods.common.errors import InputError
-from methods.common.segmenters.centernet2.official import read_checkpoint, select_weights
+from methods.common.segmenters.checkpoints import read_checkpoint, select_weights
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig, resnet50
 from methods.common.segmenters.mask2former.model import Mask2Former
 from methods.common.segmenters.mask2former.official_names import UNUSED, Place, official_name, our_places
-from methods.common.segmenters.mask2former.pickled_weights import read_pickled_arrays
 from methods.common.segmenters.mask2former.presets import mask2former_r50, mask2former_swinl
+from methods.common.segmenters.pickled_weights import read_pickled_arrays
 
 _CLASSIFIER = "sem_seg_head.predictor.class_embed.weight"
 _QUERIES = "sem_seg_head.predictor.query_embed.weight"

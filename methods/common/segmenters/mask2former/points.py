@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from methods.common.training.share import BatchShare
+from methods.common.training.batch_shard import BatchShare
 
 
 def sample(maps_MCHW: Tensor, point_MP2: Tensor) -> Tensor:

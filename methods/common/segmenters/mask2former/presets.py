@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from methods.common.segmenters.centernet2.config import ResNetConfig, SwinConfig
+from methods.common.segmenters.backbones.config import ResNetConfig, SwinConfig
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig, Mask2FormerLossConfig
 
 

@@ -15,10 +15,10 @@ from torch.nn import functional
 
 from methods.common.datasets.labelled_images import IGNORED
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
+from methods.common.segmenters.semantic.interface import SemanticSegmenter
 from methods.common.segmenters.semantic.saved import load_weights, read_config, save_segmenter
-from methods.common.segmenters.semantic.seam import SemanticSegmenter
 from methods.common.training.batch_norm import TeamBatchNorm2d
-from methods.common.training.share import BatchShare
+from methods.common.training.batch_shard import BatchShare
 
 
 class ConvolutionalSegmenter(SemanticSegmenter):

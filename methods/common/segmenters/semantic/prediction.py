@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from methods.common.datasets.labelled_images import LabelledImages
-from methods.common.segmenters.semantic.seam import SemanticSegmenter
+from methods.common.segmenters.semantic.interface import SemanticSegmenter
 
 Image = NDArray[np.uint8]
 

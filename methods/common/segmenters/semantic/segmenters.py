@@ -14,7 +14,7 @@ from methods.common.segmenters.semantic.config import ConvolutionalConfig
 if TYPE_CHECKING:
     import torch
 
-    from methods.common.segmenters.semantic.seam import SemanticSegmenter
+    from methods.common.segmenters.semantic.interface import SemanticSegmenter
 
 SegmenterConfig = Annotated[ConvolutionalConfig | Mask2FormerConfig, Field(discriminator="kind")]
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from methods.common.errors import InputError
+from methods.common.segmenters.semantic.interface import SemanticSegmenter
 from methods.common.segmenters.semantic.saved import WEIGHTS_FILE, read_weights
-from methods.common.segmenters.semantic.seam import SemanticSegmenter
 
 
 def take_weights(model: SemanticSegmenter, folder: Path, what: Literal["backbone", "all_but_classes"]) -> list[str]:

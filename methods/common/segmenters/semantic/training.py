@@ -19,15 +19,15 @@ from torch import Tensor
 from methods.common.datasets.labelled_images import IGNORED, LabelledImages
 from methods.common.errors import InputError, NotFiniteError
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
-from methods.common.segmenters.semantic.seam import SemanticSegmenter
+from methods.common.segmenters.semantic.interface import SemanticSegmenter
 from methods.common.segmenters.semantic.training_images import TrainingCrops
 from methods.common.stage import Context
 from methods.common.state_file import state_from_bytes, state_to_bytes
 from methods.common.training.batch_norm import RunningStatistics, batch_norms
+from methods.common.training.batch_shard import BatchShare, describe_shares
 from methods.common.training.gradients import sum_gradients
-from methods.common.training.parts import loss_in_parts
+from methods.common.training.micro_batches import loss_in_parts
 from methods.common.training.poly_recipe import PolyRecipe
-from methods.common.training.share import BatchShare, describe_shares
 
 
 @dataclass

@@ -23,7 +23,7 @@ from methods.common.opencv import one_opencv_thread, use_one_opencv_thread
 from methods.common.seeds import Seeds, derive_seed
 from methods.common.segmenters.semantic.augmentation import augment
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
-from methods.common.training.share import BatchShare
+from methods.common.training.batch_shard import BatchShare
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 

@@ -1,0 +1,42 @@
+"""Lists of images: a text file that names one a line, found among the pictures of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path, PurePosixPath
+
+from methods.common.errors import InputError, reason
+
+_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+def read_image_list(path: Path, known: Collection[str] = ()) -> list[str]:
+    """Read the names of images, without suffix, from a text file; see :func:`pair_by_name`.
+
+    Args:
+        path: the list.
+        known: names that a whole line may be, spaces included.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"the image list {path} cannot be read ({reason(error)}); give a text file with a name a line"
+        ) from error
+    names = [name if (name := _bare(line)) in known else _bare(_name_among(line.split())) for line in lines]
+    if not names:
+        raise InputError(f"the image list {path} is empty; name at least one image")
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise InputError(f"the image list {path} names {twice!r} twice; remove one of the lines")
+    return names
+
+
+def _name_among(words: Sequence[str]) -> str:
+    return next((word for word in words if word.endswith(".png")), words[0])
+
+
+def _bare(name: str) -> str:
+    """Drop a picture's suffix, and what a path says without need (`./`)."""
+    name = PurePosixPath(name).as_posix()
+    return name[: -len(Path(name).suffix)] if name.lower().endswith(_PICTURE_SUFFIXES) else name

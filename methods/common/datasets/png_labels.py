@@ -1,0 +1,138 @@
+"""Reading label maps from PNG files, exactly: the stored numbers of gray or palette files, or ids in RGB.
+
+Every chunk's checksum is verified first, so that a damaged file is never half read. The decoder then gets nothing but the
+pixels: no palette, which would turn labels into colours, no gamma, no transparency.
+
+Shape legend: H, W pixels.
+"""
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from methods.common.errors import InputError, reason
+from methods.common.metrics.label_maps.confusion import LabelMap
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_GRAY, _RGB, _PALETTE = 0, 2, 3  # colour types of the PNG specification, section 11.2.1
+_COLOURS = {_GRAY: "gray", _RGB: "RGB", _PALETTE: "palette", 4: "gray with transparency", 6: "RGB with transparency"}
+
+
+class _Png(NamedTuple):
+    """The parts of a PNG file that hold its pixels."""
+
+    header: bytes
+    """Data of the header chunk: width, height, bits, colour type, ..."""
+    pixels: bytes
+    """Whole chunks, from the first with pixels to the end of the file."""
+
+    @property
+    def bits(self) -> int:
+        return self.header[8]
+
+    @property
+    def colour(self) -> int:
+        return self.header[9]
+
+    @property
+    def kind(self) -> str:
+        return f"{_COLOURS.get(self.colour, 'of unknown colour type')} with {self.bits} bits"
+
+
+def read_labels(path: Path) -> LabelMap:
+    """Read a label map of one channel, uint8 or uint16 [H, W].
+
+    Args:
+        path: a PNG, gray or with a palette, whose stored numbers are the labels; colours mean nothing.
+
+    Raises:
+        InputError: the file is missing, no PNG, damaged, or has several channels.
+    """
+    png = _read_checked(path)
+    if png.colour not in (_GRAY, _PALETTE):
+        raise InputError(f"{path} is {png.kind}, not a label map of one channel; save class ids, not colours")
+    label_HW = _decode(path, png, _GRAY)
+    # Decoders stretch fewer than 8 bits to 0..255.
+    return label_HW if png.bits >= 8 else label_HW // np.uint8(255 // (2**png.bits - 1))
+
+
+def read_rgb_ids(path: Path) -> NDArray[np.uint32]:
+    """Read ids stored in colours, R + 256 G + 65536 B, uint32 [H, W].
+
+    Raises:
+        InputError: the file is missing, no PNG, damaged, or not RGB with 8 bits a channel.
+    """
+    import cv2
+
+    png = _read_checked(path)
+    if png.colour != _RGB or png.bits != 8:
+        raise InputError(f"{path} is {png.kind}; ids must be stored as 8-bit RGB: R + 256 G + 65536 B")
+    rgba_HW4 = cv2.cvtColor(_decode(path, png, _RGB), cv2.COLOR_BGR2RGBA)
+    id_HW = np.asarray(rgba_HW4).view("<u4")[..., 0]
+    id_HW &= np.uint32(0xFFFFFF)
+    return id_HW
+
+
+def check_same_size(truth_HW: NDArray[Any], prediction_HW: NDArray[Any], prediction: Path) -> None:
+    """Raise InputError unless a prediction has the size of its ground truth."""
+    if truth_HW.shape != prediction_HW.shape:
+        height, width = prediction_HW.shape
+        raise InputError(
+            f"{prediction} is {width}x{height} pixels, its ground truth {truth_HW.shape[1]}x{truth_HW.shape[0]}; "
+            "predict at the ground truth's size"
+        )
+
+
+def where_label_is(label_HW: NDArray[Any], value: int) -> str:
+    """Name the first pixel that holds a label, for an error message."""
+    row, column = np.argwhere(label_HW == value)[0].tolist()
+    return f"label {value} at row {row}, column {column}"
+
+
+def _read_checked(path: Path) -> _Png:
+    """Read a file whose chunks all have the right length and checksum."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); put the PNG there") from error
+    except ValueError as error:  # a null byte in the name
+        raise InputError(f"{str(path)!r} is no name of a file ({reason(error)}); correct it") from error
+    if len(data) < len(_SIGNATURE) and _SIGNATURE.startswith(data):
+        raise InputError(f"{path} is {'truncated' if data else 'empty'}; write it again")
+    if data[:8] != _SIGNATURE:
+        raise InputError(f"{path} is not a PNG file; save label maps as PNG")
+    position, kind, first_pixels = 8, b"", 0
+    while kind != b"IEND":
+        if position + 12 > len(data):
+            raise InputError(f"{path} is truncated; write it again")
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 8 + length
+        if end + 4 > len(data):
+            raise InputError(f"{path} is truncated; write it again")
+        if zlib.crc32(memoryview(data)[position + 4 : end]) != int.from_bytes(data[end : end + 4]):
+            raise InputError(f"{path} is damaged (a checksum is wrong); write it again")
+        if kind == b"IDAT" and not first_pixels:
+            first_pixels = position
+        position = end + 4
+    if data[8:16] != b"\0\0\0\x0dIHDR" or not first_pixels:
+        raise InputError(f"{path} is damaged (it has no header or no pixels); write it again")
+    return _Png(data[16:29], data[first_pixels:position])
+
+
+def _decode(path: Path, png: _Png, colour: int) -> NDArray[Any]:
+    """Decode the pixels as if they had another colour type with as many channels."""
+    import cv2
+
+    header = b"IHDR" + png.header[:9] + bytes([colour]) + png.header[10:]
+    data = _SIGNATURE + b"\0\0\0\x0d" + header + zlib.crc32(header).to_bytes(4) + png.pixels
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise InputError(f"{path} cannot be decoded ({error.err}); write it again") from error
+    if pixels is None:
+        raise InputError(f"{path} is damaged (its pixels cannot be decoded); write it again")
+    return np.asarray(pixels)

@@ -1,0 +1,1 @@
+"""Generated image-mask pairs and pictures on disk: writing, reading, shards."""

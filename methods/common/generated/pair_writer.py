@@ -1,0 +1,102 @@
+"""Files of generated pairs: pictures, label maps of every variant, and the list that names them.
+
+Shape legend: H, W pixels; 3 RGB.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from methods.common.datasets.voc import encode_labels
+from methods.common.resumable_records import append_lines, keep_lines
+
+PAIRS_FILE = "pairs.jsonl"
+ImageFormat = Literal["jpeg", "png"]
+_SUFFIX = {"jpeg": ".jpg", "png": ".png"}
+_JPEG_QUALITY = 95
+
+
+class Pair(NamedTuple):
+    """One generated picture with its masks."""
+
+    record: dict[str, Any]
+    """Its line in the list."""
+    image_HW3: NDArray[np.uint8]
+    labels: Mapping[str, NDArray[np.uint8]]
+    """Label map [H, W] by variant."""
+
+
+class PairFolder:
+    """The pairs of a running stage; goes on after a kill with the first batch that is not whole.
+
+    A checkpoint keeps a checksum of each picture with its masks. Files of the attempt before that no longer fit are made again.
+    """
+
+    def __init__(self, folder: Path, image_format: ImageFormat, variants: Sequence[str]) -> None:
+        self._folder = folder
+        self._format = image_format
+        self._variants = tuple(variants)
+        for below in ("images", *(f"masks/{variant}" for variant in variants)):
+            (folder / below).mkdir(parents=True, exist_ok=True)
+
+    def paths(self, name: str) -> list[Path]:
+        """Return the files of one pair: the picture, then the masks in the order of the variants."""
+        masks = [self._folder / "masks" / variant / f"{name}.png" for variant in self._variants]
+        return [self._folder / "images" / f"{name}{_SUFFIX[self._format]}", *masks]
+
+    def write(self, pairs: Sequence[Pair]) -> list[int]:
+        """Write pairs and add their lines; return their checksums."""
+        checksums = []
+        for pair in pairs:
+            labels = [pair.labels[variant] for variant in self._variants]
+            contents = [_encode(pair.image_HW3, self._format), *(encode_labels(label_HW) for label_HW in labels)]
+            for path, data in zip(self.paths(pair.record["id"]), contents, strict=True):
+                path.write_bytes(data)  # a torn file is found by its checksum
+            checksums.append(_checksum(contents))
+        append_lines(self._folder / PAIRS_FILE, [pair.record for pair in pairs])
+        return checksums
+
+    def keep(self, checksums: Sequence[Sequence[int]]) -> int:
+        """Keep the first whole batches and cut the list after them; return how many batches are whole.
+
+        Args:
+            checksums: of the pairs of each batch that a checkpoint knows.
+        """
+        listed = keep_lines(self._folder / PAIRS_FILE, sum(len(batch) for batch in checksums))
+        whole, start = 0, 0
+        for batch in checksums:
+            names = [record.get("id", "") for record in listed[start : start + len(batch)]]
+            if len(names) < len(batch) or [self._checksum_on_disk(name) for name in names] != list(batch):
+                break
+            whole, start = whole + 1, start + len(batch)
+        keep_lines(self._folder / PAIRS_FILE, start)
+        return whole
+
+    def _checksum_on_disk(self, name: str) -> int | None:
+        paths = self.paths(name)
+        return _checksum([path.read_bytes() for path in paths]) if all(path.is_file() for path in paths) else None
+
+
+def _checksum(contents: Sequence[bytes]) -> int:
+    checksum = 0
+    for data in contents:
+        checksum = zlib.crc32(data, checksum)
+    return checksum
+
+
+def _encode(image_HW3: NDArray[np.uint8], image_format: ImageFormat) -> bytes:
+    buffer = io.BytesIO()
+    picture = Image.fromarray(image_HW3)
+    if image_format == "jpeg":
+        picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    else:
+        picture.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""Cityscapes' semantic and instance metrics."""

@@ -1,0 +1,1 @@
+"""COCO's and LVIS' average precision of boxes, masks and boundaries."""

@@ -1,0 +1,1 @@
+"""Metrics of label maps: mIoU, PQ, ImageNet-S, the quality of single masks."""

@@ -1,0 +1,147 @@
+"""Semantic segmentation from PNG folders: mean IoU and accuracies from one confusion matrix over all images.
+
+Definition (PASCAL VOC 2012 development kit): pixels whose ground truth is ignored are left out; IoU of a class is
+TP / (TP + FP + FN) over the pixels of all images together, never an average over images. A class that occurs neither in
+ground truth nor in predictions has no IoU and takes no part in the mean, as in MMSegmentation; the kit itself would print NaN,
+and ADE20K's would count 0. A prediction that is no class is an error, as in the kit, ignored pixels included.
+
+Shape legend: I images, K classes, P pairs of labels; 3 counts of pixels: right, in ground truth, predicted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from methods.common.datasets.label_conventions import LabelConvention
+from methods.common.datasets.png_labels import check_same_size, read_labels, where_label_is
+from methods.common.errors import InputError
+from methods.common.metrics.evaluation import Progress
+from methods.common.metrics.label_maps.confusion import count_pairs, divide, mean_defined, none_if_nan, pool_images
+from methods.common.metrics.label_maps.png_folders import PngPair, map_images, pair_by_name
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SemanticEvaluation:
+    """Pixel counts of every image; 24 bytes an image and class."""
+
+    convention: LabelConvention
+    image_ids: tuple[str, ...]
+    count_I3K: NDArray[np.int64]
+    definition: str = (
+        "IoU of each class from one confusion matrix over all images (PASCAL VOC 2012 development kit), "
+        "mean over the classes that occur"
+    )
+
+    def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
+        """Return `mIoU`, `pixel_accuracy` and `mean_accuracy` (mean recall of the classes in ground truth), in [0, 1]."""
+        right_K, truth_K, predicted_K = pool_images(self.count_I3K, weight_I)
+        return {
+            "mIoU": mean_defined(divide(right_K, truth_K + predicted_K - right_K)),
+            "pixel_accuracy": float(right_K.sum() / truth_K.sum()) if truth_K.any() else None,
+            "mean_accuracy": mean_defined(divide(right_K, truth_K)),
+        }
+
+    def per_class(self) -> list[dict[str, str | int | float | None]]:
+        """Return IoU, accuracy (recall) and pixel counts of each class."""
+        count_3K = self.count_I3K.sum(axis=0)
+        right_K, truth_K, predicted_K = count_3K.astype(np.float64)
+        iou_K, accuracy_K = divide(right_K, truth_K + predicted_K - right_K), divide(right_K, truth_K)
+        return [
+            {
+                "class": index,
+                "name": self.convention.name(index),
+                "IoU": none_if_nan(iou_K[index]),
+                "accuracy": none_if_nan(accuracy_K[index]),
+                "right_px": int(count_3K[0, index]),
+                "ground_truth_px": int(count_3K[1, index]),
+                "predicted_px": int(count_3K[2, index]),
+            }
+            for index in range(self.convention.num_classes)
+        ]
+
+    def notes(self) -> list[str]:
+        """Warn if predictions look as if they were numbered from 1 without being said to."""
+        counted_from_one = self.convention.reduce_zero_label and not self.convention.predictions_from_one
+        if not counted_from_one or self.count_I3K[:, 2, 0].any():
+            return []
+        return [
+            f"no prediction is class 0 ({self.convention.name(0)}); if predictions are numbered from 1, say so (--predictions-from-one)"
+        ]
+
+
+def evaluate_semantic(
+    ground_truth: Path,
+    predictions: Path,
+    convention: LabelConvention,
+    *,
+    image_list: Path | None = None,
+    num_processes: int = 1,
+    progress: Progress | None = None,
+) -> SemanticEvaluation:
+    """Score a folder of predicted label maps.
+
+    Args:
+        ground_truth: folder of label maps, gray or palette PNG.
+        predictions: folder with a PNG of the same name and size for each.
+        convention: what the values mean.
+        image_list: text file that names the images to evaluate; None evaluates all.
+        num_processes: how many processes decode.
+        progress: told (images done, images in all).
+
+    Raises:
+        InputError: a file is missing, faulty or of another size, or holds a value that the convention does not know.
+    """
+    pairs = pair_by_name(ground_truth, predictions, image_list)
+    counts = map_images(partial(count_pixels, convention=convention), pairs, num_processes, progress)
+    return SemanticEvaluation(convention, tuple(pair.name for pair in pairs), np.stack(counts))
+
+
+def count_pixels(pair: PngPair, convention: LabelConvention) -> NDArray[np.int64]:
+    """Count the right, true and predicted pixels of each class in one image, int64 [3, K]."""
+    truth_HW, prediction_HW = read_labels(pair.ground_truth), read_labels(pair.prediction)
+    check_same_size(truth_HW, prediction_HW, pair.prediction)
+    truth_P, prediction_P, count_P = count_pairs(truth_HW, prediction_HW)
+    ignored_P = truth_P == (-1 if convention.ignore_label is None else convention.ignore_label)
+    if convention.reduce_zero_label:
+        ignored_P |= truth_P == 0
+        truth_P -= 1
+    if convention.predictions_from_one:
+        prediction_P -= 1
+
+    faulty_P = ~ignored_P & (truth_P >= convention.num_classes)
+    if faulty_P.any():
+        value = int(truth_P[faulty_P][0]) + convention.reduce_zero_label
+        raise InputError(_fault(pair.ground_truth, where_label_is(truth_HW, value), convention, "ground truth"))
+    faulty_P = prediction_P >= convention.num_classes
+    if faulty_P.any():
+        value = int(prediction_P[faulty_P][0]) + convention.predictions_from_one
+        raise InputError(_fault(pair.prediction, where_label_is(prediction_HW, value), convention, "prediction"))
+
+    predicted_P = ~ignored_P & (prediction_P >= 0)
+    right_P = predicted_P & (truth_P == prediction_P)
+    return np.stack(
+        [
+            np.bincount(label_P[chosen_P], count_P[chosen_P], convention.num_classes).astype(np.int64)
+            for label_P, chosen_P in ((truth_P, right_P), (truth_P, ~ignored_P), (prediction_P, predicted_P))
+        ]
+    )
+
+
+def _fault(path: Path, what: str, convention: LabelConvention, role: str) -> str:
+    """Word the sentence on a value that is no class."""
+    from_one = convention.reduce_zero_label if role == "ground truth" else convention.predictions_from_one
+    known = f"0 to {convention.num_classes - (not from_one)}"
+    if role == "ground truth":
+        ignored = "" if convention.ignore_label is None else f", and {convention.ignore_label} is ignored"
+        return f"{path} has {what}; labels are {known}{ignored}; correct the file, or the number of classes or the ignored label"
+    hint = (
+        "; if predictions are numbered from 1, say so (--predictions-from-one)"
+        if convention.reduce_zero_label and not from_one
+        else ""
+    )
+    return f"{path} has {what}; predicted labels are {known}, also where ground truth is ignored{hint}"

@@ -1,0 +1,1 @@
+"""The field's own packages, run on the same files for a second opinion."""

@@ -1,0 +1,104 @@
+"""pycocotools' own evaluator, run as it is, for whoever wants to check ours.
+
+It prints as it goes, which is silenced, and cannot take an empty list of detections; an empty set of its own class is made
+for it.
+"""
+
+import contextlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from methods.common.errors import InputError
+from methods.common.metrics.detection.coco import METRIC_NAMES
+from methods.common.metrics.detection.overlaps import Overlap
+from methods.common.metrics.detection.precision_recall import official_mean
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OfficialCocoEvaluation:
+    """What pycocotools found; it cannot be resampled."""
+
+    image_ids: list[int]
+    values: dict[str, float | None]
+    rows: list[dict[str, str | int | float | None]]
+    definition: str = "pycocotools 2.0.11 itself"
+
+    def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
+        """Return the twelve numbers; ``weight_I`` must be None."""
+        if weight_I is not None:
+            raise InputError("pycocotools' own evaluation cannot be resampled; leave out --official")
+        return self.values
+
+    def per_class(self) -> list[dict[str, str | int | float | None]]:
+        """Return AP of every category of the file."""
+        return self.rows
+
+
+def evaluate_coco_officially(
+    ground_truth: Path, detections: Path | Sequence[Mapping[str, Any]], iou_type: Overlap
+) -> OfficialCocoEvaluation:
+    """Score with pycocotools; same arguments and answer as :func:`evaluate_coco`, without its checks.
+
+    For `segm` the box field of detections is dropped first, so that area is mask area.
+
+    Raises:
+        InputError: pycocotools has no Boundary AP.
+    """
+    if iou_type == "boundary":
+        raise InputError("pycocotools has no Boundary AP; choose `bbox` or `segm`, or leave out --official")
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    records = own_records(detections, without="bbox" if iou_type == "segm" else None)
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(ground_truth))
+        evaluator = COCOeval(truth, _results(truth, records), iou_type)
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+    precision_TRK = evaluator.eval["precision"][..., 0, -1]
+    return OfficialCocoEvaluation(
+        sorted(truth.imgs),
+        {
+            name: None if value == -1 else float(value)
+            for name, value in zip(METRIC_NAMES, evaluator.stats.tolist(), strict=True)
+        },
+        [
+            {
+                "category_id": int(category_id),
+                "name": truth.cats[category_id].get("name", ""),
+                "AP": official_mean(precision_TRK[:, :, k]),
+            }
+            for k, category_id in enumerate(evaluator.params.catIds)
+        ],
+    )
+
+
+def own_records(detections: Path | Sequence[Mapping[str, Any]], without: str | None) -> list[dict[str, Any]]:
+    """Return records that the package may change, without one field."""
+    if not isinstance(detections, Path):
+        return [{key: deepcopy(value) for key, value in record.items() if key != without} for record in detections]
+    records: list[dict[str, Any]] = json.loads(detections.read_text())
+    if without is not None:
+        for record in records:
+            record.pop(without, None)
+    return records
+
+
+def _results(truth: Any, records: list[dict[str, Any]]) -> Any:
+    from pycocotools.coco import COCO
+
+    if records:
+        return truth.loadRes(records)
+    empty = COCO()
+    empty.dataset = {**truth.dataset, "annotations": []}
+    empty.createIndex()
+    return empty

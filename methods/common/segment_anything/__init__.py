@@ -1,0 +1,1 @@
+"""Segment Anything: prompted masks, automatic masks, published weights."""

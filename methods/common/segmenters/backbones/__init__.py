@@ -1,0 +1,1 @@
+"""Backbones that several segmenters use: ResNet, Swin, their published weights."""

@@ -1,0 +1,114 @@
+"""Configs of the backbones that several segmenters use."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from methods.common.stage import Config
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+NonNegative = Annotated[float, Field(ge=0)]
+
+
+NormKind = Literal["frozen", "batch", "group"]
+
+
+class ResNetConfig(Config):
+    """A ResNet whose downsampling blocks stride in their 3x3 convolution."""
+
+    kind: Literal["resnet"] = "resnet"
+    """Which backbone this is."""
+    block: Literal["bottleneck", "basic"] = "bottleneck"
+    """Residual block: 1x1-3x3-1x1 with four times wider output, or two 3x3 convolutions. [R] bottleneck."""
+    blocks: tuple[Positive, ...] = (3, 4, 6, 3)
+    """Number of blocks in each stage. [R] ResNet-50."""
+    widths: tuple[Positive, ...] = (64, 128, 256, 512)
+    """Width of the 3x3 convolutions of each stage, in channels. [R] ResNet-50."""
+    stem_width: Positive = 64
+    """Channels after the first convolution. [R]"""
+    stem_kernel: Literal[3, 5, 7] = 7
+    """Side of the first convolution's kernel; its stride is 2. [R]"""
+    stem_pool: bool = True
+    """Whether a 3x3 max pooling of stride 2 follows the first convolution. [R]"""
+    first_stage_stride: Literal[1, 2] = 1
+    """Stride of the first stage; every later stage has stride 2. [R]"""
+    norm: NormKind = "frozen"
+    """``frozen``: batch norm with fixed statistics and weights, for pretrained weights [R]; ``batch``: trained batch norm
+    and ``group``: trained group norm with 8 groups, both for training from scratch [C]."""
+    output_stages: tuple[Annotated[int, Field(ge=0, le=3)], ...] = (1, 2, 3)
+    """Stages, counted from 0, whose outputs go to the pyramid. [R] C3, C4, C5."""
+
+    @model_validator(mode="after")
+    def _stages_agree(self) -> Self:
+        if len(self.blocks) != len(self.widths):
+            raise ValueError(f"blocks names {len(self.blocks)} stages and widths {len(self.widths)}; give one each")
+        _check_output_stages(self.output_stages, len(self.blocks))
+        return self
+
+    @property
+    def output_channels(self) -> tuple[int, ...]:
+        """Channels of each output."""
+        expansion = 4 if self.block == "bottleneck" else 1
+        return tuple(self.widths[stage] * expansion for stage in self.output_stages)
+
+    @property
+    def output_strides(self) -> tuple[int, ...]:
+        """Stride of each output in pixels."""
+        first = (4 if self.stem_pool else 2) * self.first_stage_stride
+        return tuple(first * 2**stage for stage in self.output_stages)
+
+
+class SwinConfig(Config):
+    """A Swin transformer with a LayerNorm on each output. Defaults are Swin-L [R]."""
+
+    kind: Literal["swin"] = "swin"
+    """Which backbone this is."""
+    patch_px: Positive = 4
+    """Side of a patch in pixels. [R]"""
+    window: Positive = 12
+    """Side of an attention window in patches. [R]"""
+    embedding: Positive = 192
+    """Channels of the first stage; each later stage doubles them. [R]"""
+    depths: tuple[Positive, ...] = (2, 2, 18, 2)
+    """Number of blocks in each stage. [R]"""
+    heads: tuple[Positive, ...] = (6, 12, 24, 48)
+    """Attention heads in each stage. [R]"""
+    mlp_ratio: Positive = 4
+    """Hidden width of a block's MLP over its input width. [R]"""
+    drop_path: Probability = 0.3
+    """Chance to skip the last block in training; it grows linearly from 0 at the first. [R]"""
+    output_stages: tuple[Annotated[int, Field(ge=0, le=3)], ...] = (1, 2, 3)
+    """Stages, counted from 0, whose outputs go to the pyramid. [R]"""
+
+    @model_validator(mode="after")
+    def _stages_agree(self) -> Self:
+        if len(self.depths) != len(self.heads):
+            raise ValueError(f"depths names {len(self.depths)} stages and heads {len(self.heads)}; give one each")
+        _check_output_stages(self.output_stages, len(self.depths))
+        return self
+
+    @property
+    def output_channels(self) -> tuple[int, ...]:
+        """Channels of each output."""
+        return tuple(self.embedding * 2**stage for stage in self.output_stages)
+
+    @property
+    def output_strides(self) -> tuple[int, ...]:
+        """Stride of each output in pixels."""
+        return tuple(self.patch_px * 2**stage for stage in self.output_stages)
+
+
+def _check_output_stages(output_stages: tuple[int, ...], num_stages: int) -> None:
+    first = output_stages[0] if output_stages else -1
+    if not output_stages or output_stages != tuple(range(first, num_stages)):
+        raise ValueError(f"output_stages is {output_stages}; give consecutive stages that end with {num_stages - 1}")
+
+
+BackboneConfig = Annotated[ResNetConfig | SwinConfig, Field(discriminator="kind")]

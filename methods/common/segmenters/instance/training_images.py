@@ -1,0 +1,90 @@
+"""Real training images of an instance segmenter, and batches of them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from methods.common.datasets.images import load_rgb
+from methods.common.datasets.lvis import LvisDataset, LvisImage
+from methods.common.errors import InputError
+from methods.common.segmenters.centernet2.structures import InstanceTarget
+from methods.common.segmenters.instance.instances import Instances, real_instances
+from methods.common.training.distributed import Team
+
+_CACHE_BYTES = 512 << 20
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one process sees in one training step."""
+
+    image_NCHW: Tensor
+    """uint8 RGB, padded right and bottom with zeros to the largest image."""
+    image_sizes: list[tuple[int, int]]
+    """(height, width) of each image."""
+    targets: list[InstanceTarget]
+
+    def image_over(self, team: Team, device: torch.device) -> Tensor:
+        """Return the images as float32 on a device, padded to the largest image of all processes; collective."""
+        height, width = self.image_NCHW.shape[2:]
+        largest_height, largest_width = team.largest([height, width])
+        padding = (0, largest_width - width, 0, largest_height - height)
+        return functional.pad(self.image_NCHW.to(device), padding).float()
+
+
+class RealImages:
+    """Decoded real training images with their instances; small sets stay in memory."""
+
+    def __init__(self, dataset: LvisDataset) -> None:
+        self.dataset = dataset
+        self.images: list[LvisImage] = [image for image in dataset.images if dataset.annotations[image.id]]
+        """Images without labels are left out. [D]"""
+        if not self.images:
+            raise InputError(f"{dataset.annotation_file} has no image with an annotation; there is nothing to train on")
+        self._cache: OrderedDict[int, tuple[NDArray[np.uint8], Instances]] = OrderedDict()
+        self._cached_bytes = 0
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], Instances]:
+        if index not in self._cache:
+            found = self._read(self.images[index])
+            self._cache[index] = found
+            self._cached_bytes += found[0].nbytes + found[1].mask_NHW.nbytes
+            while self._cached_bytes > _CACHE_BYTES and len(self._cache) > 1:
+                _, (image, instances) = self._cache.popitem(last=False)
+                self._cached_bytes -= image.nbytes + instances.mask_NHW.nbytes
+        return self._cache[index]
+
+    def _read(self, image: LvisImage) -> tuple[NDArray[np.uint8], Instances]:
+        image_HW3 = load_rgb(self.dataset.image_path(image), image.height, image.width)
+        annotations = self.dataset.annotations[image.id]
+        class_N = np.array([self.dataset.class_index[item.category_id] for item in annotations], np.int64)
+        mask_NHW = np.stack([item.mask(image.height, image.width) for item in annotations])
+        box_N4 = np.array([item.bbox_xywh for item in annotations], np.float32)
+        box_N4[:, 2:] += box_N4[:, :2]
+        return image_HW3, real_instances(class_N, mask_NHW, box_N4)
+
+
+def collate(rows: Sequence[tuple[NDArray[np.uint8], Instances]]) -> Batch:
+    """Pad images to the largest and turn instances into targets."""
+    sizes = [(image_HW3.shape[0], image_HW3.shape[1]) for image_HW3, _ in rows]
+    height, width = max(size[0] for size in sizes), max(size[1] for size in sizes)
+    image_NCHW = torch.zeros(len(rows), 3, height, width, dtype=torch.uint8)
+    targets = []
+    for row, (image_HW3, instances) in enumerate(rows):
+        image_NCHW[row, :, : sizes[row][0], : sizes[row][1]] = torch.from_numpy(image_HW3).permute(2, 0, 1)
+        targets.append(
+            InstanceTarget(
+                torch.from_numpy(instances.boxes_N4),
+                torch.from_numpy(instances.class_N),
+                torch.from_numpy(instances.mask_NHW),
+            )
+        )
+    return Batch(image_NCHW, sizes, targets)

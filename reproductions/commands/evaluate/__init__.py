@@ -1,0 +1,1 @@
+"""`segrepro evaluate`: a command a metric."""

@@ -1,0 +1,100 @@
+"""The options that say which plan is meant; every command that needs one takes the same."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from reproductions.study.paper import Paper, Request
+
+StoreOption = Annotated[Path | None, typer.Option("--store", help="Folder that holds finished work; .segrepro.")]
+OutOption = Annotated[Path, typer.Option("--out", help="Folder for reports.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+DEFAULT_STORE = Path(".segrepro")
+DEFAULT_OUT = Path("reports/generated")
+
+
+def _plan_options(
+    paper: Annotated[str, typer.Argument(metavar="PAPER", help="Paper id, e.g. mrca.")],
+    tier: Annotated[str, typer.Option("--tier", help="smoke, mini or paper.")] = "mini",
+    arms: Annotated[str | None, typer.Option("--arms", help="Comma-separated arms; all when left out.")] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds.")] = 3,
+    store: StoreOption = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Your own data folder (docs/own-data.md).")] = None,
+    objects: Annotated[Path | None, typer.Option("--objects", help="Your own RGBA cut-outs, a folder a class.")] = None,
+    generator: Annotated[Path | None, typer.Option("--generator", help="A diffusers text-to-image folder.")] = None,
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; repeatable.")
+    ] = [],  # noqa: B006 - typer copies it
+    site: Annotated[
+        Path | None, typer.Option("--site", help="Site file; segrepro.toml here (docs/cluster.md).")
+    ] = None,
+) -> tuple[Paper, Request]:
+    """Check the options for form and load the paper.
+
+    Raises:
+        InputError: an unknown paper or tier, a setting that is not name=value, a mistake in the site file.
+    """
+    from reproductions.harness.site import read_site
+    from reproductions.harness.store import Store
+    from reproductions.study.paper import Request, check_tier, load_paper
+    from reproductions.study.settings import parse_settings
+
+    known_site = read_site(site)
+    for variable, place in (("SEGREPRO_DATA", known_site.data), ("SEGREPRO_WEIGHTS", known_site.weights)):
+        if place is not None:
+            os.environ.setdefault(variable, str(place))
+    request = Request(
+        paper_id=paper,
+        store=Store(store or known_site.store or DEFAULT_STORE),
+        tier=check_tier(tier),
+        arms=tuple(name.strip() for name in arms.split(",") if name.strip()) if arms is not None else None,
+        num_seeds=seeds,
+        data=data,
+        objects=objects,
+        generator=generator,
+        settings=parse_settings(settings),
+        site=known_site,
+    )
+    return load_paper(paper), request
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Parameters with evaluated annotations, but for those that only type checkers know."""
+    found = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name != "request" and parameter.annotation not in ("Paper", "Request"):
+            parameter = parameter.replace(annotation=eval(parameter.annotation, function.__globals__))
+        found.append(parameter)
+    return found
+
+
+def names_a_plan(command: Callable[..., None]) -> Callable[..., None]:
+    """Give ``command(paper, request, ...)`` the options that name a plan; it gets the loaded paper and the request.
+
+    ``paper`` is the first argument on the command line, or an option where the command asks for another argument.
+    """
+    own = [parameter for parameter in _parameters(command) if parameter.name not in ("paper", "request")]
+    shared = _parameters(_plan_options)
+    if any(parameter.default is inspect.Parameter.empty for parameter in own):
+        chosen = Annotated[str, typer.Option("--paper", help="The plan to compare with.")]
+        shared[0] = shared[0].replace(annotation=chosen, default="mrca")
+    names = [parameter.name for parameter in shared]
+
+    def with_request(**options: Any) -> None:
+        paper, request = _plan_options(**{name: options.pop(name) for name in names})
+        command(paper, request, **options)
+
+    arguments = sorted([*shared, *own], key=lambda parameter: parameter.default is not inspect.Parameter.empty)
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in arguments]
+    with_request.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_request.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    with_request.__name__, with_request.__doc__ = command.__name__, command.__doc__
+    return with_request

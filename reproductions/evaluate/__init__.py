@@ -1,1 +1,0 @@
-"""``segrepro evaluate``: every metric on anyone's predictions."""

@@ -1,6 +1,0 @@
-"""The commands of ``segrepro evaluate``, one a metric."""
-
-from reproductions.evaluate import instance_commands, label_map_commands, picture_commands
-from reproductions.evaluate.options import app
-
-__all__ = ["app", "instance_commands", "label_map_commands", "picture_commands"]

@@ -1,1 +1,0 @@
-"""Quick looks at data, weights and machines: is everything there, and whole?"""

@@ -1,0 +1,233 @@
+"""The report of MRCA: the generic page plus what only this paper needs, budget over rounds and entropy by round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from reports.figures import GREY, PALETTE, WIDTH_IN, dot_plot, drawing, forest_plot, save_figure
+from reports.files import write_whole
+from reports.markdown import Figure, render
+from reports.tables import results_csv
+from reproductions.mrca.records import BudgetRound, ClassInfo, MrcaReport, ObjectSample, PastedSample
+from reproductions.mrca.sample_sheets import object_sheet, pasted_sheet
+
+SampleT = TypeVar("SampleT", ObjectSample, PastedSample)
+
+_ARM = "mrca"
+"""Whose rounds are drawn."""
+_GROUP_NAMES = {"f": "frequent", "c": "common", "r": "rare"}
+_NAMED_CLASSES = 48
+"""Up to so many classes are named on the axis."""
+_SERIES = (
+    ("entropy_warmup", "under the warm-up model M₀", PALETTE[1]),
+    ("entropy_current", "under the current model", PALETTE[0]),
+)
+
+
+def write_report(report: MrcaReport, out: Path) -> Path:
+    """Write ``<out>/<paper>/<tier>/``: report.md, results.csv, records.json and the figures.
+
+    Args:
+        report: judged records; anything that was not run may be absent.
+        out: parent folder of all reports.
+    Returns:
+        The page.
+    """
+    folder = out / report.run.paper_id / report.run.tier
+    figures = draw_figures(report, folder)
+    write_whole(folder / "results.csv", results_csv(report).encode())
+    write_whole(folder / "records.json", (report.model_dump_json(indent=1) + "\n").encode())
+    write_whole(folder / "report.md", render(report, figures).encode())
+    return folder / "report.md"
+
+
+def draw_figures(report: MrcaReport, folder: Path) -> list[Figure]:
+    """Draw what the records allow, remove older figures that they no longer allow, list what is there."""
+    figures = [
+        *_accuracy(report, folder),
+        _differences(report, folder),
+        *_method(report, folder),
+        *_samples(report, folder),
+    ]
+    drawn = [figure for figure in figures if figure is not None]
+    for stale in {path.name for path in folder.glob("figure_*.png")} - {figure.file for figure in drawn}:
+        (folder / stale).unlink()
+    return drawn
+
+
+def _accuracy(report: MrcaReport, folder: Path) -> list[Figure | None]:
+    found: list[Figure | None] = []
+    for backbone in report.backbones:
+        file = f"figure_accuracy_{backbone.id}.png"
+        drawn = dot_plot(report, backbone.id, ("AP_mask", "APr_mask", "APc_mask", "APf_mask"), folder / file)
+        caption = "Circles: one seed each. Bar: mean. Line: 95 % interval. r, c, f: rare, common and frequent classes."
+        found.append(Figure(file, f"Mask AP by arm, {backbone.title}", caption) if drawn else None)
+    return found
+
+
+def _differences(report: MrcaReport, folder: Path) -> Figure | None:
+    file = "figure_differences.png"
+    caption = (
+        "Each row is one arm minus another on the same seeds. Right of zero is what the claim says. "
+        "A line that crosses zero is not resolved."
+    )
+    return Figure(file, "Paired differences", caption) if forest_plot(report, folder / file) else None
+
+
+def _method(report: MrcaReport, folder: Path) -> list[Figure | None]:
+    budget, entropy = "figure_budget.png", "figure_entropy.png"
+    return [
+        Figure(
+            budget,
+            "Objects asked for, by class and round",
+            "Classes from most to fewest training images. Mean over seeds. The budget is uniform until feedback arrives, "
+            "then follows accuracy, weight change and class count.",
+        )
+        if draw_budget(report, folder / budget)
+        else None,
+        Figure(
+            entropy,
+            "Entropy of new objects by round",
+            "Thin lines: one seed each. Thick: mean over seeds. The paper's reading: level under the current model, "
+            "rising under M₀, so objects go from easy to hard.",
+        )
+        if draw_entropy(report, folder / entropy)
+        else None,
+    ]
+
+
+def _samples(report: MrcaReport, folder: Path) -> list[Figure | None]:
+    objects, pasted = "figure_objects.png", "figure_pasted.png"
+    return [
+        Figure(objects, "Generated objects by round", "A few cut-outs of each round as they enter the pool, one seed.")
+        if object_sheet(_first_seed(report.objects), folder / objects)
+        else None,
+        Figure(pasted, "Training images after pasting", "What the segmenter is trained on, with the masks it is given.")
+        if pasted_sheet(_of_arm(report.pasted), folder / pasted)
+        else None,
+    ]
+
+
+def _of_arm(samples: Sequence[SampleT]) -> list[SampleT]:
+    """MRCA's samples; those of the other arms where it has none."""
+    return [sample for sample in samples if sample.arm == _ARM] or list(samples)
+
+
+def _first_seed(samples: Sequence[ObjectSample]) -> list[ObjectSample]:
+    of_arm = _of_arm(samples)
+    return [sample for sample in of_arm if sample.seed == min(known.seed for known in of_arm)]
+
+
+# --- budget -----------------------------------------------------------------------------------------------------
+
+
+def draw_budget(report: MrcaReport, path: Path) -> bool:
+    """Draw objects by class and round as a heat map over the classes' training image counts.
+
+    Returns:
+        False, and no file, when there is nothing to draw.
+    """
+    budgets = [budget for budget in report.budgets if budget.arm == _ARM]
+    if not budgets:
+        return False
+    order = sorted(range(len(report.classes)), key=lambda index: _place(report.classes[index]))
+    classes = [report.classes[index] for index in order]
+    rounds, mean_RC = mean_budget(budgets)
+    with drawing(1.9 + 0.2 * len(rounds) + (0.9 if len(classes) <= _NAMED_CLASSES else 0)) as figure:
+        top, heat = figure.subplots(2, 1, sharex=True, height_ratios=[1, 0.22 * len(rounds) + 0.6])
+        top.bar(
+            range(len(classes)),
+            [known.train_images for known in classes],
+            width=0.8 if len(classes) <= _NAMED_CLASSES else 1.0,
+            color="#9a9a9a",
+        )
+        top.set_yscale("log")
+        top.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        top.yaxis.set_minor_locator(NullLocator())
+        top.tick_params(axis="x", length=0)
+        top.set_ylabel("training\nimages")
+        picture = heat.imshow(mean_RC[:, order], aspect="auto", cmap="cividis", vmin=0, interpolation="nearest")
+        heat.set_yticks(range(len(rounds)), [str(number) for number in rounds])
+        heat.set_ylabel("round")
+        _class_axis(top, heat, classes)
+        figure.colorbar(picture, ax=[top, heat], label="objects", pad=0.01, fraction=0.03)
+        save_figure(figure, path)
+    return True
+
+
+def _place(known: ClassInfo) -> tuple[int, int, int]:
+    """Sort key: frequent, common, rare; inside a group from most to fewest images."""
+    return "fcr".index(known.group), -known.train_images, known.id
+
+
+def mean_budget(budgets: Sequence[BudgetRound]) -> tuple[list[int], np.ndarray]:
+    """Rounds, and objects by round and class as a mean over backbones and seeds: float64 (R, C)."""
+    rounds = sorted({budget.round for budget in budgets})
+    return rounds, np.array([np.mean([b.objects for b in budgets if b.round == number], axis=0) for number in rounds])
+
+
+def _class_axis(top: Axes, heat: Axes, classes: Sequence[ClassInfo]) -> None:
+    """Name the classes, or leave many unnamed, and mark the frequency groups on both panels."""
+    if len(classes) <= _NAMED_CLASSES:
+        heat.set_xticks(
+            range(len(classes)), [known.name.replace("_", " ") for known in classes], rotation=90, fontsize=7
+        )
+    else:
+        heat.set_xlabel("classes")
+    start = 0
+    for group in "fcr":
+        stop = start + sum(known.group == group for known in classes)
+        if stop > start:
+            text = f"{_GROUP_NAMES[group]} ({stop - start})"
+            top.annotate(
+                text, ((start + stop - 1) / 2, 1.02), xycoords=("data", "axes fraction"), ha="center", color=GREY
+            )
+        if 0 < start < len(classes) and stop > start:
+            top.axvline(start - 0.5, color="#222222", lw=0.8)
+            heat.axvline(start - 0.5, color="white", lw=1.6)
+        start = stop
+
+
+# --- entropy ----------------------------------------------------------------------------------------------------
+
+
+def draw_entropy(report: MrcaReport, path: Path) -> bool:
+    """Draw the entropy of each round's new objects under the current model and under M_0, as on the poster.
+
+    Returns:
+        False, and no file, when there is nothing to draw.
+    """
+    known = {series for series, _, _ in _SERIES}
+    backbones = [b for b in report.backbones if any(p.series in known and p.backbone == b.id for p in report.series)]
+    if not backbones:
+        return False
+    with drawing(3.0, width_in=min(WIDTH_IN, 3.0 + 3.0 * len(backbones))) as figure:
+        panels = figure.subplots(1, len(backbones), squeeze=False)[0]
+        for panel, backbone in zip(panels, backbones, strict=True):
+            for series, label, colour in _SERIES:
+                _series(panel, report, series, backbone.id, label, colour)
+            panel.set_title(backbone.title)
+            panel.set_xlabel("round")
+            panel.set_ylabel("entropy (nats)")
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+            panel.grid(axis="y")
+        panels[0].legend(loc="best")
+        save_figure(figure, path)
+    return True
+
+
+def _series(panel: Axes, report: MrcaReport, series: str, backbone: str, label: str, colour: str) -> None:
+    points = [point for point in report.series if (point.series, point.backbone) == (series, backbone)]
+    for seed in sorted({point.seed for point in points}):
+        line = sorted((point.round, point.value) for point in points if point.seed == seed)
+        panel.plot(*zip(*line, strict=True), "-", lw=0.8, color=colour, alpha=0.45)
+    rounds = sorted({point.round for point in points})
+    if rounds:
+        means = [np.mean([point.value for point in points if point.round == number]) for number in rounds]
+        panel.plot(rounds, means, "o-", lw=2.2, ms=4, color=colour, label=label)

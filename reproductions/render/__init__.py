@@ -1,1 +1,0 @@
-"""``segrepro render``: draw the data sets of formulas into folders."""

@@ -1,0 +1,328 @@
+"""Data sets on disk: LVIS v1 with its images, VOC 2012 with SBD's labels, own data in such layouts, folders of cut-outs.
+
+LVIS v1's training annotations are a gigabyte of JSON, and parsing that takes far more time and memory than a look should.
+So large files are read once from end to end and their records counted by a key that each kind of record has; the split
+stage parses and checks every record before anything trains. Images are looked for by name only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from methods.common.errors import InputError
+from reproductions.requirements.inspection import (
+    FaultyFileError,
+    Inspection,
+    check_is_file,
+    check_is_folder,
+    fault,
+    judge,
+    refusal,
+)
+
+FILES = ("train.json", "val.json")
+
+
+@dataclass(frozen=True)
+class LvisCounts:
+    """How many records of each kind a file holds; the names are the file's own."""
+
+    images: int
+    annotations: int
+    categories: int
+
+
+LVIS_V1 = {"train.json": LvisCounts(100_170, 1_270_141, 1_203), "val.json": LvisCounts(19_809, 244_707, 1_203)}
+"""Train, and the images of val: specification 2.1. The annotations of val are 244.7 thousand there; the exact number is
+what public descriptions of LVIS v1 val print (19,809 images, 244,707 instances, 1,203 categories)."""
+
+VOC_2012_AUG: Mapping[str, int] = {"trainaug": 10_582, "val": 1_449}
+"""Images of each list: VOC 2012 train with SBD's images, less VOC val; and VOC 2012 val.
+Source: specification 8.3 of sam_filter."""
+
+_BLOCK_BYTES = 1 << 24
+_PARSED_BYTES = 1 << 26
+"""Files up to this size are parsed and checked record by record; larger ones are scanned."""
+_LONGEST_RECORD_BYTES = 1 << 26
+_LOOKED_INTO = 40
+"""Pairs of image and labels that are read from each list, spread evenly; some ten milliseconds each at VOC's sizes."""
+_SAMPLED_NOTE = f"{_LOOKED_INTO} images of each list are read here, the others when they are used"
+_SCANNED_NOTE = "{} is too large to check each record here; the split stage does before anything trains"
+
+ImageNames = tuple[str, str | None]
+"""What an image record says of its file: ``coco_url``, ``file_name``."""
+
+
+@dataclass
+class _Scan:
+    """What one reading of an annotation file found."""
+
+    counts: LvisCounts
+    images: list[ImageNames]
+
+
+def lvis_folder(folder: Path) -> Inspection:
+    """Inspect LVIS v1: both annotation files with the published numbers of records, and every image that they list."""
+    check_is_folder(folder)
+    problems: list[str] = []
+    for name, published in LVIS_V1.items():
+        problems += _file_faults(folder, name, published)
+    return judge(problems, [] if problems else ["each record is checked by the split stage, before anything trains"])
+
+
+def own_lvis_folder(folder: Path) -> Inspection:
+    """Inspect own data in the LVIS layout: whole annotation files, and every image that they list."""
+    check_is_folder(folder)
+    problems: list[str] = []
+    for name in FILES:
+        problems += _file_faults(folder, name, None)
+    large = [name for name in FILES if not problems and (folder / name).stat().st_size > _PARSED_BYTES]
+    return judge(problems, [_SCANNED_NOTE.format(name) for name in large])
+
+
+def _file_faults(folder: Path, name: str, published: LvisCounts | None) -> list[str]:
+    scans: list[_Scan] = []
+
+    def read(path: Path) -> None:
+        scans.append(_scan(path) if published or check_is_file(path) > _PARSED_BYTES else _parse(path))
+
+    problems = fault(folder, folder / name, read)
+    for scan in scans:
+        problems += _count_faults(name, scan.counts, published)
+        problems += _image_faults(folder, name, scan.images) if not problems else []
+    return problems
+
+
+def _count_faults(name: str, found: LvisCounts, published: LvisCounts | None) -> list[str]:
+    if published is None:
+        empty = [kind for kind, number in vars(found).items() if number == 0]
+        return [f"{name} lists no {empty[0]}"] if empty else []
+    other = [
+        f"{number:,} {kind} where LVIS v1 has {vars(published)[kind]:,}"
+        for kind, number in vars(found).items()
+        if number != vars(published)[kind]
+    ]
+    return [f"{name} holds {', '.join(other)}: another file, or a damaged one"] if other else []
+
+
+def _parse(path: Path) -> _Scan:
+    from methods.common.datasets.lvis import read_lvis
+
+    try:
+        data = read_lvis(path, None, "none", allow_no_annotations=True)
+    except ValueError as error:  # InputError is one; a number of a million digits is another
+        raise FaultyFileError(f"is faulty: {error}") from error
+    names = [(image.coco_url, image.file_name) for image in data.images]
+    return _Scan(LvisCounts(len(data.images), data.num_annotations, len(data.categories)), names)
+
+
+def _scan(path: Path) -> _Scan:
+    """Count records by a key that each record of a kind has once; collect the images' names.
+
+    Raises:
+        FaultyFileError: it does not begin and end as a JSON object.
+    """
+    _check_both_ends(path)
+    totals = dict.fromkeys((b'"neg_category_ids"', b'"segmentation"', b'"synset"'), 0)
+    urls: list[bytes] = []
+    names: list[bytes] = []
+    for text in _whole_records(path):
+        for key in totals:
+            totals[key] += text.count(key)
+        urls += re.findall(rb'"coco_url"\s*:\s*"([^"\\]*)"', text) if b'"coco_url"' in text else []
+        names += re.findall(rb'"file_name"\s*:\s*"([^"\\]*)"', text) if b'"file_name"' in text else []
+    images: list[ImageNames] = [(url.decode(errors="replace"), None) for url in urls]
+    if not urls:
+        images = [("", name.decode(errors="replace")) for name in names]
+    return _Scan(LvisCounts(*totals.values()), images)
+
+
+def _check_both_ends(path: Path) -> None:
+    size = check_is_file(path)
+    with path.open("rb") as file:
+        if file.read(64).lstrip()[:1] != b"{":
+            raise FaultyFileError("is not an LVIS file: it does not begin as a JSON object")
+        file.seek(max(0, size - 64))
+        if file.read(64).rstrip()[-1:] != b"}":
+            raise FaultyFileError("is cut short: it does not end as a JSON object")
+
+
+def _whole_records(path: Path) -> Iterator[bytes]:
+    """Read a JSON file in pieces that end with a closing brace, so that no key is torn in two."""
+    rest = b""
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            text = rest + block
+            end = text.rfind(b"}") + 1
+            yield text[:end]
+            rest = text[end:]
+            if len(rest) > _LONGEST_RECORD_BYTES:
+                raise FaultyFileError("is not an LVIS file: it holds a record of more than 64 MiB")
+
+
+def _image_faults(root: Path, name: str, images: Sequence[ImageNames]) -> list[str]:
+    """Compare the images that a file lists with what lies in the folders, by one listing of each folder."""
+    listings = _Listings()
+    absent: list[str] = []
+    try:
+        for coco_url, file_name in images:
+            places = _places(coco_url, file_name)
+            if not any(leaf in listings.names(root / folder) for folder, leaf in places):
+                absent.append(
+                    "/".join(filter(None, places[0])) if places else coco_url or file_name or "one without a name"
+                )
+    except OSError as error:
+        return [refusal(error, root)]
+    if not absent:
+        return []
+    few = f"{len(absent):,} of the {len(images):,} images of {name} are not there, the first is {absent[0]}"
+    empty = sorted({folder for folder in (path.rpartition("/")[0] for path in absent) if not (root / folder).is_dir()})
+    return [few + (f" (there is no folder {empty[0]}/)" if empty else "")]
+
+
+def _places(coco_url: str, file_name: str | None) -> list[tuple[str, str]]:
+    """Where an image may lie, as (folder, file) below the data folder: the rule of ``LvisDataset.image_candidates``."""
+    named = ["/".join(coco_url.split("?")[0].rsplit("/", 2)[-2:])] if coco_url else []
+    named += [file_name] if file_name else []
+    inside = [path.rpartition("/") for path in named if not path.startswith("/") and ".." not in path.split("/")]
+    return [*dict.fromkeys([(folder, leaf) for folder, _, leaf in inside] + [("", leaf) for _, _, leaf in inside])]
+
+
+class _Listings:
+    """The names in each folder, listed once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, frozenset[str]] = {}
+
+    def names(self, folder: Path) -> frozenset[str]:
+        if folder not in self._known:
+            try:
+                self._known[folder] = frozenset(os.listdir(folder))  # noqa: PTH208 - names only, of a hundred thousand files
+            except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a zero byte is a ValueError
+                self._known[folder] = frozenset()
+        return self._known[folder]
+
+
+def cutouts_folder(folder: Path, annotation_file: Path | None) -> Inspection:
+    """Inspect a folder of own cut-outs: one folder a class, RGBA pictures in each, each picture whole.
+
+    Args:
+        folder: the cut-outs.
+        annotation_file: whose classes there must be a folder for; None, or one that is not readable or large: any classes.
+    """
+    check_is_folder(folder)
+    pictures = list(_pictures(folder))
+    if not pictures:
+        return judge([f"{folder} holds no class folder with a .png file in it"])
+    problems = [text for path in pictures for text in fault(folder, path, _check_cutout)]
+    few = [*problems[:3], *([f"{len(problems) - 3} more pictures are faulty"] if len(problems) > 3 else [])]
+    return judge([*few, *_class_faults(folder, annotation_file)])
+
+
+def _pictures(folder: Path) -> Iterable[Path]:
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return (path for place in classes for path in sorted(place.iterdir()) if path.suffix.lower() == ".png")
+
+
+def _check_cutout(path: Path) -> None:
+    from PIL import Image, UnidentifiedImageError
+
+    size = check_is_file(path)
+    try:
+        with Image.open(path) as picture:
+            if "A" not in picture.getbands() and "transparency" not in picture.info:
+                raise FaultyFileError(f"is {picture.mode}, without transparency")
+    except (UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise FaultyFileError("is not a picture") from error
+    with path.open("rb") as file:
+        file.seek(max(0, size - 512))
+        if b"IEND" not in file.read():
+            raise FaultyFileError("is cut short: its end is missing")
+
+
+def _class_faults(folder: Path, annotation_file: Path | None) -> list[str]:
+    from methods.common.datasets.lvis import read_lvis
+    from methods.common.objects.pool import read_folder_of_cutouts
+
+    try:
+        if annotation_file is None or check_is_file(annotation_file) > _PARSED_BYTES:
+            return []
+        data = read_lvis(annotation_file, None, "none", allow_no_annotations=True)
+    except (OSError, FaultyFileError, InputError):
+        return []  # its own inspector tells
+    try:
+        read_folder_of_cutouts(folder, {category.id: category.name for category in data.categories})
+    except InputError as error:
+        return [str(error)]
+    return []
+
+
+def voc_folder(folder: Path, lists: Mapping[str, int] = VOC_2012_AUG) -> Inspection:
+    """Inspect a data set in VOC's layout: lists of the published lengths, every file they name, none of val in training.
+
+    Args:
+        folder: of the data set.
+        lists: number of images by name of the list.
+    """
+    check_is_folder(folder)
+    problems: list[str] = []
+    images: dict[str, frozenset[str]] = {}
+    for split, published in lists.items():
+        found, names = _look_into(folder, split)
+        problems += found
+        if not found:
+            images[split] = names
+            problems += _length_faults(split, len(names), published)
+    problems += _leaks(images)
+    return judge(dict.fromkeys(problems), [] if problems else [_SAMPLED_NOTE])
+
+
+def labelled_folder(folder: Path, splits: Iterable[str] = ("train", "val")) -> Inspection:
+    """Inspect own data for semantic segmentation, in either layout (docs/own-data.md).
+
+    Args:
+        folder: of the data set.
+        splits: what the plan reads.
+    """
+    check_is_folder(folder)
+    problems: list[str] = []
+    for split in splits:
+        found, _ = _look_into(folder, split)
+        problems += found
+    # What is wrong with the classes is found again in every split.
+    return judge(dict.fromkeys(problems), [] if problems else [_SAMPLED_NOTE])
+
+
+def _look_into(folder: Path, split: str) -> tuple[list[str], frozenset[str]]:
+    """Open a split and read pairs spread evenly over it; returns no sentence or one, and the images' names."""
+    from methods.common.datasets.open_labelled import open_labelled_images
+
+    try:
+        data = open_labelled_images(folder, split)
+        for index in range(0, len(data), max(1, len(data) // _LOOKED_INTO)):
+            data[index]
+    except InputError as error:
+        return [str(error)], frozenset()
+    return [], frozenset(data.name(index) for index in range(len(data)))
+
+
+def _length_faults(split: str, found: int, published: int) -> list[str]:
+    if found == published:
+        return []
+    return [
+        f"{split}.txt lists {found:,} images where the published list has {published:,}: another list, or a cut one"
+    ]
+
+
+def _leaks(images: Mapping[str, frozenset[str]]) -> list[str]:
+    val = images.get("val", frozenset())
+    shared = {split: len(names & val) for split, names in images.items() if split != "val"}
+    return [
+        f"{split}.txt lists {number:,} of the images of val.txt, on which results are measured"
+        for split, number in shared.items()
+        if number and "leaky" not in split
+    ]

@@ -1,0 +1,101 @@
+"""What this machine offers: room on a disk, memory of its GPUs. Asks the system only; torch is not loaded."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from reproductions.requirements.inspection import Inspection, refusal
+from reproductions.requirements.need import GpuNeed
+
+_GIB = 1 << 30
+_MIB_PER_GIB = 1024
+_QUERY = ("nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits")
+
+
+def free_disk(place: Path, needed_bytes: float | None) -> Inspection:
+    """Compare the room on the disk that holds ``place`` with what is needed.
+
+    Args:
+        place: a folder that exists or will be made.
+        needed_bytes: None when nobody knows.
+    """
+    try:
+        free = shutil.disk_usage(_first_that_exists(place)).free
+    except OSError as error:
+        return Inspection("unknown", (), (refusal(error, place),))
+    room = f"{free / _GIB:,.1f} GiB are free (quotas are not seen)"
+    if needed_bytes is None:
+        return Inspection("unknown", (), (f"{room}; what the plan needs is not known",))
+    needed = f"{needed_bytes / _GIB:,.1f} GiB are needed"
+    if needed_bytes > free:
+        return Inspection("too small", (f"{needed}, {room}",))
+    return Inspection("ok", (), (f"{needed}, {room}",))
+
+
+def _first_that_exists(place: Path) -> Path:
+    place = place.absolute()
+    return next((folder for folder in (place, *place.parents) if folder.exists()), place)
+
+
+def gpu_memory(need: GpuNeed, promised_gib: float | None, here: bool = True) -> Inspection:
+    """Compare a GPU's memory with our estimate of a need.
+
+    Args:
+        need: what one GPU must hold.
+        promised_gib: what the site file says of the GPUs that will do this work, or None.
+        here: whether this machine will do the work, so that without a promise its own GPUs are asked.
+    """
+    available_gib, whose = (
+        _smallest_gpu() if here and promised_gib is None else (None, f"stages.{need.kind}.gpu_memory_gib would tell")
+    )
+    if promised_gib is not None:
+        available_gib, whose = promised_gib, f"the site file promises {promised_gib:.0f} GiB"
+    if available_gib is None:
+        return Inspection("unknown", (), (f"{_estimate(need)}; {whose}",))
+    if available_gib < need.least_gib:
+        return Inspection("too small", (f"{_estimate(need)}; {whose}",))
+    if available_gib < need.whole_gib:
+        images = need.images_that_fit(available_gib)
+        remark = need.split_remark.format(images=images, parts=math.ceil(need.batch_size / images))
+        return Inspection("ok", (), (f"{_estimate(need)}; {whose}: {remark}",))
+    return Inspection("ok", (), (f"{_estimate(need)}; {whose}",))
+
+
+def _estimate(need: GpuNeed) -> str:
+    return (
+        f"one image takes about {need.least_gib:.0f} GiB, {need.batch_size} about {need.whole_gib:.0f} (our estimate)"
+    )
+
+
+def _smallest_gpu() -> tuple[float | None, str]:
+    """Return the memory in GiB of the smallest visible GPU, or None, and a few words on it."""
+    try:
+        answer = subprocess.run(_QUERY, capture_output=True, text=True, timeout=20, check=True).stdout
+        gpus = [(index.strip(), uuid.strip(), float(mib)) for index, uuid, mib in _rows(answer)]
+    except FileNotFoundError:
+        return None, "there is no NVIDIA driver here"
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None, "nvidia-smi does not tell what is here"
+    visible = [mib for index, uuid, mib in gpus if _is_visible(index, uuid)]
+    if not visible:
+        return None, "no GPU is visible here"
+    smallest_gib = min(visible) / _MIB_PER_GIB
+    return smallest_gib, f"the smallest GPU here has {smallest_gib:.0f} GiB"
+
+
+def _rows(answer: str) -> list[list[str]]:
+    return [line.split(",") for line in answer.splitlines() if line.strip()]
+
+
+def _is_visible(index: str, uuid: str) -> bool:
+    """Apply CUDA_VISIBLE_DEVICES, which nvidia-smi does not heed."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        return True
+    return any(
+        name == index or (name and uuid.startswith(name)) for name in (part.strip() for part in chosen.split(","))
+    )

@@ -1,0 +1,1 @@
+"""The base of every paper: arms, planner, collector, report, settings."""
