@@ -319,11 +319,11 @@ def deviations_section(report: Report) -> str:
     shown = deviations_that_apply(report)
     if not shown:
         return ""
-    left_out = len(report.deviations) - len(shown)
+    left_out, ran = len(report.deviations) - len(shown), {arm.id: arm.title for arm, _ in report.ran()}
     text = f"Marks: {report.style.marks}"
     if left_out:
         text += f" Further entries, for other tiers or arms: {left_out}."
-    return f"## Deviations\n\n{text}\n\n{deviation_table(shown, report.arm_title)}"
+    return f"## Deviations\n\n{text}\n\n{deviation_table(shown, ran)}"
 
 
 def provenance_section(report: Report) -> str:

@@ -86,6 +86,8 @@ class Arm(Record):
     """True for arms that the paper does not have."""
     table: str = _if_any("")
     """For an arm that no table of the paper has: beside which one it stands; empty for all of them."""
+    group: str = _if_any("")
+    """What its colour in figures says; empty where arms are not grouped."""
 
 
 class Backbone(Record):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from reports.records import Arm, Cost, Deviation, Estimate, LostTarget, Report, Target
 
@@ -253,12 +253,17 @@ def deviations_that_apply(report: Report) -> tuple[Deviation, ...]:
     )
 
 
-def deviation_table(deviations: Iterable[Deviation], arm_title: Callable[[str], str]) -> str:
-    """Write the deviation ledger."""
+def deviation_table(deviations: Iterable[Deviation], shown: Mapping[str, str]) -> str:
+    """Write the deviation ledger.
+
+    Args:
+        deviations: entries, in order.
+        shown: title by id of the arms of this report; others are not named.
+    """
     rows = [
         [
             known.id,
-            known.what + (f" ({', '.join(arm_title(arm) for arm in known.arms)})" if known.arms else ""),
+            known.what + _concerned(known, shown),
             known.stated,
             known.ours + (" **(not comparable)**" if known.incomparable else ""),
             known.mark,
@@ -267,6 +272,12 @@ def deviation_table(deviations: Iterable[Deviation], arm_title: Callable[[str], 
         for known in deviations
     ]
     return markdown_table(["Id", "What", "Paper or release", "Here", "Mark", "Why"], rows)
+
+
+def _concerned(known: Deviation, shown: Mapping[str, str]) -> str:
+    """Name the arms that an entry concerns, unless it concerns all."""
+    titles = [title for arm, title in shown.items() if arm in known.arms]
+    return f" ({', '.join(titles)})" if known.arms and len(titles) < len(shown) else ""
 
 
 # --- tidy CSV ---------------------------------------------------------------------------------------------------

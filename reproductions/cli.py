@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from reproductions.commands.running import How
     from reproductions.harness.cost import StageCost
     from reproductions.harness.plan import Plan
-    from reproductions.study.paper import Paper, Request
+    from reproductions.study.paper import Paper
+    from reproductions.study.request import Request
 
 app = typer.Typer(
     help="Reproduce and audit papers that train image segmenters on generated data.",

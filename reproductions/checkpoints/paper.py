@@ -11,7 +11,7 @@ from methods.common.seeds import Seeds
 from reproductions.harness.cell import Cell
 from reproductions.harness.plan import Plan
 from reproductions.requirements.need import GpuNeed, Need
-from reproductions.study.paper import Request
+from reproductions.study.request import Request
 from reproductions.study.settings import changed
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from reproductions.study.paper import Paper, Request
+    from reproductions.study.paper import Paper
+    from reproductions.study.request import Request
 
 StoreOption = Annotated[Path | None, typer.Option("--store", help="Folder that holds finished work; .segrepro.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for reports.")]
@@ -44,7 +45,8 @@ def _plan_options(
     """
     from reproductions.harness.site import read_site
     from reproductions.harness.store import Store
-    from reproductions.study.paper import Request, check_tier, load_paper
+    from reproductions.study.registry import load_paper
+    from reproductions.study.request import Request, check_tier
     from reproductions.study.settings import parse_settings
 
     known_site = read_site(site)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from reproductions.harness.plan import Plan
     from reproductions.harness.store import Store
     from reproductions.requirements.preflight import Finding
-    from reproductions.study.paper import Paper, Request
+    from reproductions.study.paper import Paper
+    from reproductions.study.request import Request
 
 Cluster = Literal["local", "slurm"]
 

@@ -5,21 +5,13 @@ The paper's text was not available in full; "poster" is the authors' NeurIPS 202
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
-from reports.records import Metric, Target
+from reports.records import Metric
 from reproductions.verdicts.claims import Claim, FewerObjects, Gain, Level, RisesFaster, Rising
 
-METRICS = (
-    Metric(id="AP_box", title="AP box"),
-    Metric(id="AP_mask", title="AP mask"),
-    Metric(id="APr_box", title="APr box"),
-    Metric(id="APr_mask", title="APr mask"),
-    Metric(id="APc_box", title="APc box"),
-    Metric(id="APc_mask", title="APc mask"),
-    Metric(id="APf_box", title="APf box"),
-    Metric(id="APf_mask", title="APf mask"),
+METRICS = tuple(
+    Metric(id=f"{name}_{kind}", title=f"{name} {kind}")
+    for name in ("AP", "APr", "APc", "APf")
+    for kind in ("box", "mask")
 )
 """Columns of Tables 1 and 2, in their order. Percent."""
 
@@ -114,9 +106,3 @@ GIVEN_OBJECTS_CLAIMS = (
     ),
 )
 """What a run with given cut-outs can be asked; the paper's claims need a generator."""
-
-
-def read_targets() -> tuple[Target, ...]:
-    """Return the 88 printed values of Tables 1 and 2, row by row and column by column as printed."""
-    with (Path(__file__).parent / "targets.csv").open(encoding="utf-8", newline="") as file:
-        return tuple(Target.model_validate(row) for row in csv.DictReader(file))

@@ -10,10 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from reports.figures import GREY, PALETTE, WIDTH_IN, dot_plot, drawing, forest_plot, save_figure
-from reports.files import write_whole
-from reports.markdown import Figure, render
-from reports.tables import results_csv
+from reports.common_figures import accuracy, differences
+from reports.figures import GREY, PALETTE, WIDTH_IN, drawing, save_figure
+from reports.markdown import Figure
 from reproductions.mrca.records import BudgetRound, ClassInfo, MrcaReport, ObjectSample, PastedSample
 from reproductions.mrca.sample_sheets import object_sheet, pasted_sheet
 
@@ -21,6 +20,7 @@ SampleT = TypeVar("SampleT", ObjectSample, PastedSample)
 
 _ARM = "mrca"
 """Whose rounds are drawn."""
+_SHOWN = ("AP_mask", "APr_mask", "APc_mask", "APf_mask")
 _GROUP_NAMES = {"f": "frequent", "c": "common", "r": "rare"}
 _NAMED_CLASSES = 48
 """Up to so many classes are named on the axis."""
@@ -30,54 +30,14 @@ _SERIES = (
 )
 
 
-def write_report(report: MrcaReport, out: Path) -> Path:
-    """Write ``<out>/<paper>/<tier>/``: report.md, results.csv, records.json and the figures.
-
-    Args:
-        report: judged records; anything that was not run may be absent.
-        out: parent folder of all reports.
-    Returns:
-        The page.
-    """
-    folder = out / report.run.paper_id / report.run.tier
-    figures = draw_figures(report, folder)
-    write_whole(folder / "results.csv", results_csv(report).encode())
-    write_whole(folder / "records.json", (report.model_dump_json(indent=1) + "\n").encode())
-    write_whole(folder / "report.md", render(report, figures).encode())
-    return folder / "report.md"
-
-
-def draw_figures(report: MrcaReport, folder: Path) -> list[Figure]:
-    """Draw what the records allow, remove older figures that they no longer allow, list what is there."""
-    figures = [
-        *_accuracy(report, folder),
-        _differences(report, folder),
+def draw_figures(report: MrcaReport, folder: Path) -> list[Figure | None]:
+    """Draw what the records allow."""
+    return [
+        *accuracy(report, folder, _SHOWN, "Mask AP", "r, c, f: rare, common and frequent classes."),
+        differences(report, folder),
         *_method(report, folder),
         *_samples(report, folder),
     ]
-    drawn = [figure for figure in figures if figure is not None]
-    for stale in {path.name for path in folder.glob("figure_*.png")} - {figure.file for figure in drawn}:
-        (folder / stale).unlink()
-    return drawn
-
-
-def _accuracy(report: MrcaReport, folder: Path) -> list[Figure | None]:
-    found: list[Figure | None] = []
-    for backbone in report.backbones:
-        file = f"figure_accuracy_{backbone.id}.png"
-        drawn = dot_plot(report, backbone.id, ("AP_mask", "APr_mask", "APc_mask", "APf_mask"), folder / file)
-        caption = "Circles: one seed each. Bar: mean. Line: 95 % interval. r, c, f: rare, common and frequent classes."
-        found.append(Figure(file, f"Mask AP by arm, {backbone.title}", caption) if drawn else None)
-    return found
-
-
-def _differences(report: MrcaReport, folder: Path) -> Figure | None:
-    file = "figure_differences.png"
-    caption = (
-        "Each row is one arm minus another on the same seeds. Right of zero is what the claim says. "
-        "A line that crosses zero is not resolved."
-    )
-    return Figure(file, "Paired differences", caption) if forest_plot(report, folder / file) else None
 
 
 def _method(report: MrcaReport, folder: Path) -> list[Figure | None]:

@@ -1,122 +1,130 @@
-"""MRCA as the command line sees it: arms and tiers to plan, things it needs, the report."""
+"""MRCA as the command line sees it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
 
 from methods.common.errors import InputError
-from reproductions.harness.fingerprint import Fingerprints
-from reproductions.harness.plan import Plan
-from reproductions.mrca import study as studies
-from reproductions.mrca.arms import ARMS, ArmId
-from reproductions.mrca.places import places
-from reproductions.mrca.plan import SeedPlanner
-from reproductions.mrca.resources import gpu_needs
-from reproductions.mrca.study import StudyConfig
+from reports.markdown import Figure
+from reports.records import Deviation, Report
+from reproductions.harness.cell import External
+from reproductions.mrca import places, recipe
+from reproductions.mrca.arms import ARMS, How, needs
+from reproductions.mrca.claims import CLAIMS, GIVEN_OBJECTS_CLAIMS, METRICS
+from reproductions.mrca.plan import ArmCells, SeedPlanner
+from reproductions.mrca.recipe import MrcaStudy
 from reproductions.requirements.need import GpuNeed, Need
-from reproductions.requirements.places import external
-from reproductions.study.paper import Request
-from reproductions.study.settings import changed
+from reproductions.study.arms import Arm
+from reproductions.study.collector import Collector
+from reproductions.study.ledger import read_ledger
+from reproductions.study.paper import Asked, StudiedPaper
+from reproductions.study.request import Request
+from reproductions.verdicts.claims import Claim
 
 
-class MrcaPaper:
+class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells]):
     """Sample-efficient multi-round generative augmentation, and X-Paste."""
 
     id = "mrca"
     title = "Sample-Efficient Multi-Round Generative Data Augmentation for Long-Tail Instance Segmentation"
     source = "Kim, Bae, Lee (KAIST), NeurIPS 2025"
+    folder = Path(__file__).parent
+    metrics = METRICS
+    backbones = {
+        "miniature": "miniature CenterNet2",
+        "resnet50": "CenterNet2, ResNet-50",
+        "swinl": "CenterNet2, Swin-L",
+    }
 
-    def studies(self, request: Request) -> tuple[StudyConfig, ...]:
-        """Return the study of each table: one at the small tiers, one a backbone at tier paper.
-
-        Raises:
-            InputError: own data that are not LVIS, or a setting that does not exist.
-        """
+    def studies(self, request: Request) -> tuple[MrcaStudy, ...]:
+        """Return the study of each table: one at the small tiers, one a backbone at tier paper."""
         if request.data is not None:
-            chosen: tuple[StudyConfig, ...] = (studies.own_data(*_count(request.data), request.tier),)
-        elif request.tier == "paper":
-            chosen = (studies.paper_r50(), studies.paper_swinl())
-        else:
-            chosen = (studies.mini() if request.tier == "mini" else studies.smoke(),)
-        return tuple(changed(study, request.settings) for study in chosen)
+            return (recipe.own_data(*_count(request.data), request.tier),)
+        if request.tier == "paper":
+            return (recipe.paper_r50(), recipe.paper_swinl())
+        return (recipe.mini() if request.tier == "mini" else recipe.smoke(),)
 
-    def arms(self, request: Request) -> tuple[ArmId, ...]:
-        """Return the arms that are asked for and make sense with what is given.
+    def known_arms(self, request: Request) -> Sequence[Arm[How]]:
+        """Every arm."""
+        return ARMS
 
-        Raises:
-            InputError: an unknown arm, or one that needs something that is not given.
-        """
-        given = {"nothing"}
-        if request.objects is not None:
-            given |= {"given objects", "any objects"}
-        else:
-            given |= {"generator", "any objects"}
-        possible = tuple(arm.id for arm in ARMS if arm.needs in given)
-        if request.arms is None:
-            return possible
-        for name in request.arms:
-            if name not in get_args(ArmId):
-                raise InputError(f"unknown arm {name!r}; choose from {', '.join(possible)}")
-            if name not in possible:
-                needs = next(arm.needs for arm in ARMS if arm.id == name)
-                raise InputError(f"arm {name!r} needs {needs}; choose from {', '.join(possible)}, or change --objects")
-        if not request.arms:
-            raise InputError(f"no arm is named; choose from {', '.join(possible)}")
-        return tuple(arm for arm in possible if arm in request.arms)
+    def impossible(self, arm: Arm[How], request: Request, study: MrcaStudy) -> str | None:
+        """Say what an arm needs that is not given."""
+        given = "given objects" if request.objects is not None else "generator"
+        wanted = needs(arm.how)
+        if not wanted or given in wanted:
+            return None
+        return f"needs {wanted[0]}; " + ("leave --objects out" if request.objects is not None else "name --objects")
 
-    def planners(self, request: Request) -> tuple[tuple[SeedPlanner, ...], ...]:
-        """Return a planner for each seed of each study.
+    def planner(self, study: MrcaStudy, index: int, places: Mapping[str, External]) -> SeedPlanner:
+        """Return the planner of one seed."""
+        return SeedPlanner(study, index, places)
 
-        Raises:
-            InputError: something from outside is missing.
-        """
-        memory = request.store.root / "fingerprints.json" if request.store.root.is_dir() else None
-        fingerprints = Fingerprints(memory)
-        found = []
-        for study in self.studies(request):
-            found_places = {
-                need.role: external(need, fingerprints, request) for need in places(request, study, self.arms(request))
-            }
-            found.append(tuple(SeedPlanner(study, index, found_places) for index in range(request.num_seeds)))
-        fingerprints.save()
-        return tuple(found)
+    def study_needs(self, request: Request, asked: Asked[MrcaStudy, How]) -> Sequence[Need]:
+        """Return data, generators, cutter, CLIP and backbone weights."""
+        return places.needs(request, asked.study, asked.arms)
 
-    def plan(self, request: Request) -> Plan:
-        """Return every cell that a report of these arms reads."""
-        arms = self.arms(request)
-        targets = []
-        for planners in self.planners(request):
-            for planner in planners:
-                for arm in arms:
-                    cells = planner.arm(arm)
-                    targets.append(cells.evaluation)
-                    targets += [item.entropy for item in cells.rounds if item.entropy is not None]
-        return Plan(f"mrca-{request.tier}", tuple(targets))
+    def study_gpu_needs(self, request: Request, asked: Asked[MrcaStudy, How]) -> Sequence[GpuNeed]:
+        """Return what GPUs must hold at tier paper."""
+        return places.gpu_needs(request, asked.study, asked.arms)
 
-    def needs(self, request: Request) -> Sequence[Need]:
-        """Return what must come from outside, each place once; nothing is looked for.
+    def claims(self, request: Request) -> Sequence[Claim]:
+        """Return the paper's claims, or what can be asked of given objects."""
+        return CLAIMS if request.objects is None else GIVEN_OBJECTS_CLAIMS
 
-        Raises:
-            InputError: an unknown arm or setting, own data that are not LVIS.
-        """
-        arms = self.arms(request)
-        found = [need for study in self.studies(request) for need in places(request, study, arms)]
-        return list({(need.place, need.what): need for need in found}.values())
+    def backbone(self, study: MrcaStudy) -> str:
+        """Return the column group of the tables."""
+        return study.backbone
 
-    def gpu_needs(self, request: Request) -> Sequence[GpuNeed]:
-        """Return what GPUs must hold at tier paper, each need once."""
-        arms = self.arms(request)
-        found = [need for study in self.studies(request) for need in gpu_needs(request, study, arms)]
-        return list(dict.fromkeys(found))
+    def beside(self, study: MrcaStudy) -> dict[str, str]:
+        """The miniature stands beside both of the paper's tables."""
+        small = study.backbone == "miniature"
+        return dict.fromkeys(("resnet50", "swinl"), "miniature") if small else {study.backbone: study.backbone}
 
-    def report(self, request: Request, plan: Plan, out: Path) -> Path:
-        """Write report.md, results.csv and the figures; the last study's report is the one that is named."""
-        from reproductions.mrca.reporting import write_reports
+    def ledger(self, request: Request) -> tuple[Deviation, ...]:
+        """Return the ledger; what it says of the miniature world does not hold for own data."""
+        return read_ledger(self.folder, ARMS, drawn_data=request.data is None)
 
-        return write_reports(self, request, plan, out)
+    def data_name(self, request: Request) -> str:
+        """Name the data of the tier."""
+        return "LVIS v1" if request.tier == "paper" else "the miniature world, LVIS layout"
+
+    def facts(self, request: Request, study: MrcaStudy) -> dict[str, str]:
+        """Say how feedback, rounds and pools were set."""
+        rounds, held_out = study.mrca.rounds, study.split.feedback_split == "heldout_train"
+        generation = {
+            "rounds x objects": f"{rounds.num_rounds} x {rounds.objects_per_round}",
+            "objects of X-Paste": f"{study.xpaste.objects_per_class * study.segmenter.num_classes}",
+        }
+        lengths = f"warm-up {study.warm_up_iterations}, then {study.main_iterations}"
+        return {
+            "feedback split": "held-out training images" if held_out else "val, as released",
+            "feedback lag": str(rounds.feedback_lag),
+            **(generation if request.objects is None else {"rounds": str(rounds.num_rounds)}),
+            "iterations": f"{lengths}, batch {study.recipe.batch_size}",
+        }
+
+    def collector_type(self) -> type[Collector[MrcaStudy, How, ArmCells]]:
+        """Return what collects the records."""
+        from reproductions.mrca.collect import Collector
+
+        return Collector
+
+    def report_type(self) -> type[Report]:
+        """Return the record of the report."""
+        from reproductions.mrca.records import MrcaReport
+
+        return MrcaReport
+
+    def figures(self, report: Report, folder: Path) -> list[Figure | None]:
+        """Draw accuracy, differences, budget, entropy and samples."""
+        from reproductions.mrca.figures import draw_figures
+        from reproductions.mrca.records import MrcaReport
+
+        assert isinstance(report, MrcaReport)
+        return draw_figures(report, folder)
 
 
 def _count(data: Path) -> tuple[int, int]:

@@ -1,17 +1,15 @@
-"""The graph of cells behind MRCA's tables: one planner a seed, one method an arm."""
+"""The graph of cells behind MRCA's tables: one planner a seed, one method a way of training."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from methods.common.miniature.lvis_view import DRAW_LVIS
-from methods.common.seeds import Seeds
 from methods.mrca.rounds import Round, plan_rounds
 from methods.mrca.stages.budget import BUDGET, BudgetStageConfig
-from methods.mrca.stages.cut import CUT
+from methods.mrca.stages.cut import CUT, CutStageConfig
 from methods.mrca.stages.entropy import ENTROPY
 from methods.mrca.stages.evaluate import EVALUATE
 from methods.mrca.stages.generate import GENERATE, GenerateConfig
@@ -20,9 +18,12 @@ from methods.mrca.stages.pasting import NoPasting, Pasting
 from methods.mrca.stages.split import SPLIT
 from methods.mrca.stages.take import TAKE, TakeConfig
 from methods.mrca.stages.train import TRAIN, TrainConfig
-from reproductions.harness.cell import Cell, External
-from reproductions.mrca.arms import ArmId
-from reproductions.mrca.study import StudyConfig
+from reproductions.harness.cell import Cell
+from reproductions.mrca.arms import How, NotBuilt, RandomPasting, RealOnly, Rounds
+from reproductions.mrca.recipe import MrcaStudy
+from reproductions.study import planner
+from reproductions.study.arms import Arm
+from reproductions.study.planner import Inputs
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,9 @@ class RoundCells:
 
 
 @dataclass(frozen=True)
-class ArmCells:
+class ArmCells(planner.ArmCells):
     """The cells of one arm with one seed that a report reads."""
 
-    evaluation: Cell
-    trains: tuple[Cell, ...]
-    """Every stretch of training behind the final weights, warm-up first."""
     images: tuple[Cell, ...] = ()
     cuts: tuple[Cell, ...] = ()
     """Cells that cut and filtered the images, or read given objects."""
@@ -55,47 +53,48 @@ class ArmCells:
     equal_objects: int | None = None
     """Objects that the arm may use of a larger pool; None: all."""
 
-
-@dataclass(frozen=True)
-class SeedPlanner:
-    """Builds the cells of one study with one seed; arms share what they have in common, by identity."""
-
-    study: StudyConfig
-    index: int
-    """Number of the seed, from 0."""
-    external: Mapping[str, External] = field(default_factory=dict)
-    """Places from outside by role: data, generator, cutter, clip, backbone, objects."""
+    @property
+    def wanted(self) -> tuple[Cell, ...]:
+        """The evaluation, and the entropy of every round's objects."""
+        return (*super().wanted, *(item.entropy for item in self.rounds if item.entropy is not None))
 
     @property
-    def seeds(self) -> Seeds:
-        """Data are the same for every seed, as LVIS is; generation and training differ (deviation ledger)."""
-        return Seeds(data=0, generation=self.index, training=self.index)
+    def behind(self) -> tuple[Cell, ...]:
+        """What the arm's cost is the sum of."""
+        return (*super().behind, *self.images, *self.cuts, *self.pools)
 
-    def arm(self, arm: ArmId) -> ArmCells:
-        """Return the cells of one arm."""
-        cells: ArmCells = getattr(self, arm)
-        return cells
+
+@dataclass(frozen=True)
+class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
+    """Builds the cells of one study with one seed.
+
+    Roles from outside: data, generator, xpaste_generator, cutter, clip, backbone, objects.
+    """
+
+    def plan_arm(self, arm: Arm[How]) -> ArmCells:
+        """Build the cells of one arm."""
+        match arm.how:
+            case RealOnly():
+                return self._real_only(arm.id, arm.how)
+            case RandomPasting():
+                return self._random_pasting(arm.id, arm.how)
+            case Rounds():
+                return self._rounds(arm.id, arm.how.given_pool)
+            case NotBuilt():
+                raise AssertionError(f"{arm.id} is not run: {arm.not_run}")
 
     # -- shared ------------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def data(self) -> Mapping[str, tuple[Cell, ...]]:
-        """Role ``data`` as input cells: the drawn world, or nothing when the data come from outside."""
+    def draw_world(self) -> Cell | None:
+        """Draw the miniature world, unless the data come from outside."""
         if self.study.world is None:
-            return {}
-        return {"data": (Cell(DRAW_LVIS, self.study.world, self.seeds, "draw the miniature LVIS", cost_s=3.0),)}
-
-    def _external(self, *roles: str) -> dict[str, External]:
-        wanted = roles if self.study.world is not None else ("data", *roles)
-        return {role: self.external[role] for role in wanted if role in self.external}
+            return None
+        return Cell(DRAW_LVIS, self.study.world, self.seeds, "draw the miniature LVIS", cost_s=3.0)
 
     @cached_property
     def split(self) -> Cell:
         """Checked data, held-out part, class statistics."""
-        return Cell(SPLIT, self.study.split, self.seeds, "split", self.data, self._external(), cost_s=1.0)
-
-    def _label(self, *parts: str) -> str:
-        return "/".join((f"seed{self.index}", *parts))
+        return self.cell(SPLIT, self.study.split, "split", outside=("data",), of_seed=False)
 
     def _train(
         self,
@@ -105,7 +104,7 @@ class SeedPlanner:
         stretch: tuple[int, int],
         start: Literal["scratch", "weights", "resume"],
         pasting: Pasting,
-        inputs: Mapping[str, tuple[Cell, ...]],
+        inputs: Inputs,
     ) -> Cell:
         study = self.study
         config = TrainConfig(
@@ -120,17 +119,20 @@ class SeedPlanner:
             num_workers=study.num_workers,
             num_samples=study.num_samples if self.index == 0 and not isinstance(pasting, NoPasting) else 0,
         )
-        roles = {**self.data, "split": (self.split,), **inputs}
-        external = self._external("backbone") if start == "scratch" else self._external()
-        cost_s = (stretch[1] - stretch[0]) * study.expected_train_s
-        size = 5e6 * study.expected_model_mb
-        return Cell(TRAIN, config, self.seeds, self._label(label), roles, external, cost_s=cost_s, disk_bytes=size)
+        return self.cell(
+            TRAIN,
+            config,
+            label,
+            {"split": (self.split,), **inputs},
+            ("data", "backbone") if start == "scratch" else ("data",),
+            cost_s=(stretch[1] - stretch[0]) * study.expected_step_s,
+            disk_bytes=5e6 * study.expected_model_mb,
+        )
 
     def _evaluate(self, label: str, model: Cell, split: Literal["val", "feedback"]) -> Cell:
         config = self.study.evaluation.model_copy(update={"split": split})
-        roles = {**self.data, "split": (self.split,), "model": (model,)}
         cost_s = self.study.expected_evaluate_s * (1.0 if split == "val" else 0.2)
-        return Cell(EVALUATE, config, self.seeds, self._label(label), roles, self._external(), cost_s=cost_s)
+        return self.cell(EVALUATE, config, label, {"split": (self.split,), "model": (model,)}, ("data",), cost_s)
 
     @cached_property
     def warm_up(self) -> Cell:
@@ -138,29 +140,40 @@ class SeedPlanner:
         length = self.study.warm_up_iterations
         return self._train("warm_up/train", "warm_up", length, (0, length), "scratch", NoPasting(), {})
 
-    def _main_phase(self, arm: str, iterations: int, pasting: Pasting, pools: tuple[Cell, ...], warm: bool) -> Cell:
-        inputs: dict[str, tuple[Cell, ...]] = {"pool": pools} if pools else {}
-        if warm:
-            inputs["start"] = (self.warm_up,)
-        return self._train(
-            f"{arm}/train", "main", iterations, (0, iterations), "weights" if warm else "scratch", pasting, inputs
-        )
+    def _main_phase(self, arm: str, pasting: Pasting, pools: tuple[Cell, ...], warm: bool) -> tuple[Cell, ...]:
+        """Return the trainings of an arm without rounds: its own, after the warm-up where it starts from that."""
+        inputs = {"pool": pools} if pools else {}
+        inputs |= {"start": (self.warm_up,)} if warm else {}
+        length, start = self.study.main_iterations, "weights" if warm else "scratch"
+        train = self._train(f"{arm}/train", "main", length, (0, length), start, pasting, inputs)  # type: ignore[arg-type]
+        return (self.warm_up, train) if warm else (train,)
 
     # -- arms without rounds -------------------------------------------------------------------------------------------
 
-    @cached_property
-    def no_aug(self) -> ArmCells:
-        """Real images only; the very cell of the warm-up where both are equally long."""
-        length = self.study.no_aug_iterations
-        train = self._train("no_aug/train", "warm_up", length, (0, length), "scratch", NoPasting(), {})
-        train = self.warm_up if train.id == self.warm_up.id else train
-        return ArmCells(self._evaluate("no_aug/evaluate", train, "val"), (train,))
+    def _real_only(self, arm: str, how: RealOnly) -> ArmCells:
+        """Train on real images: the very cell of the warm-up where both are equally long."""
+        if how.double:
+            trains = self._main_phase(arm, NoPasting(), (), warm=True)
+        else:
+            length = self.study.no_aug_iterations
+            train = self._train(f"{arm}/train", "warm_up", length, (0, length), "scratch", NoPasting(), {})
+            trains = (self.warm_up if train.id == self.warm_up.id else train,)
+        return ArmCells(self._evaluate(f"{arm}/evaluate", trains[-1], "val"), trains)
 
-    @cached_property
-    def no_aug_double(self) -> ArmCells:
-        """Warm-up and as many further iterations as MRCA's, on real images only."""
-        train = self._main_phase("no_aug_double", self.study.main_iterations, NoPasting(), (), warm=True)
-        return ArmCells(self._evaluate("no_aug_double/evaluate", train, "val"), (self.warm_up, train))
+    def _random_pasting(self, arm: str, how: RandomPasting) -> ArmCells:
+        """Train with objects drawn at random, of the whole pool or of as many as MRCA has in all rounds."""
+        study = self.study
+        images, cuts = self._xpaste_objects
+        pools, taken = cuts, None
+        if how.equal_pool:
+            total = study.mrca.rounds.objects_per_round * study.mrca.rounds.num_rounds
+            per_class = total // study.segmenter.num_classes
+            config = TakeConfig(images_per_class=per_class, generation=study.xpaste.generation)
+            pools = (self.cell(TAKE, config, f"{arm}/take", {"split": (self.split,), "pool": cuts}),)
+            taken = per_class * study.segmenter.num_classes
+        trains = self._main_phase(arm, study.xpaste.pasting, pools, study.xpaste.from_warm_up)
+        evaluation = self._evaluate(f"{arm}/evaluate", trains[-1], "val")
+        return ArmCells(evaluation, trains, images, cuts, pools, equal_objects=taken)
 
     @cached_property
     def _xpaste_objects(self) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
@@ -168,111 +181,67 @@ class SeedPlanner:
         if "objects" in self.external:
             return (), (self._given_pool,)
         study = self.study.xpaste
-        num_classes = self.study.segmenter.num_classes
-        total = study.objects_per_class * num_classes
-        budget = Cell(
-            BUDGET,
-            BudgetStageConfig(objects=total),
-            self.seeds,
-            self._label("xpaste/budget"),
-            {"split": (self.split,)},
-        )
+        total = study.objects_per_class * self.study.segmenter.num_classes
+        wanted, split = BudgetStageConfig(objects=total), {"split": (self.split,)}
+        budget = self.cell(BUDGET, wanted, "xpaste/budget", split)
         images, pools = [], []
         for shard in range(study.num_shards):
             config = study.generation.model_copy(update={"shard_index": shard, "num_shards": study.num_shards})
-            label = f"xpaste/shard{shard}"
-            cost_s = total / study.num_shards * self.study.expected_image_s
-            size = self._image_bytes(total / study.num_shards)
-            images.append(self._generate(f"{label}/generate", config, "xpaste_generator", budget, (), cost_s, size))
-            pools.append(
-                Cell(
-                    CUT,
-                    study.cutting,
-                    self.seeds,
-                    self._label(f"{label}/cut"),
-                    {"split": (self.split,), "images": (images[-1],)},
-                    self._external("cutter", "clip"),
-                    cost_s=total / study.num_shards * self.study.expected_cut_s,
-                    disk_bytes=self._image_bytes(total / study.num_shards) / 2,
-                )
-            )
+            number = total / study.num_shards
+            name = f"xpaste/shard{shard}"
+            images.append(self._generate(name, config, "xpaste_generator", budget, (), number))
+            pools.append(self._cut(name, study.cutting, images[-1], number))
         return tuple(images), tuple(pools)
 
     def _generate(
         self,
-        label: str,
+        name: str,
         config: GenerateConfig,
         generator: Literal["generator", "xpaste_generator"],
         budget: Cell,
         guide: tuple[Cell, ...],
-        cost_s: float,
-        disk_bytes: float,
+        number: float,
     ) -> Cell:
         roles = {"split": (self.split,), "budget": (budget,), **({"guide": guide} if guide else {})}
-        external = {"generator": self.external[generator]}
         return Cell(
-            GENERATE, config, self.seeds, self._label(label), roles, external, cost_s=cost_s, disk_bytes=disk_bytes
+            GENERATE,
+            config,
+            self.seeds,
+            self.label(f"{name}/generate"),
+            roles,
+            {"generator": self.external[generator]},
+            cost_s=number * self.study.expected_image_s * (2.5 if guide else 1.0),
+            disk_bytes=self._image_bytes(number),
         )
+
+    def _cut(self, name: str, config: CutStageConfig, images: Cell, number: float) -> Cell:
+        return self.cell(
+            CUT,
+            config,
+            f"{name}/cut",
+            {"split": (self.split,), "images": (images,)},
+            self._with_outside_data("cutter", "clip"),
+            cost_s=number * self.study.expected_cut_s,
+            disk_bytes=self._image_bytes(number) / 2,
+        )
+
+    def _with_outside_data(self, *roles: str) -> tuple[str, ...]:
+        """Add data from outside, which are part of the identity of cells that cut or read objects; a drawn world is not."""
+        return roles if self.data else ("data", *roles)
 
     def _image_bytes(self, number: float) -> float:
         return number * self.study.expected_image_kb * 1000
 
-    @cached_property
-    def xpaste(self) -> ArmCells:
-        """X-Paste with its own, many times larger pool."""
-        images, pools = self._xpaste_objects
-        warm = self.study.xpaste.from_warm_up
-        train = self._main_phase("xpaste", self.study.main_iterations, self.study.xpaste.pasting, pools, warm)
-        trains = (self.warm_up, train) if warm else (train,)
-        return ArmCells(self._evaluate("xpaste/evaluate", train, "val"), trains, images, pools, pools)
-
-    @cached_property
-    def xpaste_equal_pool(self) -> ArmCells:
-        """X-Paste with as many generated objects as MRCA has in all rounds."""
-        study = self.study
-        images, pools = self._xpaste_objects
-        total = study.mrca.rounds.objects_per_round * study.mrca.rounds.num_rounds
-        per_class = total // study.segmenter.num_classes
-        taken = Cell(
-            TAKE,
-            TakeConfig(images_per_class=per_class, generation=study.xpaste.generation),
-            self.seeds,
-            self._label("xpaste_equal_pool/take"),
-            {"split": (self.split,), "pool": pools},
-        )
-        warm = study.xpaste.from_warm_up
-        train = self._main_phase("xpaste_equal_pool", study.main_iterations, study.xpaste.pasting, (taken,), warm)
-        trains = (self.warm_up, train) if warm else (train,)
-        evaluation = self._evaluate("xpaste_equal_pool/evaluate", train, "val")
-        return ArmCells(
-            evaluation, trains, images, pools, (taken,), equal_objects=per_class * study.segmenter.num_classes
-        )
-
-    # -- MRCA ----------------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def mrca(self) -> ArmCells:
-        """All four ideas."""
-        return self._rounds_arm("mrca", given_pool=False)
-
-    @cached_property
-    def mrca_given_pool(self) -> ArmCells:
-        """Mapping and resizing feedback on a pool that was not generated: budget and guidance have nothing to act on."""
-        return self._rounds_arm("mrca_given_pool", given_pool=True)
+    # -- rounds --------------------------------------------------------------------------------------------------------
 
     @cached_property
     def _given_pool(self) -> Cell:
-        return Cell(
-            IMPORT_OBJECTS,
-            self.study.given_objects,
-            self.seeds,
-            "import objects",
-            {"split": (self.split,)},
-            self._external("objects"),
-            cost_s=5.0,
+        config, split = self.study.given_objects, {"split": (self.split,)}
+        return self.cell(
+            IMPORT_OBJECTS, config, "import objects", split, self._with_outside_data("objects"), 5.0, of_seed=False
         )
 
-    def _rounds_arm(self, arm: str, given_pool: bool) -> ArmCells:
+    def _rounds(self, arm: str, given_pool: bool) -> ArmCells:
         schedule = self.study.mrca.rounds
         plans = plan_rounds(schedule)
         needed = {number for plan in plans for number in (*(plan.budget_models or ()), plan.resize_model)}
@@ -322,25 +291,15 @@ class SeedPlanner:
                 "pools": tuple(pools[number] for number in plan.counted_rounds),
             }
         wanted = BudgetStageConfig(objects=study.rounds.objects_per_round, formula=study.budget)
-        budget = Cell(BUDGET, wanted, self.seeds, self._label(f"{name}/budget"), roles)
+        budget = self.cell(BUDGET, wanted, f"{name}/budget", roles)
         changes: dict[str, object] = {"round_index": plan.number}
         if plan.guide_model is None:
             changes["guidance"] = None
         config = study.generation.model_copy(update=changes)
         guide = () if config.guidance is None or plan.guide_model is None else (models[plan.guide_model],)
-        cost_s = study.rounds.objects_per_round * self.study.expected_image_s * (2.5 if guide else 1.0)
-        size = self._image_bytes(study.rounds.objects_per_round)
-        images = self._generate(f"{name}/generate", config, "generator", budget, guide, cost_s, size)
-        pool = Cell(
-            CUT,
-            study.cutting,
-            self.seeds,
-            self._label(f"{name}/cut"),
-            {"split": (self.split,), "images": (images,)},
-            self._external("cutter", "clip"),
-            cost_s=study.rounds.objects_per_round * self.study.expected_cut_s,
-            disk_bytes=size / 2,
-        )
+        number = study.rounds.objects_per_round
+        images = self._generate(name, config, "generator", budget, guide, number)
+        pool = self._cut(name, study.cutting, images, number)
         return budget, images, pool
 
     def _train_round(
@@ -373,4 +332,4 @@ class SeedPlanner:
     def _measure_entropy(self, name: str, plan: Round, models: dict[int, Cell], images: Cell) -> Cell:
         current = models[max(plan.number - self.study.mrca.rounds.feedback_lag, 0)]
         roles = {"images": (images,), "current": (current,), "warm_up": (self.warm_up,)}
-        return Cell(ENTROPY, self.study.entropy, self.seeds, self._label(f"{name}/entropy"), roles, cost_s=4.0)
+        return self.cell(ENTROPY, self.study.entropy, f"{name}/entropy", roles, cost_s=4.0)

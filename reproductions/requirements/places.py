@@ -13,7 +13,7 @@ from reproductions.requirements.inspect_weights import diffusers_folder, torch_f
 from reproductions.requirements.inspection import Inspection, Inspector
 from reproductions.requirements.need import Need
 from reproductions.requirements.published import HubModel, SingleFile
-from reproductions.study.paper import Request
+from reproductions.study.request import Request
 
 OWN = "yours"
 """Licence of what a user brings."""

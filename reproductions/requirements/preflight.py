@@ -15,10 +15,12 @@ from reproductions.harness.site import SITE_FILE, Site
 from reproductions.requirements.inspect_machine import free_disk, gpu_memory
 from reproductions.requirements.inspection import HARMLESS, Inspection, State, inspect_place, judge, refusal
 from reproductions.requirements.need import GpuNeed, Need
-from reproductions.study.paper import Paper, Request
+from reproductions.study.request import Request
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from reproductions.study.paper import Paper
 
 HEADER = ("needed", "where", "state", "licence", "what to do")
 """Columns of :func:`table_rows`."""

@@ -5,12 +5,8 @@ Two rows of the paper's Table 1 could not be read; ``targets.csv`` says of each 
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
-from reports.records import LostTarget, Metric, TableStyle, Target
-from reproductions.sam_filter.arms import ARMS
-from reproductions.sam_filter.deviations import MARKS
+from reports.records import Metric, TableStyle
+from reproductions.sam_filter.arms import ARMS, GeneratedPairs
 from reproductions.verdicts.claims import Claim, Gain, GainOverAll, NoGain
 from reproductions.verdicts.correlation import Correlated
 
@@ -27,7 +23,10 @@ STYLE = TableStyle(
         "Means over seeds. Generated and segmented images, calls and the seconds for them are those of the whole set that an arm's "
         "images are chosen from, which arms share. Iterations in total include the pre-training."
     ),
-    marks=MARKS,
+    marks=(
+        "P paper, DD Dataset Diffusion's release, SR SegRCDB's release, VA VisualAtoms' release, MM MMSegmentation, "
+        "SAM Segment Anything, D derived by arithmetic, C our choice."
+    ),
 )
 """Tables count the images that an arm is trained on and the iterations on them, as the paper's do."""
 
@@ -38,7 +37,7 @@ NO_GAIN_MARGIN = 1.0
 """Points of mIoU below which a gain counts as none. The paper gives no number. Source: our choice."""
 
 _MIOU = ("miou",)
-_SYNTHETIC = tuple(arm.id for arm in ARMS if not arm.control and arm.id != "sbd")
+_SYNTHETIC = tuple(arm.id for arm in ARMS if isinstance(arm.how, GeneratedPairs) and not arm.control)
 
 CLAIMS = (
     Claim(
@@ -202,28 +201,3 @@ OWN_DATA_CLAIMS = (
     ),
 )
 """What a run on own pictures can be asked; the paper's claims need a generator."""
-
-
-def read_targets() -> tuple[Target, ...]:
-    """Return the printed and the inferred values of Tables 1 to 3, row by row, each with its certainty."""
-    return tuple(
-        Target.model_validate(_filled(row, without=("row",))) for row in _rows() if row["certainty"] != "missing"
-    )
-
-
-def read_lost_targets() -> tuple[LostTarget, ...]:
-    """Return the cells whose value could not be read."""
-    left_out = ("value", "decimals", "certainty", "high", "backbone_title")
-    return tuple(
-        LostTarget.model_validate(_filled(row, without=left_out)) for row in _rows() if row["certainty"] == "missing"
-    )
-
-
-def _rows() -> list[dict[str, str]]:
-    with (Path(__file__).parent / "targets.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _filled(row: dict[str, str], without: tuple[str, ...]) -> dict[str, str]:
-    """Drop the columns of another record and the empty ones, which take their defaults."""
-    return {name: value for name, value in row.items() if value and name not in without}

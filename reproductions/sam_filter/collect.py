@@ -1,40 +1,27 @@
-"""From finished cells to the plain records of a report. Reads the store, computes nothing but sums."""
+"""What this paper's report collects beyond every paper's: the pilot, the scores, what selections keep, samples."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reports.records import Arm, Backbone, Cost, Result, Run, ScatterPoint
+from reports.records import ScatterPoint
 from reproductions.harness.cell import Cell
-from reproductions.harness.store import Store
-from reproductions.sam_filter.arms import ARMS, OWN_ARMS, ArmId, OwnArmId
-from reproductions.sam_filter.claims import METRICS, PILOT, STYLE, read_lost_targets, read_targets
-from reproductions.sam_filter.deviations import DEVIATIONS
-from reproductions.sam_filter.plan import ArmCells, SeedPlanner
-from reproductions.sam_filter.records import (
-    DrawnSample,
-    FilterSample,
-    SamFilterReport,
-    ScoreHistogram,
-    SelectionStatistics,
-)
-from reproductions.study.collector import seconds
+from reproductions.sam_filter.arms import GeneratedPairs, How
+from reproductions.sam_filter.claims import PILOT
+from reproductions.sam_filter.plan import ArmCells
+from reproductions.sam_filter.recipe import SamFilterStudy
+from reproductions.sam_filter.records import DrawnSample, FilterSample, ScoreHistogram, SelectionStatistics
+from reproductions.study import collector
 
-_BACKBONES = {
-    "convolutional": "small convolutional network",
-    "mask2former_miniature": "miniature Mask2Former",
-    "mask2former_r50": "Mask2Former, ResNet-50",
-}
-_SHOWN_SELECTION: ArmId = "sam_20k"
-"""Whose keeping is marked in the samples."""
-_CUT_OFFS: dict[str, ArmId] = {"10k": "sam_10k", "20k": "sam_20k", "30k": "sam_30k"}
+_KEPT_QUARTERS = 2
+"""Of the selection whose keeping is marked in the samples."""
 _NUM_BINS = 25
 _NUM_DRAWN = 3
 """Drawn pictures shown of each kind."""
@@ -43,110 +30,56 @@ _NUM_SAMPLES = 12
 
 
 @dataclass(frozen=True)
-class Collector:
+class _Filter:
+    """The filter's cells of one seed."""
+
+    seed: int
+    study: SamFilterStudy
+    pairs: tuple[Cell, ...]
+    named: tuple[Cell, ...]
+    scores: Cell
+
+
+class Collector(collector.Collector[SamFilterStudy, How, ArmCells]):
     """Collects the records of the study over its seeds."""
 
-    store: Store
-    planners: Sequence[SeedPlanner]
-    arms: Sequence[ArmId | OwnArmId]
-    with_pilot: bool
-    pictures: Path
-    """Folder for pictures that are made for the report."""
+    def metrics(self, record: dict[str, Any]) -> dict[str, float | None]:
+        """Return mIoU."""
+        return {"miou": record["miou"]}
 
-    @property
-    def backbone(self) -> str:
-        """Id of the study's segmenter."""
-        return self.planners[0].study.backbone
+    def cost(self, cells: ArmCells) -> dict[str, Any]:
+        """Count images and calls of the whole set that the arm's images are chosen from, which arms share."""
+        generates = cells.selection is not None
+        *before, train = cells.trains
+        return {
+            **super().cost(cells),
+            "objects_generated": self.sum(cells.pairs, "num_images") if generates else None,
+            "training_images": self.store.record(train)["num_images"],
+            "segmented_images": self.sum(cells.named, "num_images") if cells.named else None,
+            "denoiser_calls": self.sum(cells.pairs, "denoiser_calls") if generates else None,
+            "generate_s": self.seconds(cells.pairs),
+            "cut_s": self.seconds(cells.judged),
+            "pretrain_s": self.seconds(before) if before else None,
+            "train_s": self.seconds([train]),
+        }
 
-    def report(self, run: Run, own_data: bool) -> SamFilterReport:
-        """Return everything that is there; what was not run is left out."""
-        known: tuple[Any, ...] = OWN_ARMS if own_data else ARMS
-        return SamFilterReport(
-            run=run,
-            arms=tuple(
-                Arm(
-                    id=arm.id,
-                    title=arm.title,
-                    what=arm.what,
-                    control=arm.control,
-                    table="" if own_data or not arm.control else arm.table,
-                )
-                for arm in known
-                if arm.id in self.arms
-            ),
-            backbones=(Backbone(id=self.backbone, title=_BACKBONES[self.backbone]),),
-            metrics=METRICS,
-            results=tuple(self._results()),
-            costs=tuple(self._costs()),
-            targets=() if own_data else read_targets(),
-            lost_targets=() if own_data else read_lost_targets(),
-            beside={} if own_data else {"mask2former_r50": self.backbone},
-            points=tuple(self._points()),
-            histograms=tuple(self._histograms()),
-            selections=tuple(self._selections()),
-            filter_samples=tuple(self._filter_samples()),
-            drawn_samples=tuple(self._drawn_samples()),
-            deviations=() if own_data else DEVIATIONS,
-            style=STYLE,
-        )
-
-    # -- parts -----------------------------------------------------------------------------------------------------------
-
-    def _done(self, *cells: Cell | None) -> bool:
-        return all(cell is not None and self.store.is_complete(cell) for cell in cells)
-
-    def _each(self) -> Iterator[tuple[SeedPlanner, ArmId | OwnArmId, ArmCells]]:
-        for planner in self.planners:
-            for arm in self.arms:
-                yield planner, arm, planner.arm(arm)
-
-    def _results(self) -> Iterator[Result]:
-        for planner, arm, cells in self._each():
-            if self._done(cells.evaluation):
-                metrics = {"miou": self.store.record(cells.evaluation)["miou"]}
-                yield Result(
-                    arm=arm, backbone=self.backbone, seed=planner.index, metrics=metrics, cells=(cells.evaluation.id,)
-                )
-
-    def _costs(self) -> Iterator[Cost]:
-        for planner, arm, cells in self._each():
-            generates = cells.selection is not None
-            pairs = planner.pairs if generates else ()
-            named = planner.named if cells.filtered else ()
-            cuts = (*named, planner.scores) if cells.filtered else ()
-            if not self._done(cells.evaluation, cells.train, *pairs, *cuts):
-                continue
-            first = cells.pretraining
-            before = 0 if first is None else int(self.store.record(first)["iterations"])
-            train = self.store.record(cells.train)
-            yield Cost(
-                arm=arm,
-                backbone=self.backbone,
-                seed=planner.index,
-                objects_generated=self._sum(pairs, "num_images") if generates else None,
-                training_images=train["num_images"],
-                segmented_images=self._sum(named, "num_images") if cells.filtered else None,
-                denoiser_calls=self._sum(pairs, "denoiser_calls") if generates else None,
-                warmup_iterations=before,
-                iterations=before + train["iterations"],
-                generate_s=seconds(self.store, pairs),
-                cut_s=seconds(self.store, cuts),
-                pretrain_s=seconds(self.store, [first]) if first is not None else None,
-                train_s=seconds(self.store, [cells.train]),
-                evaluate_s=seconds(self.store, [cells.evaluation]),
-            )
-
-    def _sum(self, cells: Iterable[Cell], name: str) -> int:
-        return sum(int(self.store.record(cell)[name]) for cell in cells)
+    def extras(self) -> dict[str, Any]:
+        """Return the records that only this report has."""
+        return {
+            "points": tuple(self._points()),
+            "histograms": tuple(self._histograms()),
+            "selections": tuple(self._selections()),
+            "filter_samples": tuple(self._filter_samples()),
+            "drawn_samples": tuple(self._drawn_samples()),
+        }
 
     def _points(self) -> Iterator[ScatterPoint]:
-        for planner in self.planners if self.with_pilot else ():
-            for variant in planner.study.pilot_variants:
-                cells = planner.pilot(variant)
-                if self._done(cells.quality, cells.evaluation):
+        for planner in self.planners:
+            for cells in (one for arm in self.arms for one in planner.arm(arm).pilot):
+                if self.done(cells.quality, cells.evaluation):
                     yield ScatterPoint(
                         scatter=PILOT,
-                        variant=variant,
+                        variant=cells.variant,
                         backbone=self.backbone,
                         seed=planner.index,
                         x=self.store.record(cells.quality)["miou"],
@@ -156,90 +89,92 @@ class Collector:
 
     # -- the filter ------------------------------------------------------------------------------------------------------
 
-    def _filter_planners(self) -> Iterator[SeedPlanner]:
-        """Planners whose scores are there and are asked for."""
+    def _filters(self) -> Iterator[_Filter]:
+        """The filter of each seed whose scores are there and are asked for."""
         for planner in self.planners:
-            asked = any(planner.arm(arm).filtered for arm in self.arms)
-            if asked and self._done(planner.scores, *planner.pairs, *planner.named):
-                yield planner
+            for arm in self.arms:
+                cells = planner.arm(arm)
+                if cells.scores is not None and self.done(cells.scores, *cells.pairs, *cells.named):
+                    yield _Filter(planner.index, planner.study, cells.pairs, cells.named, cells.scores)
+                    break
 
-    def _scores(self, planner: SeedPlanner) -> list[tuple[str, float]]:
+    def _scores(self, of: _Filter) -> list[tuple[str, float]]:
         """Ids and scores S1, best first; ties by id."""
-        with (self.store.cell_folder(planner.scores) / "scores.csv").open(newline="") as file:
+        with (self.store.cell_folder(of.scores) / "scores.csv").open(newline="") as file:
             found = [(row["id"], float(row["S1"])) for row in csv.DictReader(file)]
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
     def _histograms(self) -> Iterator[ScoreHistogram]:
-        for planner in self._filter_planners():
-            scores = [score for _, score in self._scores(planner)]
+        for of in self._filters():
+            scores = [score for _, score in self._scores(of)]
             counts, edges = np.histogram(scores, bins=_NUM_BINS, range=(0.0, 1.0))
             cut_offs = {
-                name: scores[planner.study.kept(int(name[:-1]) // 10) - 1]
-                for name, arm in _CUT_OFFS.items()
-                if arm in self.arms
+                f"{10 * quarters}k": scores[of.study.kept(quarters) - 1] for quarters in self._quarters_by_score()
             }
             yield ScoreHistogram(
                 score="S1",
-                seed=planner.index,
+                seed=of.seed,
                 edges=tuple(edges.tolist()),
                 counts=tuple(counts.tolist()),
                 cut_offs=cut_offs,
             )
 
+    def _quarters_by_score(self) -> list[int]:
+        """Sizes of the plain selections by score that were asked for, in quarters."""
+        plain = [arm.how for arm in self.arms if isinstance(arm.how, GeneratedPairs) and not arm.control]
+        return sorted({how.quarters for how in plain if how.rule == "score" and how.pretraining is None})
+
     def _selections(self) -> Iterator[SelectionStatistics]:
-        for planner, arm, cells in self._each():
-            if cells.selection is None or not self._done(cells.selection):
+        for planner, arm, cells in self.each():
+            if cells.selection is None or not self.done(cells.selection):
                 continue
             path = self.store.cell_folder(cells.selection) / "statistics.json"
-            yield _selection_statistics(json.loads(path.read_text()), arm, planner.index)
+            yield _selection_statistics(json.loads(path.read_text()), arm.id, planner.index)
 
     def _filter_samples(self) -> Iterator[FilterSample]:
         """Take some of the best, of the middle and of the worst pairs of the first seed."""
-        planner = next(self._filter_planners(), None)
-        if planner is None:
+        of = next(self._filters(), None)
+        if of is None:
             return
-        ranked, kept = self._scores(planner), planner.study.kept(2)
+        ranked, kept = self._scores(of), of.study.kept(_KEPT_QUARTERS)
         third = min(_NUM_SAMPLES // 3, len(ranked) // 3)
         middle = (len(ranked) - third) // 2
         places = [*range(third), *range(middle, middle + third), *range(len(ranked) - third, len(ranked))]
-        names = {ranked[place][0] for place in places}
-        folders, records = self._pairs_by_id(planner, names), {}
-        for number, name in enumerate(sorted(names)):
-            shard, record = folders[name]
-            records[name] = (shard, record, self._draw_named(planner, shard, record, number))
+        found = self._pairs_by_id(of, {ranked[place][0] for place in places})
+        segmented = {name: self._draw_named(of, *found[name], number) for number, name in enumerate(sorted(found))}
         for place in places:
             name, score = ranked[place]
-            shard, record, segmented = records[name]
-            folder = self.store.cell_folder(planner.pairs[shard])
+            shard, record = found[name]
+            folder = self.store.cell_folder(of.pairs[shard])
             png = folder / "images" / f"{name}.png"
             yield FilterSample(
-                seed=planner.index,
+                seed=of.seed,
                 rank=place + 1,
                 num_ranked=len(ranked),
                 score=score,
                 kept=place < kept,
                 classes=tuple(record["classes"]),
                 path=png if png.is_file() else png.with_suffix(".jpg"),
-                mask_path=folder / "masks" / planner.study.variant / f"{name}.png",
-                segmented_path=segmented,
+                mask_path=folder / "masks" / of.study.variant / f"{name}.png",
+                segmented_path=segmented[name],
             )
 
-    def _pairs_by_id(self, planner: SeedPlanner, names: set[str]) -> dict[str, tuple[int, dict[str, Any]]]:
+    def _pairs_by_id(self, of: _Filter, names: set[str]) -> dict[str, tuple[int, dict[str, Any]]]:
         found = {}
-        for shard, cell in enumerate(planner.pairs):
+        for shard, cell in enumerate(of.pairs):
             for record in _lines(self.store.cell_folder(cell) / "pairs.jsonl"):
                 if record["id"] in names:
                     found[record["id"]] = (shard, record)
         return found
 
-    def _draw_named(self, planner: SeedPlanner, shard: int, record: dict[str, Any], number: int) -> Path:
+    def _draw_named(self, of: _Filter, shard: int, record: dict[str, Any], number: int) -> Path:
         """Write the prompter's masks of a pair as one label map."""
         from PIL import Image
         from pycocotools import mask as rle
 
-        pairs = self.store.cell_folder(planner.pairs[shard])
+        pairs = self.store.cell_folder(of.pairs[shard])
         class_names: list[str] = json.loads((pairs / "classes.json").read_text())
-        named = self.store.cell_folder(planner.named[shard]) / "named_masks.jsonl"
+        named = self.store.cell_folder(of.named[shard]) / "named_masks.jsonl"
         masks = next(line["masks"] for line in _lines(named) if line["id"] == record["id"])
         label_HW: np.ndarray | None = None
         for name, code in masks.items():

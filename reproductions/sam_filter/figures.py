@@ -5,69 +5,48 @@ from __future__ import annotations
 from pathlib import Path
 
 from reports.arm_plot import Row, grouped_dot_plot
-from reports.figures import GREY, PALETTE, forest_plot
-from reports.files import write_whole
-from reports.markdown import Figure, render
-from reports.records import Arm
-from reports.tables import fixed, p_text, paper_tables, results_csv
-from reproductions.sam_filter.plots import draw_class_mix, draw_pilot, draw_scores
+from reports.common_figures import ACCURACY_CAPTION, differences
+from reports.figures import GREY, PALETTE
+from reports.markdown import Figure
+from reports.scatter_plot import scatter_plot
+from reports.tables import fixed, p_text, paper_tables
+from reproductions.sam_filter.claims import METRICS, PILOT
+from reproductions.sam_filter.plots import draw_class_mix, draw_scores
 from reproductions.sam_filter.records import SamFilterReport
 from reproductions.sam_filter.sample_sheets import draw_drawn_samples, draw_filter_samples
-from reproductions.sam_filter.selection_section import selection_section
 
-_METRIC = "miou"
-_PILOT = "pilot"
+_MASK_QUALITY = "mask quality: mIoU with the reference masks (percent)"
+_AFTER_TRAINING = "mIoU after training (percent)"
 _SHOWN_SELECTION = "sam_20k"
 """Whose class mix is drawn; another one where it is not there."""
 _REFERENCES = {"all_40k": "all pairs", "sam_20k": "SAM top 20k"}
 """Arms whose means are drawn through every group, with the words for them."""
-_KINDS = (
-    ("real data", PALETTE[6]),
-    ("SAM's best", PALETTE[0]),
-    ("random", PALETTE[4]),
-    ("all pairs", PALETTE[2]),
-)
-_GROUPS = {
+_COLOURS: dict[str, str] = {
+    "real data": PALETTE[6],
+    "SAM's best": PALETTE[0],
+    "random": PALETTE[4],
+    "all pairs": PALETTE[2],
+    "from scratch": GREY,
+    "pre-trained": PALETTE[0],
+}
+_HEADINGS = {
     "Table 1": "Table 1: which pairs",
     "Table 2": "Table 2: contour of the drawn shapes",
     "Table 3": "Table 3: noise in the drawn masks",
 }
-_OWN_KINDS = (("from scratch", GREY), ("pre-trained", PALETTE[0]))
 
 
-def write_report(report: SamFilterReport, out: Path) -> Path:
-    """Write ``<out>/<paper>/<tier>/``: report.md, results.csv, records.json and the figures.
-
-    Args:
-        report: judged records; anything that was not run may be absent.
-        out: parent folder of all reports.
-    Returns:
-        The page.
-    """
-    folder = out / report.run.paper_id / report.run.tier
-    figures = draw_figures(report, folder)
-    page = render(report, figures, [section for section in (selection_section(report),) if section])
-    write_whole(folder / "results.csv", results_csv(report).encode())
-    write_whole(folder / "records.json", (report.model_dump_json(indent=1) + "\n").encode())
-    write_whole(folder / "report.md", page.encode())
-    return folder / "report.md"
-
-
-def draw_figures(report: SamFilterReport, folder: Path) -> list[Figure]:
-    """Draw what the records allow, remove older figures that they no longer allow, list what is there."""
-    figures = [
+def draw_figures(report: SamFilterReport, folder: Path) -> list[Figure | None]:
+    """Draw what the records allow."""
+    return [
         *(_accuracy(report, folder, backbone.id) for backbone in report.backbones),
-        _differences(report, folder),
+        differences(report, folder, long_labels=True),
         *(_pilot(report, folder, backbone.id) for backbone in report.backbones),
         _scores(report, folder),
         _filter_samples(report, folder),
         _class_mix(report, folder),
         _drawn_samples(report, folder),
     ]
-    drawn = [figure for figure in figures if figure is not None]
-    for stale in {path.name for path in folder.glob("figure_*.png")} - {figure.file for figure in drawn}:
-        (folder / stale).unlink()
-    return drawn
 
 
 # --- accuracy ---------------------------------------------------------------------------------------------------
@@ -75,59 +54,26 @@ def draw_figures(report: SamFilterReport, folder: Path) -> list[Figure]:
 
 def _accuracy(report: SamFilterReport, folder: Path, backbone: str) -> Figure | None:
     file = f"figure_accuracy_{backbone}.png"
-    kinds = _KINDS if report.targets else _OWN_KINDS
     references = {arm: words for arm, words in _REFERENCES.items() if report.targets}
-    if not grouped_dot_plot(report, backbone, _METRIC, arm_rows(report), dict(kinds), references, folder / file):
+    if not grouped_dot_plot(report, backbone, METRICS[0].id, arm_rows(report), _COLOURS, references, folder / file):
         return None
-    caption = (
-        "Circles: one seed each. Bar: mean. Line: 95 % interval. Colour: what the arm is trained on. "
-        "Dotted lines: means of the arms named at the top, to compare with down the page."
-        if references
-        else "Circles: one seed each. Bar: mean. Line: 95 % interval."
-    )
+    caption = ACCURACY_CAPTION
+    if references:
+        caption += " Colour: what the arm is trained on. Dotted lines: means of the arms named at the top, to compare with down the page."
     return Figure(file, f"mIoU by arm, {report.backbone_title(backbone)}", caption)
 
 
 def arm_rows(report: SamFilterReport) -> list[Row]:
     """Rows of the accuracy figure: the paper's tables, an arm in each that has it, then the controls."""
     if not report.targets:
-        return [Row("", arm.id, arm.title, _own_kind(arm)) for arm in report.arms]
-    order = [arm.id for arm in report.arms]
+        return [Row("", arm.id, arm.title, arm.group) for arm in report.arms]
     rows = []
     for table in paper_tables(report):
         printed = {target.arm for target in report.targets if target.table == table}
         printed |= {lost.arm for lost in report.lost_targets if lost.table == table}
-        group = _GROUPS.get(table, table)
-        rows += [Row(group, arm, report.arm_title(arm), kind_of(arm)) for arm in order if arm in printed]
-    return rows + [Row("Controls", arm.id, arm.title, kind_of(arm.id)) for arm in report.arms if arm.control]
-
-
-def kind_of(arm: str) -> str:
-    """What an arm is trained on after any pre-training, in the words of the legend."""
-    if arm.startswith("sbd"):
-        return "real data"
-    if "random" in arm:
-        return "random"
-    return "all pairs" if arm.endswith("all_40k") else "SAM's best"
-
-
-def _own_kind(arm: Arm) -> str:
-    return "from scratch" if arm.id.startswith("scratch") else "pre-trained"
-
-
-def _differences(report: SamFilterReport, folder: Path) -> Figure | None:
-    """Draw arm minus arm; the lead of real data is many times as wide and is seen in the figure of accuracies."""
-    file = "figure_differences.png"
-    between_arms = tuple(claim for claim in report.claims if all(item.right is not None for item in claim.evidence))
-    if not forest_plot(report.model_copy(update={"claims": between_arms}), folder / file, long_labels=True):
-        return None
-    caption = (
-        "Each row is one arm minus another on the same seeds. Right of zero is what the claim says, except where it says "
-        '"no better". A line that crosses zero is not resolved.'
-    )
-    if any(item.kind == "difference" and item.right is None for claim in report.claims for item in claim.evidence):
-        caption += " The lead of real data is left out: it would set the scale."
-    return Figure(file, "Paired differences", caption)
+        heading = _HEADINGS.get(table, table)
+        rows += [Row(heading, arm.id, arm.title, arm.group) for arm in report.arms if arm.id in printed]
+    return rows + [Row("Controls", arm.id, arm.title, arm.group) for arm in report.arms if arm.control]
 
 
 # --- pilot, scores, selection -----------------------------------------------------------------------------------
@@ -135,7 +81,7 @@ def _differences(report: SamFilterReport, folder: Path) -> Figure | None:
 
 def _pilot(report: SamFilterReport, folder: Path, backbone: str) -> Figure | None:
     file = f"figure_pilot_{backbone}.png"
-    if not draw_pilot(report, _PILOT, backbone, folder / file):
+    if not scatter_plot(report, PILOT, backbone, _MASK_QUALITY, _AFTER_TRAINING, folder / file):
         return None
     found = [item for claim in report.claims for item in claim.evidence if item.kind == "correlation"]
     texts = []

@@ -1,116 +1,160 @@
-"""The paper on SAM-filtered masks as the command line sees it: arms and tiers to plan, things it needs, the report."""
+"""The paper on SAM-filtered masks as the command line sees it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from methods.common.errors import InputError
-from reproductions.harness.cell import Cell
-from reproductions.harness.fingerprint import Fingerprints
-from reproductions.harness.plan import Plan
+from reports.markdown import Figure
+from reports.records import Deviation, Report
+from reproductions.harness.cell import External
 from reproductions.requirements.need import GpuNeed, Need
-from reproductions.requirements.places import external
-from reproductions.sam_filter import study as studies
-from reproductions.sam_filter.arms import ARMS, OWN_ARMS, ArmId, OwnArmId
-from reproductions.sam_filter.places import places
-from reproductions.sam_filter.plan import SeedPlanner
-from reproductions.sam_filter.resources import gpu_needs
-from reproductions.sam_filter.study import StudyConfig
-from reproductions.study.paper import Request
-from reproductions.study.settings import changed
+from reproductions.sam_filter import places, recipe
+from reproductions.sam_filter.arms import ARMS, OWN_ARMS, Arm, How
+from reproductions.sam_filter.claims import CLAIMS, METRICS, OWN_DATA_CLAIMS, STYLE
+from reproductions.sam_filter.plan import ArmCells, SeedPlanner
+from reproductions.sam_filter.recipe import SamFilterStudy
+from reproductions.study.collector import Collector
+from reproductions.study.ledger import read_ledger
+from reproductions.study.paper import Asked, StudiedPaper
+from reproductions.study.request import Request
+from reproductions.verdicts.claims import Claim
 
-PILOT_ARM = "pilot"
-"""Stands for the pilot study where arms are named."""
+_NUM_COMPARED = 8
+"""Drawn pictures whose noisy masks are compared with clean ones."""
 
 
-class SamFilterPaper:
+class SamFilterPaper(StudiedPaper[SamFilterStudy, How, ArmCells]):
     """SAM-based filtering of generated masks, and pre-training on drawn shapes."""
 
     id = "sam_filter"
     title = "Keeping Segment Mask Quality with Self-generated Masks"
     source = "Mae, Yamada, Kataoka"
+    folder = Path(__file__).parent
+    metrics = METRICS
+    style = STYLE
+    backbones = {
+        "convolutional": "small convolutional network",
+        "mask2former_miniature": "miniature Mask2Former",
+        "mask2former_r50": "Mask2Former, ResNet-50",
+    }
 
-    def study(self, request: Request) -> StudyConfig:
-        """Return the study of the tier, or the one of own data.
-
-        Raises:
-            InputError: own data that cannot be read, or a setting that does not exist.
-        """
+    def studies(self, request: Request) -> tuple[SamFilterStudy, ...]:
+        """Return the study of the tier, or the one of own data."""
         if request.objects is not None:
             raise InputError("--objects has no meaning for sam_filter, which pastes nothing; leave it out")
         if request.data is not None:
-            study = studies.own_data(*_count(request.data), request.tier)
+            study = recipe.own_data(*_count(request.data), request.tier)
         else:
-            study = {"paper": studies.paper, "mini": studies.mini, "smoke": studies.smoke}[request.tier]()
+            study = {"paper": recipe.paper, "mini": recipe.mini, "smoke": recipe.smoke}[request.tier]()
         if request.tier != "paper" and request.settings.get("backbone") == "mask2former_miniature":
-            study = studies.with_mask2former(study)
-        return changed(study, request.settings)
+            study = recipe.with_mask2former(study)
+        return (study,)
 
-    def arms(self, request: Request) -> tuple[ArmId | OwnArmId, ...]:
-        """Return the arms that are asked for, without the pilot study.
+    def known_arms(self, request: Request) -> Sequence[Arm]:
+        """Return the arms of the tables, or those of own pictures."""
+        return ARMS if request.data is None else OWN_ARMS
 
-        Raises:
-            InputError: an unknown arm, or none.
-        """
-        possible: tuple[ArmId | OwnArmId, ...] = tuple(arm.id for arm in (ARMS if request.data is None else OWN_ARMS))
-        if request.tier != "paper" and self.study(request).classifier is None:
-            possible = tuple(arm for arm in possible if not arm.startswith("imagenet"))
-        if request.arms is None:
-            return possible
-        names = (*possible, PILOT_ARM) if request.data is None else possible
-        for name in request.arms:
-            if name not in names:
-                raise InputError(f"unknown arm {name!r}; choose from {', '.join(names)}")
-        if not request.arms:
-            raise InputError(f"no arm is named; choose from {', '.join(names)}")
-        return tuple(arm for arm in possible if arm in request.arms)
+    def impossible(self, arm: Arm, request: Request, study: SamFilterStudy) -> str | None:
+        """Rows with ImageNet weights need those, or the small classifier that stands in for them."""
+        if "imagenet" in arm.topics and request.tier != "paper" and study.classifier is None:
+            return f"needs ImageNet weights, and none fit {study.backbone} at tier {request.tier}"
+        return None
 
-    def with_pilot(self, request: Request) -> bool:
-        """Whether the pilot study is run."""
-        return request.data is None and (request.arms is None or PILOT_ARM in request.arms)
+    def planner(self, study: SamFilterStudy, index: int, places: Mapping[str, External]) -> SeedPlanner:
+        """Return the planner of one seed."""
+        return SeedPlanner(study, index, places)
 
-    def planners(self, request: Request) -> tuple[SeedPlanner, ...]:
-        """Return a planner for each seed.
+    def study_needs(self, request: Request, asked: Asked[SamFilterStudy, How]) -> Sequence[Need]:
+        """Return data, generator, captioner, prompter and backbone weights."""
+        return places.needs(request, asked.study, asked.arms)
 
-        Raises:
-            InputError: something from outside is missing.
-        """
-        memory = request.store.root / "fingerprints.json" if request.store.root.is_dir() else None
-        fingerprints, study = Fingerprints(memory), self.study(request)
-        needs = places(request, study, self.arms(request), self.with_pilot(request))
-        found = {need.role: external(need, fingerprints, request) for need in needs}
-        fingerprints.save()
-        return tuple(SeedPlanner(study, index, found) for index in range(request.num_seeds))
-
-    def plan(self, request: Request) -> Plan:
-        """Return every cell that a report of these arms reads."""
-        targets: list[Cell] = []
-        for planner in self.planners(request):
-            arms = [planner.arm(arm) for arm in self.arms(request)]
-            targets += [cells.evaluation for cells in arms]
-            if self.with_pilot(request):
-                pilot = [planner.pilot(variant) for variant in planner.study.pilot_variants]
-                targets += [cell for one in pilot for cell in (one.quality, one.evaluation)]
-        return Plan(f"sam_filter-{request.tier}", tuple(targets))
-
-    def needs(self, request: Request) -> Sequence[Need]:
-        """Return what must come from outside; nothing is looked for.
-
-        Raises:
-            InputError: an unknown arm or setting, own data that cannot be read.
-        """
-        return places(request, self.study(request), self.arms(request), self.with_pilot(request))
-
-    def gpu_needs(self, request: Request) -> Sequence[GpuNeed]:
+    def study_gpu_needs(self, request: Request, asked: Asked[SamFilterStudy, How]) -> Sequence[GpuNeed]:
         """Return what GPUs must hold at tier paper."""
-        return gpu_needs(request, self.study(request), self.arms(request), self.with_pilot(request))
+        return places.gpu_needs(request, asked.study, asked.arms)
 
-    def report(self, request: Request, plan: Plan, out: Path) -> Path:
-        """Write report.md, results.csv and the figures."""
-        from reproductions.sam_filter.reporting import write_paper_report
+    def claims(self, request: Request) -> Sequence[Claim]:
+        """Return the paper's claims, or what can be asked of own pictures."""
+        return CLAIMS if request.data is None else OWN_DATA_CLAIMS
 
-        return write_paper_report(self, request, plan, out)
+    def backbone(self, study: SamFilterStudy) -> str:
+        """Return the segmenter's id."""
+        return study.backbone
+
+    def beside(self, study: SamFilterStudy) -> dict[str, str]:
+        """Whatever the segmenter, it stands beside the paper's only one."""
+        return {"mask2former_r50": study.backbone}
+
+    def ledger(self, request: Request) -> tuple[Deviation, ...]:
+        """Return the ledger; it speaks of the paper's tables, which own pictures have no part in."""
+        return read_ledger(self.folder, ARMS) if request.data is None else ()
+
+    def data_name(self, request: Request) -> str:
+        """Name the data of the tier."""
+        return "PASCAL VOC 2012" if request.tier == "paper" else "the miniature world, VOC layout"
+
+    def facts(self, request: Request, study: SamFilterStudy) -> dict[str, str]:
+        """Say how many pairs, how long, and how masks and prompter were made."""
+        drawn, batch = study.pretraining, study.recipe.batch_size
+        before = f"{drawn.num_images} drawn pictures of {drawn.drawn.size_px} px, {drawn.iterations} iterations"
+        if request.data is not None:
+            return {
+                "training": f"{study.real_images} images, {study.real_iterations} iterations, batch {batch}, "
+                f"crops of {study.augmentation.crop_px} px",
+                "pre-training": before,
+                "evaluation": f"short side {study.evaluation.short_side_px} px, one scale",
+            }
+        sizes = ", ".join(f"{10 * quarter}k is {study.kept(quarter)}" for quarter in (1, 2, 3, 4))
+        lengths = ", ".join(str(study.iterations_for(study.kept(quarter))) for quarter in (1, 2, 3, 4))
+        return {
+            "pairs": sizes,
+            "iterations": f"{lengths} for these; {study.real_iterations} on real images; batch {batch}",
+            "pre-training": before,
+            "noise in drawn masks": _noise(study),
+            "masks": f"variant {study.variant} (self-attention, cross-attention: cells a side)",
+            "prompter": study.prompter.kind,
+            "pilot's reference": study.reference.kind,
+            "label 255 in the score": study.uncertain,
+        }
+
+    def collector_type(self) -> type[Collector[SamFilterStudy, How, ArmCells]]:
+        """Return what collects the records."""
+        from reproductions.sam_filter.collect import Collector
+
+        return Collector
+
+    def report_type(self) -> type[Report]:
+        """Return the record of the report."""
+        from reproductions.sam_filter.records import SamFilterReport
+
+        return SamFilterReport
+
+    def figures(self, report: Report, folder: Path) -> list[Figure | None]:
+        """Draw accuracy, differences, pilot, scores, class mix and samples."""
+        from reproductions.sam_filter.figures import draw_figures
+        from reproductions.sam_filter.records import SamFilterReport
+
+        assert isinstance(report, SamFilterReport)
+        return draw_figures(report, folder)
+
+    def sections(self, report: Report) -> list[str]:
+        """Say in numbers what the selections keep."""
+        from reproductions.sam_filter.records import SamFilterReport
+        from reproductions.sam_filter.selection_section import selection_section
+
+        assert isinstance(report, SamFilterReport)
+        return [selection_section(report)]
+
+
+def _noise(study: SamFilterStudy) -> str:
+    """Say how far the noisy masks are from the clean ones, on one axis for every kind of noise (specification 7.2)."""
+    from methods.sam_filter.semseg_fdsl import SemSegFdsl
+
+    noise = study.pretraining.noise
+    drawn = study.pretraining.drawn.model_copy(update={"contour": "VA", "mask_noise": noise})
+    overlap = SemSegFdsl(drawn, _NUM_COMPARED).overlap_with_clean(_NUM_COMPARED)
+    return f"{noise}, up to {drawn.mask_noise_px} px; IoU with the clean masks {overlap:.2f} (mean of {_NUM_COMPARED} VA pictures)"
 
 
 def _count(data: Path) -> tuple[int, int]:

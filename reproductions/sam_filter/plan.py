@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from methods.common.miniature.voc_view import DRAW_VOC
-from methods.common.seeds import Seeds
 from methods.sam_filter.prompters.configs import ROLES
 from methods.sam_filter.stages.classify import PRETRAIN_CLASSIFIER
 from methods.sam_filter.stages.evaluate import EVALUATE_SEMANTIC
@@ -20,10 +19,19 @@ from methods.sam_filter.stages.select import SELECT, SelectConfig
 from methods.sam_filter.stages.sources import DrawnSource, PairsSource, RealSource
 from methods.sam_filter.stages.synthesize import SYNTHESIZE
 from methods.sam_filter.stages.train import TRAIN_SEMANTIC, TrainSemanticConfig
-from reproductions.harness.cell import Cell, External
-from reproductions.sam_filter.arms import ArmId, OwnArmId
-from reproductions.sam_filter.rows import OWN_ROWS, ROWS, GeneratedRow, PretrainingId, RealRow
-from reproductions.sam_filter.study import StudyConfig
+from reproductions.harness.cell import Cell
+from reproductions.sam_filter.arms import (
+    Arm,
+    GeneratedPairs,
+    How,
+    OwnPictures,
+    PilotStudy,
+    PretrainingId,
+    RealPhotographs,
+)
+from reproductions.sam_filter.recipe import SamFilterStudy
+from reproductions.study import planner
+from reproductions.study.planner import Inputs
 
 _CONTOURS: Mapping[PretrainingId, Literal["RC", "VA", "RC+VA"]] = {
     "rc": "RC",
@@ -31,20 +39,6 @@ _CONTOURS: Mapping[PretrainingId, Literal["RC", "VA", "RC+VA"]] = {
     "rcva": "RC+VA",
     "va_noisy": "VA",
 }
-_Inputs = dict[str, tuple[Cell, ...]]
-
-
-@dataclass(frozen=True)
-class ArmCells:
-    """The cells of one arm with one seed that a report reads."""
-
-    evaluation: Cell
-    train: Cell
-    pretraining: Cell | None = None
-    selection: Cell | None = None
-    """Which pairs it trains on; None for real photographs."""
-    filtered: bool = False
-    """Whether the selection looks at scores, so that every pair had to be segmented."""
 
 
 @dataclass(frozen=True)
@@ -57,85 +51,96 @@ class PilotCells:
 
 
 @dataclass(frozen=True)
-class SeedPlanner:
-    """Builds the cells of the study with one seed."""
+class ArmCells(planner.ArmCells):
+    """The cells of one arm with one seed that a report reads."""
 
-    study: StudyConfig
-    index: int
-    """Number of the seed, from 0."""
-    external: Mapping[str, External] = field(default_factory=dict)
-    """Places from outside by role: data, captioner, generator, sam, detector, clip, cutter, backbone."""
+    pretraining: Cell | None = None
+    selection: Cell | None = None
+    """Which pairs it trains on; None for real photographs."""
+    pairs: tuple[Cell, ...] = ()
+    """Generated pairs that the selection is made from."""
+    named: tuple[Cell, ...] = ()
+    """Their masks by class name, where the selection looks at scores."""
+    scores: Cell | None = None
+    pilot: tuple[PilotCells, ...] = ()
 
     @property
-    def seeds(self) -> Seeds:
-        """Data are the same for every seed, as VOC is; generation and training differ (deviation ledger)."""
-        return Seeds(data=0, generation=self.index, training=self.index)
+    def wanted(self) -> tuple[Cell, ...]:
+        """The evaluation, and those of the pilot study."""
+        return (*super().wanted, *(cell for one in self.pilot for cell in (one.quality, one.evaluation)))
 
-    def arm(self, arm: ArmId | OwnArmId) -> ArmCells:
-        """Return the cells of one arm."""
-        if arm in OWN_ROWS:
-            return self._own_arm(arm)  # type: ignore[arg-type]
-        row = ROWS[arm]  # type: ignore[index]
-        return self._real_arm(arm, row) if isinstance(row, RealRow) else self._generated_arm(arm, row)
+    @property
+    def judged(self) -> tuple[Cell, ...]:
+        """Cells that judge the pairs."""
+        return self.named if self.scores is None else (*self.named, self.scores)
+
+    @property
+    def behind(self) -> tuple[Cell, ...]:
+        """What the arm's cost is the sum of."""
+        return (*super().behind, *self.pairs, *self.judged)
+
+
+@dataclass(frozen=True)
+class SeedPlanner(planner.SeedPlanner[SamFilterStudy, How, ArmCells]):
+    """Builds the cells of the study with one seed.
+
+    Roles from outside: data, captioner, generator, sam, detector, clip, cutter, backbone.
+    """
+
+    def plan_arm(self, arm: Arm) -> ArmCells:
+        """Build the cells of one arm."""
+        match arm.how:
+            case GeneratedPairs():
+                return self._generated_pairs(arm.id, arm.how)
+            case RealPhotographs():
+                return self._real_photographs(arm.id, arm.how)
+            case OwnPictures():
+                return self._own_pictures(arm.id, arm.how)
+            case PilotStudy():
+                return ArmCells(None, (), pilot=tuple(map(self._pilot, self.study.pilot_variants)))
 
     # -- what arms share ----------------------------------------------------------------------------------------------
 
-    def _label(self, *parts: str) -> str:
-        return "/".join((f"seed{self.index}", *parts))
-
-    @cached_property
-    def data(self) -> _Inputs:
-        """Role ``data`` as input cells: the drawn world, or nothing when the data come from outside."""
+    def draw_world(self) -> Cell | None:
+        """Draw the miniature world, unless the data come from outside."""
         if self.study.world is None:
-            return {}
-        return {"data": (Cell(DRAW_VOC, self.study.world, self.seeds, "draw the miniature VOC", cost_s=2.0),)}
-
-    def _outside(self, *roles: str) -> dict[str, External]:
-        return {role: self.external[role] for role in roles if role in self.external}
-
-    @property
-    def _outside_data(self) -> dict[str, External]:
-        return self._outside("data") if self.study.world is None else {}
+            return None
+        return Cell(DRAW_VOC, self.study.world, self.seeds, "draw the miniature VOC", cost_s=2.0)
 
     @cached_property
     def prompts(self) -> Cell:
         """What is asked of the generator."""
-        outside = self._outside_data | self._outside("captioner")
-        return Cell(SYNTH_PROMPTS, self.study.prompts, self.seeds, self._label("prompts"), self.data, outside)
+        return self.cell(SYNTH_PROMPTS, self.study.prompts, "prompts", outside=("data", "captioner"))
 
     @cached_property
     def pairs(self) -> tuple[Cell, ...]:
         """Generated images with the masks of every variant."""
-        study, found = self.study, []
+        study = self.study
         number = study.prompts.num_prompts / study.num_shards
-        for shard in range(study.num_shards):
-            config = study.synthesis.model_copy(update={"shard_index": shard, "num_shards": study.num_shards})
-            found.append(
-                Cell(
-                    SYNTHESIZE,
-                    config,
-                    self.seeds,
-                    self._label(f"pairs{shard}/synthesize"),
-                    {"prompts": (self.prompts,)},
-                    self._outside("generator"),
-                    cost_s=number * study.expected_image_s,
-                    disk_bytes=number * study.expected_image_kb * 1000,
-                )
+        return tuple(
+            self.cell(
+                SYNTHESIZE,
+                study.synthesis.model_copy(update={"shard_index": shard, "num_shards": study.num_shards}),
+                f"pairs{shard}/synthesize",
+                {"prompts": (self.prompts,)},
+                ("generator",),
+                cost_s=number * study.expected_image_s,
+                disk_bytes=number * study.expected_image_kb * 1000,
             )
-        return tuple(found)
+            for shard in range(study.num_shards)
+        )
 
     def _segmented(self, what: Literal["named", "reference"]) -> tuple[Cell, ...]:
         study = self.study
         prompter = study.prompter if what == "named" else study.reference
         number = study.prompts.num_prompts / study.num_shards
         return tuple(
-            Cell(
+            self.cell(
                 SEGMENT_NAMED,
                 SegmentNamedConfig(prompter=prompter),
-                self.seeds,
-                self._label(f"pairs{shard}/{what}"),
+                f"pairs{shard}/{what}",
                 {"pairs": (pairs,)},
-                self._outside(*ROLES[prompter.kind]),
+                ROLES[prompter.kind],
                 cost_s=number * study.expected_segment_s,
                 disk_bytes=number * 1000,
             )
@@ -156,20 +161,19 @@ class SeedPlanner:
     def scores(self) -> Cell:
         """Agreement of every pair's mask with that of the prompter."""
         config = ScoreConfig(variant=self.study.variant, uncertain=self.study.uncertain)
-        return Cell(SCORE, config, self.seeds, self._label("score"), {"pairs": self.pairs, "named": self.named})
+        return self.cell(SCORE, config, "score", {"pairs": self.pairs, "named": self.named})
 
-    def selection(self, row: GeneratedRow) -> Cell:
-        """Return the selection of an arm."""
+    def _selection(self, how: GeneratedPairs) -> Cell:
         config = SelectConfig(
-            keep=None if row.rule == "all" else self.study.kept(row.quarters),
-            rule=row.rule,
-            score="S2" if row.stratified else "S1",
-            stratify="n_classes" if row.stratified else "none",
+            keep=None if how.rule == "all" else self.study.kept(how.quarters),
+            rule=how.rule,
+            score="S2" if how.stratified else "S1",
+            stratify="n_classes" if how.stratified else "none",
             variant=self.study.variant,
         )
-        stratified = "_stratified" if row.stratified else ""
-        label = self._label(f"select/{row.rule}{stratified}_{row.quarters}_quarters")
-        return Cell(SELECT, config, self.seeds, label, {"pairs": self.pairs, "scores": (self.scores,)})
+        stratified = "_stratified" if how.stratified else ""
+        label = f"select/{how.rule}{stratified}_{how.quarters}_quarters"
+        return self.cell(SELECT, config, label, {"pairs": self.pairs, "scores": (self.scores,)})
 
     # -- training ---------------------------------------------------------------------------------------------------------
 
@@ -178,7 +182,7 @@ class SeedPlanner:
         label: str,
         iterations: int,
         source: PairsSource | RealSource | DrawnSource,
-        inputs: _Inputs,
+        inputs: Inputs,
         start: Literal["scratch", "backbone", "all_but_classes"] = "scratch",
         backbone: bool = False,
         base_lr: float | None = None,
@@ -199,19 +203,15 @@ class SeedPlanner:
             num_workers=study.num_workers,
             num_samples=study.num_samples if self.index == 0 else 0,
         )
-        outside = self._outside_data if isinstance(source, RealSource) else {}
-        outside |= self._outside("backbone") if backbone else {}
+        outside = (*(["data"] if isinstance(source, RealSource) else []), *(["backbone"] if backbone else []))
         cost_s, size = iterations * study.expected_step_s, 1e6 * study.expected_model_mb
-        return Cell(
-            TRAIN_SEMANTIC, config, self.seeds, self._label(label), inputs, outside, cost_s=cost_s, disk_bytes=size
-        )
+        return self.cell(TRAIN_SEMANTIC, config, label, inputs, outside, cost_s, size)
 
     def _evaluate(self, label: str, model: Cell) -> Cell:
         samples = self.study.evaluation.num_samples if self.index == 0 else 0
         config = self.study.evaluation.model_copy(update={"split": self.study.val_split, "num_samples": samples})
-        roles = {**self.data, "model": (model,)}
         cost_s = self.study.expected_evaluate_s
-        return Cell(EVALUATE_SEMANTIC, config, self.seeds, self._label(label), roles, self._outside_data, cost_s=cost_s)
+        return self.cell(EVALUATE_SEMANTIC, config, label, {"model": (model,)}, ("data",), cost_s)
 
     def pretrained(self, name: PretrainingId) -> Cell | None:
         """Return a pre-training; None where ImageNet weights come from outside."""
@@ -219,8 +219,7 @@ class SeedPlanner:
         if name == "imagenet":
             if study.classifier is None:
                 return None
-            label = self._label("pretrain/imagenet")
-            return Cell(PRETRAIN_CLASSIFIER, study.classifier, self.seeds, label, cost_s=10.0)
+            return self.cell(PRETRAIN_CLASSIFIER, study.classifier, "pretrain/imagenet", cost_s=10.0)
         noise = study.pretraining.noise if name == "va_noisy" else "none"
         drawn = study.pretraining.drawn.model_copy(update={"contour": _CONTOURS[name], "mask_noise": noise})
         source = DrawnSource(drawn=drawn, num_images=study.pretraining.num_images)
@@ -228,51 +227,57 @@ class SeedPlanner:
             f"pretrain/{name}", study.pretraining.iterations, source, {}, base_lr=study.pretraining.base_lr
         )
 
-    def _start(self, name: PretrainingId | None) -> tuple[Cell | None, _Inputs]:
+    def _start(self, name: PretrainingId | None) -> tuple[Cell | None, dict[str, tuple[Cell, ...]]]:
         found = None if name is None else self.pretrained(name)
         return found, {} if found is None else {"start": (found,)}
 
     # -- arms -------------------------------------------------------------------------------------------------------------
 
-    def _generated_arm(self, arm: str, row: GeneratedRow) -> ArmCells:
+    def _generated_pairs(self, arm: str, how: GeneratedPairs) -> ArmCells:
         study = self.study
-        selection = self.selection(row)
-        first, start = self._start(row.pretraining)
-        iterations = study.iterations_for(study.kept(4 if row.as_long_as_all else row.quarters))
+        selection = self._selection(how)
+        first, start = self._start(how.pretraining)
         train = self._train(
             f"{arm}/train",
-            iterations,
+            study.iterations_for(study.kept(4 if how.as_long_as_all else how.quarters)),
             PairsSource(variant=study.variant),
             {"pairs": self.pairs, "selection": (selection,), **start},
-            "scratch" if row.pretraining is None else row.carried,
-            backbone=row.pretraining == "imagenet" and first is None,
+            "scratch" if how.pretraining is None else how.carried,
+            backbone=how.pretraining == "imagenet" and first is None,
         )
-        filtered = row.rule in ("score", "random_same_mix")
-        return ArmCells(self._evaluate(f"{arm}/evaluate", train), train, first, selection, filtered)
+        return ArmCells(
+            self._evaluate(f"{arm}/evaluate", train),
+            (train,) if first is None else (first, train),
+            first,
+            selection,
+            self.pairs,
+            self.named if how.filtered else (),
+            self.scores if how.filtered else None,
+        )
 
-    def _real_arm(self, arm: str, row: RealRow) -> ArmCells:
+    def _real_photographs(self, arm: str, how: RealPhotographs) -> ArmCells:
         study = self.study
-        stated = row.iterations == "stated"
+        stated = how.iterations == "stated"
         iterations = study.real_iterations if stated else study.iterations_for(study.real_images)
-        train = self._train(f"{arm}/train", iterations, RealSource(split=row.split), dict(self.data))
-        return ArmCells(self._evaluate(f"{arm}/evaluate", train), train)
+        train = self._train(f"{arm}/train", iterations, RealSource(split=how.split), {})
+        return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,))
 
-    def _own_arm(self, arm: OwnArmId) -> ArmCells:
-        study, row = self.study, OWN_ROWS[arm]
-        first, start = self._start(row.pretraining)
-        iterations = study.real_iterations + (study.pretraining.iterations if row.longer else 0)
+    def _own_pictures(self, arm: str, how: OwnPictures) -> ArmCells:
+        study = self.study
+        first, start = self._start(how.pretraining)
+        iterations = study.real_iterations + (study.pretraining.iterations if how.longer else 0)
         begin: Literal["scratch", "all_but_classes"] = "scratch" if first is None else "all_but_classes"
-        source = RealSource(split=study.train_split)
-        train = self._train(f"{arm}/train", iterations, source, {**self.data, **start}, begin)
-        return ArmCells(self._evaluate(f"{arm}/evaluate", train), train, first)
+        train = self._train(f"{arm}/train", iterations, RealSource(split=study.train_split), start, begin)
+        trains = (train,) if first is None else (first, train)
+        return ArmCells(self._evaluate(f"{arm}/evaluate", train), trains, first)
 
-    def pilot(self, variant: str) -> PilotCells:
+    def _pilot(self, variant: str) -> PilotCells:
         """Return the cells of one variant: how good its masks are, and what training on all of them gives."""
         study = self.study
         config = ReferenceQualityConfig(variant=variant, max_images=study.pilot_images)
         label = f"pilot/{variant}"
         roles = {"pairs": self.pairs, "reference": self.reference}
-        quality = Cell(REFERENCE_QUALITY, config, self.seeds, self._label(f"{label}/quality"), roles)
-        inputs: _Inputs = {"pairs": self.pairs, "selection": (self.selection(GeneratedRow()),)}
+        quality = self.cell(REFERENCE_QUALITY, config, f"{label}/quality", roles)
+        inputs = {"pairs": self.pairs, "selection": (self._selection(GeneratedPairs()),)}
         train = self._train(f"{label}/train", study.iterations_for(study.kept(4)), PairsSource(variant=variant), inputs)
         return PilotCells(variant, quality, self._evaluate(f"{label}/evaluate", train))

@@ -1,14 +1,92 @@
-"""What every paper's report collects from finished cells: where they came from, and how long they took."""
+"""From finished cells to the plain records of a report. Reads the store, computes nothing but sums."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic
 
-from reports.records import Provenance
+from reports.records import Cost, Provenance, Result
 from reproductions.harness.cell import Cell
 from reproductions.harness.store import Store
+from reproductions.study.arms import Arm
+from reproductions.study.planner import CellsT, HowT, SeedPlanner, StudyT
+
+
+@dataclass(frozen=True)
+class Collector(ABC, Generic[StudyT, HowT, CellsT]):
+    """Collects the records of one study over its seeds; what was not run is left out."""
+
+    store: Store
+    planners: Sequence[SeedPlanner[StudyT, HowT, CellsT]]
+    """One a seed."""
+    arms: Sequence[Arm[HowT]]
+    """Those that were asked for."""
+    backbone: str
+    """Id of the study's segmenter."""
+    pictures: Path
+    """Folder for pictures that are made for the report."""
+
+    @abstractmethod
+    def metrics(self, record: dict[str, Any]) -> dict[str, float | None]:
+        """Return the numbers of the tables, percent by metric id, from the record of an evaluation."""
+
+    def cost(self, cells: CellsT) -> dict[str, Any]:
+        """Return what a finished arm took, as fields of :class:`~reports.records.Cost`; the base knows training and evaluation."""
+        trains = [self.store.record(cell) for cell in cells.trains]
+        return {
+            "warmup_iterations": sum(int(record["iterations"]) for record in trains[:-1]),
+            "iterations": sum(int(record["iterations"]) for record in trains),
+            "train_s": self.seconds(cells.trains),
+            "evaluate_s": self.seconds(cells.wanted),
+        }
+
+    def extras(self) -> dict[str, Any]:
+        """Return records that only this paper's report has, by field."""
+        return {}
+
+    # -- what every paper collects ---------------------------------------------------------------------------------------
+
+    def each(self) -> Iterator[tuple[SeedPlanner[StudyT, HowT, CellsT], Arm[HowT], CellsT]]:
+        """Go through every row of every seed."""
+        for planner in self.planners:
+            for arm in self.arms:
+                if arm.row:
+                    yield planner, arm, planner.arm(arm)
+
+    def done(self, *cells: Cell | None) -> bool:
+        """Whether all of these are there and finished."""
+        return all(cell is not None and self.store.is_complete(cell) for cell in cells)
+
+    def results(self) -> Iterator[Result]:
+        """One a finished evaluation."""
+        for planner, arm, cells in self.each():
+            if cells.evaluation is not None and self.done(cells.evaluation):
+                yield Result(
+                    arm=arm.id,
+                    backbone=self.backbone,
+                    seed=planner.index,
+                    metrics=self.metrics(self.store.record(cells.evaluation)),
+                    cells=(cells.evaluation.id,),
+                )
+
+    def costs(self) -> Iterator[Cost]:
+        """One an arm and seed of which everything is finished."""
+        for planner, arm, cells in self.each():
+            if self.done(*cells.behind):
+                named = {"arm": arm.id, "backbone": self.backbone, "seed": planner.index}
+                yield Cost.model_validate({**named, **self.cost(cells)})
+
+    def sum(self, cells: Iterable[Cell], name: str) -> int:
+        """Add up one number of the records of cells."""
+        return sum(int(self.store.record(cell)[name]) for cell in cells)
+
+    def seconds(self, cells: Iterable[Cell]) -> float:
+        """Add up the wall time of finished cells, all attempts."""
+        return float(sum(self.store.provenance(cell)["wall_s"] for cell in cells))
 
 
 def provenance(store: Store, cells: Iterable[Cell]) -> Provenance:
@@ -27,11 +105,6 @@ def provenance(store: Store, cells: Iterable[Cell]) -> Provenance:
         cells=len(found),
         store=store.root.name,
     )
-
-
-def seconds(store: Store, cells: Iterable[Cell]) -> float:
-    """Add up the wall time of finished cells, all attempts."""
-    return float(sum(store.provenance(cell)["wall_s"] for cell in cells))
 
 
 def _finished(found: dict[str, Any]) -> str:

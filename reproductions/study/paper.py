@@ -1,59 +1,31 @@
-"""What the command line knows of a paper: how to plan it, what it needs, how to report it."""
+"""What the command line knows of a paper, and the base that papers share: arms and tiers to plan, things it needs, the report."""
 
 from __future__ import annotations
 
-import importlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol
 
 from methods.common.errors import InputError
+from reports.records import Deviation, LostTarget, Metric, TableStyle, Target
+from reproductions.harness.cell import External
+from reproductions.harness.fingerprint import Fingerprints
 from reproductions.harness.plan import Plan
-from reproductions.harness.site import Site
-from reproductions.harness.store import Store
 from reproductions.requirements.need import GpuNeed, Need
+from reproductions.requirements.places import external
+from reproductions.study.arms import Arm
+from reproductions.study.planner import CellsT, HowT, SeedPlanner, StudyT
+from reproductions.study.request import Request
+from reproductions.study.settings import changed
+from reproductions.study.targets import read_lost_targets, read_targets
+from reproductions.verdicts.claims import Claim
 
-Tier = Literal["smoke", "mini", "paper"]
-
-_MODULES = {
-    "mrca": "reproductions.mrca.paper",
-    "sam_filter": "reproductions.sam_filter.paper",
-    "checkpoints": "reproductions.checkpoints.paper",
-}
-"""Where each id's ``PAPER`` object is; loaded only when it is asked for."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a user asks for, checked for form but not yet for sense."""
-
-    paper_id: str
-    store: Store
-    tier: Tier = "mini"
-    arms: tuple[str, ...] | None = None
-    """None: all arms of the tier."""
-    num_seeds: int = 3
-    data: Path | None = None
-    """A user's own data set instead of the tier's."""
-    objects: Path | None = None
-    """A user's own folder of cut-outs instead of a generator."""
-    generator: Path | None = None
-    """A user's own generator folder."""
-    settings: Mapping[str, str] = field(default_factory=dict)
-    """Changed settings, by dotted name."""
-    site: Site = field(default_factory=Site)
-    """The site file, or its defaults."""
-
-    def command(self, verb: str = "run") -> str:
-        """Return the exact command line that asks for this again."""
-        words = ["segrepro", verb, self.paper_id, "--tier", self.tier, "--seeds", str(self.num_seeds)]
-        words += ["--arms", ",".join(self.arms)] if self.arms is not None else []
-        for option, place in (("--data", self.data), ("--objects", self.objects), ("--generator", self.generator)):
-            words += [option, str(place)] if place is not None else []
-        for name, value in self.settings.items():
-            words += ["--set", f"{name}={value}"]
-        return " ".join(words)
+if TYPE_CHECKING:
+    from reports.markdown import Figure
+    from reports.records import Report
+    from reproductions.study.collector import Collector
 
 
 class Paper(Protocol):
@@ -84,24 +56,175 @@ class Paper(Protocol):
         """Write the report from what the store holds and return its main file."""
 
 
-def load_paper(paper_id: str) -> Paper:
-    """Return the paper of that id.
+@dataclass(frozen=True)
+class Asked(Generic[StudyT, HowT]):
+    """One study of a request, read and checked once."""
 
-    Raises:
-        InputError: there is none.
-    """
-    if paper_id not in _MODULES:
-        raise InputError(f"unknown paper {paper_id!r}; choose one of {', '.join(sorted(_MODULES))}")
-    paper: Paper = importlib.import_module(_MODULES[paper_id]).PAPER
-    return paper
+    study: StudyT
+    arms: tuple[Arm[HowT], ...]
+    """Those that are asked for and make sense with what is given, in the order of the tables."""
 
 
-def check_tier(tier: str) -> Tier:
-    """Return ``tier`` when it is one.
+class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT]):
+    """A paper whose arms are trained with several seeds and compared. A paper says what is its own; the rest is here."""
 
-    Raises:
-        InputError: it is not.
-    """
-    if tier not in get_args(Tier):
-        raise InputError(f"unknown tier {tier!r}; choose one of {', '.join(get_args(Tier))}")
-    return tier  # type: ignore[return-value]
+    id: ClassVar[str]
+    title: ClassVar[str]
+    source: ClassVar[str]
+    """Authors, venue, year."""
+    folder: ClassVar[Path]
+    """Where ``targets.csv`` and ``deviations.csv`` are."""
+    metrics: ClassVar[tuple[Metric, ...]]
+    """Columns of the tables."""
+    style: ClassVar[TableStyle] = TableStyle()
+    """What the generic tables count and how they call it."""
+    backbones: ClassVar[Mapping[str, str]]
+    """Title by id of every segmenter that a study may have."""
+
+    # -- what a paper says -------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def studies(self, request: Request) -> tuple[StudyT, ...]:
+        """Return the recipe of each report, before the user's settings.
+
+        Raises:
+            InputError: own data that cannot be read, or an option that has no meaning here.
+        """
+
+    @abstractmethod
+    def known_arms(self, request: Request) -> Sequence[Arm[HowT]]:
+        """Return every arm that the request may name, rows that cannot be run included, in the order of the tables."""
+
+    @abstractmethod
+    def planner(self, study: StudyT, index: int, places: Mapping[str, External]) -> SeedPlanner[StudyT, HowT, CellsT]:
+        """Return the planner of one seed."""
+
+    @abstractmethod
+    def collector_type(self) -> type[Collector[StudyT, HowT, CellsT]]:
+        """Return what collects the records; it is imported only for a report."""
+
+    @abstractmethod
+    def claims(self, request: Request) -> Sequence[Claim]:
+        """Return what is asked of the results."""
+
+    @abstractmethod
+    def backbone(self, study: StudyT) -> str:
+        """Return the id of a study's segmenter."""
+
+    @abstractmethod
+    def data_name(self, request: Request) -> str:
+        """Say on what the models are trained and evaluated, when the user brings no data."""
+
+    def impossible(self, arm: Arm[HowT], request: Request, study: StudyT) -> str | None:
+        """Say what an arm needs that is not given; None when it can be run."""
+        return None
+
+    def study_needs(self, request: Request, asked: Asked[StudyT, HowT]) -> Sequence[Need]:
+        """Return what a study needs from outside, without looking for it."""
+        return ()
+
+    def study_gpu_needs(self, request: Request, asked: Asked[StudyT, HowT]) -> Sequence[GpuNeed]:
+        """Return what GPUs must hold for a study."""
+        return ()
+
+    def targets(self, request: Request) -> tuple[tuple[Target, ...], tuple[LostTarget, ...]]:
+        """Return the printed numbers, and those that could not be read; none beside own data."""
+        return ((), ()) if request.data is not None else (read_targets(self.folder), read_lost_targets(self.folder))
+
+    def beside(self, study: StudyT) -> dict[str, str]:
+        """Return which backbone of ours stands beside which of the paper's."""
+        return {}
+
+    def ledger(self, request: Request) -> tuple[Deviation, ...]:
+        """Return the deviation ledger."""
+        return ()
+
+    def facts(self, request: Request, study: StudyT) -> dict[str, str]:
+        """Return what a reader must know to read the numbers."""
+        return {}
+
+    def report_type(self) -> type[Report]:
+        """Return the record of the report; a paper with records of its own extends the common one."""
+        from reports.records import Report
+
+        return Report
+
+    @abstractmethod
+    def figures(self, report: Report, folder: Path) -> list[Figure | None]:
+        """Draw what the records allow into the folder."""
+
+    def sections(self, report: Report) -> list[str]:
+        """Return sections that only this paper's page has; empty ones are left out."""
+        return []
+
+    # -- what follows from it ----------------------------------------------------------------------------------------------
+
+    def asked(self, request: Request) -> tuple[Asked[StudyT, HowT], ...]:
+        """Return the studies of a request with the user's settings, and the arms of each.
+
+        Raises:
+            InputError: own data that cannot be read, a setting that does not exist, an unknown arm or one that needs something else.
+        """
+        studies = [changed(study, request.settings) for study in self.studies(request)]
+        return tuple(Asked(study, self._arms(request, study)) for study in studies)
+
+    def _arms(self, request: Request, study: StudyT) -> tuple[Arm[HowT], ...]:
+        known = [arm for arm in self.known_arms(request) if not arm.not_run]
+        reasons = {arm.id: self.impossible(arm, request, study) for arm in known}
+        possible = tuple(arm for arm in known if reasons[arm.id] is None)
+        if request.arms is None:
+            return possible
+        choice = f"choose from {', '.join(arm.id for arm in possible)}"
+        for name in request.arms:
+            if name not in reasons:
+                raise InputError(f"unknown arm {name!r}; {choice}")
+            if reasons[name] is not None:
+                raise InputError(f"arm {name!r} {reasons[name]}; {choice}")
+        if not request.arms:
+            raise InputError(f"no arm is named; {choice}")
+        return tuple(arm for arm in possible if arm.id in request.arms)
+
+    def planners(
+        self, request: Request, asked: Sequence[Asked[StudyT, HowT]]
+    ) -> tuple[tuple[SeedPlanner[StudyT, HowT, CellsT], ...], ...]:
+        """Return a planner for each seed of each study.
+
+        Raises:
+            InputError: something from outside is missing.
+        """
+        memory = request.store.root / "fingerprints.json" if request.store.root.is_dir() else None
+        fingerprints = Fingerprints(memory)
+        found = []
+        for one in asked:
+            places = {need.role: external(need, fingerprints, request) for need in self.study_needs(request, one)}
+            found.append(tuple(self.planner(one.study, index, places) for index in range(request.num_seeds)))
+        fingerprints.save()
+        return tuple(found)
+
+    def plan(self, request: Request) -> Plan:
+        """Return every cell that a report of these arms reads."""
+        asked = self.asked(request)
+        wanted = [
+            cell
+            for one, planners in zip(asked, self.planners(request, asked), strict=True)
+            for planner in planners
+            for arm in one.arms
+            for cell in planner.arm(arm).wanted
+        ]
+        return Plan(f"{self.id}-{request.tier}", tuple(wanted))
+
+    def needs(self, request: Request) -> Sequence[Need]:
+        """Return what must come from outside, each place once; nothing is looked for."""
+        found = [need for one in self.asked(request) for need in self.study_needs(request, one)]
+        return list({(need.place, need.what): need for need in found}.values())
+
+    def gpu_needs(self, request: Request) -> Sequence[GpuNeed]:
+        """Return what GPUs must hold, each need once."""
+        found = [need for one in self.asked(request) for need in self.study_gpu_needs(request, one)]
+        return list(dict.fromkeys(found))
+
+    def report(self, request: Request, plan: Plan, out: Path) -> Path:
+        """Write one report a study and return the main file of the last one."""
+        from reproductions.study.reporting import write_reports
+
+        return write_reports(self, request, plan, out)

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
 CONFIDENCE = 0.95
 """Of every interval in every report. Source: our choice."""
@@ -48,6 +47,8 @@ def _checked(values: Sequence[float]) -> np.ndarray:
 def _half_width(sample: np.ndarray, confidence: float, extra_run: bool = False) -> float:
     """Return half the width of a t interval of the mean, or of one more run from the same distribution."""
     spread = float(sample.std(ddof=1)) * float(np.sqrt(1 / sample.size + extra_run))
+    from scipy.special import stdtrit
+
     return float(stdtrit(sample.size - 1, 0.5 + confidence / 2)) * spread
 
 
@@ -90,6 +91,8 @@ def _p_value(sample: np.ndarray) -> float | None:
     error = float(sample.std(ddof=1)) / float(np.sqrt(sample.size))
     if error == 0:
         return 1.0 if sample.mean() == 0 else 0.0
+    from scipy.special import stdtr
+
     return float(2 * stdtr(sample.size - 1, -abs(float(sample.mean())) / error))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reproductions.sam_filter.arms import ARMS
-from reproductions.sam_filter.study import smoke
+from reproductions.sam_filter.recipe import smoke
 from tests.e2e.smoke_runs import kill_after, reproduce, run_again
 
 PAPER = "sam_filter"

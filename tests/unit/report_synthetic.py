@@ -6,9 +6,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from reports.records import Arm, Backbone, Cost, Provenance, Result, Run, SeriesPoint, Tier
-from reproductions.mrca.claims import CLAIMS, ENTROPY_CURRENT, ENTROPY_WARMUP, METRICS, read_targets
-from reproductions.mrca.deviations import DEVIATIONS
+from reproductions.mrca import arms
+from reproductions.mrca.claims import CLAIMS, ENTROPY_CURRENT, ENTROPY_WARMUP, METRICS
+from reproductions.mrca.paper import PAPER
 from reproductions.mrca.records import BudgetRound, ClassInfo, MrcaReport, ObjectSample, PastedSample
+from reproductions.study.ledger import read_ledger
+from reproductions.study.targets import read_targets
 from reproductions.verdicts.verdict import judge
 
 ARMS = (
@@ -227,13 +230,13 @@ def synthetic_report(
         metrics=METRICS,
         results=tuple(result for name in ids for result in _results(rng, name, seeds)),
         costs=tuple(cost for name in ids for cost in _costs(rng, name, seeds)),
-        targets=read_targets(),
+        targets=read_targets(PAPER.folder),
         beside={"resnet50": ids[0], "swinl": ids[-1]},
         classes=classes,
         budgets=tuple(budget for name in ids for budget in _budgets(rng, classes, name, seeds, rounds)),
         series=tuple(point for name in ids for point in _series(rng, name, seeds, rounds)),
         objects=_object_images(rng, classes, images, rounds) if images else (),
         pasted=_pasted_images(rng, images) if images else (),
-        deviations=DEVIATIONS,
+        deviations=read_ledger(PAPER.folder, arms.ARMS),
     )
     return judge(report, CLAIMS)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from reports.records import Arm, Backbone, Cost, Provenance, Result, Run, ScatterPoint, Tier
+from reports.records import Backbone, Cost, Provenance, Result, Run, ScatterPoint, Tier
 from reproductions.sam_filter.arms import ARMS, OWN_ARMS
 from reproductions.sam_filter.claims import (
     CLAIMS,
@@ -13,10 +13,8 @@ from reproductions.sam_filter.claims import (
     OWN_DATA_CLAIMS,
     PILOT,
     STYLE,
-    read_lost_targets,
-    read_targets,
 )
-from reproductions.sam_filter.deviations import DEVIATIONS
+from reproductions.sam_filter.paper import PAPER
 from reproductions.sam_filter.records import (
     DrawnSample,
     FilterSample,
@@ -24,6 +22,9 @@ from reproductions.sam_filter.records import (
     ScoreHistogram,
     SelectionStatistics,
 )
+from reproductions.study.ledger import read_ledger
+from reproductions.study.reporting import row_of
+from reproductions.study.targets import read_lost_targets, read_targets
 from reproductions.verdicts.verdict import judge
 
 LEVELS = {
@@ -252,20 +253,20 @@ def synthetic_filter_report(
     histograms, selections = _selections(rng, seeds)
     report = SamFilterReport(
         run=_run(tier, seeds, "VOC 2012" if tier == "paper" else "drawn pictures, VOC layout"),
-        arms=tuple(Arm(id=a.id, title=a.title, what=a.what, control=a.control, table=a.table) for a in ARMS),
+        arms=tuple(row_of(arm) for arm in ARMS if arm.row),
         backbones=(Backbone(id=backbone, title="Mask2Former, ResNet-50" if tier == "paper" else "small U-Net"),),
         metrics=METRICS,
         results=_results(rng, LEVELS, backbone, seeds, noise),
         costs=_costs(rng, backbone, seeds),
-        targets=read_targets(),
-        lost_targets=read_lost_targets(),
+        targets=read_targets(PAPER.folder),
+        lost_targets=read_lost_targets(PAPER.folder),
         beside={"mask2former_r50": backbone},
         points=_points(rng, backbone, seeds),
         histograms=histograms,
         selections=selections,
         filter_samples=_filter_samples(rng, images) if images else (),
         drawn_samples=_drawn_samples(rng, images) if images else (),
-        deviations=DEVIATIONS,
+        deviations=read_ledger(PAPER.folder, ARMS),
         style=STYLE,
     )
     return judge(report, CLAIMS)
@@ -276,7 +277,7 @@ def synthetic_own_report(seeds: tuple[int, ...] = (0, 1, 2)) -> SamFilterReport:
     rng = np.random.default_rng(0)
     report = SamFilterReport(
         run=_run("mini", seeds, "own data (melons)"),
-        arms=tuple(Arm(id=a.id, title=a.title, what=a.what, control=a.control) for a in OWN_ARMS),
+        arms=tuple(map(row_of, OWN_ARMS)),
         backbones=(Backbone(id="miniature", title="small U-Net"),),
         metrics=METRICS,
         results=_results(rng, OWN_LEVELS, "miniature", seeds, 0.3),

@@ -8,8 +8,9 @@ import pytest
 from methods.mrca.stages.train import TrainConfig
 from reproductions.harness.cell import Cell, External
 from reproductions.harness.plan import Plan, inputs_of
-from reproductions.mrca.plan import SeedPlanner
-from reproductions.mrca.study import StudyConfig, mini, paper_r50, paper_swinl, smoke
+from reproductions.mrca.arms import ARMS
+from reproductions.mrca.plan import ArmCells, SeedPlanner
+from reproductions.mrca.recipe import MrcaStudy, mini, paper_r50, paper_swinl, smoke
 
 OUTSIDE = {
     role: External(Path("/nowhere"), role)
@@ -17,9 +18,16 @@ OUTSIDE = {
 }
 
 
-def planner(study: StudyConfig, index: int = 0) -> SeedPlanner:
+BY_ID = {arm.id: arm for arm in ARMS}
+
+
+def planner(study: MrcaStudy, index: int = 0) -> SeedPlanner:
     outside = {role: place for role, place in OUTSIDE.items() if role != "objects"}
     return SeedPlanner(study, index, outside)
+
+
+def cells_of(seed: SeedPlanner, arm: str) -> ArmCells:
+    return seed.arm(BY_ID[arm])
 
 
 def ancestors(cell: Cell) -> set[str]:
@@ -28,14 +36,14 @@ def ancestors(cell: Cell) -> set[str]:
 
 def test_no_aug_is_the_warm_up_where_both_are_equally_long() -> None:
     seed = planner(mini())
-    assert seed.no_aug.trains[-1].id == seed.warm_up.id
-    assert planner(paper_swinl()).no_aug.trains[-1].id != planner(paper_swinl()).warm_up.id
+    assert cells_of(seed, "no_aug").trains[-1].id == seed.warm_up.id
+    assert cells_of(planner(paper_swinl()), "no_aug").trains[-1].id != planner(paper_swinl()).warm_up.id
 
 
 def test_with_lag_two_a_round_is_generated_while_the_one_before_trains() -> None:
-    for item in planner(mini()).mrca.rounds[1:]:
+    for item in cells_of(planner(mini()), "mrca").rounds[1:]:
         assert item.images is not None
-        before = planner(mini()).mrca.rounds[item.plan.number - 2].train
+        before = cells_of(planner(mini()), "mrca").rounds[item.plan.number - 2].train
         assert before.id not in ancestors(item.images)
         assert before.id in ancestors(item.train)
 
@@ -44,14 +52,14 @@ def test_with_lag_one_generation_waits_for_the_round_before() -> None:
     study = mini()
     rounds = study.mrca.rounds.model_copy(update={"feedback_lag": 1})
     study = study.model_copy(update={"mrca": study.mrca.model_copy(update={"rounds": rounds})})
-    cells = planner(study).mrca.rounds
+    cells = cells_of(planner(study), "mrca").rounds
     for before, item in itertools.pairwise(cells):
         assert item.images is not None
         assert before.train.id in ancestors(item.images)
 
 
 def test_feedback_comes_from_held_out_images_never_from_val() -> None:
-    for item in planner(mini()).mrca.rounds:
+    for item in cells_of(planner(mini()), "mrca").rounds:
         if item.feedback is not None:
             assert item.feedback.config.split == "feedback"  # type: ignore[attr-defined]
     assert mini().split.feedback_split == "heldout_train"
@@ -60,10 +68,15 @@ def test_feedback_comes_from_held_out_images_never_from_val() -> None:
 def test_all_arms_of_a_seed_are_paired_and_equally_long() -> None:
     seed = planner(mini())
     totals = {}
-    for arm in (seed.no_aug_double, seed.xpaste, seed.xpaste_equal_pool, seed.mrca):
+    for arm in (
+        cells_of(seed, "no_aug_double"),
+        cells_of(seed, "xpaste"),
+        cells_of(seed, "xpaste_equal_pool"),
+        cells_of(seed, "mrca"),
+    ):
         configs = [cell.config for cell in arm.trains]
         assert all(isinstance(config, TrainConfig) for config in configs)
-        totals[arm.evaluation.label] = sum(c.last_iteration - c.first_iteration for c in configs)  # type: ignore[attr-defined]
+        totals[arm.wanted[0].label] = sum(c.last_iteration - c.first_iteration for c in configs)  # type: ignore[attr-defined]
         assert {cell.seeds.training for cell in arm.trains} == {0}
         assert {config.phase for config in configs} == {"warm_up", "main"}  # type: ignore[attr-defined]
     assert len(set(totals.values())) == 1, totals
@@ -73,23 +86,23 @@ def test_seeds_share_the_data_and_nothing_else_random() -> None:
     one, two = planner(mini(), 0), planner(mini(), 1)
     assert one.split.id == two.split.id
     assert one.warm_up.id != two.warm_up.id
-    assert one.mrca.rounds[0].images is not None
-    assert two.mrca.rounds[0].images is not None
-    assert one.mrca.rounds[0].images.id != two.mrca.rounds[0].images.id
+    assert cells_of(one, "mrca").rounds[0].images is not None
+    assert cells_of(two, "mrca").rounds[0].images is not None
+    assert cells_of(one, "mrca").rounds[0].images.id != cells_of(two, "mrca").rounds[0].images.id
 
 
 def test_the_equal_pool_is_taken_from_the_large_one() -> None:
     seed = planner(mini())
-    large = {cell.id for cell in seed.xpaste.pools}
-    assert large <= ancestors(seed.xpaste_equal_pool.pools[0])
+    large = {cell.id for cell in cells_of(seed, "xpaste").pools}
+    assert large <= ancestors(cells_of(seed, "xpaste_equal_pool").pools[0])
     rounds = mini().mrca.rounds
-    assert seed.xpaste_equal_pool.equal_objects == rounds.num_rounds * rounds.objects_per_round
+    assert cells_of(seed, "xpaste_equal_pool").equal_objects == rounds.num_rounds * rounds.objects_per_round
 
 
 @pytest.mark.parametrize("arm", ["no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool", "mrca"])
 def test_tiers_run_the_same_stages(arm: str) -> None:
-    def stages(study: StudyConfig) -> set[str]:
-        cells = Plan("one", (planner(study).arm(arm).evaluation,))  # type: ignore[arg-type]
+    def stages(study: MrcaStudy) -> set[str]:
+        cells = Plan("one", (cells_of(planner(study), arm).wanted[0],))
         return {cell.stage.name for cell in cells} - {"draw_lvis"}
 
     assert stages(smoke()) == stages(mini()) == stages(paper_r50()) == stages(paper_swinl())
@@ -109,11 +122,11 @@ def test_paper_numbers_of_the_tables() -> None:
 
 def test_rounds_that_do_not_fill_the_main_phase_are_refused() -> None:
     with pytest.raises(ValueError, match="main_iterations"):
-        StudyConfig.model_validate({**mini().model_dump(), "main_iterations": 7})
+        MrcaStudy.model_validate({**mini().model_dump(), "main_iterations": 7})
 
 
 def test_every_cell_is_reached_through_its_inputs() -> None:
-    cells = Plan("all", (planner(mini()).mrca.evaluation,))
+    cells = Plan("all", (cells_of(planner(mini()), "mrca").wanted[0],))
     known: set[str] = set()
     for cell in cells:
         assert {needed.id for needed in inputs_of(cell)} <= known

@@ -27,7 +27,7 @@ from reproductions.requirements.inspect_weights import diffusers_folder, torch_f
 from reproductions.requirements.inspection import Inspection, Inspector, inspect_place, judge
 from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.published import CLIP
-from reproductions.study.paper import Request
+from reproductions.study.request import Request
 from tests.unit.inspected import cut, problem, write_json, write_weights
 
 # -- odd places --------------------------------------------------------------------------------------------------------

@@ -14,8 +14,10 @@ from reports.figures import MAX_BYTES, save_image
 from reports.markdown import render
 from reports.tables import results_csv
 from reproductions.mrca.claims import CLAIMS, ENTROPY_CURRENT, ENTROPY_WARMUP
-from reproductions.mrca.figures import draw_budget, draw_figures, mean_budget, write_report
+from reproductions.mrca.figures import draw_budget, mean_budget
+from reproductions.mrca.paper import PAPER
 from reproductions.mrca.records import MrcaReport
+from reproductions.study.reporting import render_report
 from reproductions.verdicts.verdict import judge
 from tests.unit.report_synthetic import synthetic_report
 
@@ -31,7 +33,7 @@ def report() -> MrcaReport:
 def written(tmp_path_factory) -> tuple[MrcaReport, Path]:
     folder = tmp_path_factory.mktemp("images")
     made = synthetic_report(folder, rounds=3)
-    return made, write_report(made, tmp_path_factory.mktemp("out"))
+    return made, render_report(PAPER, made, tmp_path_factory.mktemp("out"))
 
 
 def section(page: str, name: str) -> str:
@@ -149,7 +151,6 @@ def test_the_folder_holds_page_csv_records_and_every_figure_of_the_page(written)
     made, page = written
     text = page.read_text(encoding="utf-8")
     figures = re.findall(r"!\[.*?\]\((.*?)\)", text)
-    assert page.parts[-3:] == ("mrca", "mini", "report.md")
     assert len(figures) == 6
     assert {path.name for path in page.parent.iterdir()} == {"report.md", "results.csv", "records.json", *figures}
     assert MrcaReport.load(page.parent / "records.json") == made
@@ -176,7 +177,7 @@ def test_sections_stand_in_the_order_of_a_readers_questions(written):
 
 def test_equal_records_give_equal_bytes(written, tmp_path):
     made, page = written
-    again = write_report(MrcaReport.model_validate_json(made.model_dump_json()), tmp_path)
+    again = render_report(PAPER, MrcaReport.model_validate_json(made.model_dump_json()), tmp_path)
     digests = [
         {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
         for folder in (page.parent, again.parent)
@@ -195,10 +196,12 @@ def test_csv_does_not_depend_on_when_or_where_it_ran(report):
 
 def test_older_figures_that_the_records_no_longer_allow_go_away(report, tmp_path):
     only_rounds = report.model_copy(update={"results": (), "claims": ()})
-    drawn = draw_figures(only_rounds, tmp_path)
-    assert {figure.file for figure in drawn} == {"figure_budget.png", "figure_entropy.png"}
-    draw_figures(only_rounds.model_copy(update={"series": ()}), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["figure_budget.png"]
+    for records, left in (
+        (only_rounds, {"figure_budget.png", "figure_entropy.png"}),
+        (only_rounds.model_copy(update={"series": ()}), {"figure_budget.png"}),
+    ):
+        folder = render_report(PAPER, records, tmp_path).parent
+        assert {path.name for path in folder.glob("*.png")} == left
 
 
 # --- gaps
@@ -206,7 +209,7 @@ def test_older_figures_that_the_records_no_longer_allow_go_away(report, tmp_path
 
 def test_nothing_run_at_all(report, tmp_path):
     nothing = {name: () for name in ("results", "costs", "budgets", "series", "estimates", "outcomes", "claims")}
-    page = write_report(judge(report.model_copy(update=nothing), CLAIMS), tmp_path)
+    page = render_report(PAPER, judge(report.model_copy(update=nothing), CLAIMS), tmp_path)
     text = page.read_text(encoding="utf-8")
     assert "Nothing has been evaluated yet." in text
     assert "5 not run" in text
@@ -226,7 +229,7 @@ def test_an_arm_that_did_not_run(report):
 
 def test_one_seed_tests_nothing(tmp_path):
     made = synthetic_report(seeds=(0,))
-    text = render(made, draw_figures(made.model_copy(update={"budgets": ()}), tmp_path))
+    text = render(made, [])
     assert "One seed gives no interval, so nothing is tested." in text
     assert "±" not in section(text, "The paper's tables, our numbers beside them")
     assert not [item for claim in made.claims for item in claim.evidence if item.low is not None]

@@ -12,11 +12,14 @@ from pydantic import ValidationError
 
 from reports.markdown import render
 from reports.tables import paper_table
+from reproductions.sam_filter.arms import ARMS
 from reproductions.sam_filter.claims import CLAIMS
-from reproductions.sam_filter.figures import arm_rows, draw_figures, kind_of, write_report
+from reproductions.sam_filter.figures import arm_rows, draw_figures
+from reproductions.sam_filter.paper import PAPER
 from reproductions.sam_filter.records import FilterSample, SamFilterReport, ScoreHistogram, SelectionStatistics
 from reproductions.sam_filter.sample_sheets import agreement, choose_by_rank, draw_filter_samples
 from reproductions.sam_filter.selection_section import selection_section
+from reproductions.study.reporting import render_report
 from reproductions.verdicts.verdict import judge
 from tests.unit.report_synthetic_sam_filter import synthetic_filter_report, synthetic_own_report
 
@@ -37,7 +40,7 @@ def at_paper() -> SamFilterReport:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory) -> tuple[SamFilterReport, Path]:
     made = synthetic_filter_report(tmp_path_factory.mktemp("images"))
-    return made, write_report(made, tmp_path_factory.mktemp("out"))
+    return made, render_report(PAPER, made, tmp_path_factory.mktemp("out"))
 
 
 def section(page: str, name: str) -> str:
@@ -193,7 +196,6 @@ def test_classes_that_lose_over_half_of_their_share_are_named(report):
 def test_the_folder_holds_page_csv_records_and_every_figure_of_the_page(written):
     made, page = written
     figures = re.findall(r"!\[.*?\]\((.*?)\)", page.read_text(encoding="utf-8"))
-    assert page.parts[-3:] == ("sam_filter", "mini", "report.md")
     assert set(figures) == {*GENERIC, *OF_THE_FILTER}
     assert {path.name for path in page.parent.iterdir()} == {"report.md", "results.csv", "records.json", *figures}
     assert SamFilterReport.load(page.parent / "records.json") == made
@@ -204,7 +206,7 @@ def test_the_folder_holds_page_csv_records_and_every_figure_of_the_page(written)
 
 def test_equal_records_give_equal_bytes(written, tmp_path):
     made, page = written
-    again = write_report(SamFilterReport.model_validate_json(made.model_dump_json()), tmp_path)
+    again = render_report(PAPER, SamFilterReport.model_validate_json(made.model_dump_json()), tmp_path)
     digests = [
         {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
         for folder in (page.parent, again.parent)
@@ -215,16 +217,18 @@ def test_equal_records_give_equal_bytes(written, tmp_path):
 def test_figures_whose_records_are_absent_are_not_drawn_and_older_ones_go_away(report, tmp_path):
     (tmp_path / "figure_scores.png").touch()
     bare = report.model_copy(update={"points": (), "histograms": (), "selections": (), "results": (), "claims": ()})
-    assert draw_figures(bare, tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
-    only_points = draw_figures(bare.model_copy(update={"points": report.points}), tmp_path)
+    render_report(PAPER, bare, tmp_path)
+    assert list(tmp_path.glob("*.png")) == []
+    only_points = [
+        drawn for drawn in draw_figures(bare.model_copy(update={"points": report.points}), tmp_path) if drawn
+    ]
     assert [figure.file for figure in only_points] == ["figure_pilot_miniature.png"]
     assert "Correlation" not in only_points[0].caption
 
 
 def test_nothing_run_at_all(report, tmp_path):
     absent = ("results", "costs", "points", "histograms", "selections", "estimates", "outcomes", "claims")
-    page = write_report(judge(report.model_copy(update=dict.fromkeys(absent, ())), CLAIMS), tmp_path)
+    page = render_report(PAPER, judge(report.model_copy(update=dict.fromkeys(absent, ())), CLAIMS), tmp_path)
     text = page.read_text(encoding="utf-8")
     assert "Nothing has been evaluated yet." in text
     assert "10 not run" in text
@@ -238,7 +242,7 @@ def test_one_seed_tests_nothing():
 
 
 def test_own_data_has_one_group_and_no_numbers_of_the_paper(tmp_path):
-    page = write_report(synthetic_own_report(), tmp_path).read_text(encoding="utf-8")
+    page = render_report(PAPER, synthetic_own_report(), tmp_path).read_text(encoding="utf-8")
     assert "2 questions of ours: 2 hold." in page
     assert "52.24" not in page
     assert "Table 1" not in page
@@ -253,7 +257,7 @@ def test_accuracy_rows_repeat_an_arm_that_two_tables_have(report):
 
 
 @pytest.mark.parametrize(
-    ("arm", "kind"),
+    ("arm", "group"),
     [
         ("sbd_leaky", "real data"),
         ("random_same_mix_20k", "random"),
@@ -262,8 +266,8 @@ def test_accuracy_rows_repeat_an_arm_that_two_tables_have(report):
         ("sam_20k_equal_iterations", "SAM's best"),
     ],
 )
-def test_kinds(arm, kind):
-    assert kind_of(arm) == kind
+def test_groups_follow_from_how_an_arm_trains(arm, group):
+    assert {known.id: known.group for known in ARMS}[arm] == group
 
 
 # --- samples

@@ -2,7 +2,6 @@
 
 import csv
 import itertools
-import typing
 
 import numpy as np
 import pytest
@@ -11,16 +10,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from reports.records import Arm, Backbone, ClaimOutcome, Provenance, Report, Result, Run, ScatterPoint
-from reproductions.sam_filter.arms import ARMS, OWN_ARMS, ArmId, OwnArmId
+from reproductions.sam_filter.arms import ARMS
 from reproductions.sam_filter.claims import (
     CLAIMS,
     METRICS,
     OWN_DATA_CLAIMS,
     PILOT,
-    read_lost_targets,
-    read_targets,
 )
-from reproductions.sam_filter.deviations import DEVIATIONS, MARKS
+from reproductions.sam_filter.paper import PAPER
+from reproductions.study.ledger import read_ledger
+from reproductions.study.targets import read_lost_targets, read_targets
 from reproductions.verdicts.claims import Claim, Gain, GainOverAll, NoGain, judge_claim
 from reproductions.verdicts.correlation import Correlated, correlate, pearson
 from reproductions.verdicts.verdict import judge
@@ -214,12 +213,7 @@ def test_every_arm_of_a_claim_is_an_arm_and_every_paper_arm_has_a_claim():
                 named |= {test.left, test.right}
             elif isinstance(test, GainOverAll):
                 named |= {test.left, *test.rights}
-    assert named == {arm.id for arm in ARMS}
-
-
-def test_arm_ids_and_rows_agree():
-    assert tuple(arm.id for arm in ARMS) == typing.get_args(ArmId)
-    assert tuple(arm.id for arm in OWN_ARMS) == typing.get_args(OwnArmId)
+    assert named == {arm.id for arm in ARMS if arm.row}
 
 
 def test_own_data_claims():
@@ -241,32 +235,35 @@ def test_targets_are_the_specifications_numbers(shared):
                     printed.append((*known, float(row["value"]), *bounds))
                 else:
                     lost.append((known[:3], bounds[0]))
-    ours = [(t.table, t.objects, t.iterations, t.certainty, t.value, t.low, t.high) for t in read_targets()]
+    ours = [(t.table, t.objects, t.iterations, t.certainty, t.value, t.low, t.high) for t in read_targets(PAPER.folder)]
     assert ours == printed
-    assert [((t.table, t.objects, t.iterations), t.low) for t in read_lost_targets()] == lost
+    assert [((t.table, t.objects, t.iterations), t.low) for t in read_lost_targets(PAPER.folder)] == lost
 
 
 def test_targets_stand_at_arms_of_ours():
     arms = {arm.id: arm for arm in ARMS}
-    for target in (*read_targets(), *read_lost_targets()):
+    for target in (*read_targets(PAPER.folder), *read_lost_targets(PAPER.folder)):
         assert target.arm_title == arms[target.arm].title
         assert not arms[target.arm].control
-    assert {target.arm for target in (*read_targets(), *read_lost_targets())} == {a.id for a in ARMS if not a.control}
+    assert {target.arm for target in (*read_targets(PAPER.folder), *read_lost_targets(PAPER.folder))} == {
+        arm.id for arm in ARMS if arm.row and not arm.control
+    }
 
 
 def test_decimals_are_as_printed():
-    assert [t.decimals for t in read_targets() if t.certainty == "inferred"] == [2, 1]
-    assert {t.decimals for t in read_targets() if t.certainty == "certain"} == {2}
+    assert [t.decimals for t in read_targets(PAPER.folder) if t.certainty == "inferred"] == [2, 1]
+    assert {t.decimals for t in read_targets(PAPER.folder) if t.certainty == "certain"} == {2}
 
 
 # --- the ledger
 
 
 def test_ledger_ids_run_and_every_mark_and_arm_is_known():
-    assert [item.id for item in DEVIATIONS] == [f"D{number}" for number in range(1, len(DEVIATIONS) + 1)]
-    known = {part.split()[0] for part in MARKS.rstrip(".").split(", ")}
-    assert {item.mark for item in DEVIATIONS} <= known
-    assert {arm for item in DEVIATIONS for arm in item.arms} <= {arm.id for arm in ARMS}
+    ledger = read_ledger(PAPER.folder, ARMS)
+    assert [item.id for item in ledger] == [f"D{number}" for number in range(1, len(ledger) + 1)]
+    known = {part.split()[0] for part in PAPER.style.marks.rstrip(".").split(", ")}
+    assert {item.mark for item in ledger} <= known
+    assert {arm for item in ledger for arm in item.arms} <= {arm.id for arm in ARMS}
 
 
 def test_the_number_for_real_data_is_not_compared_at_tier_paper():

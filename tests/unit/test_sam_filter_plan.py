@@ -13,13 +13,12 @@ from methods.sam_filter.stages.train import TrainSemanticConfig
 from reproductions.harness.cell import Cell, External
 from reproductions.harness.plan import Plan
 from reproductions.harness.store import Store
-from reproductions.sam_filter import study as studies
+from reproductions.sam_filter import recipe as studies
 from reproductions.sam_filter.arms import ARMS, OWN_ARMS
 from reproductions.sam_filter.paper import PAPER
 from reproductions.sam_filter.plan import SeedPlanner
-from reproductions.sam_filter.rows import OWN_ROWS, ROWS
-from reproductions.sam_filter.study import StudyConfig, mini, own_data, smoke
-from reproductions.study.paper import Request
+from reproductions.sam_filter.recipe import SamFilterStudy, mini, own_data, smoke
+from reproductions.study.request import Request
 
 OUTSIDE = {
     role: External(Path("/nowhere"), role)
@@ -27,9 +26,11 @@ OUTSIDE = {
 }
 
 PAPER_STUDY = studies.paper()
+BY_ID = {arm.id: arm for arm in (*ARMS, *OWN_ARMS)}
+ROWS = [arm for arm in ARMS if arm.row]
 
 
-def planner(study: StudyConfig, index: int = 0) -> SeedPlanner:
+def planner(study: SamFilterStudy, index: int = 0) -> SeedPlanner:
     return SeedPlanner(study, index, OUTSIDE)
 
 
@@ -42,19 +43,14 @@ def ancestors(cell: Cell) -> set[str]:
     return {found.id for found in Plan("all", (cell,))} - {cell.id}
 
 
-def test_every_arm_has_a_row() -> None:
-    assert list(ROWS) == [arm.id for arm in ARMS]
-    assert list(OWN_ROWS) == [arm.id for arm in OWN_ARMS]
-
-
 def test_paper_trains_as_long_as_it_says() -> None:
     seed = planner(studies.paper())
     lengths = {"random_10k": 63_000, "sam_20k": 125_000, "random_30k": 188_000, "all_40k": 250_000, "sbd": 133_000}
     for arm, iterations in lengths.items():
-        assert training(seed.arm(arm).train).recipe.iterations == iterations  # type: ignore[arg-type]
-    assert training(seed.arm("sam_20k_equal_iterations").train).recipe.iterations == 250_000
-    assert training(seed.arm("sbd_100_epochs").train).recipe.iterations == 66_000
-    pretraining = seed.arm("va_sam_20k").pretraining
+        assert training(seed.arm(BY_ID[arm]).trains[-1]).recipe.iterations == iterations
+    assert training(seed.arm(BY_ID["sam_20k_equal_iterations"]).trains[-1]).recipe.iterations == 250_000
+    assert training(seed.arm(BY_ID["sbd_100_epochs"]).trains[-1]).recipe.iterations == 66_000
+    pretraining = seed.arm(BY_ID["va_sam_20k"]).pretraining
     assert pretraining is not None
     assert training(pretraining).recipe.iterations == 125_000
     assert training(pretraining).segmenter.num_classes == 255
@@ -75,26 +71,26 @@ def test_iterations_are_within_half_a_thousand_of_the_rule(num_images: int) -> N
 
 def test_paper_starts_from_random_weights_except_where_imagenet_is_named() -> None:
     seed = planner(studies.paper())
-    for arm in ARMS:
-        cells = seed.arm(arm.id)
+    for arm in ROWS:
+        cells = seed.arm(arm)
         imagenet = arm.id.startswith("imagenet")
-        assert ("backbone" in cells.train.external) == imagenet
-        assert (training(cells.train).start == "scratch") == (cells.pretraining is None and not imagenet)
+        assert ("backbone" in cells.trains[-1].external) == imagenet
+        assert (training(cells.trains[-1]).start == "scratch") == (cells.pretraining is None and not imagenet)
 
 
 def test_arms_share_pairs_scores_and_pretraining() -> None:
     seed = planner(mini())
     pairs = {cell.id for cell in seed.pairs}
-    for arm in ARMS:
-        cells = seed.arm(arm.id)
-        real = isinstance(training(cells.train).source, RealSource)
+    for arm in ROWS:
+        cells = seed.arm(arm)
+        real = isinstance(training(cells.trains[-1]).source, RealSource)
         assert (cells.selection is None) == real
-        assert pairs.isdisjoint(ancestors(cells.train)) == real
-    first, second = (seed.arm(arm).pretraining for arm in ("va_sam_20k", "va_all_40k"))
+        assert pairs.isdisjoint(ancestors(cells.trains[-1])) == real
+    first, second = (seed.arm(BY_ID[arm]).pretraining for arm in ("va_sam_20k", "va_all_40k"))
     assert first is not None
     assert second is not None
     assert first.id == second.id
-    assert seed.arm("sam_20k").selection.id == seed.arm("va_sam_20k").selection.id  # type: ignore[union-attr]
+    assert seed.arm(BY_ID["sam_20k"]).selection.id == seed.arm(BY_ID["va_sam_20k"]).selection.id  # type: ignore[union-attr]
 
 
 def test_noise_is_the_only_difference_of_the_noisy_pretraining() -> None:
@@ -114,8 +110,8 @@ def test_noise_is_the_only_difference_of_the_noisy_pretraining() -> None:
 def test_pilot_shares_images_and_its_base_variant_is_the_arm_with_all_pairs() -> None:
     seed = planner(mini())
     assert len(seed.study.pilot_variants) == 8
-    pilots = {variant: seed.pilot(variant) for variant in seed.study.pilot_variants}
-    assert pilots[seed.study.variant].evaluation.id == seed.arm("all_40k").evaluation.id
+    pilots = {cells.variant: cells for cells in seed.arm(BY_ID["pilot"]).pilot}
+    assert pilots[seed.study.variant].evaluation.id == seed.arm(BY_ID["all_40k"]).evaluation.id
     for variant, cells in pilots.items():
         [train] = cells.evaluation.inputs["model"]
         assert training(train).source == PairsSource(variant=variant)
@@ -131,7 +127,7 @@ def test_selections_keep_the_shares_of_the_paper() -> None:
     seed = planner(mini())
     kept, total = {}, seed.study.prompts.num_prompts
     for arm in ("sam_10k", "sam_20k", "sam_30k", "all_40k", "sam_20k_stratified"):
-        selection = seed.arm(arm).selection  # type: ignore[arg-type]
+        selection = seed.arm(BY_ID[arm]).selection
         assert selection is not None
         assert isinstance(selection.config, SelectConfig)
         kept[arm] = (selection.config.keep, selection.config.score, selection.config.stratify)
@@ -145,11 +141,11 @@ def test_selections_keep_the_shares_of_the_paper() -> None:
 
 
 @pytest.mark.parametrize("study", [mini(), smoke(), own_data(11, 367, "mini"), studies.paper()])
-def test_no_study_pairs_seeds_wrongly(study: StudyConfig) -> None:
+def test_no_study_pairs_seeds_wrongly(study: SamFilterStudy) -> None:
     arm = "scratch" if study.world is None and study.backbone == "convolutional" else "sbd"
-    first, second = (planner(study, index).arm(arm) for index in (0, 1))  # type: ignore[arg-type]
-    assert first.train.id != second.train.id
-    assert first.train.seeds.data == second.train.seeds.data == 0
+    first, second = (planner(study, index).arm(BY_ID[arm]).trains[-1] for index in (0, 1))
+    assert first.id != second.id
+    assert first.seeds.data == second.seeds.data == 0
 
 
 def request(tmp_path: Path, **changes: object) -> Request:
@@ -170,27 +166,31 @@ def test_refusals(tmp_path: Path) -> None:
 
 
 def test_real_arms_need_no_generator(tmp_path: Path) -> None:
-    assert PAPER.needs(request(tmp_path, arms=("sbd",))) == ()
+    assert PAPER.needs(request(tmp_path, arms=("sbd",))) == []
     roles = {need.role for need in PAPER.needs(request(tmp_path))}
     assert roles == {"generator", "sam", "clip", "cutter"}
 
 
 def test_another_choice_takes_its_own_defaults(tmp_path: Path) -> None:
-    study = PAPER.study(request(tmp_path, settings={"prompter.kind": "sam3"}))
-    assert study.prompter.model_dump() == {"kind": "sam3", "confidence": 0.5}
+    [asked] = PAPER.asked(request(tmp_path, settings={"prompter.kind": "sam3"}))
+    assert asked.study.prompter.model_dump() == {"kind": "sam3", "confidence": 0.5}
 
 
 def test_mask2former_is_run_where_it_is_asked_for(tmp_path: Path) -> None:
-    asked = request(tmp_path, settings={"backbone": "mask2former_miniature"}, arms=("sam_20k", "random_20k"))
-    assert PAPER.study(asked).segmenter.kind == "mask2former"
-    [train, _] = [planner(PAPER.study(asked)).arm(arm).train for arm in PAPER.arms(asked)]
+    settings = {"backbone": "mask2former_miniature"}
+    [asked] = PAPER.asked(request(tmp_path, settings=settings, arms=("sam_20k", "random_20k")))
+    assert asked.study.segmenter.kind == "mask2former"
+    [train, _] = [planner(asked.study).arm(arm).trains[-1] for arm in asked.arms]
     assert training(train).segmenter.kind == "mask2former"
-    assert "imagenet_all_40k" not in PAPER.arms(request(tmp_path, settings={"backbone": "mask2former_miniature"}))
+    [everything] = PAPER.asked(request(tmp_path, settings=settings))
+    assert "imagenet_all_40k" not in [arm.id for arm in everything.arms]
+    with pytest.raises(InputError, match="arm 'imagenet_all_40k' needs ImageNet weights"):
+        PAPER.plan(request(tmp_path, settings=settings, arms=("imagenet_all_40k",)))
 
 
 def test_official_batch_norms_stay_frozen_with_imagenet_weights() -> None:
     seed = planner(studies.paper())
-    ours, imagenet = (training(seed.arm(arm).train).segmenter for arm in ("all_40k", "imagenet_all_40k"))  # type: ignore[arg-type]
+    ours, imagenet = (training(seed.arm(BY_ID[arm]).trains[-1]).segmenter for arm in ("all_40k", "imagenet_all_40k"))  # type: ignore[arg-type]
     assert ours != imagenet
     assert ours.model_dump()["backbone"]["norm"] == "batch"
     assert imagenet.model_dump() != ours.model_dump()

@@ -28,7 +28,8 @@ from reproductions.harness.cell import Cell
 from reproductions.harness.logs import log_path
 from reproductions.harness.plan import Plan
 from reproductions.harness.store import Store
-from reproductions.study.paper import Request, load_paper
+from reproductions.study.registry import load_paper
+from reproductions.study.request import Request
 from tests.harness.slurm.cluster import Cluster, ClusterError
 from tests.harness.toy import outputs
 

@@ -38,7 +38,8 @@ from methods.mrca.stages.import_objects import ImportObjectsConfig
 from methods.mrca.stages.pasting import MrcaPasting, XPastePasting
 from methods.mrca.stages.split import SplitConfig
 from methods.mrca.xpaste import XPasteFilterConfig, XPasteSamplerConfig
-from reproductions.study.paper import Tier
+from reproductions.study.config import StudyConfig
+from reproductions.study.request import Tier
 
 
 class MrcaConfig(Config):
@@ -80,7 +81,7 @@ class XPasteConfig(Config):
     """Start from M_0 as MRCA does, or from pretrained weights as in Table 1 (inferred)."""
 
 
-class StudyConfig(Config):
+class MrcaStudy(StudyConfig):
     """Everything behind the arms of one table."""
 
     backbone: Literal["miniature", "resnet50", "swinl"]
@@ -111,20 +112,18 @@ class StudyConfig(Config):
     """Reading of own cut-outs."""
     entropy: EntropyConfig = EntropyConfig()
     """The entropy figure."""
-    num_workers: int = Field(default=0, ge=0)
-    """Processes that prepare images for one training."""
     num_samples: int = Field(default=4, ge=0)
     """Training images kept as pictures for the report, an arm or round of the first seed."""
+    expected_cut_s: float = Field(default=0.1, gt=0)
+    """Rough seconds an image of cutting and filtering."""
     expected_model_mb: float = Field(default=230.0, gt=0)
     """Rough size of the segmenter; a training keeps five times that (average; weights, average and two moments to go on from)."""
     expected_image_kb: float = Field(default=400.0, gt=0)
     """Rough size of a generated image as PNG."""
-    expected_train_s: float = Field(default=1.0, gt=0)
-    """Rough seconds an iteration; only for the order of work and the time left."""
+    expected_step_s: float = Field(default=1.0, gt=0)
+    """Rough seconds an iteration."""
     expected_image_s: float = Field(default=1.0, gt=0)
     """Rough seconds an image of plain sampling."""
-    expected_cut_s: float = Field(default=0.1, gt=0)
-    """Rough seconds an image of cutting and filtering."""
     expected_evaluate_s: float = Field(default=3600.0, gt=0)
     """Rough seconds of an evaluation on val."""
 
@@ -139,14 +138,14 @@ class StudyConfig(Config):
         return self
 
 
-def paper_r50() -> StudyConfig:
+def paper_r50() -> MrcaStudy:
     """Table 1: ResNet-50 on LVIS v1. The X-Paste row trains 90,000 iterations from ImageNet-21K weights (inferred)."""
-    return StudyConfig(backbone="resnet50", segmenter=centernet2_r50(), recipe=r50_training_recipe(), num_workers=8)
+    return MrcaStudy(backbone="resnet50", segmenter=centernet2_r50(), recipe=r50_training_recipe(), num_workers=8)
 
 
-def paper_swinl() -> StudyConfig:
+def paper_swinl() -> MrcaStudy:
     """Table 2: Swin-L on LVIS v1. MRCA adds 90,000 iterations to the warm-up's, all baselines train 180,000."""
-    return StudyConfig(
+    return MrcaStudy(
         backbone="swinl",
         segmenter=centernet2_swinl(),
         recipe=swinl_training_recipe(),
@@ -164,9 +163,9 @@ _MINI_PASTE = PasteConfig(box_tolerance_px=2.0, min_visible_px=25)
 """Likewise."""
 
 
-def mini() -> StudyConfig:
+def mini() -> MrcaStudy:
     """The claims on the miniature world: about 20 minutes on two cores with three seeds."""
-    return StudyConfig(
+    return MrcaStudy(
         backbone="miniature",
         world=DrawLvisConfig(),
         split=SplitConfig(heldout_fraction=0.15),
@@ -197,7 +196,7 @@ def mini() -> StudyConfig:
         ),
         expected_model_mb=0.6,
         expected_image_kb=12.0,
-        expected_train_s=0.14,
+        expected_step_s=0.14,
         expected_image_s=0.065,
         expected_cut_s=0.007,
         expected_evaluate_s=6.0,
@@ -211,7 +210,7 @@ def _mini_generation(config: GenerateConfig) -> GenerateConfig:
     )
 
 
-def smoke() -> StudyConfig:
+def smoke() -> MrcaStudy:
     """Every code path of every arm in about a minute; the numbers mean nothing."""
     study = mini()
     fewer_steps = {"num_steps": 6}
@@ -242,7 +241,7 @@ def smoke() -> StudyConfig:
     )
 
 
-def own_data(num_classes: int, num_images: int, tier: Tier) -> StudyConfig:
+def own_data(num_classes: int, num_images: int, tier: Tier) -> MrcaStudy:
     """A user's own LVIS-layout data with the miniature segmenter on 96 px crops of images of 96 to 144 px; smoke only checks that everything runs.
 
     The repeat threshold is 100 images, where LVIS' own is (0.001 of 100,170).
@@ -272,7 +271,7 @@ def own_data(num_classes: int, num_images: int, tier: Tier) -> StudyConfig:
                     )
                 }
             ),
-            "expected_train_s": 0.3,
+            "expected_step_s": 0.3,
             "expected_evaluate_s": 12.0,
         }
     )

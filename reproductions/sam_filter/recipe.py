@@ -31,7 +31,8 @@ from methods.sam_filter.stages.classify import PretrainClassifierConfig
 from methods.sam_filter.stages.evaluate import EvaluateSemanticConfig
 from methods.sam_filter.stages.prompts import PromptsConfig
 from methods.sam_filter.stages.synthesis_config import SynthesizeConfig
-from reproductions.study.paper import Tier
+from reproductions.study.config import StudyConfig
+from reproductions.study.request import Tier
 
 
 class PretrainingConfig(Config):
@@ -49,7 +50,7 @@ class PretrainingConfig(Config):
     """Learning rate; None for that of fine-tuning. [?] section 8.2"""
 
 
-class StudyConfig(Config):
+class SamFilterStudy(StudyConfig):
     """Everything behind the tables."""
 
     backbone: Literal["convolutional", "mask2former_miniature", "mask2former_r50"]
@@ -100,22 +101,8 @@ class StudyConfig(Config):
     """The network of rows with ImageNet weights, where it differs. [MM] leaves its batch norms' affine parameters untrained"""
     classifier: PretrainClassifierConfig | None = None
     """Trains the backbone that stands in for ImageNet weights; None where real ones come from outside."""
-    num_workers: int = Field(default=0, ge=0)
-    """Processes that prepare images for one training."""
-    num_samples: int = Field(default=0, ge=0)
-    """Training crops kept as pictures, for each training of the first seed."""
-    expected_step_s: float = Field(default=0.5, gt=0)
-    """Rough seconds an iteration; only for the order of work and the time left."""
-    expected_image_s: float = Field(default=5.0, gt=0)
-    """Rough seconds to generate a pair."""
     expected_segment_s: float = Field(default=0.5, gt=0)
     """Rough seconds to segment a pair by name."""
-    expected_evaluate_s: float = Field(default=120.0, gt=0)
-    """Rough seconds of an evaluation."""
-    expected_image_kb: float = Field(default=120.0, gt=0)
-    """Rough size of a pair with all masks."""
-    expected_model_mb: float = Field(default=180.0, gt=0)
-    """Rough size of a segmenter."""
 
     @model_validator(mode="after")
     def _variants_are_made(self) -> Self:
@@ -135,10 +122,10 @@ class StudyConfig(Config):
         return max(1, self.prompts.num_prompts * quarters // 4)
 
 
-def paper() -> StudyConfig:
+def paper() -> SamFilterStudy:
     """Tables 1 to 3 and the pilot study: Mask2Former with ResNet-50 from random weights, VOC 2012."""
     synthesis = SynthesizeConfig()
-    return StudyConfig(
+    return SamFilterStudy(
         backbone="mask2former_r50",
         segmenter=mask2former_r50(num_classes=21),
         imagenet_segmenter=mask2former_r50(num_classes=21, train_batch_norm_affine=False),
@@ -153,7 +140,7 @@ _MINI_DRAWN = SemSegFdslConfig(size_px=64, shape_scale=0.25, shapes_per_image=3,
 """Pictures of 64 px: an eighth of the sides and of the noise; few shapes of few categories, which a small network can tell apart."""
 
 
-def mini() -> StudyConfig:
+def mini() -> SamFilterStudy:
     """The claims on the miniature world: about 15 minutes on two cores with three seeds."""
     world = DrawVocConfig(num_train=200, num_val=120)
     segmenter = ConvolutionalConfig(num_classes=world.num_categories + 1, widths=(16, 32, 64, 128), convs_per_level=2)
@@ -169,7 +156,7 @@ def mini() -> StudyConfig:
         powers=(4, 0),
         image_format="png",
     )
-    return StudyConfig(
+    return SamFilterStudy(
         backbone="convolutional",
         world=world,
         prompts=PromptsConfig(captioner=TemplateCaptions(), num_prompts=384, min_images_per_class=30, max_classes=2),
@@ -210,7 +197,7 @@ def mini() -> StudyConfig:
     )
 
 
-def smoke() -> StudyConfig:
+def smoke() -> SamFilterStudy:
     """Every code path of every arm in about a minute; the numbers mean nothing."""
     study = mini()
     assert study.world is not None
@@ -240,7 +227,7 @@ def smoke() -> StudyConfig:
     )
 
 
-def with_mask2former(study: StudyConfig) -> StudyConfig:
+def with_mask2former(study: SamFilterStudy) -> SamFilterStudy:
     """Return a small study with the miniature Mask2Former, about eight times slower a step; no stand-in for ImageNet fits it."""
     recipe = study.recipe.model_copy(update={"base_lr": 1e-3, "warmup_iterations": 30})
     return study.model_copy(
@@ -258,7 +245,7 @@ _EPOCHS_OF_OWN_DATA = 11
 _FEWEST_ITERATIONS = 300
 
 
-def own_data(num_classes: int, num_images: int, tier: Tier) -> StudyConfig:
+def own_data(num_classes: int, num_images: int, tier: Tier) -> SamFilterStudy:
     """A user's own labelled pictures with the convolutional segmenter, on crops of 128 px of pictures with a short side of 115 to 230 px."""
     study = mini()
     length = max(_FEWEST_ITERATIONS, num_images * _EPOCHS_OF_OWN_DATA // study.recipe.batch_size)

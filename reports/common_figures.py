@@ -1,0 +1,58 @@
+"""Figures that every report has: accuracy by arm, and the paired differences behind the claims."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reports.figures import dot_plot, forest_plot
+from reports.markdown import Figure
+from reports.records import Evidence, Report
+
+ACCURACY_CAPTION = "Circles: one seed each. Bar: mean. Line: 95 % interval."
+
+
+def accuracy(report: Report, folder: Path, metrics: Sequence[str], title: str, remark: str = "") -> list[Figure | None]:
+    """Draw a panel a metric with every seed of every arm, one figure a backbone.
+
+    Args:
+        report: judged records.
+        folder: of the report.
+        metrics: ids.
+        title: what is drawn, e.g. "Mask AP".
+        remark: what a reader must know beyond :data:`ACCURACY_CAPTION`.
+    """
+    found: list[Figure | None] = []
+    for backbone in report.backbones:
+        file = f"figure_accuracy_{backbone.id}.png"
+        drawn = dot_plot(report, backbone.id, metrics, folder / file)
+        caption = f"{ACCURACY_CAPTION} {remark}".strip()
+        found.append(Figure(file, f"{title} by arm, {backbone.title}", caption) if drawn else None)
+    return found
+
+
+def differences(report: Report, folder: Path, long_labels: bool = False) -> Figure | None:
+    """Draw arm minus arm for every claim and control.
+
+    The lead over the best of many arms is left out: it would set the scale of all others, and is seen in the figure of accuracies.
+    """
+    file = "figure_differences.png"
+    leads = [claim for claim in report.claims if any(_is_lead(item) for item in claim.evidence)]
+    shown = report.model_copy(update={"claims": tuple(claim for claim in report.claims if claim not in leads)})
+    if not forest_plot(shown, folder / file, long_labels):
+        return None
+    no_gain = any(
+        item.reason.startswith("the whole interval must lie below") for claim in shown.claims for item in claim.evidence
+    )
+    exception = ', except where it says "no better"' if no_gain else ""
+    caption = (
+        f"Each row is one arm minus another on the same seeds. Right of zero is what the claim says{exception}. "
+        "A line that crosses zero is not resolved."
+    )
+    if leads:
+        caption += " The lead over the best of many arms is left out: it would set the scale."
+    return Figure(file, "Paired differences", caption)
+
+
+def _is_lead(item: Evidence) -> bool:
+    return item.kind == "difference" and item.right is None

@@ -1,0 +1,31 @@
+"""Writes the folder of a report: the page, the tables as files, the records, and figures that no longer hold are removed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reports.files import write_whole
+from reports.markdown import Figure, render
+from reports.records import Report
+from reports.tables import results_csv
+
+
+def write_page(report: Report, folder: Path, figures: Sequence[Figure], sections: Sequence[str] = ()) -> Path:
+    """Write report.md, results.csv and records.json beside the figures.
+
+    Args:
+        report: judged records; anything that was not run may be absent.
+        folder: of the report; figures of an earlier one that are not among ``figures`` are removed from it.
+        figures: what was drawn into the folder.
+        sections: what only this paper's page has; empty ones are left out.
+    Returns:
+        The page.
+    """
+    for stale in {path.name for path in folder.glob("figure_*.png")} - {figure.file for figure in figures}:
+        (folder / stale).unlink()
+    page = render(report, figures, [section for section in sections if section])
+    write_whole(folder / "results.csv", results_csv(report).encode())
+    write_whole(folder / "records.json", (report.model_dump_json(indent=1) + "\n").encode())
+    write_whole(folder / "report.md", page.encode())
+    return folder / "report.md"

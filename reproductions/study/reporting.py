@@ -1,0 +1,97 @@
+"""Writes the reports of a paper: collect, judge, render."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from reports import records
+from reports.page import write_page
+from reproductions.harness.plan import Plan
+from reproductions.study.arms import Arm
+from reproductions.study.collector import Collector, provenance
+from reproductions.study.paper import Asked, StudiedPaper
+from reproductions.study.planner import CellsT, HowT, SeedPlanner, StudyT
+from reproductions.study.request import Request
+from reproductions.verdicts.verdict import judge
+
+
+def write_reports(paper: StudiedPaper[StudyT, HowT, CellsT], request: Request, plan: Plan, out: Path) -> Path:
+    """Write ``<out>/<paper>/<tier>/`` for each study and return the last one's page.
+
+    Own data get a folder of their own name; several studies of one tier one each.
+    """
+    asked, page = paper.asked(request), out
+    for one, planners in zip(asked, paper.planners(request, asked), strict=True):
+        place = out
+        if request.data is not None:
+            place = out / f"own-{request.data.resolve().name}"
+        elif len(asked) > 1:
+            place = out / paper.backbone(one.study)
+        folder = place / paper.id / request.tier
+        collected = collect(paper, request, one, planners, plan, folder)
+        page = render_report(paper, judge(collected, paper.claims(request)), folder)
+    return page
+
+
+def render_report(paper: StudiedPaper[StudyT, HowT, CellsT], report: records.Report, folder: Path) -> Path:
+    """Draw the figures and write the page of judged records; return the page."""
+    figures = [figure for figure in paper.figures(report, folder) if figure is not None]
+    return write_page(report, folder, figures, paper.sections(report))
+
+
+def collect(
+    paper: StudiedPaper[StudyT, HowT, CellsT],
+    request: Request,
+    asked: Asked[StudyT, HowT],
+    planners: Sequence[SeedPlanner[StudyT, HowT, CellsT]],
+    plan: Plan,
+    folder: Path,
+) -> records.Report:
+    """Return everything that is there, not yet judged; what was not run is left out."""
+    backbone = paper.backbone(asked.study)
+    collector = paper.collector_type()(request.store, planners, asked.arms, backbone, folder / "pictures")
+    targets, lost = paper.targets(request)
+    return paper.report_type()(
+        run=_run(paper, request, asked.study, planners, plan),
+        arms=tuple(row_of(arm) for arm in asked.arms if arm.row),
+        backbones=(records.Backbone(id=backbone, title=paper.backbones[backbone]),),
+        metrics=paper.metrics,
+        targets=targets,
+        lost_targets=lost,
+        beside=paper.beside(asked.study) if targets else {},
+        deviations=paper.ledger(request),
+        style=paper.style,
+        **_collected(collector),
+    )
+
+
+def _collected(collector: Collector[StudyT, HowT, CellsT]) -> dict[str, Any]:
+    return {"results": tuple(collector.results()), "costs": tuple(collector.costs()), **collector.extras()}
+
+
+def row_of(arm: Arm[HowT]) -> records.Arm:
+    """Return what a report says of an arm."""
+    return records.Arm(id=arm.id, title=arm.title, what=arm.what, control=arm.control, table=arm.table, group=arm.group)
+
+
+def _run(
+    paper: StudiedPaper[StudyT, HowT, CellsT],
+    request: Request,
+    study: StudyT,
+    planners: Sequence[SeedPlanner[StudyT, HowT, CellsT]],
+    plan: Plan,
+) -> records.Run:
+    data = f"own data ({request.data.name})" if request.data is not None else paper.data_name(request)
+    return records.Run(
+        paper_id=paper.id,
+        paper_title=paper.title,
+        paper_source=paper.source,
+        tier=request.tier,
+        data=data,
+        seeds=tuple(planner.index for planner in planners),
+        command=request.command(),
+        settings=paper.facts(request, study),
+        provenance=provenance(request.store, plan),
+    )

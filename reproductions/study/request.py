@@ -1,0 +1,57 @@
+"""What a user asks of a paper, checked for form but not yet for sense."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from methods.common.errors import InputError
+from reproductions.harness.site import Site
+from reproductions.harness.store import Store
+
+Tier = Literal["smoke", "mini", "paper"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options that name a plan."""
+
+    paper_id: str
+    store: Store
+    tier: Tier = "mini"
+    arms: tuple[str, ...] | None = None
+    """None: all arms of the tier."""
+    num_seeds: int = 3
+    data: Path | None = None
+    """A user's own data set instead of the tier's."""
+    objects: Path | None = None
+    """A user's own folder of cut-outs instead of a generator."""
+    generator: Path | None = None
+    """A user's own generator folder."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Changed settings, by dotted name."""
+    site: Site = field(default_factory=Site)
+    """The site file, or its defaults."""
+
+    def command(self, verb: str = "run") -> str:
+        """Return the exact command line that asks for this again."""
+        words = ["segrepro", verb, self.paper_id, "--tier", self.tier, "--seeds", str(self.num_seeds)]
+        words += ["--arms", ",".join(self.arms)] if self.arms is not None else []
+        for option, place in (("--data", self.data), ("--objects", self.objects), ("--generator", self.generator)):
+            words += [option, str(place)] if place is not None else []
+        for name, value in self.settings.items():
+            words += ["--set", f"{name}={value}"]
+        return " ".join(words)
+
+
+def check_tier(tier: str) -> Tier:
+    """Return ``tier`` when it is one.
+
+    Raises:
+        InputError: it is not.
+    """
+    if tier not in get_args(Tier):
+        raise InputError(f"unknown tier {tier!r}; choose one of {', '.join(get_args(Tier))}")
+    return tier  # type: ignore[return-value]
