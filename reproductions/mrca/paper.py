@@ -3,40 +3,45 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from methods.common.errors import InputError
 from reports.markdown import Figure
-from reports.records import Deviation, Report
-from reproductions.harness.cell import External
 from reproductions.mrca import places, recipe
 from reproductions.mrca.arms import ARMS, How, needs
 from reproductions.mrca.claims import CLAIMS, GIVEN_OBJECTS_CLAIMS, METRICS
+from reproductions.mrca.collect import Collector
 from reproductions.mrca.plan import ArmCells, SeedPlanner
 from reproductions.mrca.recipe import MrcaStudy
-from reproductions.requirements.need import GpuNeed, Need
+from reproductions.mrca.records import MrcaReport
 from reproductions.study.arms import Arm
-from reproductions.study.collector import Collector
-from reproductions.study.ledger import read_ledger
-from reproductions.study.paper import Asked, StudiedPaper
+from reproductions.study.paper import StudiedPaper
 from reproductions.study.request import Request
 from reproductions.verdicts.claims import Claim
 
 
-class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells]):
+class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
     """Sample-efficient multi-round generative augmentation, and X-Paste."""
 
     id = "mrca"
     title = "Sample-Efficient Multi-Round Generative Data Augmentation for Long-Tail Instance Segmentation"
     source = "Kim, Bae, Lee (KAIST), NeurIPS 2025"
     folder = Path(__file__).parent
+    arms = ARMS
+    claims = CLAIMS
     metrics = METRICS
     backbones = {
         "miniature": "miniature CenterNet2",
         "resnet50": "CenterNet2, ResNet-50",
         "swinl": "CenterNet2, Swin-L",
     }
+    beside = {"miniature": ("resnet50", "swinl"), "resnet50": ("resnet50",), "swinl": ("swinl",)}
+    planner_type = SeedPlanner
+    collector_type = Collector
+    report_type = MrcaReport
+    study_needs = staticmethod(places.needs)
+    study_gpu_needs = staticmethod(places.gpu_needs)
 
     def studies(self, request: Request) -> tuple[MrcaStudy, ...]:
         """Return the study of each table: one at the small tiers, one a backbone at tier paper."""
@@ -46,10 +51,6 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells]):
             return (recipe.paper_r50(), recipe.paper_swinl())
         return (recipe.mini() if request.tier == "mini" else recipe.smoke(),)
 
-    def known_arms(self, request: Request) -> Sequence[Arm[How]]:
-        """Every arm."""
-        return ARMS
-
     def impossible(self, arm: Arm[How], request: Request, study: MrcaStudy) -> str | None:
         """Say what an arm needs that is not given."""
         given = "given objects" if request.objects is not None else "generator"
@@ -58,34 +59,9 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells]):
             return None
         return f"needs {wanted[0]}; " + ("leave --objects out" if request.objects is not None else "name --objects")
 
-    def planner(self, study: MrcaStudy, index: int, places: Mapping[str, External]) -> SeedPlanner:
-        """Return the planner of one seed."""
-        return SeedPlanner(study, index, places)
-
-    def study_needs(self, request: Request, asked: Asked[MrcaStudy, How]) -> Sequence[Need]:
-        """Return data, generators, cutter, CLIP and backbone weights."""
-        return places.needs(request, asked.study, asked.arms)
-
-    def study_gpu_needs(self, request: Request, asked: Asked[MrcaStudy, How]) -> Sequence[GpuNeed]:
-        """Return what GPUs must hold at tier paper."""
-        return places.gpu_needs(request, asked.study, asked.arms)
-
-    def claims(self, request: Request) -> Sequence[Claim]:
+    def asked_claims(self, request: Request) -> Sequence[Claim]:
         """Return the paper's claims, or what can be asked of given objects."""
-        return CLAIMS if request.objects is None else GIVEN_OBJECTS_CLAIMS
-
-    def backbone(self, study: MrcaStudy) -> str:
-        """Return the column group of the tables."""
-        return study.backbone
-
-    def beside(self, study: MrcaStudy) -> dict[str, str]:
-        """The miniature stands beside both of the paper's tables."""
-        small = study.backbone == "miniature"
-        return dict.fromkeys(("resnet50", "swinl"), "miniature") if small else {study.backbone: study.backbone}
-
-    def ledger(self, request: Request) -> tuple[Deviation, ...]:
-        """Return the ledger; what it says of the miniature world does not hold for own data."""
-        return read_ledger(self.folder, ARMS, drawn_data=request.data is None)
+        return self.claims if request.objects is None else GIVEN_OBJECTS_CLAIMS
 
     def data_name(self, request: Request) -> str:
         """Name the data of the tier."""
@@ -106,24 +82,10 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells]):
             "iterations": f"{lengths}, batch {study.recipe.batch_size}",
         }
 
-    def collector_type(self) -> type[Collector[MrcaStudy, How, ArmCells]]:
-        """Return what collects the records."""
-        from reproductions.mrca.collect import Collector
-
-        return Collector
-
-    def report_type(self) -> type[Report]:
-        """Return the record of the report."""
-        from reproductions.mrca.records import MrcaReport
-
-        return MrcaReport
-
-    def figures(self, report: Report, folder: Path) -> list[Figure | None]:
+    def figures(self, report: MrcaReport, folder: Path) -> Sequence[Figure | None]:
         """Draw accuracy, differences, budget, entropy and samples."""
         from reproductions.mrca.figures import draw_figures
-        from reproductions.mrca.records import MrcaReport
 
-        assert isinstance(report, MrcaReport)
         return draw_figures(report, folder)
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from methods.common.errors import InputError
 from reports.markdown import Figure
-from reports.records import Deviation, Report
-from reproductions.harness.cell import External
-from reproductions.requirements.need import GpuNeed, Need
+from reports.records import Deviation
 from reproductions.sam_filter import places, recipe
 from reproductions.sam_filter.arms import ARMS, OWN_ARMS, Arm, How
 from reproductions.sam_filter.claims import CLAIMS, METRICS, OWN_DATA_CLAIMS, STYLE
+from reproductions.sam_filter.collect import Collector
 from reproductions.sam_filter.plan import ArmCells, SeedPlanner
 from reproductions.sam_filter.recipe import SamFilterStudy
-from reproductions.study.collector import Collector
-from reproductions.study.ledger import read_ledger
-from reproductions.study.paper import Asked, StudiedPaper
+from reproductions.sam_filter.records import SamFilterReport
+from reproductions.sam_filter.selection_section import selection_section
+from reproductions.study.paper import StudiedPaper
 from reproductions.study.request import Request
 from reproductions.verdicts.claims import Claim
 
@@ -25,13 +24,15 @@ _NUM_COMPARED = 8
 """Drawn pictures whose noisy masks are compared with clean ones."""
 
 
-class SamFilterPaper(StudiedPaper[SamFilterStudy, How, ArmCells]):
+class SamFilterPaper(StudiedPaper[SamFilterStudy, How, ArmCells, SamFilterReport]):
     """SAM-based filtering of generated masks, and pre-training on drawn shapes."""
 
     id = "sam_filter"
     title = "Keeping Segment Mask Quality with Self-generated Masks"
     source = "Mae, Yamada, Kataoka"
     folder = Path(__file__).parent
+    arms = ARMS
+    claims = CLAIMS
     metrics = METRICS
     style = STYLE
     backbones = {
@@ -39,6 +40,12 @@ class SamFilterPaper(StudiedPaper[SamFilterStudy, How, ArmCells]):
         "mask2former_miniature": "miniature Mask2Former",
         "mask2former_r50": "Mask2Former, ResNet-50",
     }
+    beside = dict.fromkeys(backbones, ("mask2former_r50",))
+    planner_type = SeedPlanner
+    collector_type = Collector
+    report_type = SamFilterReport
+    study_needs = staticmethod(places.needs)
+    study_gpu_needs = staticmethod(places.gpu_needs)
 
     def studies(self, request: Request) -> tuple[SamFilterStudy, ...]:
         """Return the study of the tier, or the one of own data."""
@@ -54,7 +61,7 @@ class SamFilterPaper(StudiedPaper[SamFilterStudy, How, ArmCells]):
 
     def known_arms(self, request: Request) -> Sequence[Arm]:
         """Return the arms of the tables, or those of own pictures."""
-        return ARMS if request.data is None else OWN_ARMS
+        return self.arms if request.data is None else OWN_ARMS
 
     def impossible(self, arm: Arm, request: Request, study: SamFilterStudy) -> str | None:
         """Rows with ImageNet weights need those, or the small classifier that stands in for them."""
@@ -62,33 +69,13 @@ class SamFilterPaper(StudiedPaper[SamFilterStudy, How, ArmCells]):
             return f"needs ImageNet weights, and none fit {study.backbone} at tier {request.tier}"
         return None
 
-    def planner(self, study: SamFilterStudy, index: int, places: Mapping[str, External]) -> SeedPlanner:
-        """Return the planner of one seed."""
-        return SeedPlanner(study, index, places)
-
-    def study_needs(self, request: Request, asked: Asked[SamFilterStudy, How]) -> Sequence[Need]:
-        """Return data, generator, captioner, prompter and backbone weights."""
-        return places.needs(request, asked.study, asked.arms)
-
-    def study_gpu_needs(self, request: Request, asked: Asked[SamFilterStudy, How]) -> Sequence[GpuNeed]:
-        """Return what GPUs must hold at tier paper."""
-        return places.gpu_needs(request, asked.study, asked.arms)
-
-    def claims(self, request: Request) -> Sequence[Claim]:
+    def asked_claims(self, request: Request) -> Sequence[Claim]:
         """Return the paper's claims, or what can be asked of own pictures."""
-        return CLAIMS if request.data is None else OWN_DATA_CLAIMS
-
-    def backbone(self, study: SamFilterStudy) -> str:
-        """Return the segmenter's id."""
-        return study.backbone
-
-    def beside(self, study: SamFilterStudy) -> dict[str, str]:
-        """Whatever the segmenter, it stands beside the paper's only one."""
-        return {"mask2former_r50": study.backbone}
+        return self.claims if request.data is None else OWN_DATA_CLAIMS
 
     def ledger(self, request: Request) -> tuple[Deviation, ...]:
         """Return the ledger; it speaks of the paper's tables, which own pictures have no part in."""
-        return read_ledger(self.folder, ARMS) if request.data is None else ()
+        return super().ledger(request) if request.data is None else ()
 
     def data_name(self, request: Request) -> str:
         """Name the data of the tier."""
@@ -118,33 +105,15 @@ class SamFilterPaper(StudiedPaper[SamFilterStudy, How, ArmCells]):
             "label 255 in the score": study.uncertain,
         }
 
-    def collector_type(self) -> type[Collector[SamFilterStudy, How, ArmCells]]:
-        """Return what collects the records."""
-        from reproductions.sam_filter.collect import Collector
-
-        return Collector
-
-    def report_type(self) -> type[Report]:
-        """Return the record of the report."""
-        from reproductions.sam_filter.records import SamFilterReport
-
-        return SamFilterReport
-
-    def figures(self, report: Report, folder: Path) -> list[Figure | None]:
+    def figures(self, report: SamFilterReport, folder: Path) -> Sequence[Figure | None]:
         """Draw accuracy, differences, pilot, scores, class mix and samples."""
         from reproductions.sam_filter.figures import draw_figures
-        from reproductions.sam_filter.records import SamFilterReport
 
-        assert isinstance(report, SamFilterReport)
         return draw_figures(report, folder)
 
-    def sections(self, report: Report) -> list[str]:
+    def sections(self, report: SamFilterReport) -> Sequence[str]:
         """Say in numbers what the selections keep."""
-        from reproductions.sam_filter.records import SamFilterReport
-        from reproductions.sam_filter.selection_section import selection_section
-
-        assert isinstance(report, SamFilterReport)
-        return [selection_section(report)]
+        return (selection_section(report),)
 
 
 def _noise(study: SamFilterStudy) -> str:

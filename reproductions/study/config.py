@@ -13,6 +13,8 @@ class StudyConfig(Config):
     ``expected_*`` are rough figures of one process, only for the order of work, the time left and the room on disk.
     """
 
+    backbone: str
+    """Which segmenter, as reports call it; one of the paper's ``backbones``."""
     num_workers: int = Field(default=0, ge=0)
     """Processes that prepare images for one training."""
     num_samples: int = Field(default=0, ge=0)

@@ -18,13 +18,15 @@ LEDGER_FILE = "deviations.csv"
 
 
 def read_ledger(folder: Path, arms: Sequence[Arm[object]], drawn_data: bool = True) -> tuple[Deviation, ...]:
-    """Return every entry, with the arms that it concerns.
+    """Return every entry, with the arms that it concerns; nothing where there is no ledger.
 
     Args:
         folder: the paper's, below ``reproductions``.
         arms: all arms of the paper, those that are not run included.
         drawn_data: whether entries about the miniature world are wanted.
     """
+    if not (folder / LEDGER_FILE).is_file():
+        return ()
     with (folder / LEDGER_FILE).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return tuple(_entry(row, arms) for row in rows if drawn_data or row["drawn_data"] != "yes")

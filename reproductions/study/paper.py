@@ -6,26 +6,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from methods.common.errors import InputError
-from reports.records import Deviation, LostTarget, Metric, TableStyle, Target
-from reproductions.harness.cell import External
+from reports.records import Deviation, Metric, Report, TableStyle
 from reproductions.harness.fingerprint import Fingerprints
 from reproductions.harness.plan import Plan
 from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.places import external
 from reproductions.study.arms import Arm
+from reproductions.study.collector import Collector
+from reproductions.study.ledger import read_ledger
 from reproductions.study.planner import CellsT, HowT, SeedPlanner, StudyT
 from reproductions.study.request import Request
 from reproductions.study.settings import changed
-from reproductions.study.targets import read_lost_targets, read_targets
 from reproductions.verdicts.claims import Claim
 
 if TYPE_CHECKING:
     from reports.markdown import Figure
-    from reports.records import Report
-    from reproductions.study.collector import Collector
+
+ReportT = TypeVar("ReportT", bound=Report)
 
 
 class Paper(Protocol):
@@ -65,23 +65,33 @@ class Asked(Generic[StudyT, HowT]):
     """Those that are asked for and make sense with what is given, in the order of the tables."""
 
 
-class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT]):
+class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
     """A paper whose arms are trained with several seeds and compared. A paper says what is its own; the rest is here."""
 
-    id: ClassVar[str]
-    title: ClassVar[str]
-    source: ClassVar[str]
-    """Authors, venue, year."""
-    folder: ClassVar[Path]
-    """Where ``targets.csv`` and ``deviations.csv`` are."""
-    metrics: ClassVar[tuple[Metric, ...]]
-    """Columns of the tables."""
-    style: ClassVar[TableStyle] = TableStyle()
-    """What the generic tables count and how they call it."""
-    backbones: ClassVar[Mapping[str, str]]
-    """Title by id of every segmenter that a study may have."""
-
     # -- what a paper says -------------------------------------------------------------------------------------------------
+
+    id: str
+    title: str
+    source: str
+    """Authors, venue, year."""
+    folder: Path
+    """Where ``targets.csv`` and ``deviations.csv`` are, if there are any."""
+    arms: Sequence[Arm[HowT]]
+    """Every arm, rows that cannot be run included, in the order of the tables."""
+    claims: Sequence[Claim]
+    """What is asked of the results."""
+    metrics: tuple[Metric, ...]
+    """Columns of the tables."""
+    style: TableStyle = TableStyle()
+    """What the generic tables count and how they call it."""
+    backbones: Mapping[str, str]
+    """Title by id of every segmenter that a study may have."""
+    beside: Mapping[str, Sequence[str]] = {}
+    """Beside which backbones of the paper each of ours stands."""
+    planner_type: type[SeedPlanner[StudyT, HowT, CellsT]]
+    collector_type: type[Collector[StudyT, HowT, CellsT]]
+    report_type: type[ReportT]
+    """The record of the report; a paper with records of its own extends the common one."""
 
     @abstractmethod
     def studies(self, request: Request) -> tuple[StudyT, ...]:
@@ -92,70 +102,44 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT]):
         """
 
     @abstractmethod
-    def known_arms(self, request: Request) -> Sequence[Arm[HowT]]:
-        """Return every arm that the request may name, rows that cannot be run included, in the order of the tables."""
-
-    @abstractmethod
-    def planner(self, study: StudyT, index: int, places: Mapping[str, External]) -> SeedPlanner[StudyT, HowT, CellsT]:
-        """Return the planner of one seed."""
-
-    @abstractmethod
-    def collector_type(self) -> type[Collector[StudyT, HowT, CellsT]]:
-        """Return what collects the records; it is imported only for a report."""
-
-    @abstractmethod
-    def claims(self, request: Request) -> Sequence[Claim]:
-        """Return what is asked of the results."""
-
-    @abstractmethod
-    def backbone(self, study: StudyT) -> str:
-        """Return the id of a study's segmenter."""
-
-    @abstractmethod
     def data_name(self, request: Request) -> str:
         """Say on what the models are trained and evaluated, when the user brings no data."""
+
+    @abstractmethod
+    def figures(self, report: ReportT, folder: Path) -> Sequence[Figure | None]:
+        """Draw what the records allow into the folder."""
+
+    def known_arms(self, request: Request) -> Sequence[Arm[HowT]]:
+        """Return the arms that a request may name; own data may have others."""
+        return self.arms
+
+    def asked_claims(self, request: Request) -> Sequence[Claim]:
+        """Return what is asked of the results of a request; own data may be asked other things."""
+        return self.claims
 
     def impossible(self, arm: Arm[HowT], request: Request, study: StudyT) -> str | None:
         """Say what an arm needs that is not given; None when it can be run."""
         return None
 
-    def study_needs(self, request: Request, asked: Asked[StudyT, HowT]) -> Sequence[Need]:
+    def study_needs(self, request: Request, study: StudyT, arms: Sequence[Arm[HowT]]) -> Sequence[Need]:
         """Return what a study needs from outside, without looking for it."""
         return ()
 
-    def study_gpu_needs(self, request: Request, asked: Asked[StudyT, HowT]) -> Sequence[GpuNeed]:
+    def study_gpu_needs(self, request: Request, study: StudyT, arms: Sequence[Arm[HowT]]) -> Sequence[GpuNeed]:
         """Return what GPUs must hold for a study."""
         return ()
 
-    def targets(self, request: Request) -> tuple[tuple[Target, ...], tuple[LostTarget, ...]]:
-        """Return the printed numbers, and those that could not be read; none beside own data."""
-        return ((), ()) if request.data is not None else (read_targets(self.folder), read_lost_targets(self.folder))
-
-    def beside(self, study: StudyT) -> dict[str, str]:
-        """Return which backbone of ours stands beside which of the paper's."""
-        return {}
-
     def ledger(self, request: Request) -> tuple[Deviation, ...]:
-        """Return the deviation ledger."""
-        return ()
+        """Return the deviation ledger; what it says of the miniature world does not hold for own data."""
+        return read_ledger(self.folder, self.arms, drawn_data=request.data is None)
 
     def facts(self, request: Request, study: StudyT) -> dict[str, str]:
         """Return what a reader must know to read the numbers."""
         return {}
 
-    def report_type(self) -> type[Report]:
-        """Return the record of the report; a paper with records of its own extends the common one."""
-        from reports.records import Report
-
-        return Report
-
-    @abstractmethod
-    def figures(self, report: Report, folder: Path) -> list[Figure | None]:
-        """Draw what the records allow into the folder."""
-
-    def sections(self, report: Report) -> list[str]:
+    def sections(self, report: ReportT) -> Sequence[str]:
         """Return sections that only this paper's page has; empty ones are left out."""
-        return []
+        return ()
 
     # -- what follows from it ----------------------------------------------------------------------------------------------
 
@@ -196,8 +180,9 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT]):
         fingerprints = Fingerprints(memory)
         found = []
         for one in asked:
-            places = {need.role: external(need, fingerprints, request) for need in self.study_needs(request, one)}
-            found.append(tuple(self.planner(one.study, index, places) for index in range(request.num_seeds)))
+            needs = self.study_needs(request, one.study, one.arms)
+            places = {need.role: external(need, fingerprints, request) for need in needs}
+            found.append(tuple(self.planner_type(one.study, index, places) for index in range(request.num_seeds)))
         fingerprints.save()
         return tuple(found)
 
@@ -215,12 +200,12 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT]):
 
     def needs(self, request: Request) -> Sequence[Need]:
         """Return what must come from outside, each place once; nothing is looked for."""
-        found = [need for one in self.asked(request) for need in self.study_needs(request, one)]
+        found = [need for one in self.asked(request) for need in self.study_needs(request, one.study, one.arms)]
         return list({(need.place, need.what): need for need in found}.values())
 
     def gpu_needs(self, request: Request) -> Sequence[GpuNeed]:
         """Return what GPUs must hold, each need once."""
-        found = [need for one in self.asked(request) for need in self.study_gpu_needs(request, one)]
+        found = [need for one in self.asked(request) for need in self.study_gpu_needs(request, one.study, one.arms)]
         return list(dict.fromkeys(found))
 
     def report(self, request: Request, plan: Plan, out: Path) -> Path:

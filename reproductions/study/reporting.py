@@ -11,13 +11,14 @@ from reports.page import write_page
 from reproductions.harness.plan import Plan
 from reproductions.study.arms import Arm
 from reproductions.study.collector import Collector, provenance
-from reproductions.study.paper import Asked, StudiedPaper
+from reproductions.study.paper import Asked, ReportT, StudiedPaper
 from reproductions.study.planner import CellsT, HowT, SeedPlanner, StudyT
 from reproductions.study.request import Request
+from reproductions.study.targets import read_lost_targets, read_targets
 from reproductions.verdicts.verdict import judge
 
 
-def write_reports(paper: StudiedPaper[StudyT, HowT, CellsT], request: Request, plan: Plan, out: Path) -> Path:
+def write_reports(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: Request, plan: Plan, out: Path) -> Path:
     """Write ``<out>/<paper>/<tier>/`` for each study and return the last one's page.
 
     Own data get a folder of their own name; several studies of one tier one each.
@@ -28,39 +29,39 @@ def write_reports(paper: StudiedPaper[StudyT, HowT, CellsT], request: Request, p
         if request.data is not None:
             place = out / f"own-{request.data.resolve().name}"
         elif len(asked) > 1:
-            place = out / paper.backbone(one.study)
+            place = out / one.study.backbone
         folder = place / paper.id / request.tier
         collected = collect(paper, request, one, planners, plan, folder)
-        page = render_report(paper, judge(collected, paper.claims(request)), folder)
+        page = render_report(paper, judge(collected, paper.asked_claims(request)), folder)
     return page
 
 
-def render_report(paper: StudiedPaper[StudyT, HowT, CellsT], report: records.Report, folder: Path) -> Path:
+def render_report(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], report: ReportT, folder: Path) -> Path:
     """Draw the figures and write the page of judged records; return the page."""
     figures = [figure for figure in paper.figures(report, folder) if figure is not None]
     return write_page(report, folder, figures, paper.sections(report))
 
 
 def collect(
-    paper: StudiedPaper[StudyT, HowT, CellsT],
+    paper: StudiedPaper[StudyT, HowT, CellsT, ReportT],
     request: Request,
     asked: Asked[StudyT, HowT],
     planners: Sequence[SeedPlanner[StudyT, HowT, CellsT]],
     plan: Plan,
     folder: Path,
-) -> records.Report:
+) -> ReportT:
     """Return everything that is there, not yet judged; what was not run is left out."""
-    backbone = paper.backbone(asked.study)
-    collector = paper.collector_type()(request.store, planners, asked.arms, backbone, folder / "pictures")
-    targets, lost = paper.targets(request)
-    return paper.report_type()(
+    backbone = asked.study.backbone
+    collector = paper.collector_type(request.store, planners, asked.arms, backbone, folder / "pictures")
+    printed = request.data is None
+    return paper.report_type(
         run=_run(paper, request, asked.study, planners, plan),
         arms=tuple(row_of(arm) for arm in asked.arms if arm.row),
         backbones=(records.Backbone(id=backbone, title=paper.backbones[backbone]),),
         metrics=paper.metrics,
-        targets=targets,
-        lost_targets=lost,
-        beside=paper.beside(asked.study) if targets else {},
+        targets=read_targets(paper.folder) if printed else (),
+        lost_targets=read_lost_targets(paper.folder) if printed else (),
+        beside=dict.fromkeys(paper.beside.get(backbone, ()), backbone) if printed else {},
         deviations=paper.ledger(request),
         style=paper.style,
         **_collected(collector),
@@ -77,7 +78,7 @@ def row_of(arm: Arm[HowT]) -> records.Arm:
 
 
 def _run(
-    paper: StudiedPaper[StudyT, HowT, CellsT],
+    paper: StudiedPaper[StudyT, HowT, CellsT, ReportT],
     request: Request,
     study: StudyT,
     planners: Sequence[SeedPlanner[StudyT, HowT, CellsT]],
