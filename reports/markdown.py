@@ -13,6 +13,7 @@ from reports.tables import (
     deviation_table,
     deviations_that_apply,
     fixed,
+    markdown_frame,
     markdown_table,
     p_text,
     paper_table,
@@ -260,7 +261,10 @@ def tables_section(report: Report) -> str:
     if len(report.run.seeds) == 1:
         how = f"Ours: one seed, no interval; {units} in percent."
     if not report.targets:
-        tables = [f"### {backbone.title}\n\n{result_table(report, backbone.id)}" for backbone in report.backbones]
+        tables = [
+            f"### {backbone.title}\n\n{markdown_frame(result_table(report, backbone.id), 1)}"
+            for backbone in report.backbones
+        ]
         return "\n\n".join(["## Results", how, *tables])
     parts = ["## The paper's tables, our numbers beside them", f"{how} {_tier_remark(report)}"]
     shown: set[tuple[str | None, str]] = set()
@@ -271,7 +275,7 @@ def tables_section(report: Report) -> str:
         heading = (
             f"{name} in the paper, {report.backbone_title(ours)} here" if ours != theirs.backbone and ours else name
         )
-        body = "\n\n".join([paper_table(report, table), *_unsure(report, table)])
+        body = "\n\n".join([markdown_frame(paper_table(report, table), 2), *_unsure(report, table)])
         rows = {(ours, target.arm) for target in report.targets if target.table == table}
         if ours is not None and rows & shown and not _ran(report, rows - shown):
             parts.append(f"<details><summary>{heading} (our rows as above)</summary>\n\n{body}\n\n</details>")
@@ -308,7 +312,7 @@ def cost_section(report: Report) -> str:
     """What every arm took."""
     if not report.costs:
         return ""
-    return f"## Cost\n\n{report.style.cost_note}\n\n{cost_table(report)}"
+    return f"## Cost\n\n{report.style.cost_note}\n\n{markdown_frame(cost_table(report), 2)}"
 
 
 # --- ledger, provenance, command --------------------------------------------------------------------------------
@@ -340,7 +344,10 @@ def provenance_section(report: Report) -> str:
         ["Store", f"`{source.store}`" if source.store else ""],
     ]
     table = markdown_table(["", ""], [row for row in rows if row[1]])
-    note = "`results.csv` beside this file has every number with the ids of its cells; `records.json` has everything behind this page."
+    note = (
+        "Beside this file: `results.parquet` and `results.csv`, one row a seed with the id of its cell; `summary.csv`, one row a printed or "
+        "own number with its verdict; `tables.tex`, the tables for a paper of yours; `records.json`, everything behind this page."
+    )
     return f"## Provenance\n\n{table}\n\n{note}"
 
 

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reports.files import write_whole
+from reports.latex import tables_tex
 from reports.markdown import Figure, render
 from reports.records import Report
-from reports.tables import results_csv
+from reports.results import RESULTS_FILE, results_frame
+from reports.tables import summary_csv
 
 
 def write_page(report: Report, folder: Path, figures: Sequence[Figure], sections: Sequence[str] = ()) -> Path:
-    """Write report.md, results.csv and records.json beside the figures.
+    """Write report.md, the results (parquet and CSV), their summary, the tables for LaTeX and records.json beside the figures.
 
     Args:
         report: judged records; anything that was not run may be absent.
@@ -25,7 +27,11 @@ def write_page(report: Report, folder: Path, figures: Sequence[Figure], sections
     for stale in {path.name for path in folder.glob("figure_*.png")} - {figure.file for figure in figures}:
         (folder / stale).unlink()
     page = render(report, figures, [section for section in sections if section])
-    write_whole(folder / "results.csv", results_csv(report).encode())
+    frame = results_frame(report)
+    write_whole(folder / RESULTS_FILE, frame.to_parquet(index=False))
+    write_whole(folder / "results.csv", frame.to_csv(index=False, lineterminator="\n").encode())
+    write_whole(folder / "summary.csv", summary_csv(report).encode())
+    write_whole(folder / "tables.tex", tables_tex(report).encode())
     write_whole(folder / "records.json", (report.model_dump_json(indent=1) + "\n").encode())
     write_whole(folder / "report.md", page.encode())
     return folder / "report.md"

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from reports.records import Arm, Cost, Deviation, Estimate, LostTarget, Report, Target
+import pandas as pd
+
+from reports.records import Arm, Deviation, Estimate, LostTarget, Report, Target
+from reports.results import costs_frame
 
 NOTHING = "–"
 """Shown where there is no number."""
 _NOT_RUN = "not run"
+COUNT, ITERATIONS = "count", "Iterations"
+"""First columns of :func:`our_numbers`."""
 
 CSV_HEADER = (
     "table",
@@ -42,8 +48,8 @@ def fixed(value: float | None, decimals: int = 2, sign: bool = False) -> str:
 
 
 def whole(value: float | None) -> str:
-    """Format a count with thousands separators; a dash for None."""
-    return NOTHING if value is None else f"{value:,.0f}"
+    """Format a count with thousands separators; a dash for None and NaN."""
+    return NOTHING if value is None or value != value else f"{value:,.0f}"
 
 
 def p_text(p_value: float | None) -> str:
@@ -68,6 +74,11 @@ def cell_text(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ").strip()
 
 
+def markdown_frame(frame: pd.DataFrame, numbers_from: int | None = None) -> str:
+    """Write a frame of text as a Markdown table; columns from ``numbers_from`` on are aligned to the right."""
+    return markdown_table([str(title) for title in frame.columns], frame.to_numpy().tolist(), numbers_from)
+
+
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers_from: int | None = None) -> str:
     """Write a Markdown table; columns from ``numbers_from`` on are aligned to the right."""
     first = len(header) if numbers_from is None else numbers_from
@@ -78,52 +89,53 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers
 # --- result tables ----------------------------------------------------------------------------------------------
 
 
-def mean_cost(report: Report, arm: str, backbone: str | None, value: Callable[[Cost], float | None]) -> float | None:
-    """Mean over seeds of one cost of one arm; None where it was not measured."""
-    found = [value(cost) for cost in report.costs if cost.arm == arm and cost.backbone == backbone]
-    known = [number for number in found if number is not None]
-    return sum(known) / len(known) if known else None
+def our_numbers(report: Report, backbone: str) -> pd.DataFrame:
+    """Return our numbers of one backbone as text: an arm a row (its id as index), a metric a column (by id) after two counts.
+
+    The first column is what ``report.style`` counts, the second the iterations; both are means over seeds.
+    """
+    of_backbone = [known for known in report.estimates if known.backbone == backbone]
+    text = pd.Series(
+        [mean_text(known, len(report.run.seeds)) for known in of_backbone],
+        pd.MultiIndex.from_tuples([(known.arm, known.metric) for known in of_backbone], names=["arm", "metric"]),
+        dtype=object,
+    )
+    order = [arm.id for arm, known in report.ran() if known.id == backbone]
+    metrics = [metric.id for metric in report.metrics]
+    counts = _mean_counts(report, costs_frame(report), backbone).reindex(order).map(whole)
+    return counts.join(text.unstack().reindex(index=order, columns=metrics)).fillna(NOTHING)
 
 
-def result_table(report: Report, backbone: str | None = None, arms: Sequence[str] | None = None) -> str:
-    """Write our numbers of one backbone: an arm a row, a metric a column.
+def _mean_counts(report: Report, costs: pd.DataFrame, backbone: str) -> pd.DataFrame:
+    """Means over seeds of what is counted and of the iterations, by arm."""
+    names = [COUNT, ITERATIONS]
+    if costs.empty:
+        return pd.DataFrame(columns=names, dtype="float64")
+    of_backbone = costs[costs["backbone"] == backbone]
+    iterations = of_backbone["iterations"].astype("float64")
+    if report.style.own_iterations:
+        iterations = iterations - of_backbone["warmup_iterations"].astype("float64").fillna(0)
+    counted = of_backbone[report.style.count].astype("float64")
+    return pd.DataFrame({COUNT: counted, ITERATIONS: iterations}).groupby(of_backbone["arm"]).mean()
+
+
+def result_table(report: Report, backbone: str | None = None, arms: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return our numbers of one backbone: an arm a row, a metric a column, all as text.
 
     Args:
         report: judged records.
         backbone: which one; None for the first.
         arms: ids to show, in this order; None for every arm that ran.
     """
-    chosen = backbone or report.backbones[0].id
-    ran = [arm for arm, known in report.ran() if known.id == chosen]
-    shown = ran if arms is None else [arm for wanted in arms for arm in ran if arm.id == wanted]
-    header = ["Arm", report.style.count_title, "Iterations", *(metric.title for metric in report.metrics)]
-    return markdown_table(header, [[arm.title, *_our_cells(report, arm.id, chosen)] for arm in shown], 1)
+    numbers = our_numbers(report, backbone or report.backbones[0].id)
+    shown = numbers if arms is None else numbers.loc[[arm for arm in arms if arm in numbers.index]]
+    titled = shown.rename(columns={COUNT: report.style.count_title, **_metric_titles(report)})
+    titled.insert(0, "Arm", [report.arm_title(arm) for arm in titled.index])
+    return titled.reset_index(drop=True)
 
 
-def _our_cells(report: Report, arm: str, backbone: str | None) -> list[str]:
-    estimates = [report.estimate(arm, backbone, metric.id) for metric in report.metrics]
-    count = report.style.count
-    iterations = _own_iterations if report.style.own_iterations else _iterations
-    return [
-        whole(
-            mean_cost(
-                report,
-                arm,
-                backbone,
-                lambda cost: cost.training_images if count == "training_images" else cost.objects_generated,
-            )
-        ),
-        whole(mean_cost(report, arm, backbone, iterations)),
-        *(mean_text(estimate, len(report.run.seeds)) for estimate in estimates),
-    ]
-
-
-def _iterations(cost: Cost) -> float | None:
-    return cost.iterations
-
-
-def _own_iterations(cost: Cost) -> float | None:
-    return None if cost.iterations is None else cost.iterations - (cost.warmup_iterations or 0)
+def _metric_titles(report: Report) -> dict[str, str]:
+    return {metric.id: metric.title for metric in report.metrics}
 
 
 def paper_tables(report: Report) -> list[str]:
@@ -131,28 +143,48 @@ def paper_tables(report: Report) -> list[str]:
     return list(dict.fromkeys(target.table for target in report.targets))
 
 
-def paper_table(report: Report, table: str) -> str:
-    """Write one of the paper's tables in its own layout, our numbers under each row, then the arms it lacks."""
+def paper_table(report: Report, table: str) -> pd.DataFrame:
+    """Return one of the paper's tables in its own layout, our numbers under each row, then the arms it lacks, all as text."""
     targets = [target for target in report.targets if target.table == table]
     metrics = list(dict.fromkeys(target.metric for target in targets))
     backbone = report.beside.get(targets[0].backbone)
+    numbers = our_numbers(report, backbone) if backbone is not None else pd.DataFrame()
+    ours = _Ours(report, numbers, metrics)
     blocks = [
-        _paper_rows(report, [target for target in targets if target.arm == arm], metrics, backbone)
+        _paper_rows(ours, [target for target in targets if target.arm == arm])
         for arm in dict.fromkeys(target.arm for target in targets)
     ]
     for lost in sorted((lost for lost in report.lost_targets if lost.table == table), key=lambda lost: lost.row):
-        blocks.insert(lost.row, _lost_rows(report, lost, metrics, backbone))
+        blocks.insert(lost.row, _lost_rows(ours, lost))
     rows = [row for block in blocks for row in block]
     for extra in arms_beside(report, table, backbone):
-        rows.append([f"{extra.title} *(not in the paper)*", "ours", *_cells_of(report, extra.id, backbone, metrics)])
-    header = [
-        "Method",
-        "",
-        report.style.count_title,
-        "Iterations",
-        *(report.metric_title(metric) for metric in metrics),
-    ]
-    return markdown_table(header, rows, 2)
+        rows.append([f"{extra.title} *(not in the paper)*", "ours", *ours.cells(extra.id)])
+    titles = [report.metric_title(metric) for metric in metrics]
+    return pd.DataFrame(rows, columns=["Method", "", report.style.count_title, ITERATIONS, *titles])
+
+
+@dataclass(frozen=True)
+class _Ours:
+    """Our numbers beside one table."""
+
+    report: Report
+    numbers: pd.DataFrame
+    metrics: Sequence[str]
+    """Columns of the table."""
+
+    def ran(self, arm: str) -> bool:
+        """Whether there is any number."""
+        return arm in self.numbers.index and bool((self.numbers.loc[arm, list(self.metrics)] != NOTHING).any())
+
+    def cells(self, arm: str) -> list[str]:
+        """Count, iterations and the metrics of the table."""
+        return [str(text) for text in self.numbers.loc[arm, [COUNT, ITERATIONS, *self.metrics]]]
+
+    def rows(self, arm: str) -> list[list[str]]:
+        """The row under the paper's."""
+        if not self.ran(arm):
+            return [["", "ours", _NOT_RUN, *[NOTHING] * (len(self.metrics) + 1)]]
+        return [["", "ours", *self.cells(arm)]]
 
 
 def arms_beside(report: Report, table: str, backbone: str | None) -> list[Arm]:
@@ -165,37 +197,24 @@ def arms_beside(report: Report, table: str, backbone: str | None) -> list[Arm]:
     ]
 
 
-def _cells_of(report: Report, arm: str, backbone: str | None, metrics: Sequence[str]) -> list[str]:
-    cells = _our_cells(report, arm, backbone)
-    by_metric = dict(zip((metric.id for metric in report.metrics), cells[2:], strict=True))
-    return [*cells[:2], *(by_metric[metric] for metric in metrics)]
-
-
-def _paper_rows(report: Report, targets: list[Target], metrics: list[str], backbone: str | None) -> list[list[str]]:
-    first, printed = targets[0], {target.metric: target for target in targets}
-    values = [printed_text(printed[metric]) if metric in printed else "" for metric in metrics]
-    rows = [[first.arm_title, "paper", whole(first.objects), whole(first.iterations), *values]]
-    rows += _our_rows(report, first.arm, metrics, backbone)
-    if report.run.tier == "paper" and len(rows) > 1 and rows[1][2] != _NOT_RUN:
+def _paper_rows(ours: _Ours, targets: list[Target]) -> list[list[str]]:
+    report, first, printed = ours.report, targets[0], {target.metric: target for target in targets}
+    values = [printed_text(printed[metric]) if metric in printed else "" for metric in ours.metrics]
+    rows = [[first.arm_title, "paper", whole(first.objects), whole(first.iterations), *values], *ours.rows(first.arm)]
+    if report.run.tier == "paper" and ours.ran(first.arm):
         found = {
             outcome.metric: outcome.verdict
             for outcome in report.outcomes
             if outcome.table == first.table and outcome.arm == first.arm
         }
-        rows.append(["", "verdict", "", "", *(found.get(metric, "") for metric in metrics)])
+        rows.append(["", "verdict", "", "", *(found.get(metric, "") for metric in ours.metrics)])
     return rows
 
 
-def _lost_rows(report: Report, lost: LostTarget, metrics: list[str], backbone: str | None) -> list[list[str]]:
-    values = [lost_text(lost) if metric == lost.metric else "" for metric in metrics]
+def _lost_rows(ours: _Ours, lost: LostTarget) -> list[list[str]]:
+    values = [lost_text(lost) if metric == lost.metric else "" for metric in ours.metrics]
     printed = [lost.arm_title, "paper", whole(lost.objects), whole(lost.iterations), *values]
-    return [printed, *_our_rows(report, lost.arm, metrics, backbone)]
-
-
-def _our_rows(report: Report, arm: str, metrics: list[str], backbone: str | None) -> list[list[str]]:
-    if backbone is None or not any(report.by_seed(arm, backbone, metric) for metric in metrics):
-        return [["", "ours", _NOT_RUN, *[NOTHING] * (len(metrics) + 1)]]
-    return [["", "ours", *_cells_of(report, arm, backbone, metrics)]]
+    return [printed, *ours.rows(lost.arm)]
 
 
 def printed_text(target: Target) -> str:
@@ -213,34 +232,33 @@ def lost_text(lost: LostTarget) -> str:
     return "lost" if lost.low is None else f"lost (above {lost.low:g})"
 
 
-def cost_table(report: Report) -> str:
-    """Write what every arm took, as means over seeds; seconds are wall time of the stages themselves.
+def cost_table(report: Report) -> pd.DataFrame:
+    """Return what every arm took, as means over seeds and text; seconds are wall time of the stages themselves.
 
     Columns that no arm has a number for are left out.
     """
-    columns: dict[str, Callable[[Cost], float | None]] = {
-        report.style.generated_title: lambda cost: cost.objects_generated,
-        "Accepted": lambda cost: cost.objects_accepted,
-        "Images segmented": lambda cost: cost.segmented_images,
-        "Images to train on": lambda cost: cost.training_images,
-        "Denoiser calls": lambda cost: cost.denoiser_calls,
-        report.style.earlier_title: lambda cost: cost.warmup_iterations,
-        "Iterations in total": _iterations,
-        "Generate (s)": lambda cost: cost.generate_s,
-        "Cut and filter (s)": lambda cost: cost.cut_s,
-        "Pre-train (s)": lambda cost: cost.pretrain_s,
-        "Train (s)": lambda cost: cost.train_s,
-        "Evaluate (s)": lambda cost: cost.evaluate_s,
+    titles = {
+        "objects_generated": report.style.generated_title,
+        "objects_accepted": "Accepted",
+        "segmented_images": "Images segmented",
+        "training_images": "Images to train on",
+        "denoiser_calls": "Denoiser calls",
+        "warmup_iterations": report.style.earlier_title,
+        "iterations": "Iterations in total",
+        "generate_s": "Generate (s)",
+        "cut_s": "Cut and filter (s)",
+        "pretrain_s": "Pre-train (s)",
+        "train_s": "Train (s)",
+        "evaluate_s": "Evaluate (s)",
     }
-    shown = {title: read for title, read in columns.items() if any(read(cost) is not None for cost in report.costs)}
-    known = {(cost.arm, cost.backbone) for cost in report.costs}
-    rows = [
-        [arm.title, backbone.title, *(whole(mean_cost(report, arm.id, backbone.id, read)) for read in shown.values())]
-        for backbone in report.backbones
-        for arm in report.arms
-        if (arm.id, backbone.id) in known
-    ]
-    return markdown_table(["Arm", "Backbone", *shown], rows, 2)
+    costs = costs_frame(report)
+    means = costs.astype(dict.fromkeys(titles, "float64")).groupby(["backbone", "arm"])[list(titles)].mean()
+    order = [(backbone.id, arm.id) for backbone in report.backbones for arm in report.arms]
+    means = means.reindex([place for place in order if place in means.index]).dropna(axis="columns", how="all")
+    shown = means.map(whole).rename(columns=titles).reset_index()
+    shown.insert(0, "Arm", shown.pop("arm").map(report.arm_title))
+    shown.insert(1, "Backbone", shown.pop("backbone").map(report.backbone_title))
+    return shown
 
 
 def deviations_that_apply(report: Report) -> tuple[Deviation, ...]:
@@ -283,7 +301,7 @@ def _concerned(known: Deviation, shown: Mapping[str, str]) -> str:
 # --- tidy CSV ---------------------------------------------------------------------------------------------------
 
 
-def results_csv(report: Report) -> str:
+def summary_csv(report: Report) -> str:
     """Write every printed and every own number, one a line; the same records give the same bytes.
 
     The first lines follow the paper's tables; numbers of ours that stand beside none of the paper's come last, with

@@ -28,7 +28,7 @@ def out(folder: Path) -> Path:
 def test_the_report_holds_every_arm_and_says_that_smoke_means_nothing(out: Path) -> None:
     page = (out / "report.md").read_text()
     assert "numbers are meaningless" in page
-    rows = list(csv.DictReader((out / "results.csv").open()))
+    rows = list(csv.DictReader((out / "summary.csv").open()))
     assert {row["arm"] for row in rows} >= set(ARMS)
     for row in rows:
         if row["arm"] in ARMS:
@@ -50,7 +50,7 @@ def test_every_result_in_the_report_is_the_stored_evaluation(folder: Path, out: 
         for metric, value in result["metrics"].items():
             name, kind = metric.split("_")
             assert value == evaluation[f"metrics_{kind}"][name]
-    rows = [row for row in csv.DictReader((out / "results.csv").open()) if row["cells"] and row["ours_mean"]]
+    rows = [row for row in csv.DictReader((out / "summary.csv").open()) if row["cells"] and row["ours_mean"]]
     assert rows
     by_arm = {result["arm"]: result["metrics"] for result in records["results"]}
     for row in rows:

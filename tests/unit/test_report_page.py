@@ -12,7 +12,7 @@ from scipy import stats
 
 from reports.figures import MAX_BYTES, save_image
 from reports.markdown import render
-from reports.tables import results_csv
+from reports.tables import summary_csv
 from reproductions.mrca.claims import CLAIMS, ENTROPY_CURRENT, ENTROPY_WARMUP
 from reproductions.mrca.figures import draw_budget, mean_budget
 from reproductions.mrca.paper import PAPER
@@ -152,7 +152,15 @@ def test_the_folder_holds_page_csv_records_and_every_figure_of_the_page(written)
     text = page.read_text(encoding="utf-8")
     figures = re.findall(r"!\[.*?\]\((.*?)\)", text)
     assert len(figures) == 6
-    assert {path.name for path in page.parent.iterdir()} == {"report.md", "results.csv", "records.json", *figures}
+    assert {path.name for path in page.parent.iterdir()} == {
+        "report.md",
+        "results.parquet",
+        "results.csv",
+        "summary.csv",
+        "tables.tex",
+        "records.json",
+        *figures,
+    }
     assert MrcaReport.load(page.parent / "records.json") == made
     for figure in figures:
         assert (page.parent / figure).stat().st_size <= MAX_BYTES
@@ -191,7 +199,7 @@ def test_csv_does_not_depend_on_when_or_where_it_ran(report):
     run = report.run.model_copy(update={"provenance": elsewhere})
     moved = judge(report.model_copy(update={"run": run, "costs": costs}), CLAIMS)
     assert render(moved, []) != render(report, [])
-    assert results_csv(moved) == results_csv(report)
+    assert summary_csv(moved) == summary_csv(report)
 
 
 def test_older_figures_that_the_records_no_longer_allow_go_away(report, tmp_path):
@@ -294,8 +302,8 @@ def test_pictures_are_made_to_fit(tmp_path):
     assert (tmp_path / "noise.png").stat().st_size <= MAX_BYTES
 
 
-def test_results_csv_of_the_folder_is_read_by_any_tool(written):
-    with (written[1].parent / "results.csv").open(encoding="utf-8", newline="") as file:
+def test_summary_csv_of_the_folder_is_read_by_any_tool(written):
+    with (written[1].parent / "summary.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {len(row) for row in rows} == {14}
     assert {row["verdict"] for row in rows} == {"not comparable", "not run", ""}

@@ -11,7 +11,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from reports.markdown import render
-from reports.tables import paper_table
+from reports.tables import markdown_frame, paper_table
 from reproductions.sam_filter.arms import ARMS
 from reproductions.sam_filter.claims import CLAIMS
 from reproductions.sam_filter.figures import arm_rows, draw_figures
@@ -55,7 +55,7 @@ def cells(table: str) -> list[list[str]]:
 
 
 def test_table_1_has_the_papers_rows_in_order_the_lost_one_among_them(report):
-    rows = cells(paper_table(report, "Table 1"))
+    rows = cells(markdown_frame(paper_table(report, "Table 1")))
     assert [row[0] for row in rows if row[1] == "paper"] == [
         "SBD (real)",
         "Random 10k",
@@ -74,7 +74,7 @@ def test_table_1_has_the_papers_rows_in_order_the_lost_one_among_them(report):
 
 
 def test_our_numbers_stand_under_the_papers_also_where_its_own_is_lost(report):
-    rows = cells(paper_table(report, "Table 1"))
+    rows = cells(markdown_frame(paper_table(report, "Table 1")))
     for arm, title in (("sam_10k", "SAM top 10k"), ("all_40k", "All 40k")):
         ours = rows[[row[0] for row in rows].index(title) + 1]
         estimate = report.estimate(arm, "miniature", "miou")
@@ -83,14 +83,14 @@ def test_our_numbers_stand_under_the_papers_also_where_its_own_is_lost(report):
 
 
 def test_tables_count_images_and_the_arms_own_iterations(report):
-    rows = cells(paper_table(report, "Table 2"))
+    rows = cells(markdown_frame(paper_table(report, "Table 2")))
     assert rows[0][2:4] == ["20,000", "125,000"]
     assert rows[1][2:4] == ["1,000", "625"]  # without the 625 of pre-training
 
 
 def test_controls_stand_beside_one_table_each(report):
     extras = {
-        table: [row[0] for row in cells(paper_table(report, table)) if "not in the paper" in row[0]]
+        table: [row[0] for row in cells(markdown_frame(paper_table(report, table))) if "not in the paper" in row[0]]
         for table in ("Table 1", "Table 2", "Table 3")
     }
     assert extras["Table 2"] == ["VA backbone, then SAM top 20k *(not in the paper)*"]
@@ -107,7 +107,7 @@ def test_no_absolute_comparison_at_mini(report):
 
 
 def test_at_tier_paper_every_printed_number_has_a_verdict_and_gains_stand_beside_the_papers(at_paper):
-    tables = [paper_table(at_paper, table) for table in ("Table 1", "Table 2", "Table 3")]
+    tables = [markdown_frame(paper_table(at_paper, table)) for table in ("Table 1", "Table 2", "Table 3")]
     assert [table.count("| verdict |") for table in tables] == [7, 3, 4]
     claims = section(render(at_paper, []), "Claims")
     assert "(paper +3.12)" in claims  # clean minus noisy, filtered half
@@ -133,7 +133,7 @@ def test_all_three_tables_are_open_and_a_repeated_one_is_folded(report):
 
 
 def test_csv_says_what_is_inferred(written):
-    with (written[1].parent / "results.csv").open(encoding="utf-8", newline="") as file:
+    with (written[1].parent / "summary.csv").open(encoding="utf-8", newline="") as file:
         rows = {(row["table"], row["arm"]): row for row in csv.DictReader(file)}
     assert "inferred" in rows["Table 1", "random_20k"]["reason"]
     assert "inferred" not in rows["Table 1", "random_30k"]["reason"]
@@ -197,7 +197,15 @@ def test_the_folder_holds_page_csv_records_and_every_figure_of_the_page(written)
     made, page = written
     figures = re.findall(r"!\[.*?\]\((.*?)\)", page.read_text(encoding="utf-8"))
     assert set(figures) == {*GENERIC, *OF_THE_FILTER}
-    assert {path.name for path in page.parent.iterdir()} == {"report.md", "results.csv", "records.json", *figures}
+    assert {path.name for path in page.parent.iterdir()} == {
+        "report.md",
+        "results.parquet",
+        "results.csv",
+        "summary.csv",
+        "tables.tex",
+        "records.json",
+        *figures,
+    }
     assert SamFilterReport.load(page.parent / "records.json") == made
     for figure in figures:
         with Image.open(page.parent / figure) as image:

@@ -7,12 +7,13 @@ from reports.records import Estimate, Report
 from reports.tables import (
     CSV_HEADER,
     fixed,
+    markdown_frame,
     markdown_table,
     mean_text,
     p_text,
     paper_table,
     result_table,
-    results_csv,
+    summary_csv,
     whole,
 )
 from tests.unit.report_synthetic import synthetic_report
@@ -25,7 +26,7 @@ def report() -> Report:
 
 @pytest.fixture(scope="module")
 def rows(report) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(results_csv(report))))
+    return list(csv.DictReader(io.StringIO(summary_csv(report))))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_csv_numbers_come_from_the_results(report, rows):
 
 
 def test_paper_table_keeps_the_papers_rows_and_adds_the_controls_last(report):
-    lines = paper_table(report, "Table 2").splitlines()[2:]
+    lines = markdown_frame(paper_table(report, "Table 2")).splitlines()[2:]
     titles = [line.split("|")[1].strip() for line in lines if "| paper |" in line]
     assert titles == ["No Aug.", "X-Paste", "X-Paste + CLIP", "BSGAL", "DiverGen", "MRCA"]
     assert "X-Paste, equal pool *(not in the paper)*" in lines[-1]
@@ -90,12 +91,12 @@ def test_paper_table_keeps_the_papers_rows_and_adds_the_controls_last(report):
 
 
 def test_verdicts_stand_in_the_table_at_tier_paper_only(report):
-    assert "| verdict |" not in paper_table(report, "Table 1")
-    table = paper_table(synthetic_report(tier="paper"), "Table 1")
+    assert "| verdict |" not in markdown_frame(paper_table(report, "Table 1"))
+    table = markdown_frame(paper_table(synthetic_report(tier="paper"), "Table 1"))
     assert table.count("| verdict |") == 3
 
 
 def test_result_table_shows_the_arms_asked_for_in_their_order(report):
-    lines = result_table(report, arms=["mrca", "no_aug"]).splitlines()
+    lines = markdown_frame(result_table(report, arms=["mrca", "no_aug"])).splitlines()
     assert [line.split("|")[1].strip() for line in lines] == ["Arm", "---", "MRCA", "No Aug."]
-    assert len(result_table(report).splitlines()) == 2 + 5
+    assert len(markdown_frame(result_table(report)).splitlines()) == 2 + 5
