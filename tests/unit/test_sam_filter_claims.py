@@ -240,16 +240,6 @@ def test_targets_are_the_specifications_numbers(shared):
     assert [((t.table, t.objects, t.iterations), t.low) for t in read_lost_targets(PAPER.folder)] == lost
 
 
-def test_targets_stand_at_arms_of_ours():
-    arms = {arm.id: arm for arm in ARMS}
-    for target in (*read_targets(PAPER.folder), *read_lost_targets(PAPER.folder)):
-        assert target.arm_title == arms[target.arm].title
-        assert not arms[target.arm].control
-    assert {target.arm for target in (*read_targets(PAPER.folder), *read_lost_targets(PAPER.folder))} == {
-        arm.id for arm in ARMS if arm.row and not arm.control
-    }
-
-
 def test_decimals_are_as_printed():
     assert [t.decimals for t in read_targets(PAPER.folder) if t.certainty == "inferred"] == [2, 1]
     assert {t.decimals for t in read_targets(PAPER.folder) if t.certainty == "certain"} == {2}

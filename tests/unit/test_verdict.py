@@ -21,10 +21,8 @@ from reports.records import (
     SeriesPoint,
     Target,
 )
-from reproductions.mrca.arms import ARMS
-from reproductions.mrca.claims import CLAIMS, METRICS
+from reproductions.mrca.claims import METRICS
 from reproductions.mrca.paper import PAPER
-from reproductions.study.ledger import read_ledger
 from reproductions.study.targets import read_targets
 from reproductions.verdicts.claims import Claim, FewerObjects, Gain, Level, RisesFaster, Rising, combine, judge_claim
 from reproductions.verdicts.verdict import judge, judge_number, printed_range
@@ -298,29 +296,3 @@ def test_printed_averages_follow_from_the_printed_groups():
             rare, common, frequent = (value[table, arm, metric.replace("AP_", f"AP{group}_")] for group in "rcf")
             expected = 0.1727 * rare + 0.4344 * common + 0.3929 * frequent
             assert value[table, arm, metric] == pytest.approx(expected, abs=0.02)
-
-
-def test_deviation_ids_are_in_order_without_gaps():
-    ledger = read_ledger(PAPER.folder, ARMS)
-    assert [known.id for known in ledger] == [f"D{number}" for number in range(1, len(ledger) + 1)]
-
-
-def test_every_deviation_says_what_and_why():
-    for known in read_ledger(PAPER.folder, ARMS):
-        assert known.what
-        assert known.ours
-        assert known.reason
-        assert known.mark in "PRBDC"
-
-
-def test_claims_name_arms_that_the_paper_or_we_have():
-    arms = {arm.id for arm in ARMS if not arm.not_run}
-    named = {
-        getattr(test, side)
-        for claim in CLAIMS
-        for test in claim.tests
-        if isinstance(test, Gain)
-        for side in ("left", "right")
-    }
-    assert named <= arms
-    assert len({claim.id for claim in CLAIMS}) == len(CLAIMS)
