@@ -275,7 +275,9 @@ def tables_section(report: Report) -> str:
         heading = (
             f"{name} in the paper, {report.backbone_title(ours)} here" if ours != theirs.backbone and ours else name
         )
-        body = "\n\n".join([markdown_frame(paper_table(report, table), 2), *_unsure(report, table)])
+        body = "\n\n".join(
+            [markdown_frame(paper_table(report, table), 2), *_unsure(report, table), *_not_run(report, table)]
+        )
         rows = {(ours, target.arm) for target in report.targets if target.table == table}
         if ours is not None and rows & shown and not _ran(report, rows - shown):
             parts.append(f"<details><summary>{heading} (our rows as above)</summary>\n\n{body}\n\n</details>")
@@ -297,6 +299,13 @@ def _unsure(report: Report, table: str) -> list[str]:
     lines = [f"- {target.arm_title}, inferred: {target.note}." for target in known]
     lines += [f"- {target.arm_title}, lost: {target.note}." for target in lost]
     return ["Printed numbers that are not certain:\n\n" + "\n".join(lines)] if lines else []
+
+
+def _not_run(report: Report, table: str) -> list[str]:
+    """Why some of a table's rows are not run, in a list."""
+    titles = {target.arm: target.arm_title for target in report.targets if target.table == table}
+    lines = [f"- {titles[arm]}: {reason}." for arm, reason in report.not_run.items() if arm in titles]
+    return ["Rows that are not run:\n\n" + "\n".join(lines)] if lines else []
 
 
 def _tier_remark(report: Report) -> str:

@@ -349,6 +349,8 @@ class Report(Record):
     targets: tuple[Target, ...] = ()
     """Row by row, column by column, as printed."""
     lost_targets: tuple[LostTarget, ...] = _if_any(())
+    not_run: dict[str, str] = Field(default={}, exclude_if=lambda value: value == {})
+    """Why a row of the paper is not run, by arm."""
     beside: dict[str, str] = {}
     """Which backbone of ours stands beside which of the paper's: {"resnet50": "miniature"} at tier mini."""
     series: tuple[SeriesPoint, ...] = ()

@@ -70,6 +70,8 @@ def _judge_target(report: Report, target: Target) -> TargetOutcome:
     ours = report.by_seed(target.arm, backbone, target.metric) if backbone else {}
     verdict, reason = judge_number(target.value, target.decimals, list(ours.values()))
     blocking = [known.id for known in report.deviations if known.incomparable and target.arm in known.arms]
+    if not ours and target.arm in report.not_run:
+        reason = f"no run of ours: {report.not_run[target.arm]}"
     if ours and report.run.tier != "paper":
         verdict, reason = "not comparable", f"tier {report.run.tier}"
     elif ours and blocking:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reports.markdown import tables_section
 from reports.tables import deviations_that_apply
 from reproductions.harness.store import Store
 from reproductions.sam_filter.arms import ARMS as FILTER_ARMS
@@ -18,6 +19,8 @@ from reproductions.study.registry import load_paper, paper_ids
 from reproductions.study.request import Request
 from reproductions.study.targets import read_lost_targets, read_targets
 from reproductions.verdicts.claims import Claim
+from reproductions.verdicts.verdict import judge
+from tests.unit.report_synthetic import synthetic_report
 from tests.unit.report_synthetic_sam_filter import synthetic_filter_report
 
 PAPERS = [paper for name in paper_ids() if isinstance(paper := load_paper(name), StudiedPaper)]
@@ -139,3 +142,12 @@ def test_a_report_of_one_filtered_control_keeps_its_entries() -> None:
     shown = {entry.id for entry in deviations_that_apply(whole.model_copy(update={"results": tuple(alone)}))}
     assert {"D5", "D6", "D27", "D32", "D44"} <= shown
     assert "D7" not in shown
+
+
+def test_a_row_that_is_not_run_says_why_in_table_and_verdict() -> None:
+    made = synthetic_report()
+    made = judge(made.model_copy(update={"not_run": {"bsgal": "its gradient cache is not built"}}), [])
+    reasons = {outcome.arm: outcome.reason for outcome in made.outcomes if outcome.verdict == "not run"}
+    assert reasons["bsgal"] == "no run of ours: its gradient cache is not built"
+    assert reasons["divergen"] == "no run of ours"
+    assert "Rows that are not run:\n\n- BSGAL: its gradient cache is not built." in tables_section(made)
