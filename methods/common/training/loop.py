@@ -96,7 +96,7 @@ class Training(Generic[ModelT, BatchT]):
     scaler: torch.amp.GradScaler = field(default_factory=lambda: torch.amp.GradScaler("cpu", enabled=False))
     """Scales the loss; see :func:`loss_scaler`."""
     others: Mapping[str, Stateful] = field(default_factory=dict)
-    """What else a training goes on from, by name."""
+    """What else a training goes on from, by name. A step whose loss is not finite does not undo what it did to them."""
     where: str = ""
     """Follows the number of the iteration in messages, as in " of phase warm_up"."""
 
