@@ -20,7 +20,7 @@ from methods.common.segmenters.semantic.augmentation import augment, choose_crop
 from methods.common.segmenters.semantic.augmentation_config import PhotometricConfig, SemanticAugmentConfig
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 from methods.common.segmenters.semantic.convolutional import ConvolutionalSegmenter
-from methods.common.segmenters.semantic.training import Trainer
+from methods.common.segmenters.semantic.training import begin_training
 from methods.common.stage import LocalContext
 from methods.common.training.poly_recipe import PolyRecipe
 
@@ -110,7 +110,7 @@ def test_choosing_crops_of_one_class(benchmark: BenchmarkFixture) -> None:
 def test_training_step_of_the_miniature(benchmark: BenchmarkFixture, tmp_path) -> None:
     """Sixteen pictures of 64 pixels, ten classes; the bar is 35 ms of processor time on an idle core."""
     model = ConvolutionalSegmenter(ConvolutionalConfig(num_classes=10), torch.Generator().manual_seed(0))
-    trainer = Trainer.begin(model, PolyRecipe(iterations=1000), LocalContext(tmp_path))
+    training = begin_training(model, PolyRecipe(iterations=1000), LocalContext(tmp_path))
     generator = torch.Generator().manual_seed(0)
     image = torch.randint(0, 256, (16, 3, 64, 64), dtype=torch.uint8, generator=generator)
     label = torch.randint(0, 10, (16, 64, 64), dtype=torch.uint8, generator=generator)
@@ -118,7 +118,7 @@ def test_training_step_of_the_miniature(benchmark: BenchmarkFixture, tmp_path) -
 
     def step() -> None:
         start = time.process_time()
-        trainer.step(image, label, 0)
+        training.step((image, label), 0)
         times.append(time.process_time() - start)
 
     benchmark.pedantic(step, rounds=15, warmup_rounds=3)

@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from methods.common.segmenters.centernet2.presets import centernet2_miniature, m
 from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.stage import Inputs, LocalContext
 from methods.common.training.distributed import ALONE, Team, TeamLostError
+from methods.common.training.losses import Losses
 from methods.mrca.paste import PasteConfig
 from methods.mrca.size_model import PasteSizeConfig
 from methods.mrca.stages import training_state
@@ -172,10 +173,10 @@ def broken_loss(call: int, here: bool) -> Iterator[None]:
     """Make one call's loss not a number in this process, if it is the one."""
     add_gradients, calls = training_state.add_gradients, []
 
-    def broken(*arguments: object, **named: object) -> torch.Tensor:
+    def broken(*arguments: object, **named: object) -> Losses:
         calls.append(0)
-        loss = add_gradients(*arguments, **named)
-        return loss * torch.nan if here and len(calls) == call else loss
+        losses = add_gradients(*arguments, **named)
+        return replace(losses, total=losses.total * torch.nan) if here and len(calls) == call else losses
 
     training_state.add_gradients = broken
     try:

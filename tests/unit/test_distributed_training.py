@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from methods.common.errors import NotFiniteError
-from methods.common.stage import LocalContext
+from methods.common.stage import Inputs, LocalContext
 from methods.common.state_file import load_state
 from methods.mrca.stages.train import train
 from tests.unit.team_processes import (
@@ -133,3 +133,30 @@ def test_weights_that_explode_are_stopped_at_the_last_good_step(folder: Path, tm
     assert found[0] == len(found[1]["losses"]) == 1
     expected = tensors(tmp_path / "one_step" / "training.safetensors")
     assert all(torch.equal(one, other) for one, other in zip(_tensors(found[1]), expected, strict=True))
+
+
+def test_a_stretch_goes_on_from_the_file_of_the_one_before(folder: Path, tmp_path: Path) -> None:
+    inputs, config = inputs_of(folder / "world"), train_config("batch", 2)
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    record = train(inputs, config, LocalContext(tmp_path / "first"))
+    (tmp_path / "first" / "result.json").write_text(json.dumps(record))
+    again = config.model_copy(update={"start": "resume", "first_iteration": 2, "last_iteration": 4})
+    roles = Inputs({**inputs.roles, "start": [tmp_path / "first"]})
+    second = train(roles, again, LocalContext(tmp_path / "second"))
+    assert (second["iterations"], second["iterations_total"]) == (2, 4)
+    whole = folder / Training("batch", double=False, steps=4).name / "0"
+    for name in ("training.safetensors", "model/model.safetensors"):
+        assert (tmp_path / "second" / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_the_file_of_a_stretch_has_the_names_that_stored_ones_have(folder: Path) -> None:
+    """Files in stores outlive this code: a name may come, none may change."""
+    tree = load_state(folder / Training("batch", double=False, steps=4).name / "0" / "training.safetensors")
+    assert list(tree) == ["model", "average", "optimizer", "scaler", "iterations_total"]
+    assert list(tree["average"]) == ["steps", "model"]
+    assert list(tree["model"]) == list(tree["average"]["model"])
+    assert list(tree["optimizer"]) == ["state", "param_groups"]
+    assert list(tree["optimizer"]["state"][0]) == ["step", "exp_avg", "exp_avg_sq"]
+    assert tree["scaler"] == {}
+    assert tree["iterations_total"] == tree["average"]["steps"] == 4

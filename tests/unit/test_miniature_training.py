@@ -17,6 +17,7 @@ from methods.common.miniature.clip_training import contrastive_loss, patch_share
 from methods.common.miniature.cutout_training import mask_loss
 from methods.common.miniature.generator import build_noise_schedule, build_unet, diffusion_loss
 from methods.common.miniature.measurements import prompted_overlap
+from methods.common.miniature.network_training import train_networks
 from methods.common.miniature.provenance import read_provenance
 from methods.common.miniature.sam_training import (
     ScenePool,
@@ -34,7 +35,6 @@ from methods.common.miniature.training_configs import (
     OptimizerConfig,
     SamTrainingConfig,
 )
-from methods.common.miniature.training_loop import Training, train
 from methods.common.miniature.training_recipes import checkpoint_plan, full_checkpoints, smoke_checkpoints
 from methods.common.miniature.training_stages import TRAIN_CUTOUT, TRAIN_GENERATOR, TRAIN_SAM
 from methods.common.miniature.vae import build_vae, fold_latent_statistics
@@ -63,7 +63,7 @@ def small_training(num_steps):
         inputs = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))
         return (network(inputs)[:, 0] - inputs.sum(1)).square().mean()
 
-    return Training({"net": network}, config, ema_decay=0.9), loss_of_step, network
+    return {"net": network}, config, loss_of_step
 
 
 class StoppedError(Exception):
@@ -87,16 +87,12 @@ class StoppingContext(LocalContext):
 
 
 def test_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(tmp_path):
-    training, loss_of_step, network = small_training(30)
-    whole = train(training, loss_of_step, LocalContext(tmp_path / "whole", checkpoint_every_s=1e9))
-    halted, again, _ = small_training(30)
+    whole = train_networks(*small_training(30), LocalContext(tmp_path / "whole", checkpoint_every_s=1e9), 0.9)
     with pytest.raises(StoppedError):
-        train(halted, again, StoppingContext(tmp_path / "cut"))
-    resumed, last, restored = small_training(30)
-    log = train(resumed, last, LocalContext(tmp_path / "cut", checkpoint_every_s=1e9))
-    assert torch.equal(restored.weight, network.weight)
-    assert all(torch.equal(a, b) for a, b in zip(resumed.averages, training.averages, strict=True))
-    assert log.losses == whole.losses
+        train_networks(*small_training(30), StoppingContext(tmp_path / "cut"), 0.9)
+    resumed = train_networks(*small_training(30), LocalContext(tmp_path / "cut", checkpoint_every_s=1e9), 0.9)
+    assert torch.equal(resumed.networks["net"].weight, whole.networks["net"].weight)
+    assert resumed.losses == whole.losses
     assert whole.losses[-1] < 0.1 * whole.losses[0]
 
 
@@ -121,13 +117,13 @@ def test_interrupted_generator_training_equals_an_uninterrupted_one(tmp_path):
         assert (tmp_path / "cut" / part).read_bytes() == (tmp_path / "whole" / part).read_bytes()
 
 
-def test_averages_replace_the_weights():
-    training, loss_of_step, network = small_training(5)
-    training.apply(loss_of_step(0), 0)
-    average = training.averages[0].clone()
-    assert not torch.equal(average, network.weight)
-    training.use_averages()
-    assert torch.equal(average, network.weight)
+def test_averages_replace_the_weights(tmp_path):
+    """After one step the average keeps a tenth of the start, as the decay then is (1 + 0) / (10 + 0)."""
+    networks, config, loss_of_step = small_training(1)
+    start = networks["net"].weight.detach().clone()
+    averaged = train_networks(networks, config, loss_of_step, LocalContext(tmp_path), 0.9).networks["net"].weight
+    assert torch.allclose(averaged, 0.1 * start + 0.9 * networks["net"].weight)
+    assert not torch.allclose(averaged, networks["net"].weight)
 
 
 def test_cutout_stage_learns_writes_provenance_and_can_be_loaded(tmp_path):

@@ -14,12 +14,13 @@ from methods.common.seeds import Seeds
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 from methods.common.segmenters.semantic.convolutional import ConvolutionalSegmenter
-from methods.common.segmenters.semantic.training import Trainer, check_labels, train_segmenter
+from methods.common.segmenters.semantic.training import begin_training, check_labels, num_parts, train_segmenter
 from methods.common.segmenters.semantic.training_images import EpochOrder, TrainingCrops
 from methods.common.stage import LocalContext
 from methods.common.state_file import load_state
 from methods.common.training.batch_shard import BatchShare
 from methods.common.training.distributed import ALONE, Team
+from methods.common.training.losses import Losses
 from methods.common.training.micro_batches import loss_in_parts
 from methods.common.training.poly_recipe import PolyRecipe
 from tests.unit.team_processes import double_precision, free_ports, start_processes
@@ -141,10 +142,10 @@ def test_gradients_are_clipped_together(tmp_path: Path) -> None:
     moments = {}
     for norm in (1e-3, None):
         context = LocalContext(tmp_path / f"{norm}")
-        trainer = Trainer.begin(build("group"), RECIPE.model_copy(update={"max_gradient_norm": norm}), context)
-        image, label = next(TrainingCrops(Squares(), AUGMENTATION, Seeds()).batches(0, 1, trainer.share, 0))
-        trainer.step(image, label, 0)
-        states = trainer.optimizer.state_dict()["state"].values()
+        training = begin_training(build("group"), RECIPE.model_copy(update={"max_gradient_norm": norm}), context)
+        share = BatchShare.of(ALONE, RECIPE.batch_size)
+        training.step(next(TrainingCrops(Squares(), AUGMENTATION, Seeds()).batches(0, 1, share, 0)), 0)
+        states = training.optimizer.state_dict()["state"].values()
         moments[norm] = torch.cat([state["exp_avg"].flatten() for state in states]) / (1 - RECIPE.betas[0])
     assert moments[1e-3].norm() == pytest.approx(1e-3, rel=1e-3)
     assert moments[None].norm() > 1e-2
@@ -206,11 +207,8 @@ def test_parts_change_nothing(tmp_path: Path) -> None:
 
 
 def test_batch_norm_keeps_all_images_in_one_part(tmp_path: Path) -> None:
-    trainers = {
-        norm: Trainer.begin(build(norm), RECIPE, LocalContext(tmp_path / norm, batch_parts=3))
-        for norm in ("batch", "group")
-    }
-    assert {norm: trainer.num_parts for norm, trainer in trainers.items()} == {"batch": 1, "group": 3}
+    context = LocalContext(tmp_path, batch_parts=3)
+    assert {norm: num_parts(build(norm).train(), context) for norm in ("batch", "group")} == {"batch": 1, "group": 3}
 
 
 def test_a_part_is_told_the_sums_of_all_and_gathers_all_rows() -> None:
@@ -218,19 +216,21 @@ def test_a_part_is_told_the_sums_of_all_and_gathers_all_rows() -> None:
     weight = torch.ones((), dtype=torch.float64, requires_grad=True)
     value_N = torch.arange(1.0, 8.0, dtype=torch.float64)
 
-    def loss_of_part(rows: slice, share: BatchShare) -> torch.Tensor:
+    def loss_of_part(rows: slice, share: BatchShare) -> Losses:
         draw_N = share.uniform(torch.Generator().manual_seed(0)).double()
         count = share.team.sum_number(float(rows.stop - rows.start))
         total = share.team.sum_(value_N[rows].sum())
         everyone_B = share.gather(value_N[rows].square())
         assert len(everyone_B) == 7
-        return weight * (value_N[rows] * draw_N).sum() / count / total * everyone_B.sum()
+        loss = weight * (value_N[rows] * draw_N).sum() / count / total * everyone_B.sum()
+        return Losses(loss, {"third": loss / 3})
 
     found = {}
     for parts in (1, 3, 7):
         weight.grad = None
-        loss = loss_in_parts(loss_of_part, BatchShare.of(ALONE, 7), parts, torch.autograd.backward)
-        found[parts] = (loss.item(), weight.grad.item())
+        losses = loss_in_parts(loss_of_part, BatchShare.of(ALONE, 7), parts, torch.autograd.backward)
+        found[parts] = (losses.total.item(), weight.grad.item())
+        assert 3 * losses.parts["third"].item() == pytest.approx(losses.total.item(), rel=1e-12)
         assert found[parts] == pytest.approx(found[1], rel=1e-12)
     assert found[1][0] == pytest.approx(found[1][1])
 

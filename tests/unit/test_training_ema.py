@@ -43,13 +43,24 @@ def test_warmup_of_the_decay() -> None:
     assert ExponentialMovingAverage(Counter(), decay=0.5).decay_at(1) == 0.5
 
 
+@pytest.mark.parametrize(("first_step", "kept"), [(0, [1 / 10, 2 / 11]), (1, [2 / 11, 3 / 12])])
+def test_the_first_step_of_the_warmup(first_step: int, kept: list[float]) -> None:
+    model, expected = Counter(), 1.0
+    average = ExponentialMovingAverage(model, decay=0.5, warmup=True, first_step=first_step)
+    change(model, 1.0)
+    for decay in kept:
+        average.update(model)
+        expected *= decay
+        assert average.model.weight.tolist() == pytest.approx([1 - expected] * 2)
+
+
 def test_state_goes_on_exactly() -> None:
     model = Counter()
     whole = ExponentialMovingAverage(model, decay=0.9, warmup=True)
     resumed = ExponentialMovingAverage(model, decay=0.9, warmup=True)
     change(model, 1.0)
     whole.update(model)
-    resumed.load_state(whole.state())
+    resumed.load_state_dict(whole.state_dict())
     change(model, 5.0)
     whole.update(model)
     resumed.update(model)

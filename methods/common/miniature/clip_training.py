@@ -16,11 +16,11 @@ from methods.common.miniature.captions import vocabulary
 from methods.common.miniature.categories import CATEGORIES
 from methods.common.miniature.judges import augment, image_batch
 from methods.common.miniature.model_classes import CLIPModel
+from methods.common.miniature.network_training import train_networks
 from methods.common.miniature.objects import HUES
 from methods.common.miniature.provenance import write_provenance
 from methods.common.miniature.tokenizer import TEXT_LENGTH, build_tokenizer
 from methods.common.miniature.training_configs import ClipConfig
-from methods.common.miniature.training_loop import Training, train
 from methods.common.miniature.training_stages import TRAIN_CLIP
 from methods.common.miniature.web import WebPool, draw_pool
 from methods.common.stage import Context, Inputs, Record
@@ -143,8 +143,8 @@ def train_clip(inputs: Inputs, config: ClipConfig, context: Context) -> Record:
         return main + config.dense_weight * auxiliary
 
     batch_size = config.optimizer.batch_size
-    log = train(Training({"clip": model, "heads": heads}, config.optimizer), loss_of_step, context)
+    trained = train_networks({"clip": model, "heads": heads}, config.optimizer, loss_of_step, context)
     for part in (model.eval(), tokenizer, build_image_processor(config.web.image_size_px)):
         part.save_pretrained(context.out / "clip")
-    write_provenance(TRAIN_CLIP, config, context, log.cpu_seconds)
-    return {"losses": log.losses}
+    write_provenance(TRAIN_CLIP, config, context, trained.cpu_seconds)
+    return {"losses": trained.losses}

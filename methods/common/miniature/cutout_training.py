@@ -13,9 +13,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from methods.common.cutouts.miniature import MiniatureCutout, MiniatureCutoutConfig
 from methods.common.miniature.categories import CATEGORIES
 from methods.common.miniature.judges import augment, image_batch
+from methods.common.miniature.network_training import train_networks
 from methods.common.miniature.provenance import write_provenance
 from methods.common.miniature.training_configs import CutoutConfig
-from methods.common.miniature.training_loop import Training, train
 from methods.common.miniature.training_stages import TRAIN_CUTOUT
 from methods.common.miniature.web import draw_pool
 from methods.common.stage import Context, Inputs, Record
@@ -51,7 +51,7 @@ def train_cutout(inputs: Inputs, config: CutoutConfig, context: Context) -> Reco
             image_NCHW, mask_NHW = image_NCHW.flip(3), mask_NHW.flip(2)
         return mask_loss(model(image_NCHW), mask_NHW)
 
-    log = train(Training({"cutout": model}, config.optimizer), loss_of_step, context)
+    trained = train_networks({"cutout": model}, config.optimizer, loss_of_step, context)
     model.eval().save_pretrained(context.out / "cutout")
-    write_provenance(TRAIN_CUTOUT, config, context, log.cpu_seconds)
-    return {"losses": log.losses}
+    write_provenance(TRAIN_CUTOUT, config, context, trained.cpu_seconds)
+    return {"losses": trained.losses}

@@ -18,10 +18,10 @@ from methods.common.miniature.model_classes import (
     DDPMScheduler,
     UNet2DConditionModel,
 )
+from methods.common.miniature.network_training import train_networks
 from methods.common.miniature.provenance import write_provenance
 from methods.common.miniature.tokenizer import load_tokenizer
 from methods.common.miniature.training_configs import GeneratorConfig, LatentsConfig
-from methods.common.miniature.training_loop import Training, train
 from methods.common.miniature.training_stages import TRAIN_GENERATOR
 from methods.common.miniature.vae import LATENT_CHANNELS, pixels_to_unit
 from methods.common.miniature.web import draw_pool
@@ -153,10 +153,9 @@ def train_generator(inputs: Inputs, config: GeneratorConfig, context: Context) -
             unet, latent_NCHW.to(context.device), text_NTD, on_device[0], on_device[1], schedule, config.snr_limit
         )
 
-    training = Training({"unet": unet, "text_encoder": text_encoder}, config.optimizer, config.ema_decay)
-    log = train(training, loss_of_step, context)
-    training.use_averages()
-    unet.eval().save_pretrained(context.out / "unet")
-    text_encoder.eval().save_pretrained(context.out / "text_encoder")
-    write_provenance(TRAIN_GENERATOR, config, context, log.cpu_seconds)
-    return {"losses": log.losses, "parameters": int(np.sum([p.numel() for p in unet.parameters()]))}
+    networks = {"unet": unet, "text_encoder": text_encoder}
+    trained = train_networks(networks, config.optimizer, loss_of_step, context, config.ema_decay)
+    for name, network in trained.networks.items():
+        network.eval().save_pretrained(context.out / name)
+    write_provenance(TRAIN_GENERATOR, config, context, trained.cpu_seconds)
+    return {"losses": trained.losses, "parameters": int(np.sum([p.numel() for p in unet.parameters()]))}

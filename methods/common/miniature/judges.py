@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from methods.common.miniature.categories import CATEGORIES
+from methods.common.miniature.network_training import train_networks
 from methods.common.miniature.provenance import write_provenance
 from methods.common.miniature.training_configs import JudgesConfig
-from methods.common.miniature.training_loop import Training, train
 from methods.common.miniature.training_stages import TRAIN_JUDGES
 from methods.common.miniature.web import web_sample
 from methods.common.stage import Context, Inputs, Record
@@ -93,11 +93,11 @@ def train_judges(inputs: Inputs, config: JudgesConfig, context: Context) -> Reco
         losses = [cross_entropy(network(image_NCHW), labels_N) for network in networks.values()]
         return losses[0] + losses[1]
 
-    log = train(Training(networks, config.optimizer), loss_of_step, context)
+    trained = train_networks(networks, config.optimizer, loss_of_step, context)
     tensors = {f"{name}.{key}": value for name, net in networks.items() for key, value in net.state_dict().items()}
     save_file(tensors, context.out / "judges.safetensors")
-    write_provenance(TRAIN_JUDGES, config, context, log.cpu_seconds)
-    return {"losses": log.losses}
+    write_provenance(TRAIN_JUDGES, config, context, trained.cpu_seconds)
+    return {"losses": trained.losses}
 
 
 def load_judges(folder: Path, device: torch.device | None = None) -> dict[str, Judge]:

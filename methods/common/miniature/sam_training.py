@@ -16,9 +16,9 @@ from transformers import SamConfig, SamImageProcessor, SamMaskDecoderConfig, Sam
 
 from methods.common.miniature.judges import augment, image_batch
 from methods.common.miniature.model_classes import SamModel
+from methods.common.miniature.network_training import train_networks
 from methods.common.miniature.provenance import write_provenance
 from methods.common.miniature.training_configs import SamTrainingConfig
-from methods.common.miniature.training_loop import Training, train
 from methods.common.miniature.training_stages import TRAIN_SAM
 from methods.common.miniature.web import web_sample
 from methods.common.miniature.world_config import WebConfig
@@ -228,11 +228,11 @@ def train_sam(inputs: Inputs, config: SamTrainingConfig, context: Context) -> Re
             loss = loss + prompt_loss(logits, ious, mask_PHW[part].float())
         return loss
 
-    log = train(Training({"sam": model, "head": head}, config.optimizer), loss_of_step, context)
+    trained = train_networks({"sam": model, "head": head}, config.optimizer, loss_of_step, context)
     model.eval().save_pretrained(context.out / "sam")
     build_image_processor(side).save_pretrained(context.out / "sam")
-    write_provenance(TRAIN_SAM, config, context, log.cpu_seconds)
-    return {"losses": log.losses}
+    write_provenance(TRAIN_SAM, config, context, trained.cpu_seconds)
+    return {"losses": trained.losses}
 
 
 def _point_tokens(model: Any, point_P2: NDArray[np.float32]) -> Tensor:

@@ -1,11 +1,19 @@
 """Configs of every training of the miniature parts. Imports nothing heavy, so that plans can be made from them."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from methods.common.miniature.world_config import WebConfig
 from methods.common.stage import Config
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 class OptimizerConfig(Config):
@@ -34,6 +42,31 @@ class OptimizerConfig(Config):
         start = self.cosine_from * self.num_steps
         share = min(1.0, max(0.0, (step - start) / max(1.0, self.num_steps - start)))
         return self.learning_rate * warm * 0.5 * (1.0 + math.cos(math.pi * share))
+
+    rate_setting: ClassVar[str] = "optimizer.learning_rate"
+    """Name of the learning rate in messages."""
+
+    def build_optimizer(self, model: nn.Module) -> torch.optim.AdamW:
+        """Return AdamW over all parameters that need a gradient; :meth:`set_rates` sets its rate."""
+        import torch
+
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.weight_decay},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, self.beta2), fused=True)
+
+    def set_rates(self, optimizer: torch.optim.Optimizer, iteration: int) -> None:
+        """Set the rate of an iteration."""
+        for group in optimizer.param_groups:
+            group["lr"] = self.rate_at(iteration)
+
+    def clip_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Scale all gradients down together, in place."""
+        from torch import nn
+
+        nn.utils.clip_grad_norm_(parameters, self.max_gradient_norm)
 
 
 class VaeConfig(Config):

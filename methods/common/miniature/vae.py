@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
 from methods.common.miniature.model_classes import AutoencoderKL
+from methods.common.miniature.network_training import train_networks
 from methods.common.miniature.provenance import write_provenance
 from methods.common.miniature.training_configs import VaeConfig
-from methods.common.miniature.training_loop import Training, train
 from methods.common.miniature.training_stages import TRAIN_VAE
 from methods.common.miniature.web import web_sample
 from methods.common.stage import Context, Inputs, Record
@@ -118,9 +118,9 @@ def train_vae(inputs: Inputs, config: VaeConfig, context: Context) -> Record:
         batch = pixels_to_unit(_draw_batch(pictures, config, step, seed), context.device)
         return vae_loss(vae, batch, config, context.seeds.torch("training", "vae", step))
 
-    log = train(Training({"vae": vae}, config.optimizer), loss_of_step, context)
+    trained = train_networks({"vae": vae}, config.optimizer, loss_of_step, context)
     vae.eval()
     folded = fold_latent_statistics(vae, pixels_to_unit(pictures[:512], context.device))
     vae.save_pretrained(context.out / "vae")
-    write_provenance(TRAIN_VAE, config, context, log.cpu_seconds)
-    return {"losses": log.losses, **folded}
+    write_provenance(TRAIN_VAE, config, context, trained.cpu_seconds)
+    return {"losses": trained.losses, **folded}

@@ -71,8 +71,13 @@ class RunningStatistics:
     """A copy of a network's running statistics, which a forward pass changes."""
 
     def __init__(self, model: nn.Module) -> None:
-        buffers = [buffer for norm in batch_norms(model) for buffer in norm.buffers()]
-        self._pairs = [(buffer, buffer.clone()) for buffer in buffers]
+        norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._NormBase)]
+        self._pairs = [(buffer, buffer.clone()) for norm in norms for buffer in norm.buffers()]
+
+    def keep(self) -> None:
+        """Copy the statistics as they are now."""
+        for buffer, copied in self._pairs:
+            copied.copy_(buffer)
 
     def restore(self) -> None:
         """Write the copy back."""

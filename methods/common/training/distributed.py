@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # a plan is made without loading torch
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
 _MEETING_TIMEOUT = timedelta(minutes=30)
 """How long a process waits for the others to come. Our choice [C]."""
@@ -79,6 +79,22 @@ class Team:
 
             self._together(lambda: distributed.all_reduce(tensor))
         return tensor
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Add up every gradient over the processes, in place and with the same bits in each.
+
+        One exchange after the backward pass, because a batch may take several backward passes. A parameter has a gradient in
+        all processes or in none.
+        """
+        if self.size == 1:
+            return
+        import torch
+
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        flat = self.sum_(torch.cat([gradient.flatten() for gradient in gradients]))
+        pieces = torch.split(flat, [gradient.numel() for gradient in gradients])
+        for gradient, piece in zip(gradients, pieces, strict=True):
+            gradient.copy_(piece.view_as(gradient))
 
     def largest(self, numbers: Sequence[int]) -> list[int]:
         """Return the largest value of each number over all processes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,26 +18,26 @@ class ExponentialMovingAverage(Generic[ModuleT]):
     After each step: average <- decay * average + (1 - decay) * value, for every parameter and every floating-point buffer;
     integer buffers are copied. The average is what is evaluated and what feeds back.
 
-    Source: section 6.5 [R]. ``warmup`` is our choice [C] for short trainings: step t (from 1) uses
-    min(decay, (1 + t) / (10 + t)), so that the initial weights are forgotten at once.
+    Source: section 6.5 [R]. ``warmup`` is our choice [C] for short trainings: step t uses min(decay, (1 + t) / (10 + t)), so
+    that the initial weights are forgotten at once; the first step is t = ``first_step``.
     """
 
-    def __init__(self, model: ModuleT, decay: float = 0.999, warmup: bool = False) -> None:
+    def __init__(self, model: ModuleT, decay: float = 0.999, warmup: bool = False, first_step: int = 1) -> None:
         """Start from a copy of ``model``; ``decay`` is in [0, 1)."""
         assert 0 <= decay < 1, f"decay {decay} is outside [0, 1)"
         self.decay = decay
         self.warmup = warmup
+        self.first_step = first_step
         self.steps = 0
         self.model: ModuleT = copy.deepcopy(model).eval().requires_grad_(False)
 
     def decay_at(self, step: int) -> float:
-        """Return the decay of a step counted from 1."""
+        """Return the decay of step t."""
         return min(self.decay, (1 + step) / (10 + step)) if self.warmup else self.decay
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """Take in the weights after one training step."""
-        self.steps += 1
         averages, values = [], []
         for average, value in zip(_tensors(self.model), _tensors(model), strict=True):
             if average.is_floating_point():
@@ -45,19 +45,17 @@ class ExponentialMovingAverage(Generic[ModuleT]):
                 values.append(value.detach())
             else:
                 average.copy_(value)
-        torch._foreach_lerp_(averages, values, 1.0 - self.decay_at(self.steps))
+        torch._foreach_lerp_(averages, values, 1.0 - self.decay_at(self.first_step + self.steps))
+        self.steps += 1
 
-    def state(self) -> dict[str, int | dict[str, Tensor]]:
+    def state_dict(self) -> dict[str, Any]:
         """Return the state of a checkpoint: number of steps and averaged tensors."""
-        return {"steps": self.steps, "model": dict(self.model.state_dict())}
+        return {"steps": self.steps, "model": self.model.state_dict()}
 
-    def load_state(self, state: Mapping[str, int | dict[str, Tensor]]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint."""
-        steps, tensors = state["steps"], state["model"]
-        assert isinstance(steps, int)
-        assert isinstance(tensors, dict)
-        self.steps = steps
-        self.model.load_state_dict(tensors)
+        self.steps = int(state["steps"])
+        self.model.load_state_dict(state["model"])
 
 
 def _tensors(model: nn.Module) -> list[Tensor]:

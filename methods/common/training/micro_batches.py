@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor
 
 from methods.common.training.batch_shard import BatchShare
 from methods.common.training.distributed import Team
+from methods.common.training.losses import Losses
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,12 @@ class _KnowingTeam(Team):
 
 
 def loss_in_parts(
-    loss_of_part: Callable[[slice, BatchShare], Tensor],
+    loss_of_part: Callable[[slice, BatchShare], Losses],
     share: BatchShare,
     num_parts: int,
     backward: Callable[[Tensor], None],
-) -> Tensor:
-    """Add the gradients of a share's loss, part by part, and return the loss; collective.
+) -> Losses:
+    """Add the gradients of a share's loss, part by part, and return the loss without gradients; collective.
 
     Args:
         loss_of_part: the loss of some images of the share, given their rows and their own share. It may sum numbers over its
@@ -63,20 +66,20 @@ def loss_in_parts(
     """
     parts = share.parts(num_parts)
     if len(parts) == 1 and _alike(share, num_parts):
-        loss = loss_of_part(slice(0, share.count), share)
-        backward(loss)
-        return loss.detach()
+        losses = loss_of_part(slice(0, share.count), share)
+        backward(losses.total)
+        return losses.detach()
     # `gather` and the like ask a team only when it has several members.
     rank, size = share.team.rank, max(share.team.size, 2)
     sums = _sums_over_parts(loss_of_part, share, parts)
-    total = torch.zeros(())
+    found = []
     for rows in parts:
         knowing = _KnowingTeam(rank, size, [part.clone() for part in sums])
-        loss = loss_of_part(rows, replace(share.part(rows), team=knowing))
+        losses = loss_of_part(rows, replace(share.part(rows), team=knowing))
         assert not knowing.sums, f"{len(knowing.sums)} sums were noted that the second pass did not ask for"
-        backward(loss)
-        total = total.to(loss) + loss.detach()
-    return total
+        backward(losses.total)
+        found.append(losses.detach())
+    return reduce(add, found)
 
 
 def _alike(share: BatchShare, num_parts: int) -> bool:
@@ -86,7 +89,7 @@ def _alike(share: BatchShare, num_parts: int) -> bool:
 
 @torch.no_grad()
 def _sums_over_parts(
-    loss_of_part: Callable[[slice, BatchShare], Tensor], share: BatchShare, parts: list[slice]
+    loss_of_part: Callable[[slice, BatchShare], Losses], share: BatchShare, parts: list[slice]
 ) -> list[Tensor]:
     """Return, for each number that a part tells the team, its sum over all parts and processes."""
     noted = []

@@ -5,7 +5,8 @@ Marks: [P] the paper, [MM] MMSegmentation's Mask2Former configuration, [DD] Data
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -64,6 +65,9 @@ class PolyRecipe(Config):
     autocast: Literal["none", "float16", "bfloat16"] = "none"
     """Precision of the network on CUDA; float16 is trained with loss scaling. On the CPU it stays float32. [MM] none."""
 
+    rate_setting: ClassVar[str] = "recipe.base_lr"
+    """Name of the learning rate in messages."""
+
     def learning_rate(self, iteration: int) -> float:
         """Return the learning rate of an iteration counted from 0, without the backbone's factor."""
         return polynomial_decay(iteration, self.base_lr, self.iterations, self.power, self.warmup_iterations)
@@ -92,6 +96,13 @@ class PolyRecipe(Config):
         """Set the rates of an iteration."""
         for group in optimizer.param_groups:
             group["lr"] = self.learning_rate(iteration) * group["lr_factor"]
+
+    def clip_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Scale all gradients down together, in place."""
+        from torch import nn
+
+        if self.max_gradient_norm is not None:
+            nn.utils.clip_grad_norm_(parameters, self.max_gradient_norm)
 
     def names_without_decay(self, model: nn.Module) -> set[str]:
         """Return the parameters that are not decayed: those of norms, and those that ``undecayed`` names."""

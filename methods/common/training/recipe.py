@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -44,6 +45,9 @@ class TrainingRecipe(Config):
     repeat_threshold: Annotated[float, Field(ge=0, le=1)] = 0.001
     """Classes in a smaller share of the images are repeated by the sampler. [R]"""
 
+    rate_setting: ClassVar[str] = "recipe.base_lr"
+    """Name of the learning rate in messages."""
+
     def learning_rate(self, iteration: int) -> float:
         """Return the learning rate of an iteration counted from 0."""
         return warmup_cosine(iteration, self.base_lr, self.iterations, self.warmup_iterations, self.warmup_factor)
@@ -56,6 +60,18 @@ class TrainingRecipe(Config):
         return torch.optim.AdamW(
             parameters, lr=self.learning_rate(0), betas=self.betas, weight_decay=self.weight_decay, fused=True
         )
+
+    def set_rates(self, optimizer: torch.optim.Optimizer, iteration: int) -> None:
+        """Set the rates of an iteration."""
+        for group in optimizer.param_groups:
+            group["lr"] = self.learning_rate(iteration)
+
+    def clip_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Clip every element, in place."""
+        from torch import nn
+
+        if self.clip_value is not None:
+            nn.utils.clip_grad_value_(parameters, self.clip_value)
 
     def autocast_dtype(self, device: torch.device) -> torch.dtype | None:
         """Return the autocast type for a device, or None for full precision."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from methods.common.errors import NotFiniteError
 from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.stage import Config, Context, Inputs, Record, Stage
@@ -17,11 +16,14 @@ from methods.common.training.recipe import TrainingRecipe
 from methods.mrca.stages.pasting import MrcaPasting, NoPasting, XPastePasting
 
 if TYPE_CHECKING:
+    from methods.common.segmenters.centernet2.model import CenterNet2
+    from methods.common.segmenters.instance.training_images import Batch
+    from methods.common.training.loop import Training
     from methods.mrca.stages.training_data import TrainingImages
-    from methods.mrca.stages.training_state import TrainingState
 
 STATE_FILE = "training.safetensors"
-"""Everything that the next stretch of the same training goes on from."""
+"""Everything that the next stretch of the same training goes on from: trees of ``model``, ``average``, ``optimizer`` and
+``scaler``, and ``iterations_total``, the steps that the weights have seen since random heads, over all phases."""
 
 
 class TrainConfig(Config):
@@ -62,73 +64,41 @@ def train(inputs: Inputs, config: TrainConfig, context: Context) -> Record:
         InputError: an image cannot be read, the pool is empty, there are more processes than images in a batch.
         NotFiniteError: the loss is not finite; the newest checkpoint holds the step before.
     """
+    from methods.common.state_file import save_state
+    from methods.common.training.loop import run_training
     from methods.mrca.stages.training_data import TrainingImages
 
-    context.progress(0, config.last_iteration - config.first_iteration, "iterations")
     share = BatchShare.of(context.team, config.recipe.batch_size)
     images = TrainingImages(inputs, config, context.seeds)
-    state = _begin(inputs, config, context)
+    before = 0 if config.start == "scratch" else int(inputs.record("start")["iterations_total"])
+    training = _begin(inputs, config, context)
     if context.team.is_first:
         print(describe_shares(context.team, share.batch_size, context.batch_parts), file=sys.stderr)
         _write_samples(images, config, context)
-    losses = _run(state, images, config, context, share)
+    iterations = range(config.first_iteration, config.last_iteration)
+    losses = run_training(training, iterations, lambda first: images.batches(first, share), context)
+    total = before + len(losses)
     if context.team.is_first:
-        state.average.model.save_pretrained(context.out / "model")
-        state.save(context.out / STATE_FILE)
+        training.averaged.save_pretrained(context.out / "model")
+        save_state(context.out / STATE_FILE, {**training.to_tree(), "iterations_total": total})
     context.team.barrier()
     return {
-        "iterations": config.last_iteration - config.first_iteration,
-        "iterations_total": state.iterations_total,
+        "iterations": len(losses),
+        "iterations_total": total,
         "loss_every_50": losses[::50],
         "pool_size": images.pool_size,
     }
 
 
-def _begin(inputs: Inputs, config: TrainConfig, context: Context) -> TrainingState:
-    from methods.mrca.stages.training_state import TrainingState
+def _begin(inputs: Inputs, config: TrainConfig, context: Context) -> Training[CenterNet2, Batch]:
+    from methods.common.state_file import load_state
+    from methods.mrca.stages.training_state import begin_training
 
     classes = json.loads((inputs.folder("split") / "classes.json").read_text())
-    return TrainingState.begin(inputs, config, [c["image_count"] for c in classes], context)
-
-
-def _run(
-    state: TrainingState, images: TrainingImages, config: TrainConfig, context: Context, share: BatchShare
-) -> list[float]:
-    """Step until the end of the stretch; return the loss of each step."""
-    losses = _go_on(state, context)
-    first = config.first_iteration + len(losses)
-    length = config.last_iteration - config.first_iteration
-    for iteration, batch in zip(range(first, config.last_iteration), images.batches(first, share), strict=False):
-        try:
-            losses.append(state.step(batch, iteration, context))
-        except NotFiniteError:
-            _save_checkpoint(state, losses, context)
-            raise
-        if context.checkpoint_due():
-            _save_checkpoint(state, losses, context)
-        context.progress(len(losses), length, "iterations", loss=losses[-1])
-    return losses
-
-
-def _go_on(state: TrainingState, context: Context) -> list[float]:
-    """Go on from the newest checkpoint that the first process finds; return the losses so far."""
-    from methods.common.state_file import state_from_bytes, state_to_bytes
-
-    found = context.checkpoints.load() if context.team.is_first else None
-    tree: Record | None = None if found is None else found[1]
-    if context.team.size > 1:  # a shared file system may show an older folder on another node
-        tree = state_from_bytes(context.team.agree_bytes(state_to_bytes(tree)))
-    if tree is None:
-        return []
-    state.load(tree["training"])
-    losses: list[float] = tree["losses"]
-    return losses
-
-
-def _save_checkpoint(state: TrainingState, losses: list[float], context: Context) -> None:
-    if context.team.is_first:
-        context.checkpoints.save(len(losses), {"training": state.to_tree(), "losses": losses})
-    context.team.barrier()
+    training = begin_training(inputs, config, [c["image_count"] for c in classes], context)
+    if config.start == "resume":
+        training.load(load_state(inputs.folder("start") / STATE_FILE))
+    return training
 
 
 def _write_samples(images: TrainingImages, config: TrainConfig, context: Context) -> None:

@@ -51,7 +51,7 @@ def pretrain_classifier(inputs: Inputs, config: PretrainClassifierConfig, contex
     import torch
     from torch import nn
 
-    from methods.common.miniature.training_loop import Training, train
+    from methods.common.miniature.network_training import train_networks
     from methods.common.miniature.web import draw_pool
     from methods.common.segmenters.semantic.convolutional import ConvolutionalSegmenter
 
@@ -80,7 +80,7 @@ def pretrain_classifier(inputs: Inputs, config: PretrainClassifierConfig, contex
         found_NK = logits(picks, bool(rng.random() < 0.5))
         return nn.functional.cross_entropy(found_NK, categories_of(pool, picks).to(context.device))
 
-    log = train(Training(networks, config.optimizer), loss_of_step, context)
+    trained = train_networks(networks, config.optimizer, loss_of_step, context)
     segmenter.eval()
     held_out = list(range(config.num_pictures, count))
     with torch.no_grad():
@@ -90,7 +90,7 @@ def pretrain_classifier(inputs: Inputs, config: PretrainClassifierConfig, contex
         "iterations": config.optimizer.num_steps,
         "accuracy": 100.0 * float(right),
         "num_classes": len(CATEGORIES),
-        "losses": log.losses,
+        "losses": trained.losses,
     }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,6 +19,7 @@ from methods.common.segmenters.centernet2.sampling import LabelledBoxes
 from methods.common.segmenters.centernet2.structures import InstanceTarget
 from methods.common.training.batch_norm import batch_norms
 from methods.common.training.batch_shard import BatchShare
+from methods.common.training.losses import Losses
 
 if TYPE_CHECKING:
     from methods.common.segmenters.centernet2.model import CenterNet2
@@ -106,7 +109,7 @@ def add_gradients(
     share: BatchShare,
     parts: int,
     backward: Callable[[Tensor], None],
-) -> Tensor:
+) -> Losses:
     """Add the gradient of the batch's loss, as far as it comes from a share's images; return that part of the loss.
 
     Args:
@@ -126,10 +129,9 @@ def add_gradients(
     of the share in one part, because its statistics are those of the batch.
     """
     if parts == 1 or share.count == 1:
-        losses = model.losses(image_NCHW, targets, generator, image_sizes, backbone_dtype, share)
-        loss = total_loss(losses)
-        backward(loss)
-        return loss.detach()
+        losses = Losses.of(model.losses(image_NCHW, targets, generator, image_sizes, backbone_dtype, share))
+        backward(losses.total)
+        return losses.detach()
     image, sizes = model.prepare(image_NCHW, image_sizes)
     start = generator.get_state()
     with torch.no_grad():
@@ -137,15 +139,15 @@ def add_gradients(
         outputs = run_heads(model, features, targets, sizes, generator, share)
         totals = batch_totals(model, outputs, generator, share)
     levels = [level.requires_grad_() for level in features]
-    loss = image_NCHW.new_zeros(())
-    for rows in share.parts(parts):
-        loss += _add_head_gradients(model, levels, outputs, targets, totals, rows, backward)
+    of_parts = [
+        _add_head_gradients(model, levels, outputs, targets, totals, rows, backward) for rows in share.parts(parts)
+    ]
     for rows in share.parts(1 if batch_norms(model.backbone) else parts):
         again = torch.Generator(generator.device)
         again.set_state(start)
         part = model.pyramid_features(image[rows], again, backbone_dtype, share.part(rows))
         torch.autograd.backward(part, [_gradient(level)[rows] for level in levels])
-    return loss
+    return reduce(add, of_parts)
 
 
 def _add_head_gradients(
@@ -156,20 +158,15 @@ def _add_head_gradients(
     totals: BatchTotals,
     rows: slice,
     backward: Callable[[Tensor], None],
-) -> Tensor:
+) -> Losses:
     """Add the gradients of the heads and of the pyramid's levels for some images whose boxes are known; return their loss."""
     features = [level[rows] for level in levels]
     boxes: list[list[LabelledBoxes]] = [stage.boxes[rows] for stage in known.stages]
     first, stages = model.first_stage(features), model.cascade.run_on(features, boxes)
     outputs = TrainingOutputs(features, first, known.cells[rows], stages)
-    loss = total_loss(weighted_losses(model, outputs, targets[rows], totals))
-    backward(loss)
-    return loss.detach()
-
-
-def total_loss(losses: dict[str, Tensor]) -> Tensor:
-    """Add up the losses."""
-    return torch.stack(list(losses.values())).sum()
+    losses = Losses.of(weighted_losses(model, outputs, targets[rows], totals))
+    backward(losses.total)
+    return losses.detach()
 
 
 def _gradient(leaf: Tensor) -> Tensor:

@@ -1,118 +1,75 @@
 """Training of a semantic segmenter: goes on bit for bit after an interruption, alone or in a team.
 
-Learning rate, images and random draws of an iteration are pure functions of its number, so network, optimiser, loss scale and
-the losses so far are all that a checkpoint holds.
-
 Shape legend: N images of this process, H, W pixels; 3 RGB.
 """
 
 from __future__ import annotations
 
-import math
 import sys
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from methods.common.datasets.labelled_images import IGNORED, LabelledImages
-from methods.common.errors import InputError, NotFiniteError
+from methods.common.errors import InputError
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
 from methods.common.segmenters.semantic.training_images import TrainingCrops
 from methods.common.stage import Context
-from methods.common.state_file import state_from_bytes, state_to_bytes
-from methods.common.training.batch_norm import RunningStatistics, batch_norms
+from methods.common.training.batch_norm import batch_norms
 from methods.common.training.batch_shard import BatchShare, describe_shares
-from methods.common.training.gradients import sum_gradients
+from methods.common.training.loop import Backward, Training, loss_scaler, run_training, share_model
+from methods.common.training.losses import Losses
 from methods.common.training.micro_batches import loss_in_parts
 from methods.common.training.poly_recipe import PolyRecipe
 
+Crops = tuple[Tensor, Tensor]
+"""Images uint8 [N, 3, H, W] and labels uint8 [N, H, W]."""
 
-@dataclass
-class Trainer:
-    """What a step changes; the same in every process of a team."""
 
-    model: SemanticSegmenter
-    recipe: PolyRecipe
-    context: Context
-    optimizer: torch.optim.AdamW
-    scaler: torch.amp.GradScaler
-    share: BatchShare
+def begin_training(
+    model: SemanticSegmenter, recipe: PolyRecipe, context: Context
+) -> Training[SemanticSegmenter, Crops]:
+    """Make the state at the start of a training, on the context's device; collective."""
+    share_model(model, context)
+    share, dtype = BatchShare.of(context.team, recipe.batch_size), recipe.autocast_dtype(context.device)
+    return Training(
+        model,
+        recipe.build_optimizer(model),
+        recipe,
+        partial(_add_gradients, model, context, share, num_parts(model, context), dtype),
+        context.team,
+        scaler=loss_scaler(context.device, dtype),
+    )
 
-    @classmethod
-    def begin(cls, model: SemanticSegmenter, recipe: PolyRecipe, context: Context) -> Trainer:
-        """Put a network on the context's device, with the first process's weights in every process."""
-        share = BatchShare.of(context.team, recipe.batch_size)
-        model = model.to(context.device).train()
-        for tensor in model.state_dict().values():
-            context.team.copy_first_(tensor)
-        for norm in batch_norms(model):
-            norm.team = context.team
-        uses_float16 = recipe.autocast_dtype(context.device) is torch.float16
-        scaler = torch.amp.GradScaler(context.device.type, enabled=uses_float16)
-        return cls(model, recipe, context, recipe.build_optimizer(model), scaler, share)
 
-    @property
-    def num_parts(self) -> int:
-        """Parts of this process's images: one where a trained batch norm needs them all together."""
-        return 1 if any(norm.training for norm in batch_norms(self.model)) else self.context.batch_parts
+def num_parts(model: SemanticSegmenter, context: Context) -> int:
+    """Return the parts of this process's images: one where a trained batch norm needs them all together."""
+    return 1 if any(norm.training for norm in batch_norms(model)) else context.batch_parts
 
-    def step(self, image_N3HW: Tensor, label_NHW: Tensor, iteration: int) -> float:
-        """Train on this process's share of a batch, and return the loss of all of it; collective.
 
-        Raises:
-            NotFiniteError: the loss is not finite, in every process alike. The state is that of the step before.
-        """
-        before = RunningStatistics(self.model)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = self.context.team.sum_(self._add_gradients(image_N3HW, label_NHW, iteration)).item()
-        if not math.isfinite(loss):
-            before.restore()
-            raise NotFiniteError(
-                f"the loss is {loss} at iteration {iteration}; lower recipe.base_lr or look at the training images"
-            )
-        sum_gradients(self.model.parameters(), self.context.team)
-        self.recipe.set_rates(self.optimizer, iteration)
-        self.scaler.unscale_(self.optimizer)
-        if self.recipe.max_gradient_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.max_gradient_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        return loss
+def _add_gradients(
+    model: SemanticSegmenter,
+    context: Context,
+    share: BatchShare,
+    parts: int,
+    dtype: torch.dtype | None,
+    batch: Crops,
+    iteration: int,
+    backward: Backward,
+) -> Losses:
+    image_N3HW, label_NHW = batch
+    check_labels(label_NHW, model.num_classes)
+    image_N3HW, label_NHW = image_N3HW.to(context.device).float(), label_NHW.to(context.device).long()
 
-    def _add_gradients(self, image_N3HW: Tensor, label_NHW: Tensor, iteration: int) -> Tensor:
-        device, dtype = self.context.device, self.recipe.autocast_dtype(self.context.device)
-        image = image_N3HW.to(device).float()
-        label = label_NHW.to(device).long()
+    def loss_of_part(rows: slice, part: BatchShare) -> Losses:
+        generator = context.seeds.torch("training", "step", iteration)
+        with torch.autocast(context.device.type, dtype, enabled=dtype is not None):
+            losses = model.losses(image_N3HW[rows], label_NHW[rows], generator, part)
+        return Losses.of(losses)
 
-        def loss_of_part(rows: slice, share: BatchShare) -> Tensor:
-            generator = self.context.seeds.torch("training", "step", iteration)
-            with torch.autocast(device.type, dtype, enabled=dtype is not None):
-                losses = self.model.losses(image[rows], label[rows], generator, share)
-            return torch.stack([loss.float() for loss in losses.values()]).sum()
-
-        return loss_in_parts(
-            loss_of_part,
-            self.share,
-            self.num_parts,
-            lambda loss: torch.autograd.backward(self.scaler.scale(loss)),
-        )
-
-    def to_tree(self) -> dict[str, Any]:
-        """Everything as a tree of tensors and numbers."""
-        return {
-            "model": dict(self.model.state_dict()),
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-        }
-
-    def load(self, tree: dict[str, Any]) -> None:
-        """Go on from what :meth:`to_tree` returned."""
-        self.model.load_state_dict(tree["model"])
-        self.optimizer.load_state_dict(tree["optimizer"])
-        self.scaler.load_state_dict(tree["scaler"])
+    return loss_in_parts(loss_of_part, share, parts, backward)
 
 
 def train_segmenter(
@@ -138,24 +95,11 @@ def train_segmenter(
         NotFiniteError: the loss is not finite; the newest checkpoint holds the step before.
     """
     crops = TrainingCrops(images, augmentation, context.seeds)
-    trainer = Trainer.begin(model, recipe, context)
+    training = begin_training(model, recipe, context)
+    share, last = BatchShare.of(context.team, recipe.batch_size), recipe.iterations
     if context.team.is_first:
-        print(describe_shares(context.team, recipe.batch_size, trainer.num_parts), file=sys.stderr)
-    losses = _go_on(trainer, context)
-    first = len(losses)
-    context.progress(first, recipe.iterations, "iterations")
-    batches = crops.batches(first, recipe.iterations, trainer.share, num_workers)
-    for iteration, (image_N3HW, label_NHW) in zip(range(first, recipe.iterations), batches, strict=True):
-        try:
-            check_labels(label_NHW, model.num_classes)
-            losses.append(trainer.step(image_N3HW, label_NHW, iteration))
-        except NotFiniteError:
-            _save(trainer, losses, context)
-            raise
-        if context.checkpoint_due():
-            _save(trainer, losses, context)
-        context.progress(len(losses), recipe.iterations, "iterations", loss=losses[-1])
-    return losses
+        print(describe_shares(context.team, recipe.batch_size, num_parts(model, context)), file=sys.stderr)
+    return run_training(training, range(last), lambda first: crops.batches(first, last, share, num_workers), context)
 
 
 def check_labels(label_NHW: Tensor, num_classes: int) -> None:
@@ -166,22 +110,3 @@ def check_labels(label_NHW: Tensor, num_classes: int) -> None:
             f"the training labels hold {int(faulty[0])}, the segmenter has {num_classes} classes from 0 to {num_classes - 1}; "
             "set segmenter.num_classes, or mend the labels"
         )
-
-
-def _go_on(trainer: Trainer, context: Context) -> list[float]:
-    """Go on from the newest checkpoint that the first process finds; return the losses so far."""
-    found = context.checkpoints.load() if context.team.is_first else None
-    tree: dict[str, Any] | None = None if found is None else found[1]
-    if context.team.size > 1:  # a shared file system may show an older folder on another node
-        tree = state_from_bytes(context.team.agree_bytes(state_to_bytes(tree)))
-    if tree is None:
-        return []
-    trainer.load(tree["training"])
-    losses: list[float] = tree["losses"]
-    return losses
-
-
-def _save(trainer: Trainer, losses: list[float], context: Context) -> None:
-    if context.team.is_first:
-        context.checkpoints.save(len(losses), {"training": trainer.to_tree(), "losses": losses})
-    context.team.barrier()
