@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
 
+from methods.common.growth import STORED, neutral_documents
 from methods.common.seeds import Axis, Seeds
 from methods.common.training.distributed import ALONE, Team
 
@@ -27,9 +28,34 @@ Record = dict[str, Any]
 
 
 class Config(BaseModel):
-    """Base of every config: frozen, unknown keys forbidden, each field described by the text under it."""
+    """Base of every config: frozen, unknown keys forbidden, each field described by the text under it.
+
+    A stage's config decides which stored results are its own. A new field therefore tells under which value the stage
+    does just what it did without it, and results that are stored keep their identity::
+
+        class PasteConfig(Config):
+            min_visible_px: int = 300
+            feather_px: Annotated[float, Added(neutral=0.0)] = Field(default=2.0, ge=0)  # new: a soft rim
+
+    With ``feather_px=0.0`` the identity is the one from before, and a stored config without the field is read as 0.0; the
+    default of 2.0, like any other value, makes new cells. :class:`methods.common.growth.Added` says more, and
+    ``docs/store.md`` when a stage's ``version`` must be raised instead.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @classmethod
+    def __pydantic_on_complete__(cls) -> None:
+        """Refuse added fields that cannot work, as soon as the class is there."""
+        neutral_documents(cls)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_neutral_values(cls, given: Any, info: ValidationInfo) -> Any:
+        """Read a stored document, in which added fields at their neutral values are left out."""
+        if info.context is not STORED or not isinstance(given, dict):
+            return given
+        return {**neutral_documents(cls), **given}
 
 
 @dataclass(frozen=True)

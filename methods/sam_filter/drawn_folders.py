@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from methods.common.errors import InputError
 from methods.common.files import write_atomic
+from methods.common.growth import identity_document
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.label_maps.png_folders import map_images
 from methods.sam_filter.mask_modes import to_rgb
@@ -47,7 +48,7 @@ class DrawnFolder:
 
     def about(self) -> dict[str, Any]:
         """What two folders must share to be the same data set; the number of pictures may grow."""
-        return {"dataset": self.dataset, "seed": self.seed, **self.config.model_dump(mode="json")}
+        return {"dataset": self.dataset, "seed": self.seed, **identity_document(self.config)}
 
 
 def write_drawn_folder(drawn: DrawnFolder, num_processes: int = 1, progress: Progress | None = None) -> int:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from methods.common.growth import identity_document, read_stored
 from methods.common.seeds import Seeds
 from methods.common.stage import Config, Stage
 
@@ -56,12 +57,15 @@ class Cell:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """The document whose SHA-256 is the id: everything that decides the result, defaults included."""
+        """The document whose SHA-256 is the id: everything that decides the result, defaults included.
+
+        Fields that a config was given later are left out while they are neutral.
+        """
         return {
             "format": IDENTITY_FORMAT,
             "stage": self.stage.name,
             "version": self.stage.version,
-            "config": self.config.model_dump(mode="json"),
+            "config": identity_document(self.config),
             "seeds": {axis: getattr(self.seeds, axis) for axis in self.stage.seed_axes},
             "inputs": {role: [cell.id for cell in cells] for role, cells in self.inputs.items()},
             "external": {role: external.fingerprint for role, external in self.external.items()},
@@ -127,11 +131,12 @@ class CellSpec:
         )
 
     def config(self) -> Config:
-        """Rebuild the config, and make sure that it says what the identity says."""
-        config: Config = self.stage().config_type.model_validate(self.identity["config"])
-        assert config.model_dump(mode="json") == self.identity["config"], (
-            f"{self.label}: its config does not survive JSON"
-        )
+        """Rebuild the config, and make sure that it says what the identity says.
+
+        Fields that came after the identity was written down are at their neutral values.
+        """
+        config: Config = read_stored(self.stage().config_type, self.identity["config"])
+        assert identity_document(config) == self.identity["config"], f"{self.label}: its config does not survive JSON"
         return config
 
 

@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate, pixel_shuffle
 
 from methods.common.errors import InputError
 from methods.common.files import write_atomic
+from methods.common.growth import STORED
 from methods.common.stage import Config
 
 MODEL_TYPE = "miniature_cutout"
@@ -109,7 +110,7 @@ class MiniatureCutout(nn.Module):
             InputError: a file is missing or does not fit.
         """
         try:
-            config = MiniatureCutoutConfig.model_validate_json((folder / "config.json").read_text())
+            config = MiniatureCutoutConfig.model_validate_json((folder / "config.json").read_text(), context=STORED)
             model = cls(config)
             model.load_state_dict(load_file(folder / "model.safetensors"))
         except (OSError, ValidationError, SafetensorError, RuntimeError) as error:

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from methods.common.errors import InputError, reason
 from methods.common.files import write_atomic
+from methods.common.growth import read_stored
 from methods.common.segmenters.backbones.build import build_backbone
 from methods.common.segmenters.centernet2.cascade import Cascade
 from methods.common.segmenters.centernet2.config import CenterNet2Config
@@ -271,7 +272,7 @@ class CenterNet2(nn.Module):
 
 def _read_config(path: Path) -> CenterNet2Config:
     try:
-        return CenterNet2Config.model_validate(json.loads(path.read_text()))
+        return read_stored(CenterNet2Config, json.loads(path.read_text()))
     except OSError as error:
         raise InputError(f"no CenterNet2 at {path.parent}: {path.name} cannot be read ({reason(error)})") from error
     except (ValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from methods.common.errors import InputError, reason
 from methods.common.files import write_atomic
+from methods.common.growth import read_stored
 from methods.common.stage import Config
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -44,7 +45,7 @@ def read_config(folder: Path, config_type: type[ConfigT]) -> ConfigT:
     """
     content = _read_json(folder)
     try:
-        return config_type.model_validate(content)
+        return read_stored(config_type, content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole"
