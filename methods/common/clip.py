@@ -77,7 +77,8 @@ class ClipScorer:
         return cls(model.to(device or torch.device("cpu")).eval(), tokenizer, processor)
 
     @property
-    def _device(self) -> torch.device:
+    def device(self) -> torch.device:
+        """Where the networks run."""
         device: torch.device = self.model.logit_scale.device
         return device
 
@@ -104,7 +105,7 @@ class ClipScorer:
         return self._embed_pixels((pixel_I3HW - mean_3[:, None, None]) / std_3[:, None, None])
 
     def _embed_pixels(self, pixel_I3HW: Tensor) -> Tensor:
-        pooled = self.model.vision_model(pixel_values=pixel_I3HW.to(self._device)).pooler_output
+        pooled = self.model.vision_model(pixel_values=pixel_I3HW.to(self.device)).pooler_output
         return normalize(self.model.visual_projection(pooled), dim=-1).cpu()
 
     @staticmethod
@@ -124,7 +125,7 @@ class ClipScorer:
                 tokens = self.tokenizer(
                     list(texts[start : start + _BATCH]), padding="max_length", truncation=True, return_tensors="pt"
                 )
-            pooled = self.model.text_model(input_ids=tokens.input_ids.to(self._device)).pooler_output
+            pooled = self.model.text_model(input_ids=tokens.input_ids.to(self.device)).pooler_output
             rows.append(normalize(self.model.text_projection(pooled), dim=-1).cpu())
         return torch.cat(rows)
 

@@ -15,26 +15,14 @@ from methods.common.metrics.generated_images.inception import (
     load_fid_inception,
     read_inputs,
 )
+from tests.parity.random_inception import random_inception
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
 def state():
-    """Random tensors under the published names, of a size that keeps activations near 1."""
-    generator = torch.Generator().manual_seed(7)
-    tensors = {}
-    for name, tensor in fid_inception().state_dict().items():
-        if name.endswith("num_batches_tracked"):
-            continue
-        noise = torch.randn(tensor.shape, generator=generator)
-        if tensor.ndim == 4:
-            tensors[name] = noise * (2 / tensor[0].numel()) ** 0.5
-        elif name.endswith(("running_var", "bn.weight")):
-            tensors[name] = 0.5 + noise.abs()
-        else:
-            tensors[name] = 0.2 * noise
-    return tensors
+    return random_inception()
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def cityscapes_semantic(
     )
 
 
-@metric("semantic", processes=True)
+@metric("semantic", official=True, processes=True)
 def semantic(
     ground_truth: GroundTruth,
     predictions: Predictions,
@@ -117,9 +117,15 @@ def semantic(
             progress=means.progress,
         )
 
+    def officially(given: Path) -> "Evaluation":
+        from methods.common.metrics.official.semantic import evaluate_semantic_officially
+
+        return evaluate_semantic_officially(ground_truth, given, labels, image_list=image_list)
+
     return Task(
         predictions=predictions,
         evaluate=evaluate,
+        officially=officially,
         scale=FRACTION,
         inputs=_given(ground_truth=ground_truth, classes=classes, image_list=image_list),
         settings={

@@ -70,7 +70,9 @@ def metric(
             from reproductions.commands.evaluate.run import run
 
             given = {one.name: options.pop(one.name) for one in shared}
-            run(task(**options), Request(name, **{"num_processes": 1, **given}))
+            if not processes and not given.get("official"):
+                given["num_processes"] = 1
+            run(task(**options), Request(name, **given))
 
         parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *shared)]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -31,6 +31,8 @@ _PACKAGES = {
     "torch": "torch",
     "torchvision": "torchvision",
     "transformers": "transformers",
+    "torchmetrics": "torchmetrics",
+    "torch-fidelity": "torch_fidelity",
 }
 """Packages that can have a part in a number, and the module that shows that they had."""
 

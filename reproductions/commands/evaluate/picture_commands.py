@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from methods.common.errors import InputError
 from reproductions.commands.evaluate.options import metric
 from reproductions.commands.evaluate.task import Means, Task
 from reproductions.harness.threads import num_cores
@@ -25,7 +26,12 @@ def _num_threads(given: int | None) -> int:
     return given or num_cores()
 
 
-@metric("fid", classes=False)
+def _check_no_threads(given: int | None) -> None:
+    if given is not None:
+        raise InputError("--threads does not reach into the official package; leave out --official or --threads")
+
+
+@metric("fid", official=True, classes=False)
 def fid(
     predictions: Pictures,
     reference: Annotated[Path, typer.Option("--reference", metavar="FOLDER", help="Real pictures.")],
@@ -46,16 +52,23 @@ def fid(
             given, reference, weights, **options, num_threads=_num_threads(threads), progress=means.progress
         )
 
+    def officially(given: Path) -> "Evaluation":
+        from methods.common.metrics.official.fid import evaluate_fid_officially
+
+        _check_no_threads(threads)
+        return evaluate_fid_officially(given, reference, weights, **options)
+
     return Task(
         predictions=predictions,
         evaluate=evaluate,
+        officially=officially,
         scale="as a distance, 0 at best",
         inputs={"reference": reference, "weights": weights},
         settings=options,
     )
 
 
-@metric("kid", classes=False)
+@metric("kid", official=True, classes=False)
 def kid(
     predictions: Pictures,
     reference: Annotated[Path, typer.Option("--reference", metavar="FOLDER", help="Real pictures.")],
@@ -84,16 +97,23 @@ def kid(
             progress=means.progress,
         )
 
+    def officially(given: Path) -> "Evaluation":
+        from methods.common.metrics.official.kid import evaluate_kid_officially
+
+        _check_no_threads(threads)
+        return evaluate_kid_officially(given, reference, weights, **options, device=device)
+
     return Task(
         predictions=predictions,
         evaluate=evaluate,
+        officially=officially,
         scale="as a squared distance, 0 at best",
         inputs={"reference": reference, "weights": weights},
         settings={**options, "device": device},
     )
 
 
-@metric("clip-score-text", classes=False)
+@metric("clip-score-text", official=True, classes=False)
 def clip_score_text(
     predictions: Pictures,
     prompts: Annotated[
@@ -117,9 +137,16 @@ def clip_score_text(
             given, prompts, clip, **options, num_threads=_num_threads(threads), progress=means.progress
         )
 
+    def officially(given: Path) -> "Evaluation":
+        from methods.common.metrics.official.clip_score_text import evaluate_clip_score_text_officially
+
+        _check_no_threads(threads)
+        return evaluate_clip_score_text_officially(given, prompts, clip, **options)
+
     return Task(
         predictions=predictions,
         evaluate=evaluate,
+        officially=officially,
         scale="as a cosine (clip_score_text: 2.5 times what of it is positive)",
         inputs={"prompts": prompts, "clip": clip},
         settings=options,

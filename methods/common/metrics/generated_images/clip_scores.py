@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from methods.common.errors import InputError
 from methods.common.metrics.evaluation import Progress
-from methods.common.metrics.generated_images.image_folders import conversion_notes, list_images, partners_of, read_rgb
+from methods.common.metrics.generated_images.image_folders import (
+    ImageFolder,
+    conversion_notes,
+    list_images,
+    partners_of,
+    read_rgb,
+)
 from methods.common.metrics.generated_images.network_batches import map_batches, torch_device
 from methods.common.metrics.generated_images.prompt_file import check_text, read_prompts
 
@@ -117,8 +123,8 @@ def evaluate_clip_score_text(
     Source: Hessel et al. 2021, section 3.
     """
     folder = list_images(images)
-    texts = [check_text(prefix, "--prefix") + prompt for prompt in read_prompts(prompts, folder)]
-    scorer = _load(clip, device)
+    texts = prefixed_prompts(prompts, folder, prefix)
+    scorer = load_scorer(clip, device)
 
     def work(pairs: Sequence[tuple[Path, str]]) -> tuple[NDArray[np.float32], list[str]]:
         pictures = [read_rgb(path) for path, _ in pairs]
@@ -163,7 +169,7 @@ def evaluate_clip_image_similarity(
     """
     folder = list_images(images)
     partners = partners_of(folder, list_images(sources))
-    scorer = _load(clip, device)
+    scorer = load_scorer(clip, device)
 
     def work(pairs: Sequence[tuple[Path, Path]]) -> tuple[NDArray[np.float32], list[tuple[str, str]]]:
         read = [(read_rgb(path), read_rgb(source)) for path, source in pairs]
@@ -185,7 +191,21 @@ def evaluate_clip_image_similarity(
     )
 
 
-def _load(clip: Path, device: str) -> ClipScorer:
+def prefixed_prompts(prompts: Path, images: ImageFolder, prefix: str) -> list[str]:
+    """Return what CLIP reads for each picture, in the folder's order.
+
+    Raises:
+        InputError: pictures and prompts that do not match, a faulty file, or a prefix that is no text.
+    """
+    return [check_text(prefix, "--prefix") + prompt for prompt in read_prompts(prompts, images)]
+
+
+def load_scorer(clip: Path, device: str) -> ClipScorer:
+    """Load a CLIP from its folder; a name that transformers could download is refused.
+
+    Raises:
+        InputError: no such folder, no CLIP in it, or no such device.
+    """
     if not clip.is_dir():
         raise InputError(f"there is no CLIP folder {clip}; name a folder saved by transformers")
     from methods.common.clip import ClipScorer

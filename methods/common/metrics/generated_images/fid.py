@@ -130,12 +130,18 @@ class FidEvaluation:
         """Say what limits the number."""
         notes = [*self.images.notes, *(note for note in self.reference.notes if note not in self.images.notes)]
         for features in (self.images, self.reference):
-            if len(features.names) < MIN_IMAGES:
-                notes.append(
-                    f"{features.folder} has {len(features.names)} images, fewer than {MIN_IMAGES:,}: its covariance is singular "
-                    "and FID far too high; compare with nothing but sets of exactly this size, or use kid"
-                )
+            notes += few_images_notes(features.folder, len(features.names))
         return notes
+
+
+def few_images_notes(folder: Path, num_images: int) -> list[str]:
+    """Say what too few images do to FID, if they are too few."""
+    if num_images >= MIN_IMAGES:
+        return []
+    return [
+        f"{folder} has {num_images} images, fewer than {MIN_IMAGES:,}: its covariance is singular and FID far too high; compare "
+        "with nothing but sets of exactly this size, or use kid"
+    ]
 
 
 def fid_of_features(

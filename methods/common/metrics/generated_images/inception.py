@@ -118,16 +118,27 @@ def load_fid_inception(weights: Path, device: torch.device) -> nn.Module:
     Raises:
         InputError: no such file, no file of tensors, or tensors of another network.
     """
-    state = _read_tensors(weights)
     network = fid_inception()
-    _check_layout(weights, state, network.state_dict())
-    network.load_state_dict(state, strict=False)  # older files lack batch counters, nothing else
+    network.load_state_dict(read_fid_weights(weights), strict=False)  # older files lack batch counters, nothing else
     network.fc = nn.Identity()
     for module in network.modules():
         if isinstance(module, BasicConv2d):
             module.conv, module.bn = fuse_conv_bn_eval(module.conv, module.bn), nn.Identity()
     loaded: nn.Module = network.requires_grad_(False).to(device, memory_format=torch.channels_last)
     return loaded
+
+
+def read_fid_weights(weights: Path) -> dict[str, Tensor]:
+    """Read the tensors of pytorch-fid's file; nothing in it is run.
+
+    Raises:
+        InputError: no such file, no file of tensors, or tensors of another network.
+    """
+    state = _read_tensors(weights)
+    with torch.device("meta"):
+        expected = fid_inception().state_dict()
+    _check_layout(weights, state, expected)
+    return state
 
 
 def _read_tensors(weights: Path) -> dict[str, Tensor]:
@@ -157,7 +168,8 @@ def _check_layout(weights: Path, state: Mapping[str, Tensor], expected: Mapping[
         raise InputError(f"{weights} has a tensor {unknown} too many: {advice}")
 
 
-def _weights_notes(weights: Path) -> list[str]:
+def weights_notes(weights: Path) -> list[str]:
+    """Say that weights are not the published ones, if they are not."""
     digest = file_sha256(weights)
     if digest.startswith(PUBLISHED_SHA256_START):
         return []
@@ -167,11 +179,23 @@ def _weights_notes(weights: Path) -> list[str]:
     ]
 
 
-def read_inputs(paths: Sequence[Path]) -> tuple[Tensor, list[str]]:
-    """Read images as the network takes them: RGB / 255, bilinear to 299x299, scaled to [-1, 1].
+def network_input(image_N3HW: Tensor) -> Tensor:
+    """Scale pictures, uint8 [N, 3, H, W], to what the network takes: RGB / 255, bilinear to 299x299, then to [-1, 1].
 
     The rescale is torch's, half-pixel centres, **without** antialiasing, as pytorch-fid does; clean-fid uses PIL's
-    antialiased bicubic one and TensorFlow's original another grid, so that their numbers differ.
+    antialiased bicubic one, torchmetrics torch's antialiased bilinear one, torch-fidelity and TensorFlow's original another grid,
+    so that their numbers differ.
+
+    Returns:
+        float32 [N, 3, 299, 299].
+    """
+    side = (INPUT_PX, INPUT_PX)
+    scaled = functional.interpolate(image_N3HW.float().div_(255), size=side, mode="bilinear", align_corners=False)
+    return scaled.mul_(2).sub_(1)
+
+
+def read_inputs(paths: Sequence[Path]) -> tuple[Tensor, list[str]]:
+    """Read images as the network takes them, see :func:`network_input`.
 
     Returns:
         The images, float32 [N, 3, 299, 299], and the mode of each file.
@@ -180,10 +204,9 @@ def read_inputs(paths: Sequence[Path]) -> tuple[Tensor, list[str]]:
     for path in paths:
         image = read_rgb(path)
         image_HW3 = torch.from_numpy(np.array(image.picture))
-        image_13HW = image_HW3.permute(2, 0, 1)[None].float().div_(255)
-        rows.append(functional.interpolate(image_13HW, size=(INPUT_PX, INPUT_PX), mode="bilinear", align_corners=False))
+        rows.append(network_input(image_HW3.permute(2, 0, 1)[None]))
         modes.append(image.mode_of_file)
-    return torch.cat(rows).mul_(2).sub_(1), modes
+    return torch.cat(rows), modes
 
 
 def extract_features(
@@ -208,7 +231,7 @@ def extract_features(
     """
     place = torch_device(device)
     network: Any = load_fid_inception(weights, place)
-    num_images, weights_notes = sum(len(images.paths) for images in folders), _weights_notes(weights)
+    num_images, of_weights = sum(len(images.paths) for images in folders), weights_notes(weights)
 
     def work(paths: Sequence[Path]) -> tuple[NDArray[np.float32], list[str]]:
         input_NCHW, modes = read_inputs(paths)
@@ -226,7 +249,7 @@ def extract_features(
             raise InputError(
                 f"{weights} gives features that are no numbers: it is damaged; give pytorch-fid's {PUBLISHED_FILE}"
             )
-        notes = (*conversion_notes(images, modes), *weights_notes)
+        notes = (*conversion_notes(images, modes), *of_weights)
         found.append(InceptionFeatures(images.folder, images.names, feature_ND, notes))
     return found
 

@@ -145,11 +145,16 @@ def kid_of_features(
 ) -> KidEvaluation:
     """Return the KID of features that are there already; see :func:`evaluate_kid`."""
     for features in (images, reference):
-        _check_number_of_images(features.folder, len(features.names), num_subsets, subset_size)
+        check_number_of_images(features.folder, len(features.names), num_subsets, subset_size)
     return KidEvaluation(images, reference, num_subsets, subset_size, seed)
 
 
-def _check_number_of_images(folder: Path, num_images: int, num_subsets: int, subset_size: int) -> None:
+def check_number_of_images(folder: Path, num_images: int, num_subsets: int, subset_size: int) -> None:
+    """Refuse subsets that a folder cannot fill.
+
+    Raises:
+        InputError: no subset, a subset of fewer than two images, or one larger than the folder.
+    """
     if num_subsets < 1 or subset_size < 2:
         raise InputError(
             f"{num_subsets} subsets of {subset_size} images are too few; take at least 1 subset of 2 images"
@@ -195,6 +200,6 @@ def evaluate_kid(
 
     folders = list_images(images), list_images(reference)
     for folder in folders:
-        _check_number_of_images(folder.folder, len(folder.paths), num_subsets, subset_size)
+        check_number_of_images(folder.folder, len(folder.paths), num_subsets, subset_size)
     generated, real = extract_features(folders, weights, device=device, num_threads=num_threads, progress=progress)
     return KidEvaluation(generated, real, num_subsets, subset_size, seed)

@@ -26,36 +26,10 @@ from methods.common.datasets.rle import decode_mask, runs_to_rle
 from methods.common.errors import InputError
 from methods.common.metrics.cityscapes import instance_files as files
 from methods.common.metrics.cityscapes.instance_matching import InstancePrediction
+from methods.common.metrics.official.package_evaluation import PackageEvaluation
 
 _AVERAGES = {"AP": "allAp", "AP50": "allAp50%", "AP100m": "allAp100m", "AP50m": "allAp50m", "AP50_50m": "allAp50%50m"}
 _OF_CLASS = {"AP": "ap", "AP50": "ap50%", "AP100m": "ap100m", "AP50m": "ap50m", "AP50_50m": "ap50%50m"}
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class OfficialCityscapesInstanceEvaluation:
-    """The answer of the official tool."""
-
-    image_ids: tuple[str, ...]
-    averages: dict[str, Any]
-    """The official `averages`, by official names."""
-    definition: str = "cityscapesScripts 2.3.0 itself, evalInstanceLevelSemanticLabeling"
-
-    def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
-        """Return what :class:`CityscapesInstanceEvaluation` does.
-
-        Raises:
-            InputError: weights are given.
-        """
-        if weight_I is not None:
-            raise InputError("the official Cityscapes tool cannot be resampled; leave --official out")
-        return _named(self.averages, _AVERAGES)
-
-    def per_class(self) -> list[dict[str, str | int | float | None]]:
-        """Return the same numbers for each of the 8 classes."""
-        return [
-            {"id": label.id, "name": label.name, **_named(self.averages["classes"][label.name], _OF_CLASS)}
-            for label in INSTANCE_LABELS
-        ]
 
 
 def _named(values: Mapping[str, float], names: Mapping[str, str]) -> dict[str, float | None]:
@@ -67,7 +41,7 @@ def evaluate_cityscapes_instance_officially(
     ground_truth: Path | Mapping[str, NDArray[Any]],
     predictions: Path | Mapping[str, Sequence[InstancePrediction]],
     distances: Path | None = None,
-) -> OfficialCityscapesInstanceEvaluation:
+) -> PackageEvaluation:
     """Score with cityscapesScripts; arguments as in :func:`evaluate_cityscapes_instance`, without its checks.
 
     Raises:
@@ -90,7 +64,15 @@ def evaluate_cityscapes_instance_officially(
             options.distanceAvailable = True
             _name_anew(distances, Path(options.gtInstancesFile), names)
         averages = tool.evaluateImgLists(given, list(names.values()), options)["averages"]
-    return OfficialCityscapesInstanceEvaluation(tuple(names), averages)
+    return PackageEvaluation(
+        "cityscapesScripts 2.3.0 itself, evalInstanceLevelSemanticLabeling",
+        tuple(names),
+        _named(averages, _AVERAGES),
+        [
+            {"id": label.id, "name": label.name, **_named(averages["classes"][label.name], _OF_CLASS)}
+            for label in INSTANCE_LABELS
+        ],
+    )
 
 
 def _options(tool: Any, ground_truth_cache: Path) -> Any:

@@ -8,19 +8,18 @@ import contextlib
 import io
 import types
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 from unittest.mock import patch
 
 import numpy as np
-from numpy.typing import NDArray
 
 from methods.common.datasets.cityscapes_labels import EVALUATED_LABELS
 from methods.common.errors import InputError
 from methods.common.metrics.cityscapes.frames import pair_frames
 from methods.common.metrics.label_maps.confusion import none_if_nan
+from methods.common.metrics.official.package_evaluation import PackageEvaluation
 
 _AVERAGES = (
     "averageScoreClasses",
@@ -30,39 +29,7 @@ _AVERAGES = (
 )
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class OfficialCityscapesSemanticEvaluation:
-    """The official tool's own results."""
-
-    image_ids: tuple[str, ...]
-    results: dict[str, Any]
-    """What `evaluateImgLists` returns."""
-    definition: str = "cityscapesScripts 2.3.0 itself, evalPixelLevelSemanticLabeling"
-
-    def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
-        """Return the four official averages; InputError if weights are given."""
-        if weight_I is not None:
-            raise InputError("the official Cityscapes tool cannot be resampled; leave --official out")
-        return {name: none_if_nan(self.results[name]) for name in _AVERAGES}
-
-    def per_class(self) -> list[dict[str, str | int | float | None]]:
-        """Return IoU and iIoU of each class and category that is evaluated."""
-        categories = dict.fromkeys(label.category for label in EVALUATED_LABELS)
-        return [
-            {
-                "name": name,
-                "kind": kind,
-                "IoU": none_if_nan(self.results[f"{kind}Scores"][name]),
-                "iIoU": none_if_nan(self.results[f"{kind}InstScores"][name]),
-            }
-            for kind, names in (("class", [label.name for label in EVALUATED_LABELS]), ("category", categories))
-            for name in names
-        ]
-
-
-def evaluate_cityscapes_semantic_officially(
-    ground_truth: Path, predictions: Path
-) -> OfficialCityscapesSemanticEvaluation:
+def evaluate_cityscapes_semantic_officially(ground_truth: Path, predictions: Path) -> PackageEvaluation:
     """Score with cityscapesScripts; same folders as :func:`evaluate_cityscapes_semantic`, `official` protocol.
 
     Raises:
@@ -75,7 +42,27 @@ def evaluate_cityscapes_semantic_officially(
             [str(frame.labels) for frame in frames],
             types.SimpleNamespace(**{**vars(tool.args), "quiet": True, "JSONOutput": False}),
         )
-    return OfficialCityscapesSemanticEvaluation(tuple(frame.name for frame in frames), results)
+    return PackageEvaluation(
+        "cityscapesScripts 2.3.0 itself, evalPixelLevelSemanticLabeling",
+        tuple(frame.name for frame in frames),
+        {name: none_if_nan(results[name]) for name in _AVERAGES},
+        _rows(results),
+    )
+
+
+def _rows(results: Mapping[str, Any]) -> list[dict[str, str | int | float | None]]:
+    """Return IoU and iIoU of each class and category that is evaluated."""
+    categories = dict.fromkeys(label.category for label in EVALUATED_LABELS)
+    return [
+        {
+            "name": name,
+            "kind": kind,
+            "IoU": none_if_nan(results[f"{kind}Scores"][name]),
+            "iIoU": none_if_nan(results[f"{kind}InstScores"][name]),
+        }
+        for kind, names in (("class", [label.name for label in EVALUATED_LABELS]), ("category", categories))
+        for name in names
+    ]
 
 
 @contextlib.contextmanager

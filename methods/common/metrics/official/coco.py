@@ -9,42 +9,19 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from methods.common.errors import InputError
 from methods.common.metrics.detection.coco import METRIC_NAMES
 from methods.common.metrics.detection.overlaps import Overlap
 from methods.common.metrics.detection.precision_recall import official_mean
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class OfficialCocoEvaluation:
-    """What pycocotools found; it cannot be resampled."""
-
-    image_ids: list[int]
-    values: dict[str, float | None]
-    rows: list[dict[str, str | int | float | None]]
-    definition: str = "pycocotools 2.0.11 itself"
-
-    def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
-        """Return the twelve numbers; ``weight_I`` must be None."""
-        if weight_I is not None:
-            raise InputError("pycocotools' own evaluation cannot be resampled; leave out --official")
-        return self.values
-
-    def per_class(self) -> list[dict[str, str | int | float | None]]:
-        """Return AP of every category of the file."""
-        return self.rows
+from methods.common.metrics.official.package_evaluation import PackageEvaluation
 
 
 def evaluate_coco_officially(
     ground_truth: Path, detections: Path | Sequence[Mapping[str, Any]], iou_type: Overlap
-) -> OfficialCocoEvaluation:
+) -> PackageEvaluation:
     """Score with pycocotools; same arguments and answer as :func:`evaluate_coco`, without its checks.
 
     For `segm` the box field of detections is dropped first, so that area is mask area.
@@ -65,7 +42,8 @@ def evaluate_coco_officially(
         evaluator.accumulate()
         evaluator.summarize()
     precision_TRK = evaluator.eval["precision"][..., 0, -1]
-    return OfficialCocoEvaluation(
+    return PackageEvaluation(
+        "pycocotools 2.0.11 itself",
         sorted(truth.imgs),
         {
             name: None if value == -1 else float(value)

@@ -9,14 +9,11 @@ import importlib
 import importlib.util
 import io
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from methods.common.errors import InputError
+from methods.common.metrics.official.package_evaluation import PackageEvaluation
 
 _PACKAGES = {
     "panopticapi.evaluation": "panopticapi itself",
@@ -25,33 +22,13 @@ _PACKAGES = {
 _SUBSETS = {"": None, "_th": True, "_st": False}
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class OfficialPanopticEvaluation:
-    """The official evaluator's own results."""
-
-    definition: str
-    image_ids: tuple[int | str, ...]
-    averages: dict[str, float | None]
-    classes: list[dict[str, str | int | float | None]]
-
-    def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
-        """Return PQ, SQ and RQ in [0, 1] over all classes, things and stuff; InputError if weights are given."""
-        if weight_I is not None:
-            raise InputError("the official panoptic evaluator cannot be resampled; leave --official out")
-        return dict(self.averages)
-
-    def per_class(self) -> list[dict[str, str | int | float | None]]:
-        """Return the official PQ, SQ and RQ of each class, 0 for one that occurs nowhere."""
-        return self.classes
-
-
 def evaluate_panoptic_officially(
     ground_truth: Path,
     predictions: Path,
     *,
     ground_truth_folder: Path | None = None,
     predictions_folder: Path | None = None,
-) -> OfficialPanopticEvaluation:
+) -> PackageEvaluation:
     """Score with panopticapi or its copy; arguments as in :func:`evaluate_panoptic`, without its checks.
 
     Raises:
@@ -74,7 +51,7 @@ def evaluate_panoptic_officially(
     for suffix, is_thing in _SUBSETS.items():
         found = _average(statistics, categories, is_thing)
         averages |= {f"{key.upper()}{suffix}": found and float(found[key]) for key in ("pq", "sq", "rq")}
-    return OfficialPanopticEvaluation(
+    return PackageEvaluation(
         _PACKAGES[name],
         tuple(annotation["image_id"] for annotation in truth["annotations"]),
         averages,
