@@ -15,6 +15,7 @@ from typing import Any
 from methods.common.growth import identity_document, read_stored
 from methods.common.seeds import Seeds
 from methods.common.stage import Config, Stage
+from reproductions.harness.packages import may_define_stages
 
 IDENTITY_FORMAT = 1
 """Raised when the identity document itself changes shape; every cell is then made anew."""
@@ -120,8 +121,10 @@ class CellSpec:
         Raises:
             ValueError: this code has no such stage, or another version of it.
         """
-        if not self.module.startswith(("methods.", "tests.", "reproductions.")):
-            raise ValueError(f"cell {self.id[:12]} names the foreign module {self.module!r}")
+        if not may_define_stages(self.module):
+            raise ValueError(
+                f"cell {self.id[:12]} names the module {self.module!r}, of no package that registers a paper here; install its package"
+            )
         for value in vars(importlib.import_module(self.module)).values():
             if isinstance(value, Stage) and value.name == self.stage_name and value.version == self.identity["version"]:
                 return value

@@ -1,36 +1,24 @@
-"""Which papers there are: those of this suite, and those that installed packages register.
-
-A package registers a paper by an entry point of the group ``segrepro.papers`` whose name is the paper's id and whose value names its
-``PAPER`` object, for instance ``my_paper = "my_package.paper:PAPER"``.
-"""
+"""Which papers there are: those of this suite, and those that installed packages register (:mod:`reproductions.harness.packages`)."""
 
 from __future__ import annotations
 
 import importlib
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 
 from methods.common.errors import InputError
+from reproductions.harness.packages import registered_papers
 from reproductions.study.paper import Paper
 
-GROUP = "segrepro.papers"
 _OURS = {
     "mrca": "reproductions.mrca.paper",
     "sam_filter": "reproductions.sam_filter.paper",
     "checkpoints": "reproductions.checkpoints.paper",
 }
-"""Where each id's ``PAPER`` object is; loaded only when it is asked for."""
-
-
-@cache
-def _registered() -> dict[str, EntryPoint]:
-    """Entry points of other packages by id, in the order of their names."""
-    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
+"""Where each id's ``PAPER`` object is; loaded only when it is asked for. An id of ours cannot be taken by a package."""
 
 
 def paper_ids() -> tuple[str, ...]:
     """Return the id of every paper."""
-    return (*_OURS, *(name for name in _registered() if name not in _OURS))
+    return (*_OURS, *(name for name in registered_papers() if name not in _OURS))
 
 
 def load_paper(paper_id: str) -> Paper:
@@ -42,7 +30,7 @@ def load_paper(paper_id: str) -> Paper:
     if paper_id in _OURS:
         ours: Paper = importlib.import_module(_OURS[paper_id]).PAPER
         return ours
-    point = _registered().get(paper_id)
+    point = registered_papers().get(paper_id)
     if point is None:
         raise InputError(f"unknown paper {paper_id!r}; choose one of {', '.join(sorted(paper_ids()))}")
     try:
