@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from reports.figure import Figure
 from reports.figures import dot_plot, forest_plot
-from reports.markdown import Figure
 from reports.records import Evidence, Report
 
 ACCURACY_CAPTION = "Circles: one seed each. Bar: mean. Line: 95 % interval."

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import get_args
 
+from reports.figure import Figure
 from reports.records import ClaimOutcome, ClaimVerdict, Evidence, Report, Target, TargetVerdict
 from reports.tables import (
     NOTHING,
@@ -21,20 +21,6 @@ from reports.tables import (
     result_table,
     whole,
 )
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure beside the report."""
-
-    file: str
-    title: str
-    caption: str
-    """How to read it, in one or two sentences."""
-
-    def markdown(self) -> str:
-        """Title, picture, caption."""
-        return f"### {self.title}\n\n![{self.title}]({self.file})\n\n{self.caption}"
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from reports.figure import Figure
 from reports.files import write_whole
 from reports.latex import tables_tex
-from reports.markdown import Figure, render
+from reports.markdown import render
 from reports.records import Report
 from reports.results import RESULTS_FILE, results_frame
 from reports.tables import summary_csv

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from reports.common_figures import accuracy, differences
+from reports.figure import Figure
 from reports.figures import GREY, PALETTE, WIDTH_IN, drawing, save_figure
-from reports.markdown import Figure
 from reproductions.mrca.records import BudgetRound, ClassInfo, MrcaReport, ObjectSample, PastedSample
 from reproductions.mrca.sample_sheets import object_sheet, pasted_sheet
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from methods.common.errors import InputError
-from reports.markdown import Figure
+from reports.figure import Figure
 from reproductions.mrca import places, recipe
 from reproductions.mrca.arms import ARMS, How, needs
 from reproductions.mrca.claims import CLAIMS, GIVEN_OBJECTS_CLAIMS, METRICS

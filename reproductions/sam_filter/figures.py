@@ -6,8 +6,8 @@ from pathlib import Path
 
 from reports.arm_plot import Row, grouped_dot_plot
 from reports.common_figures import ACCURACY_CAPTION, differences
+from reports.figure import Figure
 from reports.figures import GREY, PALETTE
-from reports.markdown import Figure
 from reports.scatter_plot import scatter_plot
 from reports.tables import fixed, p_text, paper_tables
 from reproductions.sam_filter.claims import METRICS, PILOT

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from methods.common.errors import InputError
-from reports.markdown import Figure
+from reports.figure import Figure
 from reports.records import Deviation
 from reproductions.sam_filter import places, recipe
 from reproductions.sam_filter.arms import ARMS, OWN_ARMS, Arm, How
@@ -15,7 +15,6 @@ from reproductions.sam_filter.collect import Collector
 from reproductions.sam_filter.plan import ArmCells, SeedPlanner
 from reproductions.sam_filter.recipe import SamFilterStudy
 from reproductions.sam_filter.records import SamFilterReport
-from reproductions.sam_filter.selection_section import selection_section
 from reproductions.study.paper import StudiedPaper
 from reproductions.study.request import Request
 from reproductions.verdicts.claims import Claim
@@ -113,6 +112,8 @@ class SamFilterPaper(StudiedPaper[SamFilterStudy, How, ArmCells, SamFilterReport
 
     def sections(self, report: SamFilterReport) -> Sequence[str]:
         """Say in numbers what the selections keep."""
+        from reproductions.sam_filter.selection_section import selection_section
+
         return (selection_section(report),)
 
 

@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from methods.common.errors import InputError
+from reports.figure import Figure
 from reports.records import Deviation, Metric, Report, TableStyle
 from reproductions.harness.fingerprint import Fingerprints
 from reproductions.harness.plan import Plan
@@ -21,9 +22,6 @@ from reproductions.study.planner import CellsT, HowT, SeedPlanner, StudyT
 from reproductions.study.request import Request
 from reproductions.study.settings import changed
 from reproductions.verdicts.claims import Claim
-
-if TYPE_CHECKING:
-    from reports.markdown import Figure
 
 ReportT = TypeVar("ReportT", bound=Report)
 
