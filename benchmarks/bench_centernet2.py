@@ -11,7 +11,7 @@ from torchvision.ops import MultiScaleRoIAlign
 
 from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.segmenters.centernet2.presets import centernet2_miniature, miniature_training_recipe
-from methods.common.segmenters.centernet2.structures import InstanceTarget
+from methods.common.segmenters.instance.interface import InstanceTarget
 
 NUM_CLASSES = 36
 SIZE = 64

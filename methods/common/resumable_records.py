@@ -1,21 +1,30 @@
-"""JSON records on disk that grow and that a killed stage goes on with: one a line, or one list."""
+"""JSON records in a file that grows, and that a killed stage goes on with: one a line, or one list.
+
+Lines say themselves how far they are whole, so a checkpoint need only know how many there were. A list is one JSON value that
+ends when the stage does; its checkpoints know length and checksum of what was written.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from methods.common.errors import InputError
-from methods.common.stage import Context
+
+if TYPE_CHECKING:  # a stage that only reads lines needs no torch
+    from methods.common.state_file import Checkpoints
+
+_BYTES_READ = 1 << 20
 
 
-def to_line(record: dict[str, Any]) -> str:
-    """Return a record as a line."""
-    return json.dumps(record, ensure_ascii=False) + "\n"
+def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
+    """Add records at the end of a file, one a line."""
+    with path.open("a", encoding="utf-8", newline="\n") as file:
+        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
 
 
 def keep_lines(path: Path, num_lines: int) -> list[dict[str, Any]]:
@@ -26,22 +35,13 @@ def keep_lines(path: Path, num_lines: int) -> list[dict[str, Any]]:
     path.touch()
     records: list[dict[str, Any]] = []
     size = 0
-    with path.open("rb") as file:
-        for line in file:
-            record = _parse(line) if len(records) < num_lines else None
-            if record is None:
-                break
-            records.append(record)
-            size += len(line)
-    with path.open("r+b") as file:
-        file.truncate(size)
+    for line, record in _lines(path):
+        if len(records) == num_lines or record is None or not line.endswith(b"\n"):
+            break
+        records.append(record)
+        size += len(line)
+    os.truncate(path, size)
     return records
-
-
-def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Add records at the end."""
-    with path.open("a", encoding="utf-8", newline="\n") as file:
-        file.writelines(to_line(record) for record in records)
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -53,46 +53,42 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise InputError(f"{path} is missing; name a folder that has it")
     records = []
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        record = _parse(line + b"\n")
+    for number, (_, record) in enumerate(_lines(path), start=1):
         if record is None:
             raise InputError(f"{path}, line {number} is no JSON object; mend or remove the line")
         records.append(record)
     return records
 
 
-def _parse(line: bytes) -> dict[str, Any] | None:
-    if not line.endswith(b"\n"):
-        return None
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
-
-
-_BYTES_READ = 1 << 20
+def _lines(path: Path) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
+    """Yield each line with its end, and its record, None where it is no JSON object."""
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                record = None
+            yield line, record if isinstance(record, dict) else None
 
 
 class GrowingList:
     """A list of records in a JSON file; the bytes are those of ``json.dump`` for the whole list.
 
-    Checkpoints keep how long the file was and its checksum. Going on cuts the file back to the newest checkpoint; a file
-    that is shorter or damaged is begun again.
+    Going on cuts the file back to the newest checkpoint; a file that is shorter or damaged is begun again.
     """
 
-    def __init__(self, path: Path, context: Context) -> None:
-        self._checkpoints = context.checkpoints
-        found = self._checkpoints.load()
+    def __init__(self, path: Path, checkpoints: Checkpoints) -> None:
+        """Open a list, with what the newest checkpoint knows of it; the checkpoints are its own."""
+        self._checkpoints = checkpoints
+        found = checkpoints.load()
         counts: list[int] = [0, 0, 0, 0] if found is None else found[1]
         self.done, self.length, self._bytes, self._checksum = counts
         path.touch()
-        self._file = path.open("r+b")
         if _checksum(path, self._bytes) != self._checksum:
-            self._checkpoints.clear()
+            checkpoints.clear()
             self.done = self.length = self._bytes = self._checksum = 0
-        self._file.truncate(self._bytes)
-        self._file.seek(self._bytes)
+        os.truncate(path, self._bytes)
+        self._file = path.open("ab")
 
     def __enter__(self) -> GrowingList:
         return self

@@ -1,4 +1,4 @@
-"""Training-time augmentation of a real image (section 6.5), and pasting into the result.
+"""A training image: a real one augmented (section 6.5), with objects pasted into the result.
 
 Shape legend: H, W image in pixels; N instances.
 """
@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from methods.common.segmenters.instance.augmentation import AugmentConfig, augment_image
-from methods.common.segmenters.instance.instances import Floats, Image, Instances
+from methods.common.segmenters.instance.instances import Image, Instances
 from methods.mrca.paste import PasteConfig, draw_placement, paste_objects
-from methods.mrca.size_model import PasteSizeConfig, SizeModel
+from methods.mrca.size_model import Floats, PasteSizeConfig, SizeModel
 
 
 def make_training_image(

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
-from methods.common.segmenters.instance.instances import Floats, Image, Instances, Mask, box_of_mask
+from methods.common.segmenters.instance.instances import Image, Instances, Mask, box_of_mask
 from methods.common.stage import Config
-from methods.mrca.size_model import PasteSizeConfig, SizeModel, draw_size
+from methods.mrca.size_model import Floats, PasteSizeConfig, SizeModel, draw_size
 
 _OPAQUE = 128  # alpha from here on is object: the soft mask binarised at 0.5
 

@@ -21,7 +21,6 @@ from methods.common.segmenters.centernet2.presets import (
     swinl_training_recipe,
 )
 from methods.common.segmenters.instance.augmentation import AugmentConfig
-from methods.common.segmenters.instance.prediction import EvaluateConfig
 from methods.common.stage import Config
 from methods.common.training.recipe import TrainingRecipe
 from methods.mrca.budget import BudgetConfig
@@ -33,6 +32,7 @@ from methods.mrca.rounds import RoundsConfig
 from methods.mrca.size_model import PasteSizeConfig
 from methods.mrca.stages.cut import CutStageConfig, MrcaCutting, XPasteCutting
 from methods.mrca.stages.entropy import EntropyConfig
+from methods.mrca.stages.evaluate import EvaluateConfig
 from methods.mrca.stages.generate import GenerateConfig
 from methods.mrca.stages.import_objects import ImportObjectsConfig
 from methods.mrca.stages.pasting import MrcaPasting, XPastePasting

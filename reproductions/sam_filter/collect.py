@@ -192,14 +192,14 @@ class Collector(collector.Collector[SamFilterStudy, How, ArmCells]):
         from PIL import Image
 
         from methods.sam_filter.semseg_fdsl import SemSegFdsl
-        from methods.sam_filter.stages.sources import DrawnSource
-        from methods.sam_filter.stages.train import TrainSemanticConfig
+        from methods.sam_filter.stages.drawn_source import DrawnSource
+        from methods.sam_filter.stages.train import TrainConfig
 
         shown: dict[str, DrawnSource] = {}
         for arm in self.arms:
             cell = self.planners[0].arm(arm).pretraining
             config = cell.config if cell is not None else None
-            if isinstance(config, TrainSemanticConfig) and isinstance(config.source, DrawnSource):
+            if isinstance(config, TrainConfig) and isinstance(config.source, DrawnSource):
                 shown.setdefault(f"{config.source.drawn.contour}-{config.source.drawn.mask_noise}", config.source)
         for name, source in shown.items():
             drawn, noise = SemSegFdsl(source.drawn, source.num_images), source.drawn.mask_noise

@@ -8,17 +8,18 @@ from functools import cached_property
 from typing import Literal
 
 from methods.common.miniature.voc_view import DRAW_VOC
+from methods.common.stages.training_sources import PairsSource, RealSource
 from methods.sam_filter.prompters.configs import ROLES
 from methods.sam_filter.stages.classify import PRETRAIN_CLASSIFIER
-from methods.sam_filter.stages.evaluate import EVALUATE_SEMANTIC
+from methods.sam_filter.stages.drawn_source import DrawnSource
+from methods.sam_filter.stages.evaluate import EVALUATE
 from methods.sam_filter.stages.prompts import SYNTH_PROMPTS
 from methods.sam_filter.stages.reference_quality import REFERENCE_QUALITY, ReferenceQualityConfig
 from methods.sam_filter.stages.score import SCORE, ScoreConfig
 from methods.sam_filter.stages.segment_named import SEGMENT_NAMED, SegmentNamedConfig
 from methods.sam_filter.stages.select import SELECT, SelectConfig
-from methods.sam_filter.stages.sources import DrawnSource, PairsSource, RealSource
 from methods.sam_filter.stages.synthesize import SYNTHESIZE
-from methods.sam_filter.stages.train import TRAIN_SEMANTIC, TrainSemanticConfig
+from methods.sam_filter.stages.train import TRAIN, TrainConfig
 from reproductions.harness.cell import Cell
 from reproductions.sam_filter.arms import (
     Arm,
@@ -194,7 +195,7 @@ class SeedPlanner(planner.SeedPlanner[SamFilterStudy, How, ArmCells]):
         changes = {"iterations": iterations, "base_lr": base_lr or study.recipe.base_lr}
         if isinstance(source, DrawnSource):
             segmenter = segmenter.model_copy(update={"num_classes": source.drawn.num_categories + 1})
-        config = TrainSemanticConfig(
+        config = TrainConfig(
             segmenter=segmenter,
             recipe=study.recipe.model_copy(update=changes),
             augmentation=study.augmentation,
@@ -205,13 +206,13 @@ class SeedPlanner(planner.SeedPlanner[SamFilterStudy, How, ArmCells]):
         )
         outside = (*(["data"] if isinstance(source, RealSource) else []), *(["backbone"] if backbone else []))
         cost_s, size = iterations * study.expected_step_s, 1e6 * study.expected_model_mb
-        return self.cell(TRAIN_SEMANTIC, config, label, inputs, outside, cost_s, size)
+        return self.cell(TRAIN, config, label, inputs, outside, cost_s, size)
 
     def _evaluate(self, label: str, model: Cell) -> Cell:
         samples = self.study.evaluation.num_samples if self.index == 0 else 0
         config = self.study.evaluation.model_copy(update={"split": self.study.val_split, "num_samples": samples})
         cost_s = self.study.expected_evaluate_s
-        return self.cell(EVALUATE_SEMANTIC, config, label, {"model": (model,)}, ("data",), cost_s)
+        return self.cell(EVALUATE, config, label, {"model": (model,)}, ("data",), cost_s)
 
     def pretrained(self, name: PretrainingId) -> Cell | None:
         """Return a pre-training; None where ImageNet weights come from outside."""

@@ -19,6 +19,7 @@ from methods.common.segmenters.semantic.augmentation_config import SemanticAugme
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 from methods.common.segmenters.semantic.segmenters import SegmenterConfig
 from methods.common.stage import Config
+from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig
 from methods.common.training.poly_recipe import PolyRecipe
 from methods.sam_filter.prompters.configs import (
     AutomaticClipConfig,
@@ -28,7 +29,6 @@ from methods.sam_filter.prompters.configs import (
 )
 from methods.sam_filter.semseg_fdsl import SemSegFdslConfig
 from methods.sam_filter.stages.classify import PretrainClassifierConfig
-from methods.sam_filter.stages.evaluate import EvaluateSemanticConfig
 from methods.sam_filter.stages.prompts import PromptsConfig
 from methods.sam_filter.stages.synthesis_config import SynthesizeConfig
 from reproductions.study.config import StudyConfig

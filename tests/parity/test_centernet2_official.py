@@ -131,7 +131,7 @@ def test_cascade_and_masks_on_fixed_boxes(run: Run) -> None:
 
 
 def test_detections_as_a_set(run: Run) -> None:
-    (found,) = run.model.detect(run.image, masks="none")
+    (found,) = run.model.detect(run.image, masks=False)
     table = torch.cat([found.boxes_N4, found.classes_N[:, None] * 1000.0], dim=1)
     boxes, classes = torch.from_numpy(run.golden["result_boxes"]), torch.from_numpy(run.golden["result_classes"])
     expected = torch.cat([boxes, classes[:, None] * 1000.0], dim=1)

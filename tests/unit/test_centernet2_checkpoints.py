@@ -115,9 +115,9 @@ def test_pretrained_backbone(tmp_path: Path) -> None:
     weights = {name: value for name, value in source.backbone.state_dict().items()}
     torch.save({"state_dict": weights | {"fc.weight": torch.zeros(3, 16)}}, tmp_path / "resnet.pth")
     network = CenterNet2(CONFIG, torch.Generator().manual_seed(2))
-    load_backbone_weights(network, tmp_path / "resnet.pth")
+    load_backbone_weights(network.backbone, tmp_path / "resnet.pth")
     loaded = network.backbone.state_dict()
     assert all(torch.equal(value, loaded[name]) for name, value in weights.items())
     torch.save({name: value for name, value in weights.items() if name != "conv1.weight"}, tmp_path / "torn.pth")
     with pytest.raises(InputError, match=r"conv1\.weight"):
-        load_backbone_weights(network, tmp_path / "torn.pth")
+        load_backbone_weights(network.backbone, tmp_path / "torn.pth")

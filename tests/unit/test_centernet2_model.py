@@ -12,7 +12,7 @@ from methods.common.segmenters.backbones.config import SwinConfig
 from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.segmenters.centernet2.presets import centernet2_miniature, centernet2_r50
-from methods.common.segmenters.centernet2.structures import InstanceTarget
+from methods.common.segmenters.instance.interface import InstanceTarget
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -70,12 +70,13 @@ def test_batch_of_different_sizes_pads_with_zeros(model: CenterNet2) -> None:
 
 def test_images_of_a_batch_do_not_mix(model: CenterNet2) -> None:
     images = picture(4, 3, 3, 64, 64)
-    together = model.detect(images, masks="probabilities")
-    alone = model.detect(images[1:2], masks="probabilities")[0]
+    together = model.detect(images)
+    alone = model.detect(images[1:2])[0]
     assert torch.allclose(together[1].scores_N, alone.scores_N, atol=1e-5)
     assert torch.allclose(together[1].boxes_N4, alone.boxes_N4, atol=1e-3)
-    assert alone.mask_probabilities_NSS is not None
-    assert alone.mask_probabilities_NSS.shape[1:] == (20, 20)
+    assert alone.masks_NHW is not None
+    assert alone.masks_NHW.shape[1:] == (64, 64)
+    assert model.detect(images, masks=False)[0].masks_NHW is None
 
 
 def test_output_size_scales_boxes_and_masks(model: CenterNet2) -> None:
@@ -171,7 +172,7 @@ def test_save_and_load(model: CenterNet2, tmp_path: Path) -> None:
 
 
 def test_unreadable_folders_are_named(model: CenterNet2, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no CenterNet2 at .*config.json"):
+    with pytest.raises(InputError, match=r"config.json cannot be read .*; give a folder that a segmenter"):
         CenterNet2.from_pretrained(tmp_path)
     model.save_pretrained(tmp_path)
     weights = tmp_path / "model.safetensors"
@@ -183,7 +184,7 @@ def test_unreadable_folders_are_named(model: CenterNet2, tmp_path: Path) -> None
     with pytest.raises(InputError, match=r"does not fit its config.json"):
         CenterNet2.from_pretrained(tmp_path)
     (tmp_path / "config.json").write_text('{"num_classes": 0}')
-    with pytest.raises(InputError, match=r"is not a CenterNet2 config"):
+    with pytest.raises(InputError, match=r"config.json describes no CenterNet2Config: num_classes: "):
         CenterNet2.from_pretrained(tmp_path)
 
 

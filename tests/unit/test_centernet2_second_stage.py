@@ -9,7 +9,7 @@ from methods.common.segmenters.centernet2.federated import federated_loss, feder
 from methods.common.segmenters.centernet2.mask_head import mask_targets
 from methods.common.segmenters.centernet2.paste import paste_masks
 from methods.common.segmenters.centernet2.sampling import LabelledBoxes, label_boxes, sample_boxes
-from methods.common.segmenters.centernet2.structures import InstanceTarget
+from methods.common.segmenters.instance.interface import InstanceTarget
 
 TARGET = InstanceTarget(
     torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30]]), torch.tensor([4, 2]), torch.zeros(2, 40, 40, dtype=torch.bool)

@@ -15,12 +15,12 @@ from methods.common.generated.image_shards import count_images, read_images
 from methods.common.objects.pool import ObjectPool
 from methods.common.resumable_records import GrowingList
 from methods.common.segmenters.centernet2.model import CenterNet2
-from methods.common.segmenters.instance.prediction import DETECTIONS_FILE, EvaluateConfig
 from methods.common.stage import Inputs, LocalContext
+from methods.common.stages.evaluate_instances import DETECTIONS_FILE
 from methods.mrca.stages import cut_parts
 from methods.mrca.stages.cut import CutStageConfig, XPasteCutting, cut
 from methods.mrca.stages.entropy import EntropyConfig, entropy
-from methods.mrca.stages.evaluate import evaluate
+from methods.mrca.stages.evaluate import EvaluateConfig, evaluate
 from methods.mrca.stages.import_objects import ImportObjectsConfig, import_objects
 from methods.mrca.stages.take import TakeConfig, take
 from methods.mrca.xpaste import XPasteFilterConfig
@@ -196,7 +196,7 @@ def test_killed_while_scoring_it_does_not_detect_again(inputs, undisturbed, tmp_
 
 @pytest.mark.parametrize("records", [[], [{"score": 0.1}], [{"a": "ä"}, {"b": [1.5, None]}, {}]])
 def test_a_growing_list_is_what_json_would_write(tmp_path, records):
-    with GrowingList(tmp_path / "list.json", LocalContext(tmp_path / "out")) as grown:
+    with GrowingList(tmp_path / "list.json", LocalContext(tmp_path / "out").checkpoints) as grown:
         for record in records:
             grown.extend([record], 1)
         grown.close()

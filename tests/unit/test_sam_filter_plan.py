@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from methods.common.errors import InputError
+from methods.common.stages.training_sources import PairsSource, RealSource
+from methods.sam_filter.stages.drawn_source import DrawnSource
 from methods.sam_filter.stages.select import SelectConfig
-from methods.sam_filter.stages.sources import DrawnSource, PairsSource, RealSource
-from methods.sam_filter.stages.train import TrainSemanticConfig
+from methods.sam_filter.stages.train import TrainConfig
 from reproductions.harness.cell import Cell, External
 from reproductions.harness.plan import Plan
 from reproductions.harness.store import Store
@@ -34,8 +35,8 @@ def planner(study: SamFilterStudy, index: int = 0) -> SeedPlanner:
     return SeedPlanner(study, index, OUTSIDE)
 
 
-def training(cell: Cell) -> TrainSemanticConfig:
-    assert isinstance(cell.config, TrainSemanticConfig)
+def training(cell: Cell) -> TrainConfig:
+    assert isinstance(cell.config, TrainConfig)
     return cell.config
 
 

@@ -1,4 +1,4 @@
-"""Reading training and test images; sizes are checked against the annotation file.
+"""Images of data sets with annotation files: reading with a check of the size, the size at test time, resizing.
 
 Shape legend: H, W image in pixels; C colour channels.
 """
@@ -31,9 +31,18 @@ def load_rgb(path: Path, height: int, width: int) -> NDArray[np.uint8]:
 
 
 def size_at_test(height: int, width: int, short_side_px: int, long_side_px: int) -> tuple[int, int]:
-    """Height and width at which an image is tested [D]: shorter side to ``short_side_px``, longer at most ``long_side_px``."""
+    """Return height and width at which an image is tested.
+
+    Args:
+        height: of the image, pixels.
+        width: of the image, pixels.
+        short_side_px: what the shorter side becomes, unless ...
+        long_side_px: ... the longer side would pass this.
+
+    Source: detectron2's and MMSegmentation's rule, rounded half up.
+    """
     scale = min(short_side_px / min(height, width), long_side_px / max(height, width))
-    return int(height * scale + 0.5), int(width * scale + 0.5)
+    return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
 
 
 def resize(image_HWC: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

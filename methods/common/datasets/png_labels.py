@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.errors import InputError, reason
-from methods.common.metrics.label_maps.confusion import LabelMap
+
+LabelMap = NDArray[np.unsignedinteger[Any]]
+"""Labels of pixels, uint8, uint16 or uint32 [H, W]."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GRAY, _RGB, _PALETTE = 0, 2, 3  # colour types of the PNG specification, section 11.2.1

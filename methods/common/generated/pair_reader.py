@@ -17,6 +17,8 @@ from methods.common.errors import InputError, reason
 from methods.common.resumable_records import read_lines
 
 PAIRS_FILE, CLASSES_FILE, NAMED_FILE = "pairs.jsonl", "classes.json", "named_masks.jsonl"
+SELECTED_FILE = "selected.txt"
+"""Ids of the pairs that a selection keeps, one a line, in a folder of its own."""
 
 
 class ListedPair(NamedTuple):

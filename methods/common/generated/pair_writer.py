@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from methods.common.datasets.voc import encode_labels
+from methods.common.generated.pair_reader import PAIRS_FILE
 from methods.common.resumable_records import append_lines, keep_lines
 
-PAIRS_FILE = "pairs.jsonl"
 ImageFormat = Literal["jpeg", "png"]
 _SUFFIX = {"jpeg": ".jpg", "png": ".png"}
 _JPEG_QUALITY = 95

@@ -31,7 +31,7 @@ class Thresholds(NamedTuple):
     """Below, background; from here to ``upper``, uncertain [DD]."""
 
 
-class LabelMap(NamedTuple):
+class AttentionLabelMap(NamedTuple):
     """One variant's labels of one image."""
 
     label_HW: NDArray[np.uint8]
@@ -115,7 +115,7 @@ def label_maps(
     labels: Mapping[str, int],
     size: tuple[int, int],
     thresholds: Thresholds,
-) -> dict[tuple[int, int, int], LabelMap]:
+) -> dict[tuple[int, int, int], AttentionLabelMap]:
     """Make the label map of every variant of one image from one capture.
 
     Args:
@@ -144,5 +144,5 @@ def label_maps(
                 flat = constant_F[own].tolist()
                 constant = tuple(name.class_name for name, is_flat in zip(names, flat, strict=True) if is_flat)
                 label_HW = label_pixels(fine_FHW[own], label_M, thresholds).cpu().numpy()
-                made[self_side, cross_side, power] = LabelMap(label_HW, constant)
+                made[self_side, cross_side, power] = AttentionLabelMap(label_HW, constant)
     return made

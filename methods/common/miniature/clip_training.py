@@ -18,12 +18,11 @@ from methods.common.miniature.judges import augment, image_batch
 from methods.common.miniature.model_classes import CLIPModel
 from methods.common.miniature.network_training import train_networks
 from methods.common.miniature.objects import HUES
-from methods.common.miniature.provenance import write_provenance
+from methods.common.miniature.provenance import TrainedPart
 from methods.common.miniature.tokenizer import TEXT_LENGTH, build_tokenizer
 from methods.common.miniature.training_configs import ClipConfig
-from methods.common.miniature.training_stages import TRAIN_CLIP
 from methods.common.miniature.web import WebPool, draw_pool
-from methods.common.stage import Context, Inputs, Record
+from methods.common.stage import Context, Inputs
 
 TEXT_WIDTH = 96
 PATCH_PX = 8
@@ -124,7 +123,7 @@ def clip_loss(
     return contrastive_loss(logits_IT, fits_IT), picture + patch
 
 
-def train_clip(inputs: Inputs, config: ClipConfig, context: Context) -> Record:
+def train_clip(inputs: Inputs, config: ClipConfig, context: Context) -> TrainedPart:
     """Build the tokenizer, train CLIP, and save a transformers directory with both and the image processor."""
     tokenizer = build_tokenizer(vocabulary())
     torch.manual_seed(context.seeds.derive("training", "clip", "start"))
@@ -146,5 +145,4 @@ def train_clip(inputs: Inputs, config: ClipConfig, context: Context) -> Record:
     trained = train_networks({"clip": model, "heads": heads}, config.optimizer, loss_of_step, context)
     for part in (model.eval(), tokenizer, build_image_processor(config.web.image_size_px)):
         part.save_pretrained(context.out / "clip")
-    write_provenance(TRAIN_CLIP, config, context, trained.cpu_seconds)
-    return {"losses": trained.losses}
+    return TrainedPart({"losses": trained.losses}, trained.cpu_seconds)

@@ -14,11 +14,10 @@ from methods.common.cutouts.miniature import MiniatureCutout, MiniatureCutoutCon
 from methods.common.miniature.categories import CATEGORIES
 from methods.common.miniature.judges import augment, image_batch
 from methods.common.miniature.network_training import train_networks
-from methods.common.miniature.provenance import write_provenance
+from methods.common.miniature.provenance import TrainedPart
 from methods.common.miniature.training_configs import CutoutConfig
-from methods.common.miniature.training_stages import TRAIN_CUTOUT
 from methods.common.miniature.web import draw_pool
-from methods.common.stage import Context, Inputs, Record
+from methods.common.stage import Context, Inputs
 
 
 def mask_loss(logits_NHW: Tensor, mask_NHW: Tensor) -> Tensor:
@@ -34,7 +33,7 @@ def foreground(semantic_NHW: NDArray[Any]) -> Tensor:
     return (torch.from_numpy(semantic_NHW) < len(CATEGORIES)).float()
 
 
-def train_cutout(inputs: Inputs, config: CutoutConfig, context: Context) -> Record:
+def train_cutout(inputs: Inputs, config: CutoutConfig, context: Context) -> TrainedPart:
     """Train and save a cut-out folder."""
     torch.manual_seed(context.seeds.derive("training", "cutout", "start"))
     shape = MiniatureCutoutConfig(width=config.width, image_size_px=config.web.image_size_px)
@@ -53,5 +52,4 @@ def train_cutout(inputs: Inputs, config: CutoutConfig, context: Context) -> Reco
 
     trained = train_networks({"cutout": model}, config.optimizer, loss_of_step, context)
     model.eval().save_pretrained(context.out / "cutout")
-    write_provenance(TRAIN_CUTOUT, config, context, trained.cpu_seconds)
-    return {"losses": trained.losses}
+    return TrainedPart({"losses": trained.losses}, trained.cpu_seconds)

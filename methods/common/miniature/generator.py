@@ -19,10 +19,9 @@ from methods.common.miniature.model_classes import (
     UNet2DConditionModel,
 )
 from methods.common.miniature.network_training import train_networks
-from methods.common.miniature.provenance import write_provenance
+from methods.common.miniature.provenance import TrainedPart
 from methods.common.miniature.tokenizer import load_tokenizer
 from methods.common.miniature.training_configs import GeneratorConfig, LatentsConfig
-from methods.common.miniature.training_stages import TRAIN_GENERATOR
 from methods.common.miniature.vae import LATENT_CHANNELS, pixels_to_unit
 from methods.common.miniature.web import draw_pool
 from methods.common.stage import Context, Inputs, Record
@@ -124,7 +123,7 @@ def text_encoder_of(clip: Any) -> Any:
     return encoder
 
 
-def train_generator(inputs: Inputs, config: GeneratorConfig, context: Context) -> Record:
+def train_generator(inputs: Inputs, config: GeneratorConfig, context: Context) -> TrainedPart:
     """Train the U-Net and, from CLIP's weights on, its text encoder; save both with averaged weights.
 
     Inputs: ``latents`` (from ``encode_web``), ``clip`` (from ``train_clip``).
@@ -157,5 +156,7 @@ def train_generator(inputs: Inputs, config: GeneratorConfig, context: Context) -
     trained = train_networks(networks, config.optimizer, loss_of_step, context, config.ema_decay)
     for name, network in trained.networks.items():
         network.eval().save_pretrained(context.out / name)
-    write_provenance(TRAIN_GENERATOR, config, context, trained.cpu_seconds)
-    return {"losses": trained.losses, "parameters": int(np.sum([p.numel() for p in unet.parameters()]))}
+    return TrainedPart(
+        {"losses": trained.losses, "parameters": int(np.sum([p.numel() for p in unet.parameters()]))},
+        trained.cpu_seconds,
+    )

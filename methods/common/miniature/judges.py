@@ -11,11 +11,10 @@ from torch.nn.functional import cross_entropy
 
 from methods.common.miniature.categories import CATEGORIES
 from methods.common.miniature.network_training import train_networks
-from methods.common.miniature.provenance import write_provenance
+from methods.common.miniature.provenance import TrainedPart
 from methods.common.miniature.training_configs import JudgesConfig
-from methods.common.miniature.training_stages import TRAIN_JUDGES
 from methods.common.miniature.web import web_sample
-from methods.common.stage import Context, Inputs, Record
+from methods.common.stage import Context, Inputs
 
 COLOURS = ("colour", "grey")
 
@@ -78,7 +77,7 @@ def augment(image_NCHW: Tensor, generator: torch.Generator) -> Tensor:
     return (mixed + 0.04 * draws[1] * noise + 0.1 * (draws[2] - 0.5)).clamp(0, 1)
 
 
-def train_judges(inputs: Inputs, config: JudgesConfig, context: Context) -> Record:
+def train_judges(inputs: Inputs, config: JudgesConfig, context: Context) -> TrainedPart:
     """Train both judges on the same pictures and write ``judges.safetensors``."""
     torch.manual_seed(context.seeds.derive("training", "judges", "start"))
     networks = {name: Judge(grey=name == "grey").to(context.device) for name in COLOURS}
@@ -96,8 +95,7 @@ def train_judges(inputs: Inputs, config: JudgesConfig, context: Context) -> Reco
     trained = train_networks(networks, config.optimizer, loss_of_step, context)
     tensors = {f"{name}.{key}": value for name, net in networks.items() for key, value in net.state_dict().items()}
     save_file(tensors, context.out / "judges.safetensors")
-    write_provenance(TRAIN_JUDGES, config, context, trained.cpu_seconds)
-    return {"losses": trained.losses}
+    return TrainedPart({"losses": trained.losses}, trained.cpu_seconds)
 
 
 def load_judges(folder: Path, device: torch.device | None = None) -> dict[str, Judge]:

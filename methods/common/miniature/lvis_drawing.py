@@ -3,11 +3,13 @@
 Source: our choice; keys and federated labels as in LVIS v1.
 """
 
+from __future__ import annotations
+
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -23,11 +25,13 @@ from methods.common.datasets.lvis_records import (
 )
 from methods.common.miniature.backgrounds import BACKGROUNDS
 from methods.common.miniature.categories import CATEGORIES, CATEGORY_NAMES
-from methods.common.miniature.lvis_view import DrawLvisConfig, class_plans
 from methods.common.miniature.renderer import Instance, Scene, render_scene
 from methods.common.miniature.world_config import SceneConfig
 from methods.common.seeds import Seeds
 from methods.common.stage import Context, Record
+
+if TYPE_CHECKING:
+    from methods.common.miniature.lvis_view import DrawLvisConfig
 
 Split = Literal["train", "val"]
 _HOST = "http://images.miniature.world"
@@ -122,8 +126,13 @@ def _describe(index: int, category_id: int) -> LvisCategory:
     return LvisCategory(category_id, category.name, "r", 0, 0, category.synonyms, category.synset, category.definition)
 
 
-def draw_splits(config: DrawLvisConfig, context: Context) -> Record:
+def draw_splits(config: DrawLvisConfig, plans: Mapping[Split, Sequence[Sequence[int]]], context: Context) -> Record:
     """Draw both splits below ``context.out``; which world it is depends on the data seed alone.
+
+    Args:
+        config: sizes and statistics.
+        plans: the classes that each image of a split shows.
+        context: folder, data seed and progress.
 
     Returns:
         counts of images, instances, and classes by frequency group.
@@ -131,7 +140,6 @@ def draw_splits(config: DrawLvisConfig, context: Context) -> Record:
     by_name = sorted(range(config.num_categories), key=CATEGORY_NAMES.__getitem__)
     category_ids = {category: position + 1 for position, category in enumerate(by_name)}
     splits: dict[Split, _Split] = {name: _Split(name, config, category_ids, [], {}) for name in ("train", "val")}
-    plans = class_plans(config, context.seeds)
     for name, split in splits.items():
         _draw_split(split, plans[name], context.seeds, context)
     described = [_describe(category, category_ids[category]) for category in by_name]

@@ -100,7 +100,7 @@ def draw_lvis(inputs: Inputs, config: DrawLvisConfig, context: Context) -> Recor
     """
     from methods.common.miniature.lvis_drawing import draw_splits
 
-    return draw_splits(config, context)
+    return draw_splits(config, class_plans(config, context.seeds), context)
 
 
 DRAW_LVIS: Stage[DrawLvisConfig] = Stage("draw_lvis", 1, DrawLvisConfig, draw_lvis, ("data",))

@@ -4,14 +4,23 @@ import importlib.metadata
 import json
 import platform
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from methods.common.files import write_atomic
-from methods.common.stage import Config, Context, Stage
+from methods.common.stage import Config, Context, Record, Stage
 
 _PACKAGES = ("torch", "diffusers", "transformers", "numpy", "opencv-python-headless", "safetensors")
 FILE_NAME = "training_provenance.json"
 """Not ``provenance.json``, which the harness writes into every cell."""
+
+
+class TrainedPart(NamedTuple):
+    """What a trainer hands to its stage when it has saved its weights."""
+
+    record: Record
+    """What the stage returns."""
+    cpu_seconds: float
+    """Processor time of all attempts together."""
 
 
 def write_provenance(stage: Stage[Any], config: Config, context: Context, cpu_seconds: float) -> None:

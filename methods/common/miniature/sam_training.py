@@ -17,13 +17,12 @@ from transformers import SamConfig, SamImageProcessor, SamMaskDecoderConfig, Sam
 from methods.common.miniature.judges import augment, image_batch
 from methods.common.miniature.model_classes import SamModel
 from methods.common.miniature.network_training import train_networks
-from methods.common.miniature.provenance import write_provenance
+from methods.common.miniature.provenance import TrainedPart
 from methods.common.miniature.training_configs import SamTrainingConfig
-from methods.common.miniature.training_stages import TRAIN_SAM
 from methods.common.miniature.web import web_sample
 from methods.common.miniature.world_config import WebConfig
 from methods.common.segment_anything.sam import PIXEL_MEAN, PIXEL_STD
-from methods.common.stage import Context, Inputs, Record
+from methods.common.stage import Context, Inputs
 
 _WIDTH, _PATCH_PX = 64, 4
 _DENSE = 2
@@ -201,7 +200,7 @@ def _normalised(image_NCHW: Tensor) -> Tensor:
     return (image_NCHW - mean_C11) / std_C11
 
 
-def train_sam(inputs: Inputs, config: SamTrainingConfig, context: Context) -> Record:
+def train_sam(inputs: Inputs, config: SamTrainingConfig, context: Context) -> TrainedPart:
     """Train and save a Segment Anything folder."""
     torch.manual_seed(context.seeds.derive("training", "sam", "start"))
     side = config.web.image_size_px
@@ -231,8 +230,7 @@ def train_sam(inputs: Inputs, config: SamTrainingConfig, context: Context) -> Re
     trained = train_networks({"sam": model, "head": head}, config.optimizer, loss_of_step, context)
     model.eval().save_pretrained(context.out / "sam")
     build_image_processor(side).save_pretrained(context.out / "sam")
-    write_provenance(TRAIN_SAM, config, context, trained.cpu_seconds)
-    return {"losses": trained.losses}
+    return TrainedPart({"losses": trained.losses}, trained.cpu_seconds)
 
 
 def _point_tokens(model: Any, point_P2: NDArray[np.float32]) -> Tensor:

@@ -1,5 +1,8 @@
 """The stages that make the miniature checkpoints. Each loads its networks only when it runs, so that planning stays light."""
 
+from typing import Any
+
+from methods.common.miniature.provenance import TrainedPart, write_provenance
 from methods.common.miniature.training_configs import (
     AssembleConfig,
     ClipConfig,
@@ -11,19 +14,25 @@ from methods.common.miniature.training_configs import (
     SamTrainingConfig,
     VaeConfig,
 )
-from methods.common.stage import Context, Inputs, Record, Stage
+from methods.common.stage import Config, Context, Inputs, Record, Stage
+
+
+def _with_provenance(stage: Stage[Any], config: Config, context: Context, trained: TrainedPart) -> Record:
+    """Write beside the weights where they come from; return the stage's record."""
+    write_provenance(stage, config, context, trained.cpu_seconds)
+    return trained.record
 
 
 def _train_vae(inputs: Inputs, config: VaeConfig, context: Context) -> Record:
     from methods.common.miniature.vae import train_vae
 
-    return train_vae(inputs, config, context)
+    return _with_provenance(TRAIN_VAE, config, context, train_vae(inputs, config, context))
 
 
 def _train_clip(inputs: Inputs, config: ClipConfig, context: Context) -> Record:
     from methods.common.miniature.clip_training import train_clip
 
-    return train_clip(inputs, config, context)
+    return _with_provenance(TRAIN_CLIP, config, context, train_clip(inputs, config, context))
 
 
 def _encode_web(inputs: Inputs, config: LatentsConfig, context: Context) -> Record:
@@ -35,25 +44,25 @@ def _encode_web(inputs: Inputs, config: LatentsConfig, context: Context) -> Reco
 def _train_generator(inputs: Inputs, config: GeneratorConfig, context: Context) -> Record:
     from methods.common.miniature.generator import train_generator
 
-    return train_generator(inputs, config, context)
+    return _with_provenance(TRAIN_GENERATOR, config, context, train_generator(inputs, config, context))
 
 
 def _train_cutout(inputs: Inputs, config: CutoutConfig, context: Context) -> Record:
     from methods.common.miniature.cutout_training import train_cutout
 
-    return train_cutout(inputs, config, context)
+    return _with_provenance(TRAIN_CUTOUT, config, context, train_cutout(inputs, config, context))
 
 
 def _train_sam(inputs: Inputs, config: SamTrainingConfig, context: Context) -> Record:
     from methods.common.miniature.sam_training import train_sam
 
-    return train_sam(inputs, config, context)
+    return _with_provenance(TRAIN_SAM, config, context, train_sam(inputs, config, context))
 
 
 def _train_judges(inputs: Inputs, config: JudgesConfig, context: Context) -> Record:
     from methods.common.miniature.judges import train_judges
 
-    return train_judges(inputs, config, context)
+    return _with_provenance(TRAIN_JUDGES, config, context, train_judges(inputs, config, context))
 
 
 def _assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Record:

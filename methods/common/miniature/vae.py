@@ -13,9 +13,8 @@ from torch.nn.functional import l1_loss, mse_loss
 
 from methods.common.miniature.model_classes import AutoencoderKL
 from methods.common.miniature.network_training import train_networks
-from methods.common.miniature.provenance import write_provenance
+from methods.common.miniature.provenance import TrainedPart
 from methods.common.miniature.training_configs import VaeConfig
-from methods.common.miniature.training_stages import TRAIN_VAE
 from methods.common.miniature.web import web_sample
 from methods.common.stage import Context, Inputs, Record
 
@@ -106,7 +105,7 @@ def fold_latent_statistics(vae: Any, image_NCHW: Tensor) -> Record:
     return {"latent_mean": mean_C.tolist(), "latent_deviation": deviation_C.tolist()}
 
 
-def train_vae(inputs: Inputs, config: VaeConfig, context: Context) -> Record:
+def train_vae(inputs: Inputs, config: VaeConfig, context: Context) -> TrainedPart:
     """Train, fold the latent statistics, and save a diffusers directory."""
     torch.manual_seed(context.seeds.derive("training", "vae", "start"))
     vae = build_vae(config.web.image_size_px).to(context.device).train()
@@ -122,5 +121,4 @@ def train_vae(inputs: Inputs, config: VaeConfig, context: Context) -> Record:
     vae.eval()
     folded = fold_latent_statistics(vae, pixels_to_unit(pictures[:512], context.device))
     vae.save_pretrained(context.out / "vae")
-    write_provenance(TRAIN_VAE, config, context, trained.cpu_seconds)
-    return {"losses": trained.losses, **folded}
+    return TrainedPart({"losses": trained.losses, **folded}, trained.cpu_seconds)

@@ -3,9 +3,11 @@
 Shape legend: H, W pixels. Source: our choice.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -17,9 +19,11 @@ from methods.common.files import write_atomic
 from methods.common.miniature.backgrounds import BACKGROUNDS
 from methods.common.miniature.categories import CATEGORY_NAMES
 from methods.common.miniature.renderer import Scene, render_scene
-from methods.common.miniature.voc_view import DrawVocConfig
 from methods.common.seeds import Seeds
 from methods.common.stage import Context, Record
+
+if TYPE_CHECKING:
+    from methods.common.miniature.voc_view import DrawVocConfig
 
 Split = Literal["train", "val"]
 BACKGROUND = "background"

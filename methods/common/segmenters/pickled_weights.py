@@ -6,8 +6,6 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from methods.common.errors import InputError
-
 _ARRAY_PARTS = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
@@ -34,11 +32,7 @@ def read_pickled_arrays(path: Path) -> Any:
     """Return the content of a pickle that holds containers, numbers, text and numpy arrays only.
 
     Raises:
-        InputError: unreadable, or it holds anything else.
+        pickle.UnpicklingError: it names anything else. A damaged pickle raises nearly any error.
     """
-    try:
-        with path.open("rb") as file:
-            return _ArrayUnpickler(file).load()
-    except Exception as error:  # a damaged pickle raises nearly anything
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"checkpoint {path} cannot be read as plain weights: {first_line}") from error
+    with path.open("rb") as file:
+        return _ArrayUnpickler(file).load()

@@ -1,40 +1,29 @@
-"""Stage ``mrca_evaluate``: detect on a split and score by the official LVIS definition, class by class."""
+"""Stage ``mrca_evaluate``: the common evaluation on the validation split, or on the images that steer the next rounds."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Literal
 
-from methods.common.segmenters.instance.prediction import DETECTIONS_FILE, EvaluateConfig, _detect_all
 from methods.common.stage import Context, Inputs, Record, Stage
+from methods.common.stages.evaluate_instances import EvaluateInstancesConfig, evaluate_on
+from methods.mrca.stages.split import FEEDBACK_FILE
 
-if TYPE_CHECKING:
-    pass
+
+class EvaluateConfig(EvaluateInstancesConfig):
+    """What is evaluated, and at which size."""
+
+    split: Literal["val", "feedback"] = "val"
+    """``val`` for results; ``feedback`` for the accuracies that steer the next rounds."""
 
 
 def evaluate(inputs: Inputs, config: EvaluateConfig, context: Context) -> Record:
-    """Return LVIS metrics in percent for boxes and masks, and per-class AP in [0, 1] in the order of class indices.
+    """Return LVIS metrics and AP of each class; see :func:`evaluate_on`.
 
-    Roles: ``data``, ``split``, ``model`` (a training cell; its averaged weights are evaluated).
+    Roles: ``data``, ``model`` (a training cell; its averaged weights are evaluated), and for ``feedback`` also ``split``.
     """
-    from methods.common.datasets.lvis import read_lvis
-    from methods.common.metrics.detection.lvis import evaluate_lvis
-    from methods.mrca.stages.split import FEEDBACK_FILE
-
-    data = inputs.folder("data")
-    truth = data / "val.json" if config.split == "val" else inputs.folder("split") / FEEDBACK_FILE
-    dataset = read_lvis(truth, data, "none")
-    detections = context.out / DETECTIONS_FILE
-    num_detections = _detect_all(dataset, inputs.folder("model") / "model", config, context, detections)
-    record: Record = {"num_images": len(dataset.images), "num_detections": num_detections, "split": config.split}
-    for name, iou_type in (("box", "bbox"), ("mask", "segm")):
-        scores = evaluate_lvis(truth, detections, iou_type)  # type: ignore[arg-type]
-        record[f"metrics_{name}"] = {key: _percent(value) for key, value in scores.metrics().items()}
-        record[f"class_ap_{name}"] = [scores.class_ap.get(class_id) for class_id in dataset.class_ids]
-    return record
-
-
-def _percent(value: float | None) -> float | None:
-    return None if value is None else 100.0 * value
+    steers = config.split == "feedback"
+    annotations = inputs.folder("split") / FEEDBACK_FILE if steers else inputs.folder("data") / "val.json"
+    return evaluate_on(annotations, inputs, config, context)
 
 
 EVALUATE = Stage("mrca_evaluate", 1, EvaluateConfig, evaluate, uses_gpu=True, kind="evaluate")

@@ -26,7 +26,7 @@ def begin_training(
     """Make the state of a network with random heads, or with the weights that ``config.start`` names; collective."""
     model = CenterNet2(config.segmenter, context.seeds.torch("training", "initial weights"))
     if config.start == "scratch" and inputs.folders("backbone"):
-        load_backbone_weights(model, inputs.folder("backbone"))
+        load_backbone_weights(model.backbone, inputs.folder("backbone"))
     if config.start == "weights":
         model = CenterNet2.from_pretrained(inputs.folder("start") / "model")
     model.set_class_counts(list(image_counts))

@@ -17,7 +17,7 @@ from methods.common.errors import InputError
 from methods.common.generated.pair_writer import Pair
 from methods.common.generators import text_to_image
 from methods.common.generators.attention_capture import AttentionCapture, encode_class_prompts
-from methods.common.generators.attention_masks import LabelMap, Thresholds, label_maps
+from methods.common.generators.attention_masks import AttentionLabelMap, Thresholds, label_maps
 from methods.common.generators.class_prompts import KeyText, NamedTokens, find_tokens, num_tokens
 from methods.sam_filter.stages.synthesis_config import Order, SynthesizeConfig, variant_name
 
@@ -94,7 +94,7 @@ class Sampler:
 
     def _label_maps(
         self, capture: AttentionCapture, index: int, names: Sequence[NamedTokens], image_HW3: NDArray[np.uint8]
-    ) -> dict[str, LabelMap]:
+    ) -> dict[str, AttentionLabelMap]:
         config = self._config
         made = label_maps(
             {side: capture.self_attention(side)[index] for side in config.self_sides},

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from methods.common.errors import InputError, reason
 from methods.common.files import write_atomic
+from methods.common.generated.pair_reader import SELECTED_FILE, list_pairs
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 from methods.sam_filter.selection import (
     Ranking,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from methods.common.generated.pair_reader import ListedPair
 
-SELECTED_FILE, STATISTICS_FILE = "selected.txt", "statistics.json"
+STATISTICS_FILE = "statistics.json"
 ScoreName = Literal["S1", "S2", "S3", "S4"]
 
 
@@ -66,8 +67,6 @@ def select(inputs: Inputs, config: SelectConfig, context: Context) -> Record:
     Raises:
         InputError: fewer pairs than are to be kept, or scores of other pairs or of another variant.
     """
-    from methods.common.generated.pair_reader import list_pairs
-
     pairs, class_names = list_pairs(inputs.folders("pairs"))
     folder = inputs.folder("scores")
     score_I = read_scores(folder / SCORES_FILE, pairs, config.score)

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS, LABEL_BY_ID, LABELS
-from methods.common.datasets.png_labels import check_same_size, read_labels, where_label_is
+from methods.common.datasets.png_labels import LabelMap, check_same_size, read_labels, where_label_is
 from methods.common.errors import InputError
 from methods.common.metrics.label_maps.confusion import (
-    LabelMap,
     PairCounts,
     count_pairs,
     count_pairs_of_runs,

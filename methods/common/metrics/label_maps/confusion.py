@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-LabelMap = NDArray[np.unsignedinteger[Any]]
+from methods.common.datasets.png_labels import LabelMap
 
 _MIN_PIXELS_PER_RUN = 8  # below, gathering runs costs more than it saves
 
@@ -34,6 +34,20 @@ def count_pairs(first: LabelMap, second: LabelMap) -> PairCounts:
     """
     (first_N, second_N), length_N = gather_runs(first, second)
     return count_pairs_of_runs(first_N, second_N, length_N)
+
+
+def add_confusion(confusion_KK: NDArray[np.int64], truth: LabelMap, prediction: LabelMap, ignored: int) -> None:
+    """Add the pixels of an image to a confusion matrix, rows ground truth and columns prediction.
+
+    Args:
+        confusion_KK: int64, changed in place.
+        truth: labels below K, or ``ignored`` for pixels that do not count [...].
+        prediction: labels below K of the same pixels.
+        ignored: no label below K.
+    """
+    truth_P, predicted_P, count_P = count_pairs(truth, prediction)
+    rated_P = truth_P != ignored
+    confusion_KK[truth_P[rated_P], predicted_P[rated_P]] += count_P[rated_P]
 
 
 def gather_runs(*maps: LabelMap) -> tuple[list[LabelMap], NDArray[np.int64] | None]:

@@ -20,11 +20,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.datasets.png_labels import check_same_size, read_rgb_ids, where_label_is
+from methods.common.datasets.png_labels import LabelMap, check_same_size, read_rgb_ids, where_label_is
 from methods.common.errors import InputError
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.label_maps.confusion import (
-    LabelMap,
     count_pairs_of_runs,
     divide,
     gather_runs,

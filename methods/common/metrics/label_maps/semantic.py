@@ -25,6 +25,32 @@ from methods.common.metrics.label_maps.confusion import count_pairs, divide, mea
 from methods.common.metrics.label_maps.png_folders import PngPair, map_images, pair_by_name
 
 
+def semantic_metrics(count_3K: NDArray[np.float64], perfect: float = 1.0) -> dict[str, float | None]:
+    """Return `mIoU`, `pixel_accuracy` and `mean_accuracy` (mean recall of the classes in ground truth) of pixel counts.
+
+    Args:
+        count_3K: pixels of each class that are right, in ground truth, predicted; whole numbers.
+        perfect: what the best possible value is, such as 100 for percent; every ratio is multiplied by it before averaging.
+    """
+    right_K, truth_K, _ = count_3K
+    return {
+        "mIoU": mean_defined(class_iou(count_3K, perfect)),
+        "pixel_accuracy": float(perfect * right_K.sum() / truth_K.sum()) if truth_K.any() else None,
+        "mean_accuracy": mean_defined(perfect * divide(right_K, truth_K)),
+    }
+
+
+def class_iou(count_3K: NDArray[np.float64], perfect: float = 1.0) -> NDArray[np.float64]:
+    """Return the IoU of each class, [K] in [0, ``perfect``], from pixel counts as in :func:`semantic_metrics`; NaN where there is none."""
+    right_K, truth_K, predicted_K = count_3K
+    return perfect * divide(right_K, truth_K + predicted_K - right_K)
+
+
+def counts_of_confusion(confusion_KK: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the pixel counts [3, K] for :func:`semantic_metrics` of a confusion matrix, rows ground truth, columns prediction."""
+    return np.stack([confusion_KK.diagonal(), confusion_KK.sum(1), confusion_KK.sum(0)]).astype(np.float64)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class SemanticEvaluation:
     """Pixel counts of every image; 24 bytes an image and class."""
@@ -39,18 +65,13 @@ class SemanticEvaluation:
 
     def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
         """Return `mIoU`, `pixel_accuracy` and `mean_accuracy` (mean recall of the classes in ground truth), in [0, 1]."""
-        right_K, truth_K, predicted_K = pool_images(self.count_I3K, weight_I)
-        return {
-            "mIoU": mean_defined(divide(right_K, truth_K + predicted_K - right_K)),
-            "pixel_accuracy": float(right_K.sum() / truth_K.sum()) if truth_K.any() else None,
-            "mean_accuracy": mean_defined(divide(right_K, truth_K)),
-        }
+        return semantic_metrics(pool_images(self.count_I3K, weight_I))
 
     def per_class(self) -> list[dict[str, str | int | float | None]]:
         """Return IoU, accuracy (recall) and pixel counts of each class."""
         count_3K = self.count_I3K.sum(axis=0)
-        right_K, truth_K, predicted_K = count_3K.astype(np.float64)
-        iou_K, accuracy_K = divide(right_K, truth_K + predicted_K - right_K), divide(right_K, truth_K)
+        right_K, truth_K, _ = count_3K.astype(np.float64)
+        iou_K, accuracy_K = class_iou(count_3K.astype(np.float64)), divide(right_K, truth_K)
         return [
             {
                 "class": index,

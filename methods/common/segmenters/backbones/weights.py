@@ -5,41 +5,40 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from torch import nn
+import torch
 
-from methods.common.errors import InputError
-from methods.common.segmenters.centernet2.model import CenterNet2
-from methods.common.segmenters.checkpoints import read_checkpoint
+from methods.common.segmenters.backbones.resnet import ResNet
+from methods.common.segmenters.backbones.swin import Swin
+from methods.common.segmenters.checkpoints import name_with_shapes, read_checkpoint, refuse_misfits
 
 _UNUSED = re.compile(
     r"fc\..*|head\..*|norm\.(weight|bias)|.*\.num_batches_tracked|.*\.(relative_position_index|attn_mask)"
 )
 """Classifiers, Swin's final norm, counters, and indices that we compute."""
+_NEW = re.compile(r"norm\d\.(weight|bias)|.*\.num_batches_tracked")
+"""Entries that an ImageNet network lacks: the norms on Swin's outputs keep their initial values."""
 
 
-def load_backbone_weights(model: CenterNet2, path: Path | str) -> None:
-    """Load published ImageNet weights into the backbone.
+def load_backbone_weights(backbone: ResNet | Swin, path: Path | str) -> None:
+    """Load published ImageNet weights into a backbone, in place.
 
-    Takes ``resnet50_miil_21k.pth`` (timm's names) and ``swin_large_patch4_window12_384_22k.pth`` (Swin's names). The norms
-    on Swin's outputs are new in the detector and keep their initial values.
+    Takes ``resnet50_miil_21k.pth`` (timm's names, which are torchvision's), torchvision's ``resnet50-*.pth`` and
+    ``swin_large_patch4_window12_384_22k.pth`` (Swin's names), also as ``.safetensors``.
 
     Raises:
         InputError: unreadable, or entries are missing, unexpected or of another shape; the message names them.
-    Source: sections 6.1 and 7.
+    Source: MRCA's specification, sections 6.1 and 7; the SAM filter's, section 8 ("initial weights torchvision ImageNet") and 11.
     """
     weights = {name: value for name, value in read_checkpoint(path).items() if not _UNUSED.fullmatch(name)}
-    state = model.backbone.state_dict()
-    new = _output_norms(model.backbone)
-    missing = [name for name in state if name not in weights and name not in new and "num_batches_tracked" not in name]
-    other = [name for name, value in weights.items() if name not in state or value.shape != state[name].shape]
-    if missing or other:
-        raise InputError(
-            f"{path} does not fit the {model.config.backbone.kind} backbone: missing {missing[:8]}, unexpected or of another shape {other[:8]}"
-        )
-    for name, value in weights.items():
-        state[name].copy_(value)
-
-
-def _output_norms(backbone: nn.Module) -> set[str]:
-    """Return the names of the norms that only the detector has."""
-    return {name for name, _ in backbone.named_parameters() if re.fullmatch(r"norm\d\.(weight|bias)", name)}
+    state = backbone.state_dict()
+    missing = [name for name in state if name not in weights and not _NEW.fullmatch(name)]
+    unexpected = [name for name in weights if name not in state]
+    shapes = [
+        name_with_shapes(name, value, state[name])
+        for name, value in weights.items()
+        if name in state and value.shape != state[name].shape
+    ]
+    refuse_misfits(str(path), f"{type(backbone).__name__} backbone", missing, unexpected, shapes)
+    with torch.no_grad():
+        for name, value in weights.items():
+            state[name].copy_(value)

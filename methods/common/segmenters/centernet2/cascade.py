@@ -14,7 +14,8 @@ from methods.common.segmenters.centernet2.config import CascadeConfig, CenterNet
 from methods.common.segmenters.centernet2.federated import federated_loss
 from methods.common.segmenters.centernet2.pooling import pool_boxes
 from methods.common.segmenters.centernet2.sampling import LabelledBoxes, label_boxes, pass_over, sample_boxes
-from methods.common.segmenters.centernet2.structures import CascadeOutputs, InstanceTarget, Proposals
+from methods.common.segmenters.centernet2.structures import CascadeOutputs, Proposals
+from methods.common.segmenters.instance.interface import InstanceTarget
 from methods.common.training.batch_shard import BatchShare
 
 

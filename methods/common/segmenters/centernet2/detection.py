@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,13 +11,8 @@ from torchvision.ops import batched_nms
 from methods.common.segmenters.centernet2.boxes import clip_boxes, has_area
 from methods.common.segmenters.centernet2.config import InferenceConfig
 from methods.common.segmenters.centernet2.paste import paste_masks
-from methods.common.segmenters.centernet2.structures import CascadeOutputs, CenterNet2Outputs, Detections, Proposals
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
-
-MaskKind = Literal["full", "probabilities", "none"]
-"""Bool masks at the output size, the mask head's own grid, or no masks."""
+from methods.common.segmenters.centernet2.structures import CascadeOutputs, CenterNet2Outputs, Proposals
+from methods.common.segmenters.instance.interface import Detections, Size
 
 
 @dataclass(frozen=True)
@@ -85,7 +79,7 @@ def best_after_nms(boxes_N4: Tensor, scores_N: Tensor, labels_N: Tensor, iou: fl
 
 
 def finish(
-    selection: Selection, mask_USS: Tensor | None, size: Size, output_size: Size, kind: MaskKind, threshold: float
+    selection: Selection, mask_USS: Tensor | None, size: Size, output_size: Size, threshold: float
 ) -> Detections:
     """Scale boxes to the output size, drop those without area, and make masks, once for each different box.
 
@@ -94,16 +88,11 @@ def finish(
         mask_USS: mask probabilities of its different boxes; None without masks.
         size: (height, width) of the image that the network saw.
         output_size: (height, width) of the result.
-        kind: which masks to return.
-        threshold: of full masks.
+        threshold: a pixel belongs to a mask from this probability on.
     """
     scale = selection.boxes_U4.new_tensor([output_size[1] / size[1], output_size[0] / size[0]] * 2)
     boxes_U4 = clip_boxes(selection.boxes_U4 * scale, output_size)
     kept = has_area(boxes_U4)[selection.box_N]
     box_N = selection.box_N[kept]
-    full = small = None
-    if mask_USS is not None and kind == "full":
-        full = paste_masks(mask_USS, boxes_U4, output_size, threshold)[box_N]
-    if mask_USS is not None and kind == "probabilities":
-        small = mask_USS[box_N]
-    return Detections(boxes_U4[box_N], selection.scores_N[kept], selection.classes_N[kept], full, small)
+    masks_NHW = None if mask_USS is None else paste_masks(mask_USS, boxes_U4, output_size, threshold)[box_N]
+    return Detections(boxes_U4[box_N], selection.scores_N[kept], selection.classes_N[kept], masks_NHW)

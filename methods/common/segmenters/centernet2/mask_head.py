@@ -12,7 +12,7 @@ from torchvision.ops import roi_align
 from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.centernet2.pooling import pool_boxes
 from methods.common.segmenters.centernet2.sampling import LabelledBoxes
-from methods.common.segmenters.centernet2.structures import InstanceTarget
+from methods.common.segmenters.instance.interface import InstanceTarget
 
 
 class MaskHead(nn.Module):

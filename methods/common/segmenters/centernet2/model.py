@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 import torch
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from methods.common.errors import InputError, reason
-from methods.common.files import write_atomic
-from methods.common.growth import read_stored
 from methods.common.segmenters.backbones.build import build_backbone
+from methods.common.segmenters.backbones.resnet import ResNet
+from methods.common.segmenters.backbones.swin import Swin
 from methods.common.segmenters.centernet2.cascade import Cascade
 from methods.common.segmenters.centernet2.config import CenterNet2Config
-from methods.common.segmenters.centernet2.detection import MaskKind, Size, finish, select
+from methods.common.segmenters.centernet2.detection import finish, select
 from methods.common.segmenters.centernet2.first_stage import FirstStage
 from methods.common.segmenters.centernet2.mask_head import MaskHead
 from methods.common.segmenters.centernet2.pyramid import FeaturePyramid
-from methods.common.segmenters.centernet2.structures import (
-    CascadeOutputs,
-    CenterNet2Outputs,
-    Detections,
-    InstanceTarget,
-)
+from methods.common.segmenters.centernet2.structures import CascadeOutputs, CenterNet2Outputs
 from methods.common.segmenters.centernet2.training import batch_totals, run_heads, weighted_losses
+from methods.common.segmenters.instance.interface import Detections, InstanceSegmenter, InstanceTarget, Size
+from methods.common.segmenters.saved import load_weights, read_config, save_segmenter
 from methods.common.training.batch_shard import BatchShare
 
 
-class CenterNet2(nn.Module):
+class CenterNet2(InstanceSegmenter):
     """Two-stage instance segmenter: class-agnostic CenterNet proposals, a cascade of box heads, a mask head.
 
     Images are float32 RGB batches [B, 3, H, W] with values 0..255, of any size; the network normalises and pads them itself.
@@ -48,6 +40,7 @@ class CenterNet2(nn.Module):
     Source: specification section 6.
     """
 
+    backbone: ResNet | Swin
     pixel_mean: Tensor
     pixel_std: Tensor
 
@@ -55,6 +48,7 @@ class CenterNet2(nn.Module):
         """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
         super().__init__()
         self.config = config
+        self.num_classes = config.num_classes
         with torch.random.fork_rng(devices=[], enabled=generator is not None):
             if generator is not None:
                 torch.manual_seed(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
@@ -199,7 +193,7 @@ class CenterNet2(nn.Module):
         image_NCHW: Tensor,
         image_sizes: Sequence[Size] | None = None,
         output_sizes: Sequence[Size] | None = None,
-        masks: MaskKind = "full",
+        masks: bool = True,
     ) -> list[Detections]:
         """Detect instances; call it in evaluation mode.
 
@@ -208,7 +202,7 @@ class CenterNet2(nn.Module):
             image_sizes: (height, width) of each image where they differ.
             output_sizes: (height, width) to scale boxes and masks to, e.g. the image before resizing; ``image_sizes`` when
                 None.
-            masks: ``full`` for bool masks at the output size, ``probabilities`` for the head's own grid, ``none``.
+            masks: whether to make masks.
         Returns:
             Detections of each image, best first, at most ``inference.detections_per_image``.
         """
@@ -217,11 +211,11 @@ class CenterNet2(nn.Module):
         selections = select(outputs, cascade, self.config.inference)
         sizes = outputs.image_sizes if output_sizes is None else output_sizes
         probability: list[Tensor | None] = [None] * len(selections)
-        if masks != "none":
+        if masks:
             probability = list(self._mask_probabilities(outputs, [selection.boxes_U4 for selection in selections]))
         threshold = self.config.inference.mask_threshold
         rows = zip(selections, probability, outputs.image_sizes, sizes, strict=True)
-        return [finish(selection, mask, size, output, masks, threshold) for selection, mask, size, output in rows]
+        return [finish(selection, mask, size, output, threshold) for selection, mask, size, output in rows]
 
     def _mask_probabilities(self, outputs: CenterNet2Outputs, boxes: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return mask probabilities [N, S, S] for each image."""
@@ -241,11 +235,7 @@ class CenterNet2(nn.Module):
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write ``config.json`` and ``model.safetensors`` into a folder, each atomically."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
-        write_atomic(folder / "model.safetensors", save(tensors, metadata={"format": "pt"}))
-        write_atomic(folder / "config.json", (self.config.model_dump_json(indent=2) + "\n").encode())
+        save_segmenter(self, self.config, folder)
 
     @classmethod
     def from_pretrained(cls, folder: Path | str) -> Self:
@@ -255,25 +245,6 @@ class CenterNet2(nn.Module):
             InputError: a file is missing, unreadable, or does not fit the other.
         """
         folder = Path(folder)
-        config = _read_config(folder / "config.json")
-        try:
-            tensors = load_file(folder / "model.safetensors")
-        except (OSError, SafetensorError) as error:
-            raise InputError(
-                f"{folder / 'model.safetensors'} cannot be read ({reason(error)}); give a folder that CenterNet2.save_pretrained wrote"
-            ) from error
-        model = cls.without_weights(config)
-        try:
-            model.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise InputError(f"{folder / 'model.safetensors'} does not fit its config.json: {error}") from error
+        model = cls.without_weights(read_config(folder, CenterNet2Config))
+        load_weights(model, folder)
         return model.eval()
-
-
-def _read_config(path: Path) -> CenterNet2Config:
-    try:
-        return read_stored(CenterNet2Config, json.loads(path.read_text()))
-    except OSError as error:
-        raise InputError(f"no CenterNet2 at {path.parent}: {path.name} cannot be read ({reason(error)})") from error
-    except (ValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a CenterNet2 config: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from methods.common.errors import InputError
 from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.segmenters.centernet2.presets import centernet2_r50, centernet2_swinl
-from methods.common.segmenters.checkpoints import read_checkpoint, select_weights
+from methods.common.segmenters.checkpoints import name_with_shapes, refuse_misfits, weights_and_origin
 
 _UNUSED = re.compile(
     r".*\.num_batches_tracked|backbone\.bottom_up\.base\.fc\.(weight|bias)|.*\.relative_position_index"
@@ -95,26 +95,21 @@ def load_official(
     """Build a CenterNet2 with published weights (CenterNet2, X-Paste, MRCA, BSGAL: same names).
 
     Args:
-        path_or_state_dict: a ``.pth`` file, a loaded checkpoint, or a state dict of tensors or arrays by official name.
+        path_or_state_dict: a ``.pth`` or ``.safetensors`` file, a loaded checkpoint, or a state dict of tensors or arrays by official name.
         config: which network; by default R50 or Swin-L is told from the names.
     Returns:
         The network on the CPU in evaluation mode. ``freq_weight``, if there, becomes the class weight of the federated loss.
     Raises:
         InputError: unreadable, or entries are missing, unexpected or of another shape; the message names them.
     """
-    if isinstance(path_or_state_dict, str | Path):
-        origin, weights = str(path_or_state_dict), read_checkpoint(path_or_state_dict)
-    else:
-        origin, weights = "the state dict", select_weights(path_or_state_dict, "the state dict")
+    weights, origin = weights_and_origin(path_or_state_dict)
     model = CenterNet2.without_weights(config or infer_config(weights))
     state = model.state_dict()
     prefixes = name_prefixes(model.config)
     renamed = {
         name: (_translate(name, prefixes), value) for name, value in weights.items() if not _UNUSED.fullmatch(name)
     }
-    problems = list(_problems(renamed, state, model.config))
-    if problems:
-        raise InputError(f"{origin} does not fit the CenterNet2 that was asked for: " + "; ".join(problems))
+    _refuse_misfits(origin, renamed, state, model.config)
     with torch.no_grad():
         for ours, value in renamed.values():
             assert ours is not None
@@ -122,23 +117,19 @@ def load_official(
     return model.eval()
 
 
-def _problems(
-    renamed: Mapping[str, tuple[str | None, Tensor]], state: Mapping[str, Tensor], config: CenterNet2Config
-) -> Iterator[str]:
+def _refuse_misfits(
+    origin: str,
+    renamed: Mapping[str, tuple[str | None, Tensor]],
+    state: Mapping[str, Tensor],
+    config: CenterNet2Config,
+) -> None:
     optional = {"cascade.class_weight_C"} | {name for name in state if name.endswith("num_batches_tracked")}
     found = {ours for ours, _ in renamed.values()}
     missing = [official_name(name, config) for name in state if name not in found and name not in optional]
     unexpected = [name for name, (ours, _) in renamed.items() if ours is None or ours not in state]
     shapes = [
-        f"{name} {tuple(value.shape)} instead of {tuple(state[ours].shape)}"
+        name_with_shapes(name, value, state[ours])
         for name, (ours, value) in renamed.items()
         if ours is not None and ours in state and value.shape != state[ours].shape
     ]
-    for what, names in (
-        ("missing", missing),
-        ("unexpected", unexpected),
-        ("of another shape", shapes),
-    ):
-        if names:
-            more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-            yield f"{len(names)} {what}: {', '.join(names[:8])}{more}"
+    refuse_misfits(origin, "CenterNet2 that was asked for", missing, unexpected, shapes)

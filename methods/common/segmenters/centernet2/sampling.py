@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from methods.common.segmenters.centernet2.structures import InstanceTarget
+from methods.common.segmenters.instance.interface import InstanceTarget
 
 
 @dataclass(frozen=True)

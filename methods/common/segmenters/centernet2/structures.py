@@ -1,4 +1,4 @@
-"""What goes into CenterNet2 and what comes out.
+"""What goes from one part of CenterNet2 to the next.
 
 Shape suffixes in this folder: N boxes of an image, R boxes of a batch, G ground-truth boxes, B images, C channels or classes
 (K = classes + background), H and W pixels or cells, S side of a mask, P pooled side, 4 = x0, y0, x1, y1 or left, top, right, bottom.
@@ -11,25 +11,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
-
-@dataclass(frozen=True)
-class InstanceTarget:
-    """Ground truth of one image; N may be 0.
-
-    Attributes:
-        boxes_N4: float32 xyxy in pixels of the image that the network sees.
-        classes_N: int64 in [0, num_classes).
-        masks_NHW: bool at that image's resolution (without the batch's padding, or with it).
-    """
-
-    boxes_N4: Tensor
-    classes_N: Tensor
-    masks_NHW: Tensor
-
-    def to(self, device: torch.device) -> InstanceTarget:
-        """Return the same target on a device."""
-        return InstanceTarget(self.boxes_N4.to(device), self.classes_N.to(device), self.masks_NHW.to(device))
 
 
 @dataclass(frozen=True)
@@ -81,28 +62,6 @@ class CascadeOutputs:
     class_logits: list[Tensor]
     box_deltas: list[Tensor]
     final_boxes_R4: Tensor
-
-
-@dataclass(frozen=True)
-class Detections:
-    """Detections of one image, best first.
-
-    Attributes:
-        boxes_N4: float32 xyxy in pixels of the output size, clipped to it.
-        scores_N: float32 in (0, 1].
-        classes_N: int64 in [0, num_classes).
-        masks_NHW: bool at the output size, or None when probabilities or no masks were asked for.
-        mask_probabilities_NSS: float32 in [0, 1] inside the box, S = twice the mask head's pooled side, or None.
-    """
-
-    boxes_N4: Tensor
-    scores_N: Tensor
-    classes_N: Tensor
-    masks_NHW: Tensor | None = None
-    mask_probabilities_NSS: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.scores_N)
 
 
 def with_image_index(boxes: Sequence[Tensor]) -> Tensor:

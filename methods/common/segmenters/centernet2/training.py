@@ -16,15 +16,13 @@ from methods.common.segmenters.centernet2.federated import federated_subset
 from methods.common.segmenters.centernet2.first_stage import FirstStageOutputs
 from methods.common.segmenters.centernet2.heat_map import CellTargets
 from methods.common.segmenters.centernet2.sampling import LabelledBoxes
-from methods.common.segmenters.centernet2.structures import InstanceTarget
+from methods.common.segmenters.instance.interface import InstanceTarget, Size
 from methods.common.training.batch_norm import batch_norms
 from methods.common.training.batch_shard import BatchShare
 from methods.common.training.losses import Losses
 
 if TYPE_CHECKING:
     from methods.common.segmenters.centernet2.model import CenterNet2
-
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""An image's instances as arrays: masks, boxes, categories."""
+"""An image's instances as arrays: masks, boxes, classes.
+
+Shape legend: N instances, H, W pixels; 4 = x0, y0, x1, y1.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
-
-
+"""A picture, RGB [H, W, 3] or RGBA [H, W, 4]."""
 Mask = NDArray[np.bool_]
-
-
-Floats = NDArray[np.float64]
+"""A mask [H, W], or several [N, H, W]."""
 
 
 @dataclass(frozen=True)

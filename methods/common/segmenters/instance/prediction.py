@@ -1,45 +1,44 @@
-"""Running an instance segmenter over a split and writing its detections."""
+"""What an instance segmenter detects on a whole data set, as one results file; a killed run goes on with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from methods.common.resumable_records import GrowingList
-from methods.common.stage import Config, Context
+from methods.common.segmenters.image_batches import batches_of_one_size
+from methods.common.stage import Context
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from methods.common.datasets.lvis import LvisDataset, LvisImage
 
-
-DETECTIONS_FILE = "detections.json"
-
-
-class EvaluateConfig(Config):
-    """What is evaluated, and at which size."""
-
-    split: Literal["val", "feedback"] = "val"
-    """``val`` for results; ``feedback`` for the accuracies that steer the next rounds."""
-    short_side_px: int = Field(default=800, ge=16)
-    """Images are resized so that their shorter side has this length. [D]"""
-    long_side_px: int = Field(default=1333, ge=16)
-    """... unless the longer side would pass this. [D]"""
-    batch_size: int = Field(default=1, ge=1)
-    """Images of one size that go through the network together."""
+Detect = Callable[[list["LvisImage"]], list[dict[str, Any]]]
 
 
-def _detect_all(dataset: LvisDataset, model: Path, config: EvaluateConfig, context: Context, file: Path) -> int:
-    """Write what is detected on every image as one results file; return the number of detections."""
+def detect_all(
+    dataset: LvisDataset, model: Path, sides_px: tuple[int, int], batch_size: int, context: Context, file: Path
+) -> int:
+    """Write what is detected on every image as one results file (COCO's format); return the number of detections.
+
+    Args:
+        dataset: the images.
+        model: folder of the segmenter, which is loaded only if images are left.
+        sides_px: shortest and longest side of the images in the network, see ``size_at_test``.
+        batch_size: images of one size that go through the network together.
+        context: device, checkpoints and progress.
+        file: where the detections go; what an interrupted run left there is kept as far as it is whole.
+
+    Raises:
+        InputError: the folder holds no instance segmenter, or an image cannot be read.
+    """
     total = len(dataset.images)
-    with GrowingList(file, context) as results:
-        detect = _detector(dataset, model, config, context) if results.done < total else None
+    with GrowingList(file, context.checkpoints) as results:
+        detect = _load_detector(dataset, model, sides_px, context) if results.done < total else None
         first = 0
-        for records in _batches(dataset, config):
+        for records in batches_of_one_size(dataset.images, lambda image: (image.height, image.width), batch_size):
             if first >= results.done:
                 assert detect is not None
                 results.extend(detect(records), len(records))
@@ -51,18 +50,17 @@ def _detect_all(dataset: LvisDataset, model: Path, config: EvaluateConfig, conte
         return results.length
 
 
-def _detector(
-    dataset: LvisDataset, model: Path, config: EvaluateConfig, context: Context
-) -> Callable[[list[LvisImage]], list[dict[str, Any]]]:
+def _load_detector(dataset: LvisDataset, model: Path, sides_px: tuple[int, int], context: Context) -> Detect:
+    """Load the network; return what turns images of one size into results."""
     import torch
 
     from methods.common.metrics.detection.detections import detections_to_results
-    from methods.common.segmenters.centernet2.model import CenterNet2
+    from methods.common.segmenters.instance.segmenters import load_segmenter
 
-    segmenter = CenterNet2.from_pretrained(model).to(context.device).eval()
+    segmenter = load_segmenter(model).to(context.device).eval()
 
     def detect(records: list[LvisImage]) -> list[dict[str, Any]]:
-        image_NCHW = torch.stack([_load(dataset, record, config) for record in records]).to(context.device)
+        image_NCHW = torch.stack([_load_image(dataset, record, sides_px) for record in records]).to(context.device)
         sizes = [(record.height, record.width) for record in records]
         results: list[dict[str, Any]] = []
         for record, found in zip(records, segmenter.detect(image_NCHW, output_sizes=sizes), strict=True):
@@ -80,24 +78,11 @@ def _detector(
     return detect
 
 
-def _batches(dataset: LvisDataset, config: EvaluateConfig) -> Iterator[list[LvisImage]]:
-    """Group neighbouring images of one size, so that a batch needs no padding."""
-    batch: list[LvisImage] = []
-    for record in dataset.images:
-        same = not batch or (batch[0].height, batch[0].width) == (record.height, record.width)
-        if batch and (not same or len(batch) == config.batch_size):
-            yield batch
-            batch = []
-        batch.append(record)
-    if batch:
-        yield batch
-
-
-def _load(dataset: LvisDataset, record: LvisImage, config: EvaluateConfig) -> Tensor:
+def _load_image(dataset: LvisDataset, record: LvisImage, sides_px: tuple[int, int]) -> Tensor:
     import torch
 
     from methods.common.datasets.images import load_rgb, resize, size_at_test
 
     image_HW3 = load_rgb(dataset.image_path(record), record.height, record.width)
-    size = size_at_test(record.height, record.width, config.short_side_px, config.long_side_px)
+    size = size_at_test(record.height, record.width, *sides_px)
     return torch.from_numpy(resize(image_HW3, *size)).permute(2, 0, 1).float()

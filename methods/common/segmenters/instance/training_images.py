@@ -15,8 +15,8 @@ from torch.nn import functional
 from methods.common.datasets.images import load_rgb
 from methods.common.datasets.lvis import LvisDataset, LvisImage
 from methods.common.errors import InputError
-from methods.common.segmenters.centernet2.structures import InstanceTarget
 from methods.common.segmenters.instance.instances import Instances, real_instances
+from methods.common.segmenters.instance.interface import InstanceTarget
 from methods.common.training.distributed import Team
 
 _CACHE_BYTES = 512 << 20

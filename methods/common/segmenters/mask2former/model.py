@@ -27,8 +27,8 @@ from methods.common.segmenters.mask2former.postprocess import (
     semantic_scores,
 )
 from methods.common.segmenters.mask2former.targets import VOID
+from methods.common.segmenters.saved import load_weights, read_config, save_segmenter
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
-from methods.common.segmenters.semantic.saved import load_weights, read_config, save_segmenter
 from methods.common.training.batch_norm import batch_norms
 from methods.common.training.batch_shard import BatchShare
 
@@ -179,8 +179,6 @@ class Mask2Former(SemanticSegmenter):
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write ``config.json`` and ``model.safetensors`` into a folder, each atomically."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         save_segmenter(self, self.config, folder)
 
     @classmethod

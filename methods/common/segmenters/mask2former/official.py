@@ -11,17 +11,14 @@ import torch
 from torch import Tensor
 
 from methods.common.errors import InputError
-from methods.common.segmenters.checkpoints import read_checkpoint, select_weights
+from methods.common.segmenters.checkpoints import name_with_shapes, refuse_misfits, weights_and_origin
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig, resnet50
 from methods.common.segmenters.mask2former.model import Mask2Former
 from methods.common.segmenters.mask2former.official_names import UNUSED, Place, official_name, our_places
 from methods.common.segmenters.mask2former.presets import mask2former_r50, mask2former_swinl
-from methods.common.segmenters.pickled_weights import read_pickled_arrays
 
 _CLASSIFIER = "sem_seg_head.predictor.class_embed.weight"
 _QUERIES = "sem_seg_head.predictor.query_embed.weight"
-_SHOWN = 8
-"""Names in a message; the others are counted."""
 
 
 def infer_config(weights: Mapping[str, Tensor]) -> Mask2FormerConfig:
@@ -51,7 +48,7 @@ def load_official(
     """Build a Mask2Former with published weights (detectron2's names).
 
     Args:
-        path_or_state_dict: a ``.pkl`` or ``.pth`` file, a loaded checkpoint, or a state dict of tensors or arrays by official
+        path_or_state_dict: a ``.pkl``, ``.pth`` or ``.safetensors`` file, a loaded checkpoint, or a state dict of tensors or arrays by official
             name.
         config: which network; by default R50 or Swin-L, classes and queries are told from names and shapes.
     Returns:
@@ -59,13 +56,11 @@ def load_official(
     Raises:
         InputError: unreadable, or entries are missing, unexpected or of another shape; the message names them.
     """
-    origin, weights = _read(path_or_state_dict)
+    weights, origin = weights_and_origin(path_or_state_dict)
     model = Mask2Former.without_weights(config or infer_config(weights))
     state = model.state_dict()
     transfers = list(_transfers(weights))
-    problems = list(_problems(weights, transfers, state))
-    if problems:
-        raise InputError(f"{origin} does not fit the Mask2Former that was asked for: " + "; ".join(problems))
+    _refuse_misfits(origin, weights, transfers, state)
     with torch.no_grad():
         for transfer in transfers:
             if transfer.ours in state:
@@ -78,15 +73,6 @@ class _Transfer:
     official: str
     ours: str
     value: Tensor
-
-
-def _read(path_or_state_dict: Path | str | Mapping[str, Any]) -> tuple[str, dict[str, Tensor]]:
-    if not isinstance(path_or_state_dict, str | Path):
-        return "the state dict", select_weights(path_or_state_dict, "the state dict")
-    path = Path(path_or_state_dict)
-    if path.suffix == ".pkl":
-        return str(path), select_weights(read_pickled_arrays(path), str(path))
-    return str(path), read_checkpoint(path)
 
 
 def _transfers(weights: Mapping[str, Tensor]) -> Iterator[_Transfer]:
@@ -107,18 +93,17 @@ def _optional(name: str) -> bool:
     return name.endswith("num_batches_tracked") or name.startswith("head.dense.")
 
 
-def _problems(weights: Mapping[str, Tensor], transfers: list[_Transfer], state: Mapping[str, Tensor]) -> Iterator[str]:
+def _refuse_misfits(
+    origin: str, weights: Mapping[str, Tensor], transfers: list[_Transfer], state: Mapping[str, Tensor]
+) -> None:
     found = {transfer.ours for transfer in transfers}
     known = {transfer.official for transfer in transfers if transfer.ours in state or _optional(transfer.ours)}
     absent = (official_name(name) for name in state if name not in found and not _optional(name))
     missing = list(dict.fromkeys(absent))  # one joint projection has three places
     unexpected = [name for name in weights if name not in known and not UNUSED.fullmatch(name)]
     shapes = [
-        f"{transfer.official} {tuple(transfer.value.shape)} for {tuple(state[transfer.ours].shape)}"
+        name_with_shapes(transfer.official, transfer.value, state[transfer.ours])
         for transfer in transfers
         if transfer.ours in state and transfer.value.shape != state[transfer.ours].shape
     ]
-    for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes)):
-        if names:
-            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-            yield f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{more}"
+    refuse_misfits(origin, "Mask2Former that was asked for", missing, unexpected, shapes)

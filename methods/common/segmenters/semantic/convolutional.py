@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from methods.common.datasets.labelled_images import IGNORED
+from methods.common.segmenters.saved import load_weights, read_config, save_segmenter
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
-from methods.common.segmenters.semantic.saved import load_weights, read_config, save_segmenter
 from methods.common.training.batch_norm import TeamBatchNorm2d
 from methods.common.training.batch_shard import BatchShare
 
@@ -96,7 +96,7 @@ class ConvolutionalSegmenter(SemanticSegmenter):
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write ``config.json`` and ``model.safetensors`` into a folder, each atomically."""
-        save_segmenter(self, self.config, Path(folder))
+        save_segmenter(self, self.config, folder)
 
     @classmethod
     def from_pretrained(cls, folder: Path | str) -> Self:

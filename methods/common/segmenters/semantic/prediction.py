@@ -5,7 +5,7 @@ Shape legend: N images of one size, H, W pixels, h, w pixels of the scaled image
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -14,16 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from methods.common.datasets.labelled_images import LabelledImages
+from methods.common.datasets.images import size_at_test
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
 
 Image = NDArray[np.uint8]
-
-
-def size_at_test(height: int, width: int, short_side_px: int, max_long_side_px: int) -> tuple[int, int]:
-    """Return height and width at which an image is segmented: short side as asked, long side within its limit, rounded half up."""
-    scale = min(short_side_px / min(height, width), max_long_side_px / max(height, width))
-    return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
 
 
 @torch.no_grad()
@@ -41,8 +35,8 @@ def predict_labels(
     Args:
         model: in evaluation mode, on the device.
         images_HW3: uint8 RGB [H, W, 3], all of one size.
-        short_side_px: see :func:`size_at_test`.
-        max_long_side_px: see :func:`size_at_test`.
+        short_side_px: see ``size_at_test``.
+        max_long_side_px: see ``size_at_test``.
         device: where the network is.
     """
     height, width = images_HW3[0].shape[:2]
@@ -58,22 +52,3 @@ def _to_tensor(image_HW3: Image, size: tuple[int, int]) -> Tensor:
     if image_HW3.shape[:2] != size:
         image_HW3 = np.asarray(cv2.resize(image_HW3, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
     return torch.from_numpy(np.array(image_HW3)).permute(2, 0, 1)
-
-
-def batches_of_one_size(
-    images: LabelledImages, batch_size: int
-) -> Iterator[tuple[list[int], list[Image], list[Image]]]:
-    """Yield (indices, images, labels) of neighbouring images of one size, at most ``batch_size`` at a time."""
-    indices: list[int] = []
-    pictures: list[Image] = []
-    labels: list[Image] = []
-    for index in range(len(images)):
-        image_HW3, label_HW = images[index]
-        if indices and (len(indices) == batch_size or pictures[0].shape != image_HW3.shape):
-            yield indices, pictures, labels
-            indices, pictures, labels = [], [], []
-        indices.append(index)
-        pictures.append(image_HW3)
-        labels.append(label_HW)
-    if indices:
-        yield indices, pictures, labels

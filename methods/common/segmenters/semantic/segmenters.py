@@ -41,7 +41,7 @@ def load_segmenter(folder: Path) -> SemanticSegmenter:
     Raises:
         InputError: the folder holds none.
     """
-    from methods.common.segmenters.semantic.saved import CONFIG_FILE, read_kind
+    from methods.common.segmenters.saved import CONFIG_FILE, read_kind
 
     kind = read_kind(folder)
     if kind == "convolutional":

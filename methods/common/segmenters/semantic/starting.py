@@ -1,4 +1,4 @@
-"""Weights that a training starts from: those of another segmenter, without its class layers or only its backbone."""
+"""Weights that a training starts from: another segmenter's, without its class layers or only its backbone, or published ones."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from methods.common.errors import InputError
+from methods.common.segmenters.backbones.resnet import ResNet
+from methods.common.segmenters.backbones.swin import Swin
+from methods.common.segmenters.backbones.weights import load_backbone_weights
+from methods.common.segmenters.saved import WEIGHTS_FILE, read_weights
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
-from methods.common.segmenters.semantic.saved import WEIGHTS_FILE, read_weights
 
 
 def take_weights(model: SemanticSegmenter, folder: Path, what: Literal["backbone", "all_but_classes"]) -> list[str]:
@@ -42,6 +45,25 @@ def take_weights(model: SemanticSegmenter, folder: Path, what: Literal["backbone
         for name in wanted:
             mine[name].copy_(found[name])
     return wanted
+
+
+def take_published_backbone(model: SemanticSegmenter, path: Path) -> int:
+    """Fill a segmenter's backbone with published weights; return the number of its entries.
+
+    Args:
+        model: the network to fill.
+        path: a file that :func:`load_backbone_weights` takes.
+
+    Raises:
+        InputError: no weights are published for the kind of backbone, or the file does not fit.
+    """
+    if not isinstance(model.backbone, ResNet | Swin):
+        raise InputError(
+            f"published weights fit the backbone of mask2former, not that of {type(model).__name__}; "
+            "name a training as role 'start'"
+        )
+    load_backbone_weights(model.backbone, path)
+    return len(model.backbone.state_dict())
 
 
 def backbone_prefix(model: SemanticSegmenter) -> str:

@@ -21,20 +21,22 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 
 
-def save_segmenter(model: nn.Module, config: Config, folder: Path) -> None:
-    """Write config and state dict into a folder, each atomically."""
+def save_segmenter(model: nn.Module, config: Config, folder: Path | str) -> None:
+    """Write config and state dict into a folder, which is made if absent, each atomically."""
+    folder = Path(folder)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     write_atomic(folder / WEIGHTS_FILE, save(tensors, metadata={"format": "pt"}))
     write_atomic(folder / CONFIG_FILE, (config.model_dump_json(indent=2) + "\n").encode())
 
 
-def read_kind(folder: Path) -> str:
-    """Return the kind of segmenter that a folder holds.
+def read_kind(folder: Path) -> str | None:
+    """Return the kind of segmenter that a folder holds; None where its config names none, as CenterNet2's.
 
     Raises:
         InputError: there is no readable config.
     """
-    return str(_read_json(folder).get("kind"))
+    kind = _read_json(folder).get("kind")
+    return None if kind is None else str(kind)
 
 
 def read_config(folder: Path, config_type: type[ConfigT]) -> ConfigT:

@@ -1,4 +1,4 @@
-"""The evaluation stage: its numbers by hand, its files, and what it refuses."""
+"""Evaluation of semantic segmenters: its numbers by hand, its files, and what it refuses."""
 
 import csv
 import json
@@ -11,23 +11,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from methods.common.datasets.images import size_at_test
 from methods.common.datasets.label_conventions import LabelConvention
 from methods.common.datasets.png_labels import read_labels
 from methods.common.datasets.voc import write_labels
 from methods.common.errors import InputError
+from methods.common.metrics.label_maps.confusion import add_confusion
 from methods.common.metrics.label_maps.semantic import evaluate_semantic as evaluate_folders
 from methods.common.segmenters.semantic import segmenters
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 from methods.common.segmenters.semantic.convolutional import ConvolutionalSegmenter
-from methods.common.segmenters.semantic.prediction import predict_labels, size_at_test
+from methods.common.segmenters.semantic.prediction import predict_labels
 from methods.common.stage import Inputs, LocalContext
-from methods.sam_filter.stages.evaluate import (
+from methods.common.stages.evaluate_semantic import (
+    EVALUATE_SEMANTIC,
     EvaluateSemanticConfig,
-    count_pixels,
     evaluate_semantic,
+    percentages,
     sample_indices,
-    summarise,
 )
+from methods.sam_filter.stages.evaluate import EVALUATE
 
 NAMES = ("ground", "red", "green")
 SMALL = EvaluateSemanticConfig(short_side_px=16, max_long_side_px=64)
@@ -119,19 +122,19 @@ def test_it_agrees_with_the_metric_on_folders(tmp_path, by_colour) -> None:
 def test_matrices_add_up_and_perfect_predictions_score_100(seed) -> None:
     (truth, other), (prediction, _) = maps(seed, [(9, 11), (5, 6)])
     confusion = np.zeros((3, 3), np.int64)
-    count_pixels(confusion, truth, prediction)
+    add_confusion(confusion, truth, prediction, 255)
     expected = np.zeros((3, 3), np.int64)
     for true, predicted in zip(truth.flat, prediction.flat, strict=True):
         if true != 255:
             expected[true, predicted] += 1
     assert np.array_equal(confusion, expected)
     perfect = np.zeros((3, 3), np.int64)
-    count_pixels(perfect, other, np.where(other == 255, 1, other).astype(np.uint8))
-    assert summarise(perfect, NAMES)["miou"] in (pytest.approx(100.0), None)
+    add_confusion(perfect, other, np.where(other == 255, 1, other).astype(np.uint8), 255)
+    assert percentages(perfect, NAMES)["miou"] in (pytest.approx(100.0), None)
 
 
 def test_nothing_rated_has_no_score() -> None:
-    found = summarise(np.zeros((3, 3), np.int64), NAMES)
+    found = percentages(np.zeros((3, 3), np.int64), NAMES)
     assert found == {"miou": None, "pixel_accuracy": None, "iou": dict.fromkeys(NAMES)}
 
 
@@ -189,9 +192,9 @@ def test_a_trained_segmenter_is_read_and_progress_told(tmp_path) -> None:
     expected = np.zeros((3, 3), np.int64)
     for truth_HW, prediction_HW in zip(truths, predictions, strict=True):
         image_HW3 = np.stack([prediction_HW * 50] * 3, -1).astype(np.uint8)
-        count_pixels(expected, truth_HW, predict_labels(model, [image_HW3], 16, 64, torch.device("cpu"))[0])
+        add_confusion(expected, truth_HW, predict_labels(model, [image_HW3], 16, 64, torch.device("cpu"))[0], 255)
     assert json.loads((tmp_path / "out/confusion.json").read_text())["pixels"] == expected.tolist()
-    assert record["miou"] == summarise(expected, NAMES)["miou"]
+    assert record["miou"] == percentages(expected, NAMES)["miou"]
     assert [done[:3] for done in context.history] == [(1, 2, "images"), (2, 2, "images")]
 
 
@@ -203,3 +206,13 @@ def test_other_classes_are_refused(tmp_path, by_colour) -> None:
         InputError, match=r"data has 3 classes, the segmenter in .*/model 21; evaluate it on data of its"
     ):
         run(data, tmp_path / "out")
+
+
+def test_it_is_a_stage_of_its_own_and_the_papers(tmp_path, by_colour) -> None:
+    data = write_data(tmp_path / "data", *maps(5, [(16, 20)]))
+    expected = run(data, tmp_path / "out")
+    for stage, name in ((EVALUATE_SEMANTIC, "evaluate_semantic"), (EVALUATE, "sam_filter_evaluate")):
+        assert (stage.name, stage.version, stage.config_type) == (name, 1, EvaluateSemanticConfig)
+        (tmp_path / name).mkdir()
+        inputs = Inputs({"data": [data], "model": [tmp_path]})
+        assert stage.run(inputs, SMALL, LocalContext(tmp_path / name)) == expected

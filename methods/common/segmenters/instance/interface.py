@@ -1,0 +1,110 @@
+"""What an instance segmenter is to training and evaluation.
+
+Shape legend: N images or instances of one image, H, W pixels; 4 = x0, y0, x1, y1.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from methods.common.training.batch_shard import BatchShare
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+
+@dataclass(frozen=True)
+class InstanceTarget:
+    """Ground truth of one image; N may be 0.
+
+    Attributes:
+        boxes_N4: float32 xyxy in pixels of the image that the network sees.
+        classes_N: int64 in [0, num_classes).
+        masks_NHW: bool at that image's resolution (without the batch's padding, or with it).
+    """
+
+    boxes_N4: Tensor
+    classes_N: Tensor
+    masks_NHW: Tensor
+
+    def to(self, device: torch.device) -> InstanceTarget:
+        """Return the same target on a device."""
+        return InstanceTarget(self.boxes_N4.to(device), self.classes_N.to(device), self.masks_NHW.to(device))
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Detections of one image, best first.
+
+    Attributes:
+        boxes_N4: float32 xyxy in pixels of the output size, clipped to it.
+        scores_N: float32 in (0, 1].
+        classes_N: int64 in [0, num_classes).
+        masks_NHW: bool at the output size, or None where none were asked for.
+    """
+
+    boxes_N4: Tensor
+    scores_N: Tensor
+    classes_N: Tensor
+    masks_NHW: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.scores_N)
+
+
+class InstanceSegmenter(nn.Module):
+    """A network that finds objects, each with a class, a box and a mask. It normalises colours itself."""
+
+    num_classes: int
+    """Classes of objects; background is none of them."""
+    backbone: nn.Module
+    """The part that pre-trained weights without a head go into."""
+
+    @abstractmethod
+    def losses(
+        self,
+        image_NCHW: Tensor,
+        targets: Sequence[InstanceTarget],
+        generator: torch.Generator,
+        image_sizes: Sequence[Size] | None = None,
+        backbone_dtype: torch.dtype | None = None,
+        share: BatchShare | None = None,
+    ) -> Mapping[str, Tensor]:
+        """Return the weighted losses of a share of a batch, whose sum is trained; collective.
+
+        Args:
+            image_NCHW: float32 RGB in [0, 255]; images of different sizes share the top left corner.
+            targets: ground truth of each image; images without instances are fine.
+            generator: for random draws, made for the whole batch; in the same state, the same is drawn.
+            image_sizes: (height, width) of each image where they differ.
+            backbone_dtype: autocast type of the backbone; heads stay in float32.
+            share: which images of the batch these are, all of it when None. The losses of all shares add up to the batch's.
+        """
+
+    @abstractmethod
+    def detect(
+        self,
+        image_NCHW: Tensor,
+        image_sizes: Sequence[Size] | None = None,
+        output_sizes: Sequence[Size] | None = None,
+        masks: bool = True,
+    ) -> list[Detections]:
+        """Detect instances; call it in evaluation mode.
+
+        Args:
+            image_NCHW: float32 RGB in [0, 255].
+            image_sizes: (height, width) of each image where they differ.
+            output_sizes: (height, width) to scale boxes and masks to, e.g. the image before resizing; ``image_sizes`` when
+                None.
+            masks: whether to make masks, which are most of the work on large images.
+        """
+
+    @abstractmethod
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write ``config.json`` and ``model.safetensors`` into a folder, each atomically."""

@@ -1,0 +1,74 @@
+"""Stage ``evaluate_instances``: detect on a split and score by the official LVIS definition, class by class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from methods.common.stage import Config, Context, Inputs, Record, Stage
+
+DETECTIONS_FILE = "detections.json"
+
+
+class EvaluateInstancesConfig(Config):
+    """What is evaluated, and at which size."""
+
+    split: str = "val"
+    """Which images: those of ``<split>.json`` in the data folder."""
+    short_side_px: int = Field(default=800, ge=16)
+    """Images are resized so that their shorter side has this length. [D], the detector framework's default"""
+    long_side_px: int = Field(default=1333, ge=16)
+    """... unless the longer side would pass this. [D]"""
+    batch_size: int = Field(default=1, ge=1)
+    """Images of one size that go through the network together."""
+
+
+def evaluate_instances(inputs: Inputs, config: EvaluateInstancesConfig, context: Context) -> Record:
+    """Evaluate a segmenter on a split of the data folder; see :func:`evaluate_on`.
+
+    Roles: ``data`` (LVIS v1's layout), ``model`` (a training cell).
+    """
+    return evaluate_on(inputs.folder("data") / f"{config.split}.json", inputs, config, context)
+
+
+def evaluate_on(annotations: Path, inputs: Inputs, config: EvaluateInstancesConfig, context: Context) -> Record:
+    """Detect on every image of an annotation file, write ``detections.json``, and score it.
+
+    Args:
+        annotations: an LVIS v1 file.
+        inputs: roles ``data`` (the images' folder) and ``model`` (a cell with ``model/``, the segmenter).
+        config: sizes.
+        context: folder, device, checkpoints and progress.
+
+    Returns:
+        ``num_images``, ``num_detections`` and ``split``; for boxes and masks the official metrics in percent
+        (``metrics_box``, ``metrics_mask``), and AP of each class in [0, 1] in the order of the class indices
+        (``class_ap_box``, ``class_ap_mask``), None where the official definition has none.
+
+    Raises:
+        InputError: data or segmenter are missing or unreadable.
+    """
+    from methods.common.datasets.lvis import read_lvis
+    from methods.common.metrics.detection.lvis import evaluate_lvis
+    from methods.common.segmenters.instance.prediction import detect_all
+
+    dataset = read_lvis(annotations, inputs.folder("data"), "none")
+    model, detections = inputs.folder("model") / "model", context.out / DETECTIONS_FILE
+    sides_px = config.short_side_px, config.long_side_px
+    num_detections = detect_all(dataset, model, sides_px, config.batch_size, context, detections)
+    record: Record = {"num_images": len(dataset.images), "num_detections": num_detections, "split": config.split}
+    for name, iou_type in (("box", "bbox"), ("mask", "segm")):
+        scores = evaluate_lvis(annotations, detections, iou_type)  # type: ignore[arg-type]
+        record[f"metrics_{name}"] = {key: _percent(value) for key, value in scores.metrics().items()}
+        record[f"class_ap_{name}"] = [scores.class_ap.get(class_id) for class_id in dataset.class_ids]
+    return record
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else 100.0 * value
+
+
+EVALUATE_INSTANCES = Stage(
+    "evaluate_instances", 1, EvaluateInstancesConfig, evaluate_instances, uses_gpu=True, kind="evaluate"
+)

@@ -1,0 +1,153 @@
+"""Stage ``evaluate_semantic``: segment a split and score it by one confusion matrix over all its pixels.
+
+Shape legend: N images, H, W pixels, K classes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from methods.common.errors import InputError
+from methods.common.stage import Config, Context, Inputs, Record, Stage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from methods.common.datasets.labelled_images import LabelledImages
+    from methods.common.segmenters.semantic.interface import SemanticSegmenter
+
+CONFUSION_FILE, TABLE_FILE = "confusion.json", "per_class.csv"
+
+
+class EvaluateSemanticConfig(Config):
+    """What is evaluated, and at which size."""
+
+    split: str = "val"
+    """Which images."""
+    short_side_px: int = Field(default=512, ge=16)
+    """Images are scaled so that the short side has this length. [MM], MMSegmentation's setting"""
+    max_long_side_px: int = Field(default=2048, ge=16)
+    """... unless the long side would pass this. [MM]"""
+    batch_size: int = Field(default=1, ge=1)
+    """Neighbouring images of one size that go through the network together."""
+    num_samples: int = Field(default=0, ge=0)
+    """Images to keep with ground truth and prediction as pictures for the report, evenly spread over the split."""
+
+
+def evaluate_semantic(inputs: Inputs, config: EvaluateSemanticConfig, context: Context) -> Record:
+    """Segment every image of a split; write the confusion matrix, a table of classes, and sample pictures.
+
+    Roles: ``data``, ``model`` (a training cell).
+
+    Returns:
+        ``miou`` (mean over the classes that occur in ground truth or prediction) and ``pixel_accuracy`` in percent, ``iou`` in
+        percent by class (None where it occurs in neither), ``num_images``. Pixels labelled 255 do not count.
+
+    Raises:
+        InputError: data or network are unreadable, or have different numbers of classes.
+    """
+    import numpy as np
+
+    from methods.common.datasets.open_labelled import open_labelled_images
+    from methods.common.segmenters.semantic.segmenters import load_segmenter
+
+    images = open_labelled_images(inputs.folder("data"), config.split)
+    folder = inputs.folder("model") / "model"
+    model = load_segmenter(folder).to(context.device).eval()
+    if len(images.class_names) != model.num_classes:
+        raise InputError(
+            f"{inputs.folder('data')} has {len(images.class_names)} classes, the segmenter in {folder} {model.num_classes}; "
+            "evaluate it on data of its own classes"
+        )
+    confusion_KK = np.zeros((model.num_classes, model.num_classes), np.int64)
+    _segment_all(model, images, config, context, confusion_KK)
+    _write_tables(confusion_KK, images.class_names, context.out)
+    return {"num_images": len(images), **percentages(confusion_KK, images.class_names)}
+
+
+def _segment_all(
+    model: SemanticSegmenter,
+    images: LabelledImages,
+    config: EvaluateSemanticConfig,
+    context: Context,
+    confusion_KK: NDArray[np.int64],
+) -> None:
+    """Count every pixel of every image into the matrix, and write the samples."""
+    from methods.common.datasets.labelled_images import IGNORED
+    from methods.common.metrics.label_maps.confusion import add_confusion
+    from methods.common.segmenters.image_batches import batches_of_one_size
+    from methods.common.segmenters.semantic.prediction import predict_labels
+
+    shown = sample_indices(len(images), config.num_samples)
+    sizes = config.short_side_px, config.max_long_side_px
+    rows = ((index, *images[index]) for index in range(len(images)))
+    for batch in batches_of_one_size(rows, lambda row: row[1].shape, config.batch_size):
+        predicted_NHW = predict_labels(model, [image_HW3 for _, image_HW3, _ in batch], *sizes, context.device)
+        for (index, image_HW3, label_HW), predicted_HW in zip(batch, predicted_NHW, strict=True):
+            add_confusion(confusion_KK, label_HW, predicted_HW, IGNORED)
+            if index in shown:
+                _write_sample(context.out / "samples", shown.index(index), image_HW3, label_HW, predicted_HW)
+        context.progress(batch[-1][0] + 1, len(images), "images")
+
+
+def sample_indices(num_images: int, num_samples: int) -> list[int]:
+    """Return up to ``num_samples`` different indices, evenly spread."""
+    count = min(num_samples, num_images)
+    return [number * num_images // count for number in range(count)]
+
+
+def percentages(confusion_KK: NDArray[np.int64], names: tuple[str, ...]) -> dict[str, Any]:
+    """Return ``miou``, ``pixel_accuracy`` and ``iou`` of a confusion matrix, in percent."""
+    from methods.common.metrics.label_maps.confusion import none_if_nan
+    from methods.common.metrics.label_maps.semantic import class_iou, counts_of_confusion, semantic_metrics
+
+    count_3K = counts_of_confusion(confusion_KK)
+    metrics = semantic_metrics(count_3K, perfect=100.0)
+    iou_K = class_iou(count_3K, perfect=100.0)
+    return {
+        "miou": metrics["mIoU"],
+        "pixel_accuracy": metrics["pixel_accuracy"],
+        "iou": {name: none_if_nan(value) for name, value in zip(names, iou_K, strict=True)},
+    }
+
+
+def _write_tables(confusion_KK: NDArray[np.int64], names: tuple[str, ...], folder: Path) -> None:
+    confusion = {"classes": list(names), "rows": "truth", "columns": "prediction", "pixels": confusion_KK.tolist()}
+    (folder / CONFUSION_FILE).write_text(json.dumps(confusion))
+    iou = percentages(confusion_KK, names)["iou"]
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("class", "iou_percent", "right_px", "truth_px", "predicted_px"))
+    counts = zip(confusion_KK.diagonal(), confusion_KK.sum(1), confusion_KK.sum(0), strict=True)
+    for name, (right, truth, predicted) in zip(names, counts, strict=True):
+        writer.writerow((name, "" if iou[name] is None else repr(iou[name]), int(right), int(truth), int(predicted)))
+    (folder / TABLE_FILE).write_text(table.getvalue())
+
+
+def _write_sample(
+    folder: Path,
+    number: int,
+    image_HW3: NDArray[np.uint8],
+    label_HW: NDArray[np.uint8],
+    predicted_HW: NDArray[np.uint8],
+) -> None:
+    from PIL import Image
+
+    from methods.common.datasets.voc import write_labels
+
+    folder.mkdir(exist_ok=True)
+    Image.fromarray(image_HW3).save(folder / f"{number:02d}_image.png")
+    write_labels(folder / f"{number:02d}_truth.png", label_HW)
+    write_labels(folder / f"{number:02d}_predicted.png", predicted_HW)
+
+
+EVALUATE_SEMANTIC: Stage[EvaluateSemanticConfig] = Stage(
+    "evaluate_semantic", 1, EvaluateSemanticConfig, evaluate_semantic, uses_gpu=True, kind="evaluate"
+)

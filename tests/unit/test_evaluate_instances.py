@@ -1,0 +1,73 @@
+"""Evaluation of instance segmenters, for any paper and as MRCA's stage."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from methods.common.errors import InputError
+from methods.common.segmenters.image_batches import batches_of_one_size
+from methods.common.segmenters.instance.segmenters import load_segmenter
+from methods.common.segmenters.semantic.config import ConvolutionalConfig
+from methods.common.segmenters.semantic.convolutional import ConvolutionalSegmenter
+from methods.common.stage import Inputs, LocalContext
+from methods.common.stages.evaluate_instances import DETECTIONS_FILE, EVALUATE_INSTANCES, EvaluateInstancesConfig
+from methods.mrca.stages.evaluate import EVALUATE, EvaluateConfig
+from tests.unit.mrca_stage_inputs import make_inputs
+
+SIZES = {"short_side_px": 64, "long_side_px": 96, "batch_size": 2}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    return make_inputs(tmp_path_factory.mktemp("inputs"))
+
+
+def run(stage, inputs: Inputs, config, out: Path):
+    out.mkdir()
+    return stage.run(inputs, config, LocalContext(out)), json.loads((out / DETECTIONS_FILE).read_text())
+
+
+def test_the_common_stage_needs_data_and_a_segmenter_only(inputs, tmp_path) -> None:
+    roles = Inputs({role: inputs.roles[role] for role in ("data", "model")})
+    record, detections = run(EVALUATE_INSTANCES, roles, EvaluateInstancesConfig(**SIZES), tmp_path / "common")
+    val = json.loads((inputs.folder("data") / "val.json").read_text())
+    assert record["num_images"] == len(val["images"]) == 11
+    assert record["num_detections"] == len(detections) > 0
+    assert set(record) == {
+        *("num_images", "num_detections", "split"),
+        *("metrics_box", "class_ap_box", "metrics_mask", "class_ap_mask"),
+    }
+    assert len(record["class_ap_mask"]) == len(val["categories"])
+    assert run(EVALUATE, roles, EvaluateConfig(**SIZES), tmp_path / "mrca") == (record, detections)
+
+
+def test_a_split_is_an_annotation_file_and_feedback_the_held_out_images(inputs, tmp_path) -> None:
+    train, _ = run(EVALUATE_INSTANCES, inputs, EvaluateInstancesConfig(split="train", **SIZES), tmp_path / "train")
+    feedback, _ = run(EVALUATE, inputs, EvaluateConfig(split="feedback", **SIZES), tmp_path / "feedback")
+    assert train["num_images"] == 24
+    assert 0 < feedback["num_images"] < 24
+    assert (train["split"], feedback["split"]) == ("train", "feedback")
+
+
+def test_the_papers_stage_is_known_by_the_same_document() -> None:
+    """Finished cells are found again by name, version and config."""
+    assert (EVALUATE.name, EVALUATE.version, EVALUATE.config_type) == ("mrca_evaluate", 1, EvaluateConfig)
+    expected = '{"split":"val","short_side_px":800,"long_side_px":1333,"batch_size":1}'
+    assert EvaluateConfig().model_dump_json() == expected
+    with pytest.raises(ValueError, match="'val' or 'feedback'"):
+        EvaluateConfig(split="train")
+
+
+def test_other_networks_are_refused(tmp_path) -> None:
+    model = ConvolutionalSegmenter(ConvolutionalConfig(num_classes=3, widths=(8, 8)), torch.Generator().manual_seed(0))
+    model.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"config.json names the kind 'convolutional', which is no instance segmenter"):
+        load_segmenter(tmp_path)
+
+
+def test_batches_hold_neighbours_of_one_size() -> None:
+    words = ["ab", "cd", "ef", "g", "hi", "jk", "lmn"]
+    assert list(batches_of_one_size(words, len, 2)) == [["ab", "cd"], ["ef"], ["g"], ["hi", "jk"], ["lmn"]]
+    assert list(batches_of_one_size([], len, 2)) == []
