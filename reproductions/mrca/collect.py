@@ -8,7 +8,7 @@ from typing import Any
 
 from reports.records import SeriesPoint
 from reproductions.mrca.arms import How
-from reproductions.mrca.claims import ENTROPY_CURRENT, ENTROPY_WARMUP, METRICS
+from reproductions.mrca.claims import ENTROPY_CURRENT, ENTROPY_WARMUP
 from reproductions.mrca.plan import ArmCells, RoundCells, SeedPlanner
 from reproductions.mrca.recipe import MrcaStudy
 from reproductions.mrca.records import BudgetRound, ClassInfo, ObjectSample, PastedSample
@@ -23,7 +23,7 @@ class Collector(collector.Collector[MrcaStudy, How, ArmCells]):
 
     def metrics(self, record: dict[str, Any]) -> dict[str, float | None]:
         """Return AP of boxes and masks, over all classes and by frequency."""
-        named = (metric.id.split("_") for metric in METRICS)
+        named = (metric.split("_") for metric in self.metric_ids)
         return {f"{name}_{kind}": record[f"metrics_{kind}"][name] for name, kind in named}
 
     def cost(self, cells: ArmCells) -> dict[str, Any]:

@@ -43,10 +43,6 @@ class _Filter:
 class Collector(collector.Collector[SamFilterStudy, How, ArmCells]):
     """Collects the records of the study over its seeds."""
 
-    def metrics(self, record: dict[str, Any]) -> dict[str, float | None]:
-        """Return mIoU."""
-        return {"miou": record["miou"]}
-
     def cost(self, cells: ArmCells) -> dict[str, Any]:
         """Count images and calls of the whole set that the arm's images are chosen from, which arms share."""
         generates = cells.selection is not None

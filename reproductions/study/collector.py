@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +16,7 @@ from reproductions.study.planner import CellsT, HowT, SeedPlanner, StudyT
 
 
 @dataclass(frozen=True)
-class Collector(ABC, Generic[StudyT, HowT, CellsT]):
+class Collector(Generic[StudyT, HowT, CellsT]):
     """Collects the records of one study over its seeds; what was not run is left out."""
 
     store: Store
@@ -27,12 +26,14 @@ class Collector(ABC, Generic[StudyT, HowT, CellsT]):
     """Those that were asked for."""
     backbone: str
     """Id of the study's segmenter."""
+    metric_ids: Sequence[str]
+    """Columns of the tables."""
     pictures: Path
     """Folder for pictures that are made for the report."""
 
-    @abstractmethod
     def metrics(self, record: dict[str, Any]) -> dict[str, float | None]:
-        """Return the numbers of the tables, percent by metric id, from the record of an evaluation."""
+        """Return the numbers of the tables by metric id from the record of an evaluation; the base finds them under these names."""
+        return {name: record[name] for name in self.metric_ids}
 
     def cost(self, cells: CellsT) -> dict[str, Any]:
         """Return what a finished arm took, as fields of :class:`~reports.records.Cost`; the base knows training and evaluation."""

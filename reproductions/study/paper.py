@@ -87,7 +87,8 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
     beside: Mapping[str, Sequence[str]] = {}
     """Beside which backbones of the paper each of ours stands."""
     planner_type: type[SeedPlanner[StudyT, HowT, CellsT]]
-    collector_type: type[Collector[StudyT, HowT, CellsT]]
+    collector_type: type[Collector[StudyT, HowT, CellsT]] = Collector
+    """A paper with costs or records of its own extends the common one."""
     report_type: type[ReportT]
     """The record of the report; a paper with records of its own extends the common one."""
 
@@ -99,13 +100,9 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
             InputError: own data that cannot be read, or an option that has no meaning here.
         """
 
-    @abstractmethod
     def data_name(self, request: Request) -> str:
         """Say on what the models are trained and evaluated, when the user brings no data."""
-
-    @abstractmethod
-    def figures(self, report: ReportT, folder: Path) -> Sequence[Figure | None]:
-        """Draw what the records allow into the folder."""
+        return "the miniature world"
 
     def known_arms(self, request: Request) -> Sequence[Arm[HowT]]:
         """Return the arms that a request may name; own data may have others."""
@@ -134,6 +131,14 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
     def facts(self, request: Request, study: StudyT) -> dict[str, str]:
         """Return what a reader must know to read the numbers."""
         return {}
+
+    def figures(self, report: ReportT, folder: Path) -> Sequence[Figure | None]:
+        """Draw what the records allow into the folder; the base draws accuracy by arm and the paired differences."""
+        from reports.common_figures import accuracy, differences
+
+        titles = [metric.title for metric in self.metrics]
+        shown = [metric.id for metric in self.metrics]
+        return [*accuracy(report, folder, shown, ", ".join(titles)), differences(report, folder)]
 
     def sections(self, report: ReportT) -> Sequence[str]:
         """Return sections that only this paper's page has; empty ones are left out."""

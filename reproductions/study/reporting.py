@@ -52,7 +52,8 @@ def collect(
 ) -> ReportT:
     """Return everything that is there, not yet judged; what was not run is left out."""
     backbone = asked.study.backbone
-    collector = paper.collector_type(request.store, planners, asked.arms, backbone, folder / "pictures")
+    metrics = [metric.id for metric in paper.metrics]
+    collector = paper.collector_type(request.store, planners, asked.arms, backbone, metrics, folder / "pictures")
     printed = request.data is None
     return paper.report_type(
         run=_run(paper, request, asked.study, planners, plan),
