@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from reproductions.study.paper import Paper
     from reproductions.study.request import Request
 
 StoreOption = Annotated[Path | None, typer.Option("--store", help="Folder that holds finished work; .segrepro.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for reports.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
+_GIVEN = {"paper": "Paper", "request": "Request", "search": "Search"}
+"""Parameters of commands that no option fills, and their annotations."""
+
 DEFAULT_STORE = Path(".segrepro")
 DEFAULT_OUT = Path("reports/generated")
 
 
-def _plan_options(
+def _request(
     paper: Annotated[str, typer.Argument(metavar="PAPER", help="Paper id, e.g. mrca.")],
     tier: Annotated[str, typer.Option("--tier", help="smoke, mini or paper.")] = "mini",
     arms: Annotated[str | None, typer.Option("--arms", help="Comma-separated arms; all when left out.")] = None,
@@ -37,15 +39,14 @@ def _plan_options(
     site: Annotated[
         Path | None, typer.Option("--site", help="Site file; segrepro.toml here (docs/cluster.md).")
     ] = None,
-) -> tuple[Paper, Request]:
-    """Check the options for form and load the paper.
+) -> Request:
+    """Check the options for form.
 
     Raises:
-        InputError: an unknown paper or tier, a setting that is not name=value, a mistake in the site file.
+        InputError: an unknown tier, a setting that is not name=value, a mistake in the site file.
     """
     from reproductions.harness.site import read_site
     from reproductions.harness.store import Store
-    from reproductions.study.registry import load_paper
     from reproductions.study.request import Request, check_tier
     from reproductions.study.settings import parse_settings
 
@@ -53,7 +54,7 @@ def _plan_options(
     for variable, place in (("SEGREPRO_DATA", known_site.data), ("SEGREPRO_WEIGHTS", known_site.weights)):
         if place is not None:
             os.environ.setdefault(variable, str(place))
-    request = Request(
+    return Request(
         paper_id=paper,
         store=Store(store or known_site.store or DEFAULT_STORE),
         tier=check_tier(tier),
@@ -64,39 +65,62 @@ def _plan_options(
         generator=generator,
         settings=parse_settings(settings),
         site=known_site,
+        site_file=site,
     )
-    return load_paper(paper), request
-
-
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Parameters with evaluated annotations, but for those that only type checkers know."""
-    found = []
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.name != "request" and parameter.annotation not in ("Paper", "Request"):
-            parameter = parameter.replace(annotation=eval(parameter.annotation, function.__globals__))
-        found.append(parameter)
-    return found
 
 
 def names_a_plan(command: Callable[..., None]) -> Callable[..., None]:
-    """Give ``command(paper, request, ...)`` the options that name a plan; it gets the loaded paper and the request.
+    """Give ``command(paper, request, ...)`` the options that name a plan; it gets the loaded paper and the request."""
 
-    ``paper`` is the first argument on the command line, or an option where the command asks for another argument.
+    def with_plan(request: Request, **own: Any) -> None:
+        from reproductions.study.registry import load_paper
+
+        command(load_paper(request.paper_id), request, **own)
+
+    return _with_options(command, with_plan, _parameters(_request))
+
+
+def names_a_cell(command: Callable[..., None]) -> Callable[..., None]:
+    """Give ``command(search, ...)`` the options that name plans; it gets a search through those plans and the store.
+
+    The first argument on the command line is the cell, wherever it comes from, so the paper is an option: without it the plans of
+    all papers are looked through.
     """
-    own = [parameter for parameter in _parameters(command) if parameter.name not in ("paper", "request")]
-    shared = _parameters(_plan_options)
-    if any(parameter.default is inspect.Parameter.empty for parameter in own):
-        chosen = Annotated[str, typer.Option("--paper", help="The plan to compare with.")]
-        shared[0] = shared[0].replace(annotation=chosen, default="mrca")
+    every = Annotated[str, typer.Option("--paper", help="Look only in its plan; else in those of all papers.")]
+    paper, *others = _parameters(_request)
+
+    def with_search(request: Request, **own: Any) -> None:
+        from reproductions.commands.finding import search_plans
+
+        command(search_plans(request), **own)
+
+    return _with_options(command, with_search, [paper.replace(annotation=every, default=""), *others])
+
+
+def _with_options(
+    command: Callable[..., None], run: Callable[..., None], shared: Sequence[inspect.Parameter]
+) -> Callable[..., None]:
+    """Return ``run(request, ...)`` under the name of ``command``, with its own options and the shared ones behind a request."""
     names = [parameter.name for parameter in shared]
 
     def with_request(**options: Any) -> None:
-        paper, request = _plan_options(**{name: options.pop(name) for name in names})
-        command(paper, request, **options)
+        request = _request(**{name: options.pop(name) for name in names})
+        run(request, **options)
 
+    own = [parameter for parameter in _parameters(command) if parameter.name not in _GIVEN]
     arguments = sorted([*shared, *own], key=lambda parameter: parameter.default is not inspect.Parameter.empty)
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in arguments]
     with_request.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_request.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     with_request.__name__, with_request.__doc__ = command.__name__, command.__doc__
     return with_request
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Parameters with evaluated annotations, but for those that only type checkers know."""
+    return [
+        parameter
+        if parameter.annotation in _GIVEN.values()
+        else parameter.replace(annotation=eval(parameter.annotation, function.__globals__))
+        for parameter in inspect.signature(function).parameters.values()
+    ]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from reproductions.harness.cell import Cell
     from reproductions.harness.cost import StageCost
+    from reproductions.harness.find import Search
     from reproductions.harness.launcher import Outcome
     from reproductions.harness.plan import Plan
     from reproductions.harness.store import Store
@@ -102,7 +103,7 @@ def _refuse_expensive(planned: Plan, request: Request, how: How) -> None:
     if total > how.max_gpu_hours:
         raise InputError(
             f"what is missing takes about {total:.3g} GPU hours, more than --max-gpu-hours {how.max_gpu_hours:g}; "
-            "`segrepro plan` tells where they go; name fewer --arms or --seeds, or allow more"
+            f"`{request.again('plan')} --cluster {how.cluster}` tells where they go; name fewer --arms or --seeds, or allow more"
         )
 
 
@@ -127,7 +128,7 @@ def _run_on_slurm(paper: Paper, request: Request, planned: Plan, how: How, conso
     )
     if not how.wait:
         console.print(
-            f"follow them with `{request.command('status')}`; once all is done, the same command writes the report",
+            f"follow them with `{request.again('status')}`; once all is done, the same command writes the report",
             markup=False,
             highlight=False,
         )
@@ -182,7 +183,7 @@ def _refuse_unready(paper: Paper, request: Request, planned: Plan) -> None:
     if found:
         raise InputError(
             f"nothing was submitted, the preflight found {len(found)} problem(s), first {found[0]}; "
-            f"`{request.command('check')} --cluster slurm` lists all, --force submits all the same"
+            f"`{request.again('check')} --cluster slurm` lists all, --force submits all the same"
         )
 
 
@@ -198,29 +199,16 @@ def failed_part(planned: Plan, request: Request, label: str | None) -> Plan:
     Raises:
         InputError: nothing failed, or no cell has that name.
     """
+    from reproductions.harness.find import find_in_plan
     from reproductions.harness.plan import Plan
     from reproductions.harness.states import cell_states
 
     if label is not None:
-        return Plan(planned.name, (find_cell(planned, label),))
+        return Plan(planned.name, (find_in_plan(label, planned),))
     lost = [state.cell for state in cell_states(planned, request.store) if state.state in ("failed", "blocked")]
     if not lost:
-        raise InputError("no cell of this plan has failed; `segrepro run` does what is missing")
+        raise InputError(f"no cell of this plan has failed; `{request.again('run')}` does what is missing")
     return Plan(planned.name, tuple(lost))
-
-
-def find_cell(planned: Plan, name: str) -> Cell:
-    """Find a cell by its label or by the first digits of its id.
-
-    Raises:
-        InputError: none or several fit.
-    """
-    found = [cell for cell in planned if cell.label == name or (len(name) >= 4 and cell.id.startswith(name))]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise InputError(f"the plan has no cell {name!r}; `segrepro status` lists labels and ids")
-    raise InputError(f"{name!r} fits {len(found)} cells; give the first digits of the id")
 
 
 def print_failures(planned: Plan, failures: dict[str, Any]) -> None:
@@ -254,26 +242,25 @@ def cancel(planned: Plan, request: Request) -> int:
     return told
 
 
-def print_log(planned: Plan, request: Request, name: str, console: Console) -> None:
+def print_log(search: Search, name: str, console: Console) -> None:
     """Print the attempts at a cell, then what they printed.
 
     Raises:
-        InputError: no such cell.
+        InputError: no such cell, or several.
     """
     from reproductions.harness.attempts import read_attempts
     from reproductions.harness.logs import log_path
     from reproductions.harness.states import format_seconds
 
-    cell = find_cell(planned, name)
-    done = request.store.is_complete(cell)
-    attempts = request.store.provenance(cell)["attempts"] if done else read_attempts(request.store, cell.id)
-    print(f"{cell.label} ({cell.id[:12]}), {len(attempts)} attempt(s)")
+    cell, store = search.find_begun(name), search.store
+    attempts = store.provenance(cell)["attempts"] if store.is_complete(cell) else read_attempts(store, cell.id)
+    print(f"{cell.label} ({cell.id[:12]}, {search.origin(cell)}), {len(attempts)} attempt(s)")
     for number, one in enumerate(attempts, start=1):
         job = f", job {one['job']}" if one.get("job") else ""
         print(
             f"  {number}  {one['started_utc']}  {one['host']}{job}  {format_seconds(one['wall_s'])}  {one['outcome']}"
         )
-    path: Path = log_path(request.store, cell.id)
+    path: Path = log_path(store, cell.id)
     if path.is_file():
         print(path.read_text(errors="replace"), end="")
     else:

@@ -34,6 +34,11 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+def id_of(identity: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a canonical identity, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(identity).encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class Cell:
     """One planned piece of work.
@@ -74,8 +79,8 @@ class Cell:
 
     @cached_property
     def id(self) -> str:
-        """SHA-256 of the canonical identity, 64 hexadecimal digits."""
-        return hashlib.sha256(canonical_json(self.identity).encode()).hexdigest()
+        """The id of its identity."""
+        return id_of(self.identity)
 
     def spec(self, scale: str) -> dict[str, Any]:
         """What a job on any machine needs to run the cell, beyond the store itself.

@@ -55,11 +55,14 @@ def estimate(plan: Plan, store: Store, resources: Resources) -> list[StageCost]:
     by_stage: dict[str, list[Cell]] = {}
     for cell in plan:
         by_stage.setdefault(cell.stage.name, []).append(cell)
-    return [_stage_cost(stage, cells, plan.name, store, resources) for stage, cells in by_stage.items()]
+    missing = {cell.id for cell in plan.missing(store)}
+    return [_stage_cost(stage, cells, missing, plan.name, store, resources) for stage, cells in by_stage.items()]
 
 
-def _stage_cost(stage: str, cells: list[Cell], scale: str, store: Store, resources: Resources) -> StageCost:
-    missing = [cell for cell in cells if not store.is_complete(cell)]
+def _stage_cost(
+    stage: str, cells: list[Cell], missing_ids: set[str], scale: str, store: Store, resources: Resources
+) -> StageCost:
+    missing = [cell for cell in cells if cell.id in missing_ids]
     asked = resources(cells[0])
     uses_gpu = bool(asked.gpus) and cells[0].stage.uses_gpu
     rate = _measured(stage, scale, uses_gpu, store) if missing else _Rate()

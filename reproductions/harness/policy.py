@@ -82,6 +82,6 @@ def batch_parts(attempts: Sequence[dict[str, Any]], run_id: str) -> int:
 def _advice(outcome: Outcome) -> str:
     return {
         "out_of_memory": ", the second time with each batch in two parts; use a larger GPU or node, or a smaller batch_size",
-        "killed": " (out of memory?); `segrepro logs` shows its last words",
+        "killed": " (out of memory?); `segrepro logs` and its label show its last words",
         "timed_out": "; raise time_min of its stages in the site file",
     }.get(outcome, "")

@@ -17,19 +17,19 @@ Only ``cells/`` holds results. A finished cell appears by one rename, after ever
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import uuid
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from methods.common.errors import InputError
 from methods.common.files import file_sha256, write_atomic
-from reproductions.harness.cell import Cell, CellSpec, canonical_json
+from reproductions.harness.cell import Cell, CellSpec, canonical_json, id_of
 from reproductions.harness.files import is_disk_full, json_bytes, seal, sync_below, sync_folder, write_json, write_note
 from reproductions.harness.lock import is_locked, try_lock
 
@@ -142,12 +142,32 @@ class Store:
         path = self.root / "specs" / f"{cell_id}.json"
         try:
             spec = CellSpec(**json.loads(path.read_text()))
-            identity_id = hashlib.sha256(canonical_json(spec.identity).encode()).hexdigest()
+            identity_id = id_of(spec.identity)
         except (OSError, ValueError, TypeError) as error:
             raise ValueError(f"{path} is missing or damaged; run the same command again, it is written anew") from error
         if not spec.id == cell_id == identity_id:
             raise ValueError(f"{path} was edited; run the same command again, it is written anew")
         return spec
+
+    def knows(self, cell: Cell | CellSpec) -> bool:
+        """True when a run has planned the cell, or finished it."""
+        return (self.root / "specs" / f"{cell.id}.json").is_file() or self.is_complete(cell)
+
+    def known_cells(self, id_start: str = "") -> Iterator[CellSpec]:
+        """Read back every cell that a run has planned or finished and whose id begins so; damaged files are passed over.
+
+        ``id_start`` holds hexadecimal digits only. A finished cell whose spec is lost can be described, but not run again.
+        """
+        found = set()
+        for path in sorted((self.root / "specs").glob(f"{id_start}*.json")):
+            with suppress(ValueError):
+                yield self.read_spec(path.stem)
+                found.add(path.stem)
+        for path in sorted((self.root / "cells").glob(f"*/{id_start[:_ID_DIGITS]}*/cell.json")):
+            with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+                spec = _described(path)
+                if spec.id not in found and spec.id.startswith(id_start):
+                    yield spec
 
     # -- finished cells ------------------------------------------------------------------------------------------------
 
@@ -273,6 +293,19 @@ class _Sealed:
         if trusted and (status.st_mtime_ns, status.st_ctime_ns) == (self.mtime_ns, self.ctime_ns):
             return None
         return "was changed" if file_sha256(path) != self.sha256 else None
+
+
+def _described(path: Path) -> CellSpec:
+    """Read what a finished cell says of itself.
+
+    Raises:
+        ValueError: it was edited.
+    """
+    identity = json.loads(path.read_text())
+    cell_id, label = str(identity.pop("id")), str(identity.pop("label"))
+    if id_of(identity) != cell_id:
+        raise ValueError(f"{path} was edited")
+    return CellSpec(cell_id, identity, module="", label=label, cost_s=1.0, scale="", external={})
 
 
 def _read_seal(folder: Path) -> tuple[str, dict[str, _Sealed]]:

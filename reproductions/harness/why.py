@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from methods.common.errors import InputError
-from reproductions.harness.cell import canonical_json
-from reproductions.harness.plan import Plan
-from reproductions.harness.store import Store
+from reproductions.harness.cell import Cell, CellSpec, canonical_json
+from reproductions.harness.find import CellT, Search
 
 ABSENT = "(absent)"
 
@@ -36,65 +34,54 @@ def differences(left: Any, right: Any, path: str = "") -> Iterator[Difference]:
         yield Difference(path, left, right)
 
 
-_ID_START = re.compile("[0-9a-f]{4,64}")
-
-
 @dataclass(frozen=True)
 class Named:
     """An identity with a name to show."""
 
     name: str
     identity: dict[str, Any]
-    label: str = ""
+    is_stored: bool
 
 
-def find(name: str, store: Store, plan: Plan | None) -> Named:
-    """Find a cell by label in the plan, or by the start of its id in the store or the plan.
-
-    Raises:
-        InputError: nothing or more than one thing matches.
-    """
-    found: dict[str, Named] = {}
-    for cell in plan or ():
-        if cell.label == name or (len(name) >= 4 and cell.id.startswith(name)):
-            found[cell.id] = Named(f"{cell.label} as asked now ({cell.id[:12]})", cell.identity, cell.label)
-    if not found and _ID_START.fullmatch(name):
-        for path in sorted((store.root / "specs").glob(f"{name}*.json")):
-            try:
-                spec = store.read_spec(path.stem)
-            except ValueError as error:
-                raise InputError(str(error)) from error
-            found[spec.id] = Named(f"{spec.label} ({spec.id[:12]})", spec.identity, spec.label)
-    if len(found) == 1:
-        return next(iter(found.values()))
-    if not found:
-        raise InputError(f"no cell {name!r} in the plan or in {store.root}; `segrepro status` lists labels and ids")
-    raise InputError(f"{name!r} fits {len(found)} cells; give more digits of the id")
-
-
-def asked_now(old: Named, plan: Plan, label: str) -> Named:
-    """Find the cell of the plan that stands where ``old`` stood: the same label, or the nearest of its stage.
-
-    Raises:
-        InputError: the plan has no cell of that stage.
-    """
-    rivals = [cell for cell in plan if cell.stage.name == old.identity["stage"]]
-    if not rivals:
-        raise InputError(f"the plan asked now has no {old.identity['stage']!r} cell to compare with")
-    same = [cell for cell in rivals if cell.label == label]
-    nearest = min(same or rivals, key=lambda cell: len(list(differences(old.identity, cell.identity))))
-    return Named(f"{nearest.label} as asked now ({nearest.id[:12]})", nearest.identity, nearest.label)
-
-
-def explain(name: str, other: str | None, store: Store, plan: Plan) -> tuple[Named, Named, list[Difference]]:
-    """Compare two named cells, or a stored cell with what the plan asks for now.
+def explain(name: str, other: str | None, search: Search) -> tuple[Named, Named, list[Difference]]:
+    """Compare two named cells, or what the store holds of one with what the plans ask for now.
 
     Raises:
         InputError: a name fits nothing, or several cells.
     """
-    if other is not None:
-        left, right = find(name, store, plan), find(other, store, plan)
-    else:
-        left = find(name, store, None) if not any(cell.label == name for cell in plan) else find(name, store, plan)
-        right = asked_now(left, plan, left.label)
-    return left, right, list(differences(left.identity, right.identity))
+    left, right = (search.find(name), search.find(other)) if other is not None else _then_and_now(name, search)
+    return _named(left, search), _named(right, search), list(differences(left.identity, right.identity))
+
+
+def _then_and_now(name: str, search: Search) -> tuple[Cell | CellSpec, Cell]:
+    """Find the cell of a plan and what the store holds in its place, be it the very cell; or a stored cell and what stands there now."""
+    asked = search.planned(name)
+    if not asked:
+        stored = search.only(name, search.stored(name))
+        return stored, _asked_now(stored, search)
+    cell = search.only(name, asked)
+    if search.store.knows(cell):
+        return cell, cell
+    rivals = [spec for spec in search.stored(cell.label) if spec.stage_name == cell.stage.name]
+    return _nearest(cell, rivals) or cell, cell
+
+
+def _asked_now(old: CellSpec, search: Search) -> Cell:
+    """Find the planned cell that stands where ``old`` stood: of its stage, with the same label where there is one."""
+    rivals = [cell for plan in search.plans.values() for cell in plan if cell.stage.name == old.stage_name]
+    found = _nearest(old, [cell for cell in rivals if cell.label == old.label] or rivals)
+    if found is None:
+        raise InputError(
+            f"no plan asked now has a {old.stage_name!r} cell to compare with; name another cell beside it"
+        )
+    return found
+
+
+def _nearest(cell: Cell | CellSpec, rivals: Sequence[CellT]) -> CellT | None:
+    return min(rivals, key=lambda rival: sum(1 for _ in differences(cell.identity, rival.identity)), default=None)
+
+
+def _named(cell: Cell | CellSpec, search: Search) -> Named:
+    is_stored = isinstance(cell, CellSpec) or search.store.knows(cell)
+    how = "as stored" if isinstance(cell, CellSpec) else "as stored and asked now" if is_stored else "as asked now"
+    return Named(f"{cell.label} {how} ({cell.id[:12]}, {search.origin(cell)})", cell.identity, is_stored)

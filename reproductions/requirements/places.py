@@ -83,6 +83,6 @@ def external(need: Need, fingerprints: Fingerprints, request: Request) -> Extern
     """
     if not need.place.exists():
         raise InputError(
-            f"{need.what} is missing: there is no {need.place}; `{request.command('check')}` tells what to do"
+            f"{need.what} is missing: there is no {need.place}; `{request.again('check')}` tells what to do"
         )
     return fingerprints.of(need.place, need.what)

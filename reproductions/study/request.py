@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,16 +35,24 @@ class Request:
     """Changed settings, by dotted name."""
     site: Site = field(default_factory=Site)
     """The site file, or its defaults."""
+    site_file: Path | None = None
+    """The site file that was named."""
+
+    def again(self, verb: str) -> str:
+        """Return the command line that does something else with the same plan: in the same store, by the same site file."""
+        places = [("--store", self.store.root), ("--site", self.site_file)]
+        words = [word for option, place in places if place is not None for word in (option, str(place))]
+        return f"{self.command(verb)} {shlex.join(words)}"
 
     def command(self, verb: str = "run") -> str:
-        """Return the exact command line that asks for this again."""
+        """Return the exact command line that asks for this again, in whatever store."""
         words = ["segrepro", verb, self.paper_id, "--tier", self.tier, "--seeds", str(self.num_seeds)]
         words += ["--arms", ",".join(self.arms)] if self.arms is not None else []
         for option, place in (("--data", self.data), ("--objects", self.objects), ("--generator", self.generator)):
             words += [option, str(place)] if place is not None else []
         for name, value in self.settings.items():
             words += ["--set", f"{name}={value}"]
-        return " ".join(words)
+        return shlex.join(words)
 
 
 def check_tier(tier: str) -> Tier:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -13,6 +13,12 @@ from methods.common.errors import InputError
 from methods.common.stage import Config
 
 ConfigT = TypeVar("ConfigT", bound=Config)
+
+_EXAMPLE = "segrepro plan mrca --set recipe.base_lr=0.001"
+_NEAR = 0.6
+"""Likeness from which a name is offered in place of another."""
+_SHORT = 60
+"""Characters of a wrong value that a message shows; beyond, it is a whole config."""
 
 
 def parse_settings(texts: list[str]) -> dict[str, str]:
@@ -25,7 +31,7 @@ def parse_settings(texts: list[str]) -> dict[str, str]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise InputError(f"--set {text!r} is not name=value; write for instance --set mrca.num_rounds=5")
+            raise InputError(f"--set {text!r} is not name=value; write it as in `{_EXAMPLE}`")
         pairs[name] = value
     return pairs
 
@@ -38,13 +44,17 @@ def changed(config: ConfigT, settings: Mapping[str, str]) -> ConfigT:
     """
     document = config.model_dump(mode="json")
     for name, text in settings.items():
-        _set(document, name.split("."), name, _parse(text))
+        _set(document, name, _parse(text))
     try:
         return type(config).model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"setting {place}: {first['msg']} (given {first['input']!r})") from error
+        given = repr(first["input"])
+        raise InputError(
+            f"setting {place or ', '.join(settings)}: {first['msg'].removeprefix('Value error, ')}"
+            + (f" (given {given})" if len(given) <= _SHORT else "")
+        ) from error
 
 
 def _parse(text: str) -> Any:
@@ -54,13 +64,43 @@ def _parse(text: str) -> Any:
         return text
 
 
-def _set(document: Any, path: list[str], name: str, value: Any) -> None:
-    for part in path[:-1]:
-        document = document.get(part) if isinstance(document, dict) else None
-    if not isinstance(document, dict) or path[-1] not in document:
-        known = [key for key in document if isinstance(key, str)] if isinstance(document, dict) else []
-        near = get_close_matches(path[-1], known, n=3) or known[:8]
-        raise InputError(f"there is no setting {name!r}" + (f"; nearest: {', '.join(near)}" if near else ""))
-    if path[-1] == "kind" and document["kind"] != value:
-        document.clear()  # another choice has fields of its own, which take their defaults
-    document[path[-1]] = value
+def _set(document: dict[str, Any], name: str, value: Any) -> None:
+    *parents, last = name.split(".")
+    owner: Any = document
+    for part in parents:
+        owner = owner.get(part) if isinstance(owner, dict) else None
+    if not isinstance(owner, dict) or last not in owner:
+        raise InputError(f"there is no setting {name!r}; {_instead(document, name)}")
+    if last == "kind" and owner["kind"] != value:
+        owner.clear()  # another choice has fields of its own, which take their defaults
+    owner[last] = value
+
+
+def _instead(document: dict[str, Any], name: str) -> str:
+    """Say what may have been meant: settings of the same last part anywhere, else those that are most alike."""
+    known = list(_names(document))
+    same = [other for other in known if _last(other) == _last(name)]
+    near = sorted(same or known, key=lambda other: -sum(_likeness(other, name)))
+    near = [other for other in near if same or max(_likeness(other, name)) >= _NEAR][:3]
+    if near:
+        return f"nearest: {', '.join(near)}"
+    return f"settings are below {', '.join(key for key, value in document.items() if isinstance(value, dict))}"
+
+
+def _likeness(known: str, name: str) -> tuple[float, float]:
+    """Compare the last parts, of which one word may be given, then the whole names; each in [0, 1]."""
+    last = SequenceMatcher(None, _last(known), _last(name)).ratio()
+    is_word = _last(name) in _last(known).split("_")
+    return max(last, _NEAR * is_word), SequenceMatcher(None, known, name).ratio()
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _names(document: Mapping[str, Any], start: str = "") -> Iterator[str]:
+    """Every setting of a config by its dotted name, those that hold others included."""
+    for key, value in document.items():
+        yield start + key
+        if isinstance(value, dict):
+            yield from _names(value, f"{start}{key}.")

@@ -1,11 +1,17 @@
 """The command line as a user meets it: mistakes end in one sentence and exit code 2, and nothing is lost."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from methods.common.errors import InputError
+from reproductions.cli import app
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -13,6 +19,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def segrepro(*words: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "reproductions.cli", *words]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+
+def here(*words: str) -> tuple[int, str]:
+    """Run a command in this process, which is faster: exit code, and what it prints or what is wrong."""
+    done = CliRunner().invoke(app, words)
+    if isinstance(done.exception, InputError):
+        return 2, str(done.exception)
+    return done.exit_code, done.output
 
 
 @pytest.mark.parametrize(
@@ -27,7 +41,10 @@ def segrepro(*words: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess
         (["run", "mrca", "--cluster", "moon"], "unknown cluster 'moon'"),
         (["plan", "mrca", "--data", "/nowhere"], "/nowhere"),
         (["plan", "mrca", "--generator", "/nowhere/model"], "/nowhere/model"),
-        (["why", "nonsense"], "no cell 'nonsense'"),
+        (
+            ["why", "nonsense"],
+            "no cell 'nonsense' in the plans of mrca, sam_filter, checkpoints (--tier mini --seeds 3)",
+        ),
     ],
 )
 def test_mistakes_are_one_sentence_and_exit_code_2(tmp_path: Path, words: list[str], told: str) -> None:
@@ -36,6 +53,76 @@ def test_mistakes_are_one_sentence_and_exit_code_2(tmp_path: Path, words: list[s
     assert told in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("vae", "--tier", "smoke"), ("seed0/warm_up/train",), ("seed0/mrca/evaluate", "--arms", "mrca")]
+)
+def test_a_cell_of_any_paper_is_found_without_naming_the_paper(tmp_path: Path, words: tuple[str, ...]) -> None:
+    place = ("--store", str(tmp_path / "store"))
+    code, output = here("logs", *words, *place)
+    assert code == 0, output
+    assert output.startswith(f"{words[0]} (")
+    assert "0 attempt(s)\nno attempt has printed anything yet" in output
+    code, output = here("why", *words, *place)
+    assert code == 0, output
+    assert "nothing like it is in the store yet" in output
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["logs", "seed0/wram_up/train"], "nearest: seed0/warm_up/train"),
+        (
+            ["logs", "seed0/warm_up/train", "--paper", "sam_filter"],
+            "no cell 'seed0/warm_up/train' in the plans of sam_filter ",
+        ),
+        (["logs", "vae", "--paper", "mrcaa"], "unknown paper 'mrcaa'"),
+        (
+            ["why", "vea", "--tier", "smoke", "--arms", "mrca"],
+            "checkpoints cannot be planned: checkpoints have no arms",
+        ),
+    ],
+)
+def test_a_cell_that_is_nowhere_is_told_with_what_was_looked_through(
+    tmp_path: Path, words: list[str], told: str
+) -> None:
+    code, output = here(*words, "--store", str(tmp_path / "store"))
+    assert code == 2
+    assert told in output
+
+
+def test_lines_are_whole_in_a_pipe(tmp_path: Path) -> None:
+    code, output = here("plan", "sam_filter", "--seeds", "1", "--store", str(tmp_path / "store"))
+    assert code == 0, output
+    cells = output.partition("\n\n")[0].splitlines()[1:]
+    assert max(map(len, cells)) > 80, "a terminal of 80 columns would cut them"
+    assert all(re.fullmatch(r"\S.*\S  +\w+  +[0-9a-f]{12}  missing  +[0-9].*", line) for line in cells)
+
+
+@pytest.mark.parametrize(
+    ("words", "verb"),
+    [
+        (["run", "mrca", "--max-gpu-hours", "0.1", "--cluster", "slurm", "--set", "recipe.betas=[0.9, 0.99]"], "plan"),
+        (["plan", "mrca", "--generator", "no such generator"], "check"),
+        (["retry", "mrca", "--arms", "no_aug", "--tier", "smoke", "--seeds", "1"], "run"),
+    ],
+)
+def test_an_advised_command_is_about_the_same_plan_in_the_same_store(
+    tmp_path: Path, words: list[str], verb: str
+) -> None:
+    store = tmp_path / "a store"
+    (tmp_path / "site.toml").write_text("partition = 'gpu'\n")
+    code, output = here(*words, "--store", str(store), "--site", str(tmp_path / "site.toml"))
+    assert code == 2, output
+    [command] = re.findall("`segrepro ([^`]*)`", output)
+    follow = shlex.split(command)
+    assert follow[:2] == [verb, "mrca"]
+    assert str(store) in follow
+    assert str(tmp_path / "site.toml") in follow
+    code, output = here(*(["plan", *follow[1:]] if verb == "run" else follow))
+    assert code == (2 if verb == "check" else 0), output
+    assert "Usage" not in output
 
 
 def test_a_store_that_cannot_be_written_is_told_before_anything_runs(tmp_path: Path) -> None:

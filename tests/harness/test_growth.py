@@ -17,11 +17,13 @@ from methods.mrca.paste import PasteConfig
 from methods.mrca.stages.pasting import MrcaPasting, NoPasting, XPastePasting
 from methods.mrca.stages.train import TrainConfig
 from reproductions.harness.cell import Cell
+from reproductions.harness.find import Search
 from reproductions.harness.launcher import prepare, run_in_process
 from reproductions.harness.plan import Plan
 from reproductions.harness.store import Store
 from reproductions.harness.why import ABSENT, Difference, explain
-from reproductions.study.paper import Request, load_paper
+from reproductions.study.registry import load_paper
+from reproductions.study.request import Request
 from tests.harness import toy
 from tests.harness.toy import WALK, WalkConfig, draw_cell
 
@@ -82,11 +84,9 @@ def test_a_new_default_survives_the_way_to_a_worker(store: Store, monkeypatch: p
 
 def test_why_names_the_new_field(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(walks(WalkConfig, monkeypatch), store)
-    _, _, found = explain("walk/0", None, store, walks(WalkWithWind, monkeypatch, wind=0.0))
-    assert found == []
-    stored = walks(WalkConfig, monkeypatch).targets[0]
-    _, _, found = explain(stored.id[:12], None, store, walks(WalkWithWind, monkeypatch))
-    assert found == [Difference("config.wind", ABSENT, 2.0)]
+    for config, expected in ({"wind": 0.0}, []), ({}, [Difference("config.wind", ABSENT, 2.0)]):
+        search = Search({"toy": walks(WalkWithWind, monkeypatch, **config)}, store)
+        assert explain("walk/0", None, search)[2] == expected
 
 
 # -- at any depth ------------------------------------------------------------------------------------------------------

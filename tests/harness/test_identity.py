@@ -18,7 +18,7 @@ from reproductions.harness.fingerprint import Fingerprints
 from reproductions.harness.launcher import prepare
 from reproductions.harness.plan import Plan
 from reproductions.harness.store import Store
-from reproductions.harness.why import ABSENT, Difference, differences, explain, find
+from reproductions.harness.why import ABSENT, Difference, differences
 from tests.harness.toy import DRAW, SHARDS, DrawConfig, ShardsConfig, WalkConfig, draw_cell, walk_cell
 
 
@@ -203,31 +203,6 @@ def test_differences_name_the_place() -> None:
         Difference("config.size", 8, 9),
         Difference("config.sizes[1]", 2, 3),
     ]
-
-
-def test_why_compares_a_stored_cell_with_what_is_asked_now(store: Store) -> None:
-    old = Plan("toy", (walk_cell(0, draw_cell(), steps=5), walk_cell(1, steps=5)))
-    prepare(old, store)
-    now = Plan("toy", (walk_cell(0, draw_cell(), steps=6), walk_cell(1, steps=5)))
-    stored = next(cell for cell in old if cell.label == "walk/0")
-    left, right, found = explain(stored.id[:10], None, store, now)
-    assert left.name.startswith("walk/0 (")
-    assert right.name.startswith("walk/0 as asked now")
-    assert found == [Difference("config.steps", 5, 6)]
-    _, _, found = explain("walk/0", "walk/1", store, now)
-    assert {one.path for one in found} == {"config.steps", "inputs.start", "seeds.training"}
-
-
-def test_why_without_a_fitting_cell(store: Store) -> None:
-    plan = Plan("toy", (draw_cell(),))
-    for name in ("nothing", "/", "[", "0123abcd"):
-        with pytest.raises(InputError, match="no cell"):
-            find(name, store, plan)
-    prepare(plan, store)
-    [cell] = plan
-    (store.root / "specs" / f"{cell.id}.json").write_text("{")
-    with pytest.raises(InputError, match="is missing or damaged"):
-        find(cell.id[:8], store, None)
 
 
 def test_walk_configs_round_trip_through_a_spec(store: Store) -> None:

@@ -1,0 +1,153 @@
+"""Cells are found by label or id in plans and store, and ``why`` sets what is stored beside what is asked now."""
+
+import re
+import shutil
+
+import pytest
+
+from methods.common.errors import InputError
+from reproductions.harness.find import Search, find_in_plan
+from reproductions.harness.launcher import prepare, run_in_process
+from reproductions.harness.plan import Plan
+from reproductions.harness.store import Store
+from reproductions.harness.why import Difference, explain
+from tests.harness.toy import draw_cell, shards_cell, walk_cell
+
+
+def planned(*cells, name: str = "toy") -> dict[str, Plan]:
+    return {name: Plan(f"{name}-now", cells)}
+
+
+def test_a_cell_of_any_plan_is_found_by_label_and_by_id(store: Store) -> None:
+    walk, shards = walk_cell(0), shards_cell(1)
+    search = Search(planned(walk) | planned(shards, name="other"), store)
+    for cell in (walk, shards):
+        assert search.find(cell.label) is cell
+        assert search.find(cell.id[:4]) is cell
+        assert search.find(cell.id) is cell
+    assert search.origin(shards) == "other-now"
+
+
+def test_a_cell_of_no_plan_is_found_in_the_store(store: Store) -> None:
+    """Planned and never begun, or finished and its spec lost."""
+    begun, finished = walk_cell(0, draw_cell()), draw_cell(7)
+    prepare(Plan("toy-then", (begun,)), store)
+    assert run_in_process(Plan("toy-then", (finished,)), store, lambda: None).exit_code == 0
+    search = Search(planned(shards_cell()), store)
+    for name in (begun.label, begun.id[:6]):
+        found = search.find(name)
+        assert (found.id, found.identity, search.origin(found)) == (begun.id, begun.identity, "toy-then")
+    shutil.rmtree(store.root / "specs")
+    for name in (finished.label, finished.id[:6], finished.id):
+        found = Search(planned(shards_cell()), store).find(name)
+        assert (found.id, found.identity) == (finished.id, finished.identity)
+        assert store.is_complete(found)
+
+
+def test_what_was_run_goes_before_what_could_be(store: Store) -> None:
+    """Where it is asked what happened: only cells that the store knows have something to tell."""
+    then, now = walk_cell(0, steps=3), walk_cell(0, steps=4)
+    prepare(Plan("toy-then", (then,)), store)
+    assert Search(planned(now), store).find_begun("walk/0").id == then.id
+    assert Search(planned(now), store).find("walk/0") is now
+    prepare(Plan("toy-now", (now,)), store)
+    assert Search(planned(now), store).find_begun("walk/0") is now
+    assert Search(planned(draw_cell()), store).find_begun("draw/0").label == "draw/0", "nothing has happened to it yet"
+
+
+def test_several_cells_of_a_label_are_told_apart_by_their_ids(store: Store) -> None:
+    one, other = walk_cell(0, steps=3), walk_cell(0, steps=4)
+    search = Search(planned(one) | planned(other, name="other"), store)
+    with pytest.raises(
+        InputError, match=rf"'walk/0' fits 2 cells, {one.id[:12]} \(toy-now\), {other.id[:12]} \(other-now\); give"
+    ):
+        search.find("walk/0")
+    many = planned(*(walk_cell(0, steps=steps) for steps in range(3, 9)))
+    with pytest.raises(InputError, match=r"fits 6 cells, .* and 2 more; give"):
+        Search(many, store).find("walk/0")
+
+
+def test_an_unknown_name_gets_near_ones_and_where_they_were_looked_for(store: Store) -> None:
+    prepare(Plan("toy-then", (draw_cell(12),)), store)
+    search = Search(planned(walk_cell(3)), store, "--tier mini", {"seggen": "its data are missing"})
+    told = (
+        f"no cell 'wlak/3' in the plans of toy (--tier mini) or in the store {store.root}; nearest: walk/3; "
+        "seggen cannot be planned: its data are missing"
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(told)}$"):
+        search.find("wlak/3")
+    with pytest.raises(InputError, match="nearest: draw/12"):
+        search.find("drwa/12")
+    with pytest.raises(InputError, match=r"^no cell '0123abcd' in any plan or in the store [^;]*$"):
+        Search({}, store).find("0123abcd")
+    for name in ("/", "[", "*", "../specs"):
+        with pytest.raises(InputError, match=r"^no cell"):
+            search.find(name)
+
+
+def test_a_damaged_spec_hides_its_cell_and_no_other(store: Store) -> None:
+    torn, whole = draw_cell(1), draw_cell(2)
+    prepare(Plan("toy-then", (torn, whole)), store)
+    (store.root / "specs" / f"{torn.id}.json").write_text("{")
+    search = Search({}, store)
+    assert search.find("draw/2").id == whole.id
+    with pytest.raises(InputError, match="no cell 'draw/1'"):
+        search.find("draw/1")
+
+
+def test_a_cell_of_one_plan_only(store: Store) -> None:
+    plan = Plan("toy-now", (walk_cell(0, draw_cell()), walk_cell(1)))
+    assert find_in_plan("walk/1", plan).label == "walk/1"
+    with pytest.raises(InputError, match=r"^no cell 'walk1' in the plan toy-now; nearest: walk/1, walk/0$"):
+        find_in_plan("walk1", plan)
+
+
+def test_why_compares_a_stored_cell_with_what_is_asked_now(store: Store) -> None:
+    old = Plan("toy-then", (walk_cell(0, draw_cell(), steps=5), walk_cell(1, steps=5)))
+    prepare(old, store)
+    now = planned(walk_cell(0, draw_cell(), steps=6), walk_cell(1, steps=5))
+    stored = next(cell for cell in old if cell.label == "walk/0")
+    for name in (stored.id[:10], "walk/0"):
+        left, right, found = explain(name, None, Search(now, store))
+        assert left.name == f"walk/0 as stored ({stored.id[:12]}, toy-then)"
+        assert re.fullmatch(r"walk/0 as asked now \(.{12}, toy-now\)", right.name)
+        assert found == [Difference("config.steps", 5, 6)]
+    _, _, found = explain("walk/0", "walk/1", Search(planned(walk_cell(0, draw_cell(), steps=5), walk_cell(1)), store))
+    assert {one.path for one in found} == {"config.steps", "inputs.start", "seeds.training"}
+
+
+def test_why_takes_the_stored_cell_that_is_most_alike(store: Store) -> None:
+    prepare(Plan("toy-then", (walk_cell(0, steps=5, step_s=1.0), walk_cell(0, steps=5), draw_cell(9))), store)
+    asked = walk_cell(0, steps=6)
+    left, _, found = explain("walk/0", None, Search(planned(asked), store))
+    assert found == [Difference("config.steps", 5, 6)]
+    left, right, found = explain("draw/9", None, Search(planned(draw_cell(3), walk_cell(9)), store))
+    assert (left.name.split()[0], right.name.split()[0]) == ("draw/9", "draw/3"), "no cell of that label is asked for"
+    assert found == [Difference("seeds.data", 9, 3)]
+
+
+def test_why_says_whether_there_is_anything_stored(store: Store) -> None:
+    search = Search(planned(draw_cell()), store)
+    left, right, found = explain("draw/0", None, search)
+    assert (left, found, left.is_stored) == (right, [], False)
+    prepare(search.plans["toy"], store)
+    left, _, _ = explain("draw/0", None, search)
+    assert left.is_stored
+    assert "stored and asked now" in left.name
+
+
+def test_why_without_anything_of_the_stage_in_a_plan(store: Store) -> None:
+    prepare(Plan("toy-then", (walk_cell(5),)), store)
+    with pytest.raises(InputError, match="no plan asked now has a 'toy_walk' cell"):
+        explain("walk/5", None, Search(planned(draw_cell()), store))
+
+
+def test_what_a_finished_cell_says_of_itself_is_held_against_its_id(store: Store) -> None:
+    cell = draw_cell()
+    run_in_process(Plan("toy", (cell,)), store, lambda: None)
+    shutil.rmtree(store.root / "specs")
+    [found] = store.known_cells()
+    assert found.id == cell.id
+    document = store.cell_folder(cell) / "cell.json"
+    document.write_text(document.read_text().replace('"size": 8', '"size": 9'))
+    assert list(store.known_cells()) == []
