@@ -19,6 +19,7 @@ from PIL import Image
 
 from methods.common.metrics.bootstrap import Difference, paired_bootstrap
 from methods.common.metrics.detection.lvis import evaluate_lvis
+from methods.common.metrics.official.package_evaluation import PackageEvaluation
 from reproductions.cli import main
 from reproductions.commands.evaluate.commands import app
 from reproductions.commands.evaluate.outputs import differences_text
@@ -134,6 +135,7 @@ def test_predictions_compared_with_themselves_do_not_differ(folder: Path, evalua
         (f"{LVIS} --seed 3", "--seed belongs to a comparison"),
         (f"{LVIS} --resamples 3", "--resamples belongs to a comparison"),
         (f"{LVIS} --official --compare other.json", "the official package cannot be resampled"),
+        (f"{LVIS} --official --processes 2", "--processes does not reach into the official package"),
         (f"{LVIS} --json file/out.json", "--json file/out.json cannot be written"),
         (f"{LVIS} --json sub", "--json sub is a folder"),
         (f"{LVIS} --json dt.json", "--json dt.json would replace the input predictions"),
@@ -172,7 +174,7 @@ SEMANTIC = "semantic --ground-truth a --predictions b"
         f"{LVIS} --resamples 0",
         f"{LVIS} --processes 0",
         f"{LVIS} --image-list dt.json",
-        f"{SEMANTIC} --num-classes 3 --official",
+        "mask-quality --ground-truth a --predictions b --num-classes 3 --official",
         "fid --predictions a --reference b --weights c --per-class d.csv",
         "fid --predictions a --reference b --weights c --processes 2",
     ],
@@ -192,6 +194,14 @@ def test_options_that_do_not_fit_are_refused(folder: Path, evaluate: Run, words:
         (f"{SEMANTIC} --num-classes 3 --classes names.txt", "names.txt has 2 names; write 3"),
         (f"{SEMANTIC} --num-classes 3 --classes none.txt", "none.txt cannot be read"),
         ("cityscapes-semantic --ground-truth a --predictions b --protocol grouped --official", "no official package"),
+        *(
+            (f"{words} --official --threads 2", "--threads does not reach into the official package")
+            for words in (
+                "fid --predictions a --reference b --weights c",
+                "kid --predictions a --reference b --weights c",
+                "clip-score-text --predictions a --prompts b --clip c",
+            )
+        ),
     ],
 )
 def test_options_that_exclude_each_other_are_refused(folder: Path, evaluate: Run, words: str, told: str) -> None:
@@ -379,6 +389,43 @@ def test_the_official_package_answers_the_same(
     assert ours["definition"] != theirs["definition"]
     assert ours["metrics"].keys() == theirs["metrics"].keys()
     assert ours["metrics"] == pytest.approx(theirs["metrics"], abs=1e-9)
+
+
+@pytest.mark.parametrize(("metric", "tolerance"), [("semantic", 1e-6), ("kid", 1e-4), ("clip-score-text", 1e-5)])
+def test_torchmetrics_and_torch_fidelity_answer_in_the_same_places(
+    inputs: Path, tmp_path: Path, evaluate: Run, metric: str, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may add numbers of their own; what they warn of stays out of sight."""
+    monkeypatch.chdir(inputs)
+    found = []
+    for name, option in (("ours.json", ""), ("theirs.json", " --official")):
+        code, out, err = evaluate(f"{first_command_of(metric)}{option} --json {tmp_path / name}")
+        assert (code, err) == (0, "")
+        found.append(json.loads((tmp_path / name).read_text()))
+        assert out.splitlines()[-1] == f"definition: {found[-1]['definition']}"
+    ours, theirs = found
+    assert {name: theirs["metrics"][name] for name in ours["metrics"]} == pytest.approx(ours["metrics"], rel=tolerance)
+    assert theirs["notes"] == ours["notes"]
+    assert {"torchmetrics", "torch-fidelity"} & set(theirs["packages"])
+    assert "itself" in theirs["definition"]
+
+
+def test_fid_by_torchmetrics_gets_all_that_ours_gets(
+    folder: Path, evaluate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its three roots of matrices take a while; `tests/parity/test_official_pictures.py` computes them."""
+    asked = []
+
+    def answer(*places: Path, **options: Any) -> PackageEvaluation:
+        asked.append((places, options))
+        return PackageEvaluation("torchmetrics itself", ("0", "1"), {"FID": 1.5, "FID_torchmetrics": 1.25})
+
+    monkeypatch.setattr("methods.common.metrics.official.fid.evaluate_fid_officially", answer)
+    words = "fid --predictions a --reference b --weights c --allow-few-images --device cuda --official"
+    code, out, err = evaluate(words)
+    assert (code, err) == (0, "")
+    assert asked == [((Path("a"), Path("b"), Path("c")), {"allow_few_images": True, "device": "cuda"})]
+    assert [line.split() for line in out.splitlines()[1:3]] == [["FID", "1.50000"], ["FID_torchmetrics", "1.25000"]]
 
 
 @pytest.mark.parametrize("metric", list(OTHER)[:8])

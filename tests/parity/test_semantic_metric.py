@@ -16,6 +16,7 @@ from PIL import Image
 from methods.common.datasets.label_conventions import ADE20K, CONVENTIONS, VOC_2012, LabelConvention
 from methods.common.errors import InputError
 from methods.common.metrics.label_maps.semantic import SemanticEvaluation, evaluate_semantic
+from methods.common.metrics.official.semantic import evaluate_semantic_officially
 from tests.parity.label_maps import Map, map_pair, write_labels
 
 Pairs = list[tuple[Map, Map]]
@@ -93,6 +94,40 @@ def test_equals_the_kits_formula(data: st.DataObject, case: tuple) -> None:
     expected = by_the_kit(repeated, convention)
     expected.pop("IoU")
     assert ours.metrics(np.array(weights, float)) == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data(), case=st.sampled_from(CASES))
+def test_torchmetrics_says_the_same(data: st.DataObject, case: tuple) -> None:
+    convention, truth_labels, predicted_labels, kind = case
+    pairs = data.draw(st.lists(map_pair(truth_labels, predicted_labels), min_size=1, max_size=3))
+    with TemporaryDirectory() as folder:
+        places = write(Path(folder), pairs, kind)
+        ours, official = evaluate_semantic(*places, convention), evaluate_semantic_officially(*places, convention)
+    assert official.metrics() == pytest.approx(ours.metrics(), abs=1e-6)
+    assert official.image_ids == ours.image_ids
+    for theirs, row in zip(official.per_class(), ours.per_class(), strict=True):
+        assert theirs == {name: pytest.approx(row[name], abs=1e-6) for name in theirs}
+
+
+def test_torchmetrics_pools_images_and_takes_a_list(tmp_path: Path) -> None:
+    whole, half = np.zeros((2, 8), int), np.repeat([[0, 1]], 4, axis=1).repeat(2, axis=0)
+    places = write(tmp_path, [(whole, whole), (half, whole), (half, half)])
+    (tmp_path / "val.txt").write_text("sub/0\nsub/1\n")
+    official = evaluate_semantic_officially(*places, LabelConvention(num_classes=2), image_list=tmp_path / "val.txt")
+    assert official.metrics()["mIoU"] == pytest.approx((24 / 32 + 0) / 2)  # the mean over images is (1 + 1/4) / 2
+    assert official.image_ids == ("sub/0", "sub/1")
+    with pytest.raises(InputError, match="cannot be resampled"):
+        official.metrics(np.ones(2))
+
+
+@pytest.mark.parametrize(("truth", "prediction", "told"), [(4, 0, "truth/sub/0.png"), (0, 4, "predicted/sub/0.png")])
+def test_torchmetrics_never_sees_a_value_beyond_the_classes(
+    tmp_path: Path, truth: int, prediction: int, told: str
+) -> None:
+    places = write(tmp_path, [(np.full((2, 2), truth), np.full((2, 2), prediction))])
+    with pytest.raises(InputError, match=f"{told} has a label beyond the classes; leave --official out"):
+        evaluate_semantic_officially(*places, SMALL_VOC)
 
 
 def test_worked_example() -> None:
@@ -207,6 +242,7 @@ from methods.common.metrics.cityscapes import semantic as cityscapes_semantic
 from methods.common.metrics.label_maps import imagenet_s
 from methods.common.metrics.official import cityscapes_semantic as official_cityscapes_semantic
 from methods.common.metrics.official import panoptic as official_panoptic
+from methods.common.metrics.official import semantic as official_semantic
 from methods.common.metrics.label_maps import panoptic
 from methods.common.datasets.label_conventions import VOC_2012
 from methods.common.metrics.label_maps.semantic import evaluate_semantic

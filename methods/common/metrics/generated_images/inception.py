@@ -36,6 +36,7 @@ from methods.common.files import file_sha256
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.generated_images.image_folders import ImageFolder, conversion_notes, read_rgb
 from methods.common.metrics.generated_images.network_batches import map_batches, torch_device
+from methods.common.tensor_file import read_tensors
 
 NUM_FEATURES = 2048
 PUBLISHED_FILE = "pt_inception-2015-12-05-6726825d.pth"
@@ -134,23 +135,11 @@ def read_fid_weights(weights: Path) -> dict[str, Tensor]:
     Raises:
         InputError: no such file, no file of tensors, or tensors of another network.
     """
-    state = _read_tensors(weights)
+    state = read_tensors(weights, f"give pytorch-fid's {PUBLISHED_FILE}")
     with torch.device("meta"):
         expected = fid_inception().state_dict()
     _check_layout(weights, state, expected)
     return state
-
-
-def _read_tensors(weights: Path) -> dict[str, Tensor]:
-    if not weights.is_file():
-        raise InputError(f"there is no file {weights}; give pytorch-fid's {PUBLISHED_FILE}")
-    try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen kinds for files that are not its own
-        raise InputError(f"{weights} is no file of tensors; give pytorch-fid's {PUBLISHED_FILE}") from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(f"{weights} holds no table of named tensors; give pytorch-fid's {PUBLISHED_FILE}")
-    return dict(state)
 
 
 def _check_layout(weights: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
