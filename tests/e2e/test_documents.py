@@ -104,3 +104,19 @@ def test_the_worked_examples_hold_the_numbers_of_their_runs() -> None:
             mean,
             half,
         )
+
+
+def test_python_of_the_readme_runs_on_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from reproductions.mrca.paper import PAPER
+    from reproductions.study.reporting import render_report
+    from tests.unit.report_synthetic import synthetic_report
+
+    [code] = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+    render_report(PAPER, synthetic_report(), tmp_path / "reports" / "generated" / "mrca" / "mini")
+    monkeypatch.chdir(tmp_path)
+    *statements, expression = code.strip().splitlines()
+    names: dict[str, object] = {}
+    exec("\n".join(statements), names)
+    frame = eval(expression, names)
+    assert ("mrca", "mrca", "AP_mask") in frame.index
+    assert list(frame.columns) == ["mean", "std", "count"]
