@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reports import records
 from reports.page import write_page
 from reproductions.harness.plan import Plan
 from reproductions.study.arms import Arm
 from reproductions.study.collector import Collector, provenance
-from reproductions.study.paper import Asked, ReportT, StudiedPaper
 from reproductions.study.planner import CellsT, HowT, SeedPlanner, StudyT
 from reproductions.study.request import Request
 from reproductions.study.targets import read_lost_targets, read_targets
 from reproductions.verdicts.verdict import judge
+
+if TYPE_CHECKING:
+    from reproductions.study.paper import Asked, ReportT, StudiedPaper
 
 
 def write_reports(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: Request, plan: Plan, out: Path) -> Path:
