@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from methods.common.generators.sampling import SamplingConfig, load_pipeline, sample_images
 from methods.common.seeds import Seeds
-from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.common.stage import Context, Inputs, Record, Stage
 from methods.mrca.guidance import GuidanceConfig
 from methods.mrca.prompts import PromptConfig, mrca_prompt
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from methods.mrca.guidance import EntropyGuidance, GuidanceTrace
 
 
-class GenerateConfig(Config):
-    """How images are sampled."""
+class GenerateConfig(SamplingConfig):
+    """How images are sampled. X-Paste samples with ``scheduler="dpm_solver"`` [B]; parts of the work are classes, none torn apart."""
 
     pool: str = "mrca"
     """Name of the pool; images of different pools never share a seed."""
@@ -31,22 +32,14 @@ class GenerateConfig(Config):
     """Denoising steps. [R]"""
     guidance_scale: float = Field(default=5.0, ge=0)
     """Classifier-free guidance gamma. [R]"""
-    scheduler: Literal["own", "dpm_solver"] = "own"
-    """The pipeline's own scheduler, or multistep DPM-Solver++, which X-Paste samples with [B]."""
     size_px: int = Field(default=512, ge=16)
     """Side of the square images. [R]"""
     precision: Literal["float32", "bfloat16", "float16"] = "bfloat16"
-    """Precision of the denoiser. [R]"""
-    batch_size: int = Field(default=8, ge=1)
-    """Images that are sampled together; each has its own seed, so this changes rounding at most."""
+    """Precision of the networks on CUDA. [R]"""
     images_per_shard: int = Field(default=256, ge=1)
     """Images in one Parquet file; also how much a kill can lose."""
     round_index: int = Field(default=1, ge=1)
     """Round r; part of each image's seed."""
-    shard_index: int = Field(default=0, ge=0)
-    """Which part of the classes this cell makes."""
-    num_shards: int = Field(default=1, ge=1)
-    """Number of such cells; class i belongs to part i mod n, so that a class is never torn apart."""
     guidance: GuidanceConfig | None = None
     """Criterion guidance by the segmenter in role ``guide``; None for plain sampling."""
 
@@ -72,7 +65,7 @@ def list_orders(
     """List this cell's images, class after class."""
     orders = []
     for position, (count, category) in enumerate(zip(counts, classes, strict=True)):
-        if position % config.num_shards != config.shard_index:
+        if not config.has(position):
             continue
         for index in range(count):
             seed = image_seed(seeds, config, category["id"], index)
@@ -116,29 +109,15 @@ def _sampler(
     inputs: Inputs, config: GenerateConfig, context: Context
 ) -> Callable[[list[Order], dict[str, Any]], list[GeneratedImage]]:
     """Load the networks once; return what samples one batch and adds its cost to the tally."""
-    import torch
-
     from methods.common.generated.image_shards import GeneratedImage
-    from methods.common.generators.text_to_image import generate_images, load_text_to_image
 
-    dtype = getattr(torch, config.precision) if context.device.type == "cuda" else torch.float32
-    pipeline = load_text_to_image(inputs.folder("generator"), context.device, dtype)
-    if config.scheduler == "dpm_solver":
-        from diffusers import DPMSolverMultistepScheduler
-
-        pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)  # type: ignore[no-untyped-call]
+    pipeline = load_pipeline(inputs.folder("generator"), config, context.device)
     guidance = _make_guidance(inputs, config, context)
 
     def sample(batch: list[Order], tally: dict[str, Any]) -> list[GeneratedImage]:
         with _attached(guidance, pipeline) as trace:
-            image_NHW3 = generate_images(
-                pipeline,
-                [order.prompt for order in batch],
-                [order.seed for order in batch],
-                config.num_steps,
-                config.guidance_scale,
-                config.size_px,
-            )
+            prompts, seeds = [order.prompt for order in batch], [order.seed for order in batch]
+            image_NHW3 = sample_images(pipeline, prompts, seeds, config)
         tally["calls"] += len(batch) * _denoiser_calls(config)
         if trace is not None:
             tally["criterion"].append(trace.criterion_per_step())
@@ -156,7 +135,7 @@ def _empty_tally() -> dict[str, Any]:
 
 def _denoiser_calls(config: GenerateConfig) -> int:
     """Denoiser evaluations an image: both halves of classifier-free guidance, and one more at each guided step."""
-    plain = config.num_steps * (2 if config.guidance_scale > 1 else 1)
+    plain = config.num_steps * config.denoisings_per_step
     guided = config.guidance is not None and config.guidance.relative_step > 0
     return plain + (len(range(0, config.num_steps, config.guidance.period)) if guided and config.guidance else 0)
 

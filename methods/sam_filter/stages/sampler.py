@@ -10,15 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import DPMSolverMultistepScheduler
 from numpy.typing import NDArray
 
 from methods.common.errors import InputError
 from methods.common.generated.pair_writer import Pair
-from methods.common.generators import text_to_image
 from methods.common.generators.attention_capture import AttentionCapture, encode_class_prompts
 from methods.common.generators.attention_masks import AttentionLabelMap, Thresholds, label_maps
 from methods.common.generators.class_prompts import KeyText, NamedTokens, find_tokens, num_tokens
+from methods.common.generators.sampling import load_pipeline, sample_images
 from methods.sam_filter.stages.synthesis_config import Order, SynthesizeConfig, variant_name
 
 
@@ -39,11 +38,7 @@ class Sampler:
         Raises:
             InputError: it cannot be loaded or has no U-Net.
         """
-        dtype = getattr(torch, config.precision) if device.type == "cuda" else torch.float32
-        self._pipeline = text_to_image.load_text_to_image(generator, device, dtype)
-        if config.scheduler == "dpm_solver":
-            own = self._pipeline.scheduler.config
-            self._pipeline.scheduler = DPMSolverMultistepScheduler.from_config(own)  # type: ignore[no-untyped-call]
+        self._pipeline = load_pipeline(generator, config, device)
         if not config.safety_checker and getattr(self._pipeline, "safety_checker", None) is not None:
             self._pipeline.safety_checker = None
         if not hasattr(self._pipeline, "unet") or not hasattr(self._pipeline, "encode_prompt"):
@@ -72,16 +67,9 @@ class Sampler:
         negative = {} if config.negative_prompt is None else {"negative_prompt": [config.negative_prompt] * len(batch)}
         steps = config.capture_steps.includes
         with AttentionCapture(self._pipeline, text_NTC, config.self_sides, config.cross_sides, steps) as capture:
-            image_NHW3 = text_to_image.generate_images(
-                self._pipeline,
-                [order.record["caption"] for order in batch],
-                [order.seed for order in batch],
-                config.num_steps,
-                config.guidance_scale,
-                config.size_px,
-                **negative,
-            )
-        self.denoiser_images = len(batch) * capture.num_calls * (2 if config.guidance_scale > 1 else 1)
+            captions, seeds = [order.record["caption"] for order in batch], [order.seed for order in batch]
+            image_NHW3 = sample_images(self._pipeline, captions, seeds, config, **negative)
+        self.denoiser_images = len(batch) * capture.num_calls * config.denoisings_per_step
         pairs = []
         for index, (order, names, image_HW3) in enumerate(zip(batch, named, image_NHW3, strict=True)):
             if not image_HW3.any():

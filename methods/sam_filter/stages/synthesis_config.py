@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from methods.common.generators.sampling import SamplingConfig
 from methods.common.stage import Config
-
-if TYPE_CHECKING:
-    pass
-
 
 NEGATIVE_PROMPT = (
     "ugly, tiled pattern, badly drawn hands, badly drawn feet, badly drawn face, cropped, out of frame, extra limbs, deformed body, "
     "blurry, grainy, watermark, signature, text, washed out, low contrast, underexposed"
 )
 """Quality words; [DD] has one fixed list of such words, the wording is ours."""
-
 
 _PUBLISHED_POWER = 4
 
@@ -38,8 +34,8 @@ class CaptureSteps(Config):
         return step >= self.first and (self.last is None or step <= self.last) and (step - self.first) % self.every == 0
 
 
-class SynthesizeConfig(Config):
-    """How pictures are sampled and masks are made."""
+class SynthesizeConfig(SamplingConfig):
+    """How pictures are sampled and masks are made. Scheduler and size are the checkpoint's own (512 px) [DD]; work is a prompt."""
 
     num_steps: int = Field(default=100, ge=1)
     """Denoising steps. [DD]"""
@@ -47,14 +43,8 @@ class SynthesizeConfig(Config):
     """Classifier-free guidance; at most 1 switches it off. [DD]"""
     negative_prompt: str | None = NEGATIVE_PROMPT
     """What guidance leads away from. [DD] in kind; None for nothing."""
-    scheduler: Literal["own", "dpm_solver"] = "own"
-    """The checkpoint's own [DD], or multistep DPM-Solver++."""
     precision: Literal["float32", "bfloat16", "float16"] = "float16"
     """Precision of the networks on CUDA; float32 elsewhere. [DD]"""
-    size_px: int | None = Field(default=None, ge=16)
-    """Side of the square pictures; None for the checkpoint's own size, which is what [DD] uses (512)."""
-    batch_size: int = Field(default=8, ge=1)
-    """Pictures that are sampled together; each has its own seed, so this changes rounding at most."""
     self_sides: tuple[int, ...] = Field(default=(64, 32), min_length=1)
     """Cells a side of self-attention. [P] 32 and 64"""
     cross_sides: tuple[int, ...] = Field(default=(8, 16, 32, 64), min_length=1)
@@ -75,17 +65,11 @@ class SynthesizeConfig(Config):
     """Format of the pictures. [DD] JPEG"""
     safety_checker: bool = False
     """Whether the checkpoint's own checker, if it has one, blanks pictures. Our choice: off."""
-    shard_index: int = Field(default=0, ge=0)
-    """Which part of the prompts this cell makes."""
-    num_shards: int = Field(default=1, ge=1)
-    """Number of such cells; prompt i belongs to part i mod n."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.lower_threshold > self.upper_threshold:
             raise ValueError("lower_threshold is above upper_threshold")
-        if self.shard_index >= self.num_shards:
-            raise ValueError("shard_index must be below num_shards")
         for name in ("self_sides", "cross_sides", "powers"):
             numbers = getattr(self, name)
             if len(set(numbers)) < len(numbers) or min(numbers) < (0 if name == "powers" else 1):

@@ -50,7 +50,7 @@ def list_orders(
             )
         seen.add(name)
         names = names_in_class_prompt(record["class_prompt"], class_names[1:], place)
-        if number % config.num_shards == config.shard_index:
+        if config.has(number):
             kept = {key: record[key] for key in ("id", "caption", "class_prompt")}
             kept["classes"] = list(dict.fromkeys(names))
             orders.append(Order(kept, names, seeds.derive("generation", "picture", name)))
