@@ -13,7 +13,6 @@ from methods.common.clip import ClipScorer
 from methods.common.cutouts import load as seam
 from methods.common.generated.image_shards import count_images, read_images
 from methods.common.objects.pool import ObjectPool
-from methods.common.resumable_records import GrowingList
 from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.stage import Inputs, LocalContext
 from methods.common.stages.evaluate_instances import DETECTIONS_FILE
@@ -192,15 +191,6 @@ def test_killed_while_scoring_it_does_not_detect_again(inputs, undisturbed, tmp_
     context, record = attempt(*_with(inputs, "evaluate"), tmp_path / "out")
     assert context.calls == []
     assert (record, files(tmp_path / "out")) == undisturbed["evaluate"]
-
-
-@pytest.mark.parametrize("records", [[], [{"score": 0.1}], [{"a": "ä"}, {"b": [1.5, None]}, {}]])
-def test_a_growing_list_is_what_json_would_write(tmp_path, records):
-    with GrowingList(tmp_path / "list.json", LocalContext(tmp_path / "out").checkpoints) as grown:
-        for record in records:
-            grown.extend([record], 1)
-        grown.close()
-    assert (tmp_path / "list.json").read_text() == json.dumps(records)
 
 
 def test_images_are_read_from_any_number_on(inputs):

@@ -38,10 +38,10 @@ from methods.sam_filter.prompters.configs import (
     Sam3PrompterConfig,
 )
 from methods.sam_filter.prompters.grounding_dino_sam import GroundingDinoSam, detector_phrase, load_detector
+from methods.sam_filter.prompters.load import load_prompter
 from methods.sam_filter.prompters.oracle import DamagedOracle, Oracle
 from methods.sam_filter.prompters.salient import Salient
 from methods.sam_filter.prompters.sam3 import Sam3Prompter, load_sam3
-from methods.sam_filter.prompters.seam import load_prompter
 from methods.sam_filter.stages.segment_named import SEGMENT_NAMED, SegmentNamedConfig
 from methods.sam_filter.written_names import written_name
 

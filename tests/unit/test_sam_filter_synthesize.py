@@ -22,7 +22,7 @@ from methods.common.datasets.png_labels import read_labels
 from methods.common.errors import InputError
 from methods.common.generators import captioners, text_to_image
 from methods.common.generators.captioners import BlipCaptions, TemplateCaptions, load_captioner
-from methods.common.resumable_records import append_lines, keep_lines, read_lines
+from methods.common.resumable_records import append_lines, read_lines
 from methods.common.seeds import Seeds
 from methods.common.stage import Inputs, LocalContext
 from methods.sam_filter.stages import synthesize as stage
@@ -319,27 +319,10 @@ def test_faulty_class_lists_are_the_users_mistake(inputs, tmp_path, classes, mes
         attempt(synthesize, with_prompts(inputs, folder), CONFIG, tmp_path / "out")
 
 
-def test_lines_that_are_no_records_are_named(tmp_path):
-    with pytest.raises(InputError, match="is missing"):
-        read_lines(tmp_path / "prompts.jsonl")
-    (tmp_path / "prompts.jsonl").write_text('{"id": "0"}\n[1]\n')
-    with pytest.raises(InputError, match=r"prompts\.jsonl, line 2 is no JSON object"):
-        read_lines(tmp_path / "prompts.jsonl")
-
-
 def test_a_generator_without_a_unet_is_refused(inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(text_to_image, "load_text_to_image", lambda *arguments: tiny_sd3())
     with pytest.raises(InputError, match="has no U-Net"):
         attempt(synthesize, inputs, CONFIG, tmp_path / "out")
-
-
-def test_lines_are_kept_up_to_the_first_torn_one(tmp_path):
-    path = tmp_path / "lines.jsonl"
-    append_lines(path, [{"a": "ä"}, {"b": 2}, {"c": 3}])
-    assert keep_lines(path, 2) == [{"a": "ä"}, {"b": 2}]
-    path.write_bytes(path.read_bytes()[:-3])
-    assert keep_lines(path, 5) == [{"a": "ä"}]
-    assert read_lines(path) == [{"a": "ä"}]
 
 
 class FakeData:

@@ -1,4 +1,4 @@
-"""BiRefNet, the cut-out network of the real runs, behind the project's seam.
+"""BiRefNet, the cut-out network of the real runs, as a cut-out network like any other.
 
 Shape suffixes: N pictures, C = 3 colours, H, W pixels.
 """

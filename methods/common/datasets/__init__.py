@@ -1,1 +1,1 @@
-"""Readers and writers of the official on-disk layouts."""
+"""Readers and writers of data sets in the official layouts, and of the label maps and masks in them. Knows no metric."""

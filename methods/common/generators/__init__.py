@@ -1,1 +1,1 @@
-"""Text-to-image generators behind one small seam."""
+"""Text-to-image generators: loading and sampling, captions and class prompts, and masks from their attention."""

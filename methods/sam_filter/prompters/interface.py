@@ -1,16 +1,15 @@
-"""What every prompter is: class names in, a mask a name out."""
+"""What a prompter is to the filter: class names in, a mask for each out.
+
+Shape suffixes: H, W pixels; 3 colours.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:  # a plan is made without loading torch
-    pass
-
 
 NamedMasks = dict[str, NDArray[np.bool_]]
 """For each name the union of its instances, bool (H, W); empty where none was found."""

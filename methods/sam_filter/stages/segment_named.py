@@ -31,7 +31,7 @@ def segment_named(inputs: Inputs, config: SegmentNamedConfig, context: Context) 
     Raises:
         InputError: a file of the pairs or the weights is missing or faulty.
     """
-    from methods.sam_filter.prompters.seam import load_prompter
+    from methods.sam_filter.prompters.load import load_prompter
 
     return segment_with(load_prompter(config.prompter, inputs.folder, context.device), inputs, config, context)
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.metrics.detection.coco_ground_truth import read_truth
+from methods.common.metrics.detection.coco_ground_truth import read_ground_truth
 from methods.common.metrics.detection.file_workers import workers
 from methods.common.metrics.detection.matching import Matches, match
 from methods.common.metrics.detection.overlaps import Overlap
@@ -112,13 +112,13 @@ def evaluate_coco(
         InputError: ground truth or detections are faulty; the message names file and record.
     """
     with workers(num_processes, [file for file in (ground_truth, detections) if isinstance(file, Path)]) as helpers:
-        coco = read_truth(ground_truth, iou_type, helpers)
-        measured = read_and_measure(detections, coco.truth, iou_type, helpers, progress)
-    matches = match(coco.truth, measured, limit=MAX_DETECTIONS[-1], num_threads=num_processes)
+        coco = read_ground_truth(ground_truth, iou_type, helpers)
+        measured = read_and_measure(detections, coco.ground_truth, iou_type, helpers, progress)
+    matches = match(coco.ground_truth, measured, limit=MAX_DETECTIONS[-1], num_threads=num_processes)
     return CocoEvaluation(
         iou_type,
-        coco.truth.canvas.image_id_I.tolist(),
-        coco.truth.canvas.class_id_K.tolist(),
+        coco.ground_truth.canvas.image_id_I.tolist(),
+        coco.ground_truth.canvas.class_id_K.tolist(),
         coco.class_names,
         coco.num_annotations,
         len(measured),

@@ -25,16 +25,16 @@ from methods.common.metrics.detection.overlaps import Overlap
 
 
 @dataclass(frozen=True)
-class CocoTruth:
+class CocoGroundTruth:
     """A checked annotation file."""
 
-    truth: GroundTruth
+    ground_truth: GroundTruth
     class_names: list[str]
     """In the order of class indices; empty texts where the file has none."""
     num_annotations: int
 
 
-def read_truth(file: Path, overlap: Overlap, workers: Workers) -> CocoTruth:
+def read_ground_truth(file: Path, overlap: Overlap, workers: Workers) -> CocoGroundTruth:
     """Read and check COCO ground truth.
 
     Crowds are ignored and may be matched many times. The field `ignore` counts for Boundary AP only: pycocotools overwrites
@@ -53,9 +53,9 @@ def read_truth(file: Path, overlap: Overlap, workers: Workers) -> CocoTruth:
         )
     ignored_N = annotations.crowd_N | annotations.ignore_N if overlap == "boundary" else annotations.crowd_N
     everything = np.ones(len(ignored_N), bool)
-    truth = annotations.ground_truth(canvas, everything, ignored_N, annotations.crowd_N)
+    ground_truth = annotations.ground_truth(canvas, everything, ignored_N, annotations.crowd_N)
     names = {record["id"]: str(record.get("name", "")) for record in rest["categories"]}
-    return CocoTruth(truth, [names[class_id] for class_id in canvas.class_id_K.tolist()], len(everything))
+    return CocoGroundTruth(ground_truth, [names[class_id] for class_id in canvas.class_id_K.tolist()], len(everything))
 
 
 _Found = tuple[dict[str, Any], Canvas, Annotations]

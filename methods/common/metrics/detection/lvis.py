@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from methods.common.datasets.lvis import LvisCategory, LvisDataset
 from methods.common.metrics.detection.detections import IouType
 from methods.common.metrics.detection.file_workers import workers
-from methods.common.metrics.detection.lvis_ground_truth import read_truth
+from methods.common.metrics.detection.lvis_ground_truth import read_ground_truth
 from methods.common.metrics.detection.lvis_identity import identity_notes
 from methods.common.metrics.detection.matching import Matches, match
 from methods.common.metrics.detection.overlaps import Measured
@@ -119,12 +119,12 @@ def evaluate_lvis(
         InputError: ground truth or detections are faulty; the message names file and record.
     """
     with workers(num_processes, [file for file in (ground_truth, detections) if isinstance(file, Path)]) as helpers:
-        lvis = read_truth(ground_truth, iou_type == "segm", helpers)
-        measured = read_and_measure(detections, lvis.truth, iou_type, helpers, progress)
-    matches = match(lvis.truth, _counted(measured), num_threads=num_processes)
+        lvis = read_ground_truth(ground_truth, iou_type == "segm", helpers)
+        measured = read_and_measure(detections, lvis.ground_truth, iou_type, helpers, progress)
+    matches = match(lvis.ground_truth, _counted(measured), num_threads=num_processes)
     return LvisEvaluation(
         iou_type,
-        lvis.truth.canvas.image_id_I.tolist(),
+        lvis.ground_truth.canvas.image_id_I.tolist(),
         lvis.categories,
         lvis.num_annotations,
         len(measured),

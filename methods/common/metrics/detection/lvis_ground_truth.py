@@ -1,6 +1,6 @@
 """LVIS ground truth for matching: which instances take part, and what is known about the classes of each image.
 
-Shape legend: I images; N annotations in file order; G instances that take part; K classes; Q keys (see `detections_truth`).
+Shape legend: I images; N annotations in file order; G instances that take part; K classes; Q keys (see `ground_truth.py`).
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from methods.common.metrics.detection.json_columns import FilePart, parts_of_ann
 
 
 @dataclass(frozen=True)
-class LvisTruth:
+class LvisGroundTruth:
     """A checked annotation file."""
 
-    truth: GroundTruth
+    ground_truth: GroundTruth
     categories: list[LvisCategory]
     """In the order of class indices."""
     num_annotations: int
 
 
-def read_truth(ground_truth: Path | LvisDataset, with_masks: bool, workers: Workers) -> LvisTruth:
+def read_ground_truth(ground_truth: Path | LvisDataset, with_masks: bool, workers: Workers) -> LvisGroundTruth:
     """Read and check LVIS ground truth, with all checks of :func:`read_lvis`.
 
     Raises:
@@ -53,7 +53,7 @@ def read_truth(ground_truth: Path | LvisDataset, with_masks: bool, workers: Work
     return found
 
 
-def _read_columns(file: Path, with_masks: bool, workers: Workers) -> LvisTruth | None:
+def _read_columns(file: Path, with_masks: bool, workers: Workers) -> LvisGroundTruth | None:
     found = parts_of_annotations(file, workers.part_bytes(file))
     if found is None or not found[0].keys() >= {"images", "categories"}:
         return None
@@ -92,7 +92,7 @@ def _read_part(part: FilePart, context: tuple[Canvas, bool]) -> Annotations | No
     return plain.placed(canvas, image_N, class_N, with_masks)
 
 
-def _from_dataset(dataset: LvisDataset, with_masks: bool) -> LvisTruth:
+def _from_dataset(dataset: LvisDataset, with_masks: bool) -> LvisGroundTruth:
     canvas = _canvas(dataset.images, dataset.categories)
     records = list(dataset.iter_annotations())
     image_N = canvas.images_of(np.array([record.image_id for record in records], np.int64))
@@ -131,7 +131,7 @@ def _federated(
     canvas: Canvas,
     images: Sequence[LvisImage],
     categories: Sequence[LvisCategory],
-) -> LvisTruth:
+) -> LvisGroundTruth:
     """Apply the federated rules: instances without area take no part; the images' lists say what is known.
 
     Source: lvis-api, `get_ann_ids` (areas), `_prepare` (known classes), `evaluate_img` (not exhaustive ones).
@@ -145,7 +145,7 @@ def _federated(
     present_Q = (annotations.image_N * canvas.num_classes + annotations.class_N)[kept_N]
     absent_Q = _listed_keys(canvas, images, [image.neg_category_ids for image in images])
     open_Q = _listed_keys(canvas, images, [image.not_exhaustive_category_ids for image in images])
-    truth = annotations.ground_truth(
+    ground_truth = annotations.ground_truth(
         canvas,
         kept_N,
         ignored_N=annotations.ignore_N,
@@ -153,7 +153,7 @@ def _federated(
         known_key_Q=distinct(np.concatenate([present_Q, absent_Q])),
         open_key_Q=distinct(open_Q),
     )
-    return LvisTruth(truth, sorted(categories, key=lambda category: category.id), len(kept_N))
+    return LvisGroundTruth(ground_truth, sorted(categories, key=lambda category: category.id), len(kept_N))
 
 
 def _listed_keys(canvas: Canvas, images: Sequence[LvisImage], lists: Sequence[Sequence[int]]) -> Ints:

@@ -57,30 +57,30 @@ class Matches:
     num_classes: int
 
 
-def match(truth: GroundTruth, detections: Measured, limit: int | None = None, num_threads: int = 1) -> Matches:
+def match(ground_truth: GroundTruth, detections: Measured, limit: int | None = None, num_threads: int = 1) -> Matches:
     """Match all detections.
 
     Args:
-        truth: the instances.
+        ground_truth: the instances.
         detections: those that take part.
         limit: how many of an image and class take part, the highest scores first; None for all.
         num_threads: share the work; the answer does not depend on it.
     """
-    ignored_G = np.where(truth.ignored_G, ALL_CASES, _outside_ranges(truth.area_G))
-    free_G = np.full(len(truth), ALL_CASES, np.int64)  # shared by all groups: none have an instance in common
+    ignored_G = np.where(ground_truth.ignored_G, ALL_CASES, _outside_ranges(ground_truth.area_G))
+    free_G = np.full(len(ground_truth), ALL_CASES, np.int64)  # shared by all groups: none have an instance in common
 
     def match_group(group: Measured) -> _Columns:
-        return _match_group(truth, group, ignored_G, free_G, limit)
+        return _match_group(ground_truth, group, ignored_G, free_G, limit)
 
     with ThreadPoolExecutor(num_threads) as threads:
-        groups = list(threads.map(match_group, _groups_of_classes(detections, truth.canvas.num_classes)))
+        groups = list(threads.map(match_group, _groups_of_classes(detections, ground_truth.canvas.num_classes)))
     columns = _Columns(*(np.concatenate(column) for column in zip(*groups, strict=True)))
     return Matches(
         **columns._asdict(),
-        class_G=truth.class_index,
-        image_G=truth.image_index,
+        class_G=ground_truth.class_index,
+        image_G=ground_truth.image_index,
         counts_G=~ignored_G & ALL_CASES,
-        num_classes=truth.canvas.num_classes,
+        num_classes=ground_truth.canvas.num_classes,
     )
 
 
@@ -106,12 +106,12 @@ def _groups_of_classes(detections: Measured, num_classes: int) -> Iterator[Measu
 
 
 def _match_group(
-    truth: GroundTruth, detections: Measured, ignored_G: Ints, free_G: Ints, limit: int | None
+    ground_truth: GroundTruth, detections: Measured, ignored_G: Ints, free_G: Ints, limit: int | None
 ) -> _Columns:
     """Match the detections of some classes."""
-    key_N = detections.keys(truth.canvas.num_classes)
-    if truth.known_key_Q is not None:
-        known_N = is_among(key_N, truth.known_key_Q)
+    key_N = detections.keys(ground_truth.canvas.num_classes)
+    if ground_truth.known_key_Q is not None:
+        known_N = is_among(key_N, ground_truth.known_key_Q)
         detections, key_N = detections.subset(known_N), key_N[known_N]
     # By image first, so that of equal scores of a class the smaller image id leads.
     final = _sorting(detections.image_N)
@@ -121,9 +121,9 @@ def _match_group(
     rank_N = np.empty(len(key_N), np.int64)
     rank_N[by_key] = _places_within(key_N[by_key])
     outside_N = _outside_ranges(detections.area_N)
-    if truth.open_key_Q is not None:
-        outside_N[is_among(key_N, truth.open_key_Q)] = ALL_CASES
-    matched_N, to_ignored_N = _assign(truth, detections, key_N, rank_N, ignored_G, free_G, limit)
+    if ground_truth.open_key_Q is not None:
+        outside_N[is_among(key_N, ground_truth.open_key_Q)] = ALL_CASES
+    matched_N, to_ignored_N = _assign(ground_truth, detections, key_N, rank_N, ignored_G, free_G, limit)
     false_N = ~(matched_N | outside_N) & ALL_CASES
     if limit is not None:
         final = final[rank_N[final] < limit]
@@ -164,7 +164,7 @@ def _outside_ranges(area_N: Floats) -> Ints:
 
 
 def _assign(
-    truth: GroundTruth,
+    ground_truth: GroundTruth,
     detections: Measured,
     key_N: Ints,
     rank_N: Ints,
@@ -177,7 +177,7 @@ def _assign(
     Returns:
         Bits of the cases in which a detection is matched, and matched to an ignored instance.
     """
-    detection_P, truth_P, overlap_P = detections.pair_detection_P, detections.pair_truth_P, detections.overlap_P
+    detection_P, truth_P, overlap_P = detections.pair_detection_P, detections.pair_ground_truth_P, detections.overlap_P
     if limit is not None:
         inside_P = rank_N[detection_P] < limit
         detection_P, truth_P, overlap_P = detection_P[inside_P], truth_P[inside_P], overlap_P[inside_P]
@@ -205,7 +205,7 @@ def _assign(
         who, what = detection_E[start:stop], truth_E[start:stop]
         taken = cases_E[start:stop] & open_N[who] & free_G[what]
         open_N[who] &= ~taken
-        free_G[what] &= ~np.where(truth.crowd_G[what], 0, taken)
+        free_G[what] &= ~np.where(ground_truth.crowd_G[what], 0, taken)
         to_ignored_N[who] |= taken & ignored_G[what]
     return ~open_N & ALL_CASES, to_ignored_N
 

@@ -51,7 +51,7 @@ class Measured:
     score_N: Floats
     area_N: Floats
     pair_detection_P: Ints
-    pair_truth_P: Ints
+    pair_ground_truth_P: Ints
     overlap_P: Floats
 
     def __len__(self) -> int:
@@ -72,7 +72,7 @@ class Measured:
             self.score_N[chosen_N],
             self.area_N[chosen_N],
             new_place_N[self.pair_detection_P[chosen_P]],
-            self.pair_truth_P[chosen_P],
+            self.pair_ground_truth_P[chosen_P],
             self.overlap_P[chosen_P],
         )
 
@@ -92,7 +92,7 @@ class Measured:
                 self.score_N[chosen],
                 self.area_N[chosen],
                 place_N[self.pair_detection_P[pairs]] - start,
-                self.pair_truth_P[pairs],
+                self.pair_ground_truth_P[pairs],
                 self.overlap_P[pairs],
             )
 
@@ -103,7 +103,7 @@ class Measured:
         before = np.cumsum([0, *map(len, stretches)]).tolist()
         joined = {
             name: np.concatenate([getattr(stretch, name) for stretch in stretches])
-            for name in ("image_N", "class_N", "score_N", "area_N", "pair_truth_P", "overlap_P")
+            for name in ("image_N", "class_N", "score_N", "area_N", "pair_ground_truth_P", "overlap_P")
         }
         pair_detection_P = np.concatenate(
             [stretch.pair_detection_P + first for stretch, first in zip(stretches, before, strict=False)]
@@ -123,22 +123,22 @@ _NO_PLACES, _NO_NUMBERS, _NO_INDICES = np.zeros(0, np.int64), np.zeros(0), np.ze
 _NOTHING = Measured(_NO_INDICES, _NO_INDICES, _NO_NUMBERS, _NO_NUMBERS, _NO_PLACES, _NO_PLACES, _NO_NUMBERS)
 
 
-def measure(truth: GroundTruth, detections: DetectionColumns, overlap: Overlap) -> Measured | None:
+def measure(ground_truth: GroundTruth, detections: DetectionColumns, overlap: Overlap) -> Measured | None:
     """Compute areas and overlaps; None where a mask is no sound run-length mask of its image's size."""
-    height_N = truth.canvas.height_I[detections.image_N]
-    pixels_N = height_N * truth.canvas.width_I[detections.image_N]
-    key_N = detections.image_N * truth.canvas.num_classes + detections.class_N
-    theirs = None if overlap == "bbox" else _Theirs.of(truth, key_N)
+    height_N = ground_truth.canvas.height_I[detections.image_N]
+    pixels_N = height_N * ground_truth.canvas.width_I[detections.image_N]
+    key_N = detections.image_N * ground_truth.canvas.num_classes + detections.class_N
+    theirs = None if overlap == "bbox" else _Theirs.of(ground_truth, key_N)
     stretches = []
     for start in range(0, len(key_N), _BLOCK):
         chosen = slice(start, start + _BLOCK)
         image_N, class_N = detections.image_N[chosen], detections.class_N[chosen]
-        pair = _candidates(truth, key_N[chosen])
+        pair = _candidates(ground_truth, key_N[chosen])
         if theirs is None:
             assert detections.box_N4 is not None
             assert detections.area_N is not None
             area_N = detections.area_N[chosen]
-            pairs = _box_overlaps(truth, detections.box_N4[chosen], *pair)
+            pairs = _box_overlaps(ground_truth, detections.box_N4[chosen], *pair)
         else:
             assert detections.text_C is not None
             assert detections.text_offset_N1 is not None
@@ -148,9 +148,9 @@ def measure(truth: GroundTruth, detections: DetectionColumns, overlap: Overlap) 
                 return None
             masks = MaskTable.from_runs(runs, height_N[chosen])
             area_N = masks.area.astype(np.float64)
-            pairs = _mask_overlaps(truth, theirs, masks, *pair)
+            pairs = _mask_overlaps(ground_truth, theirs, masks, *pair)
             if overlap == "boundary":
-                pairs = _boundary_overlaps(truth, theirs, masks, image_N, *pairs)
+                pairs = _boundary_overlaps(ground_truth, theirs, masks, image_N, *pairs)
         stretches.append(
             Measured(image_N.astype(np.int32), class_N.astype(np.int32), detections.score_N[chosen], area_N, *pairs)
         )
@@ -166,39 +166,41 @@ class _Theirs:
     """Instance of the first mask."""
 
     @classmethod
-    def of(cls, truth: GroundTruth, key_N: Ints) -> _Theirs:
+    def of(cls, ground_truth: GroundTruth, key_N: Ints) -> _Theirs:
         if not len(key_N):
             return cls(MaskTable.concatenate([]), 0)
-        start, stop = np.searchsorted(truth.key_G, [key_N.min(), key_N.max() + 1]).tolist()
-        return cls(truth.masks_between(start, stop), start)
+        start, stop = np.searchsorted(ground_truth.key_G, [key_N.min(), key_N.max() + 1]).tolist()
+        return cls(ground_truth.masks_between(start, stop), start)
 
 
 Pairs = tuple[Ints, Ints, Floats]
 """Detections, instances, overlaps."""
 
 
-def _candidates(truth: GroundTruth, key_N: Ints) -> tuple[Ints, Ints]:
+def _candidates(ground_truth: GroundTruth, key_N: Ints) -> tuple[Ints, Ints]:
     """Pair every detection with every instance of its image and class."""
-    first_N = np.searchsorted(truth.key_G, key_N, "left")
-    num_N = np.searchsorted(truth.key_G, key_N, "right") - first_N
+    first_N = np.searchsorted(ground_truth.key_G, key_N, "left")
+    num_N = np.searchsorted(ground_truth.key_G, key_N, "right") - first_N
     detection_P = np.repeat(np.arange(len(key_N)), num_N)
     before_N = np.cumsum(num_N) - num_N
     return detection_P, np.arange(len(detection_P)) + np.repeat(first_N - before_N, num_N)
 
 
-def _box_overlaps(truth: GroundTruth, box_N4: Floats, detection_P: Ints, truth_P: Ints) -> Pairs:
+def _box_overlaps(ground_truth: GroundTruth, box_N4: Floats, detection_P: Ints, truth_P: Ints) -> Pairs:
     """Source: pycocotools' `bbIou`, operation by operation."""
-    mine_P4, theirs_P4 = box_N4[detection_P], truth.box_G4[truth_P]
+    mine_P4, theirs_P4 = box_N4[detection_P], ground_truth.box_G4[truth_P]
     sides_P2 = np.minimum(mine_P4[:, 2:] + mine_P4[:, :2], theirs_P4[:, 2:] + theirs_P4[:, :2])
     sides_P2 -= np.maximum(mine_P4[:, :2], theirs_P4[:, :2])
     shared_P = np.maximum(sides_P2[:, 0], 0) * np.maximum(sides_P2[:, 1], 0)
     area_P, their_area_P = mine_P4[:, 2] * mine_P4[:, 3], theirs_P4[:, 2] * theirs_P4[:, 3]
-    return _kept(detection_P, truth_P, shared_P, area_P, their_area_P, truth.crowd_G[truth_P])
+    return _kept(detection_P, truth_P, shared_P, area_P, their_area_P, ground_truth.crowd_G[truth_P])
 
 
-def _mask_overlaps(truth: GroundTruth, theirs: _Theirs, masks: MaskTable, detection_P: Ints, truth_P: Ints) -> Pairs:
+def _mask_overlaps(
+    ground_truth: GroundTruth, theirs: _Theirs, masks: MaskTable, detection_P: Ints, truth_P: Ints
+) -> Pairs:
     """Count shared pixels where boxes and areas leave room for an overlap that matters."""
-    mask_P, crowd_P = truth_P - theirs.first, truth.crowd_G[truth_P]
+    mask_P, crowd_P = truth_P - theirs.first, ground_truth.crowd_G[truth_P]
     box_P4, their_box_P4 = masks.box.take(detection_P, axis=0), theirs.masks.box.take(mask_P, axis=0)
     sides_P2 = np.minimum(box_P4[:, 2:], their_box_P4[:, 2:]) - np.maximum(box_P4[:, :2], their_box_P4[:, :2])
     area_P, their_area_P = masks.area.take(detection_P), theirs.masks.area.take(mask_P)
@@ -212,7 +214,7 @@ def _mask_overlaps(truth: GroundTruth, theirs: _Theirs, masks: MaskTable, detect
 
 
 def _boundary_overlaps(
-    truth: GroundTruth,
+    ground_truth: GroundTruth,
     theirs: _Theirs,
     masks: MaskTable,
     image_N: Ints,
@@ -221,10 +223,10 @@ def _boundary_overlaps(
     mask_overlap_P: Floats,
 ) -> Pairs:
     """Take the smaller of mask and boundary overlap; crowds keep the mask's."""
-    canvas, plain = truth.canvas, np.flatnonzero(~truth.crowd_G[truth_P])
+    canvas, plain = ground_truth.canvas, np.flatnonzero(~ground_truth.crowd_G[truth_P])
     detection, mine_P = np.unique(detection_P[plain], return_inverse=True)
     instance, theirs_P = np.unique(truth_P[plain], return_inverse=True)
-    image_D, image_T = image_N[detection], truth.image_index[instance]
+    image_D, image_T = image_N[detection], ground_truth.image_index[instance]
     mine = boundary_table(masks, detection, canvas.height_I[image_D], canvas.width_I[image_D])
     other = boundary_table(theirs.masks, instance - theirs.first, canvas.height_I[image_T], canvas.width_I[image_T])
     shared_P = mine.shared_pixels(mine_P, other, theirs_P)

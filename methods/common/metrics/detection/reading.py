@@ -19,7 +19,7 @@ from methods.common.metrics.evaluation import Progress
 
 def read_and_measure(
     detections: Path | Sequence[Mapping[str, Any]],
-    truth: GroundTruth,
+    ground_truth: GroundTruth,
     overlap: Overlap,
     workers: Workers,
     progress: Progress | None = None,
@@ -34,25 +34,25 @@ def read_and_measure(
     """
     measured = None
     if isinstance(detections, Path):
-        measured = _measure_file(detections, truth, overlap, workers, progress)
+        measured = _measure_file(detections, ground_truth, overlap, workers, progress)
     if measured is None:  # records in memory, a file of an unusual form, or one with a fault to be named
-        canvas = truth.canvas
+        canvas = ground_truth.canvas
         sizes = zip(canvas.height_I.tolist(), canvas.width_I.tolist(), strict=True)
         image_sizes = dict(zip(canvas.image_id_I.tolist(), sizes, strict=True))
         table = DetectionTable(detections, image_sizes, canvas.class_id_K.tolist())
-        measured = measure(truth, table.columns(canvas, with_masks=overlap != "bbox"), overlap)
+        measured = measure(ground_truth, table.columns(canvas, with_masks=overlap != "bbox"), overlap)
         assert measured is not None, "the table checks masks"
     return measured
 
 
 def _measure_file(
-    file: Path, truth: GroundTruth, overlap: Overlap, workers: Workers, progress: Progress | None
+    file: Path, ground_truth: GroundTruth, overlap: Overlap, workers: Workers, progress: Progress | None
 ) -> Measured | None:
     parts = parts_of_list(file, workers.part_bytes(file))
     if parts is None:
         return None
-    num_images, stretches = len(truth.canvas.image_id_I), []
-    for number, answer in enumerate(workers.map(_measure_part, parts, (truth, overlap)), start=1):
+    num_images, stretches = len(ground_truth.canvas.image_id_I), []
+    for number, answer in enumerate(workers.map(_measure_part, parts, (ground_truth, overlap)), start=1):
         if answer is None:
             return None
         stretches.append(answer)
@@ -62,12 +62,12 @@ def _measure_file(
 
 
 def _measure_part(part: FilePart, context: tuple[GroundTruth, Overlap]) -> Measured | None:
-    truth, overlap = context
-    columns = _read_part(part, truth, with_masks=overlap != "bbox")
-    return None if columns is None else measure(truth, columns, overlap)
+    ground_truth, overlap = context
+    columns = _read_part(part, ground_truth, with_masks=overlap != "bbox")
+    return None if columns is None else measure(ground_truth, columns, overlap)
 
 
-def _read_part(part: FilePart, truth: GroundTruth, with_masks: bool) -> DetectionColumns | None:
+def _read_part(part: FilePart, ground_truth: GroundTruth, with_masks: bool) -> DetectionColumns | None:
     """Read a part; None where a record is not as the official format has it."""
     import pyarrow as pa
 
@@ -78,8 +78,8 @@ def _read_part(part: FilePart, truth: GroundTruth, with_masks: bool) -> Detectio
     table = read_table(part, pa.schema([*fields, pa.field(*shape, nullable=False)]))
     if table is None:
         return None
-    image_N = truth.canvas.images_of(as_array(table["image_id"]))
-    class_N = truth.canvas.classes_of(as_array(table["category_id"]))
+    image_N = ground_truth.canvas.images_of(as_array(table["image_id"]))
+    class_N = ground_truth.canvas.classes_of(as_array(table["category_id"]))
     score_N = as_array(table["score"])
     if image_N is None or class_N is None or not np.isfinite(score_N).all():
         return None
@@ -94,7 +94,7 @@ def _read_part(part: FilePart, truth: GroundTruth, with_masks: bool) -> Detectio
     if size.null_count or counts.null_count or sides.null_count or (np.diff(offset_N1) != 2).any():
         return None
     size_N2 = as_array(sides).reshape(-1, 2)
-    if (size_N2 != np.stack([truth.canvas.height_I[image_N], truth.canvas.width_I[image_N]], 1)).any():
+    if (size_N2 != np.stack([ground_truth.canvas.height_I[image_N], ground_truth.canvas.width_I[image_N]], 1)).any():
         return None
     _, offsets, text = counts.buffers()
     text_offset_N1 = np.frombuffer(offsets, np.int32)[counts.offset : counts.offset + len(counts) + 1].astype(np.int64)

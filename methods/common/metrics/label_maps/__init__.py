@@ -1,1 +1,1 @@
-"""Metrics of label maps: mIoU, PQ, ImageNet-S, the quality of single masks."""
+"""Metrics of label maps: confusion matrices and mIoU, PQ, ImageNet-S, agreement of generated masks with references; folders of PNG files."""

@@ -1,1 +1,1 @@
-"""What every instance segmenter needs beside its network: instances, augmentation, training images, prediction."""
+"""Instance segmentation: what a segmenter is, and what all need beside their network, from training images to detections."""

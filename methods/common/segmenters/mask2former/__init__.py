@@ -1,4 +1,4 @@
 """Mask2Former, a mask classification network: its own loss, post-processing and readers of official weights.
 
-Pixel decoder and transformer decoder are those of ``transformers``; backbones are shared with CenterNet2.
+Pixel decoder and transformer decoder are those of ``transformers``; backbones are those of ``segmenters/backbones``.
 """

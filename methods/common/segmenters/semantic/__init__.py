@@ -1,1 +1,1 @@
-"""Semantic segmenters behind one seam: the networks, their training and their evaluation."""
+"""Semantic segmentation: what a segmenter is, the small network of our own, and training, starts and prediction of all of them."""

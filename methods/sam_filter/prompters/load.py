@@ -1,7 +1,4 @@
-"""What a prompter is to the filter, and which one a config asks for.
-
-Shape suffixes: H, W pixels; 3 colours.
-"""
+"""Which prompter a config asks for. Its networks are loaded here, and nowhere before."""
 
 from __future__ import annotations
 
