@@ -1,1 +1,1 @@
-"""Parts of a training loop that several papers share: recipe, schedule, averaged weights, sampler."""
+"""How networks are trained: the one loop, processes that share its batches, recipes, schedules, averaged weights, samplers."""
