@@ -31,10 +31,11 @@ ROOMS = {
     "pickled_weights": (),
     "saved": (),
     "image_batches": (),
+    "construction": (),
     "instance": ("saved", "image_batches"),
-    "semantic": ("saved", "image_batches", "backbones"),
-    "centernet2": ("backbones", "checkpoints", "saved", "instance.interface"),
-    "mask2former": ("backbones", "checkpoints", "saved", "semantic.interface"),
+    "semantic": ("saved", "construction", "image_batches", "backbones"),
+    "centernet2": ("backbones", "checkpoints", "saved", "construction", "instance.interface"),
+    "mask2former": ("backbones", "checkpoints", "saved", "construction", "semantic.interface"),
 }
 """What each room of the segmenters imports of the others."""
 DISPATCHES = {"semantic.segmenters": ("mask2former",), "instance.segmenters": ("centernet2",)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from methods.common.growth import read_stored
 from methods.common.stage import Config
 
 ConfigT = TypeVar("ConfigT", bound=Config)
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 
@@ -84,6 +86,25 @@ def load_weights(model: nn.Module, folder: Path) -> None:
         raise InputError(
             f"{folder / WEIGHTS_FILE} does not fit its {CONFIG_FILE} ({what}); train the segmenter again"
         ) from error
+
+
+def read_segmenter(
+    folder: Path | str, config_type: type[ConfigT], without_weights: Callable[[ConfigT], NetworkT]
+) -> NetworkT:
+    """Read a segmenter that :func:`save_segmenter` wrote, on the CPU and in evaluation mode.
+
+    Args:
+        folder: where it lies.
+        config_type: of its config.
+        without_weights: builds it from its config.
+
+    Raises:
+        InputError: a file is missing, unreadable, or does not fit the other.
+    """
+    folder = Path(folder)
+    model = without_weights(read_config(folder, config_type))
+    load_weights(model, folder)
+    return model.eval()
 
 
 def _read_json(folder: Path) -> dict[str, Any]:

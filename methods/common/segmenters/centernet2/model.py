@@ -22,8 +22,9 @@ from methods.common.segmenters.centernet2.mask_head import MaskHead
 from methods.common.segmenters.centernet2.pyramid import FeaturePyramid
 from methods.common.segmenters.centernet2.structures import CascadeOutputs, CenterNet2Outputs
 from methods.common.segmenters.centernet2.training import batch_totals, run_heads, weighted_losses
+from methods.common.segmenters.construction import PixelNorm, build_without_weights, weights_drawn_from
 from methods.common.segmenters.instance.interface import Detections, InstanceSegmenter, InstanceTarget, Size
-from methods.common.segmenters.saved import load_weights, read_config, save_segmenter
+from methods.common.segmenters.saved import read_segmenter, save_segmenter
 from methods.common.training.batch_shard import BatchShare
 
 
@@ -41,21 +42,15 @@ class CenterNet2(InstanceSegmenter):
     """
 
     backbone: ResNet | Swin
-    pixel_mean: Tensor
-    pixel_std: Tensor
 
     def __init__(self, config: CenterNet2Config, generator: torch.Generator | None = None) -> None:
         """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
         super().__init__()
         self.config = config
         self.num_classes = config.num_classes
-        with torch.random.fork_rng(devices=[], enabled=generator is not None):
-            if generator is not None:
-                torch.manual_seed(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
+        with weights_drawn_from(generator):
             self._build(config)
-        self.register_buffer("pixel_mean", torch.zeros(3, 1, 1), persistent=False)
-        self.register_buffer("pixel_std", torch.zeros(3, 1, 1), persistent=False)
-        self._set_constants()
+        self.normalise = PixelNorm(config.pixel_mean, config.pixel_std)
 
     def _build(self, config: CenterNet2Config) -> None:
         self.backbone = build_backbone(config.backbone)
@@ -64,21 +59,11 @@ class CenterNet2(InstanceSegmenter):
         self.cascade = Cascade(config)
         self.mask_head = MaskHead(config)
 
-    def _set_constants(self) -> None:
-        """Fill the buffers that no file holds."""
-        if not self.pixel_mean.is_meta:
-            self.pixel_mean.copy_(torch.tensor(self.config.pixel_mean)[:, None, None])
-            self.pixel_std.copy_(torch.tensor(self.config.pixel_std)[:, None, None])
-
     @classmethod
     def without_weights(cls, config: CenterNet2Config) -> Self:
         """Build on the CPU without drawing weights; the caller fills every entry of the state dict."""
-        with torch.device("meta"):
-            model = cls(config)
-        model.to_empty(device="cpu")
-        for name, buffer in model.named_buffers():
-            buffer.fill_(1 if name == "cascade.class_weight_C" else 0)
-        model._set_constants()
+        model = build_without_weights(lambda: cls(config))
+        model.cascade.class_weight_C.fill_(1)
         return model
 
     @property
@@ -107,7 +92,7 @@ class CenterNet2(InstanceSegmenter):
         batch, _, height, width = image_NCHW.shape
         sizes = [(height, width)] * batch if image_sizes is None else [(int(h), int(w)) for h, w in image_sizes]
         assert len(sizes) == batch, f"{len(sizes)} image sizes for a batch of {batch}"
-        image = (image_NCHW.float() - self.pixel_mean) / self.pixel_std
+        image = self.normalise(image_NCHW.float())
         if any(size != (height, width) for size in sizes):
             inside = torch.zeros(batch, 1, height, width, dtype=torch.bool, device=image.device)
             for row, (inside_height, inside_width) in enumerate(sizes):
@@ -244,7 +229,4 @@ class CenterNet2(InstanceSegmenter):
         Raises:
             InputError: a file is missing, unreadable, or does not fit the other.
         """
-        folder = Path(folder)
-        model = cls.without_weights(read_config(folder, CenterNet2Config))
-        load_weights(model, folder)
-        return model.eval()
+        return read_segmenter(folder, CenterNet2Config, cls.without_weights)

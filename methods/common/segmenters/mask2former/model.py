@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from methods.common.segmenters.backbones.build import build_backbone
+from methods.common.segmenters.construction import PixelNorm, build_without_weights, weights_drawn_from
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig
 from methods.common.segmenters.mask2former.head import HeadOutputs, Mask2FormerHead
 from methods.common.segmenters.mask2former.losses import mask2former_losses
@@ -27,7 +28,7 @@ from methods.common.segmenters.mask2former.postprocess import (
     semantic_scores,
 )
 from methods.common.segmenters.mask2former.targets import VOID
-from methods.common.segmenters.saved import load_weights, read_config, save_segmenter
+from methods.common.segmenters.saved import read_segmenter, save_segmenter
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
 from methods.common.training.batch_norm import batch_norms
 from methods.common.training.batch_shard import BatchShare
@@ -60,42 +61,23 @@ class Mask2Former(SemanticSegmenter):
     Source: specification section 8; arXiv 2112.01527.
     """
 
-    pixel_mean: Tensor
-    pixel_std: Tensor
-
     def __init__(self, config: Mask2FormerConfig, generator: torch.Generator | None = None) -> None:
         """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
         super().__init__()
         self.config = config
         self.num_classes = config.num_classes
-        with torch.random.fork_rng(devices=[], enabled=generator is not None):
-            if generator is not None:
-                torch.manual_seed(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
+        with weights_drawn_from(generator):
             self.encoder = build_backbone(config.backbone)
             self.head = Mask2FormerHead(config)
         if not config.train_batch_norm_affine:
             for norm in batch_norms(self.encoder):
                 norm.requires_grad_(False)
-        self.register_buffer("pixel_mean", torch.zeros(3, 1, 1), persistent=False)
-        self.register_buffer("pixel_std", torch.zeros(3, 1, 1), persistent=False)
-        self._set_constants()
-
-    def _set_constants(self) -> None:
-        """Fill the buffers that no file holds."""
-        if not self.pixel_mean.is_meta:
-            self.pixel_mean.copy_(torch.tensor(self.config.pixel_mean)[:, None, None])
-            self.pixel_std.copy_(torch.tensor(self.config.pixel_std)[:, None, None])
+        self.normalise = PixelNorm(config.pixel_mean, config.pixel_std)
 
     @classmethod
     def without_weights(cls, config: Mask2FormerConfig) -> Self:
         """Build on the CPU without drawing weights; the caller fills every entry of the state dict."""
-        with torch.device("meta"):
-            model = cls(config)
-        model.to_empty(device="cpu")
-        for buffer in model.buffers():
-            buffer.zero_()
-        model._set_constants()
-        return model
+        return build_without_weights(lambda: cls(config))
 
     @property
     def backbone(self) -> nn.Module:
@@ -111,7 +93,7 @@ class Mask2Former(SemanticSegmenter):
     def prepare(self, image_N3HW: Tensor) -> Tensor:
         """Normalise, then pad right and bottom with zeros to the multiple. Source: [M2F]."""
         assert image_N3HW.ndim == 4, f"images have shape {tuple(image_N3HW.shape)}; give [N, 3, H, W]"
-        image = (image_N3HW.float() - self.pixel_mean) / self.pixel_std
+        image = self.normalise(image_N3HW.float())
         return functional.pad(image, self._padding(image_N3HW))
 
     def _padding(self, image_NCHW: Tensor) -> tuple[int, int, int, int]:
@@ -188,7 +170,4 @@ class Mask2Former(SemanticSegmenter):
         Raises:
             InputError: a file is missing, unreadable, or does not fit the other.
         """
-        folder = Path(folder)
-        model = cls.without_weights(read_config(folder, Mask2FormerConfig))
-        load_weights(model, folder)
-        return model.eval()
+        return read_segmenter(folder, Mask2FormerConfig, cls.without_weights)

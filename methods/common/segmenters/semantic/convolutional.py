@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from methods.common.datasets.labelled_images import IGNORED
-from methods.common.segmenters.saved import load_weights, read_config, save_segmenter
+from methods.common.segmenters.construction import PixelNorm, build_without_weights, weights_drawn_from
+from methods.common.segmenters.saved import read_segmenter, save_segmenter
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
 from methods.common.training.batch_norm import TeamBatchNorm2d
@@ -40,9 +41,7 @@ class ConvolutionalSegmenter(SemanticSegmenter):
         super().__init__()
         self.config = config
         self.num_classes = config.num_classes
-        with torch.random.fork_rng(devices=[], enabled=generator is not None):
-            if generator is not None:
-                torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        with weights_drawn_from(generator):
             self.encoder = Encoder(config)
             deepest = config.widths[-1]
             self.context = nn.Conv2d(deepest, deepest, 1)
@@ -50,9 +49,7 @@ class ConvolutionalSegmenter(SemanticSegmenter):
             self.lateral = nn.ModuleList([nn.Conv2d(deep, width, 1) for width, deep in pairs])
             self.smooth = nn.ModuleList([_conv(config, width, width) for width, _ in pairs])
             self.classifier = nn.Conv2d(config.widths[0], config.num_classes, 1)
-        mean, std = torch.tensor(config.pixel_mean), torch.tensor(config.pixel_std)
-        self.register_buffer("pixel_mean", mean[:, None, None], persistent=False)
-        self.register_buffer("pixel_std", std[:, None, None], persistent=False)
+        self.normalise = PixelNorm(config.pixel_mean, config.pixel_std)
 
     @property
     def backbone(self) -> nn.Module:
@@ -66,7 +63,7 @@ class ConvolutionalSegmenter(SemanticSegmenter):
 
     def features(self, image_N3HW: Tensor) -> list[Tensor]:
         """Return the levels of the encoder, finest first, [N, C, h, w] with h = ceil(H / 2), ceil(H / 4), ..."""
-        image = (image_N3HW - self.get_buffer("pixel_mean")) / self.get_buffer("pixel_std")
+        image = self.normalise(image_N3HW)
         # Convolutions on the CPU are a third quicker with the channels last (measured).
         levels: list[Tensor] = self.encoder(image.contiguous(memory_format=torch.channels_last))
         return levels
@@ -105,9 +102,7 @@ class ConvolutionalSegmenter(SemanticSegmenter):
         Raises:
             InputError: a file is missing, unreadable, or does not fit the other.
         """
-        model = cls(read_config(Path(folder), ConvolutionalConfig))
-        load_weights(model, Path(folder))
-        return model.eval()
+        return read_segmenter(folder, ConvolutionalConfig, lambda config: build_without_weights(lambda: cls(config)))
 
 
 class Encoder(nn.Module):
