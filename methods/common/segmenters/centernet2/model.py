@@ -152,15 +152,15 @@ class CenterNet2(InstanceSegmenter):
         backbone_dtype: torch.dtype | None = None,
         share: BatchShare | None = None,
     ) -> dict[str, Tensor]:
-        """Return all weighted training losses; their sum is to be minimised. Collective where a team shares the batch.
+        """Return all weighted training losses; see :meth:`InstanceSegmenter.losses`. Collective where a team shares the batch.
 
         Args:
             image_NCHW: float32 RGB in [0, 255].
-            targets: ground truth of each image; images without instances are fine.
+            targets: ground truth of each image.
             generator: source of box sampling, the federated subset and drop path.
             image_sizes: (height, width) of each image where they differ.
             backbone_dtype: autocast type of backbone and pyramid; heads stay in float32.
-            share: which part of a batch the images are, all of it when None. The losses of all shares add up to the batch's.
+            share: which part of a batch the images are.
         Returns:
             Scalars ``heat_map_positive``, ``heat_map_negative``, ``proposal_box``, ``class_1``, ``box_1``, ... for each
             cascade stage, and ``mask``.
@@ -180,17 +180,7 @@ class CenterNet2(InstanceSegmenter):
         output_sizes: Sequence[Size] | None = None,
         masks: bool = True,
     ) -> list[Detections]:
-        """Detect instances; call it in evaluation mode.
-
-        Args:
-            image_NCHW: float32 RGB in [0, 255].
-            image_sizes: (height, width) of each image where they differ.
-            output_sizes: (height, width) to scale boxes and masks to, e.g. the image before resizing; ``image_sizes`` when
-                None.
-            masks: whether to make masks.
-        Returns:
-            Detections of each image, best first, at most ``inference.detections_per_image``.
-        """
+        """Detect at most ``inference.detections_per_image`` instances an image; see :meth:`InstanceSegmenter.detect`."""
         outputs = self(image_NCHW, image_sizes)
         cascade = self.refine(outputs, [proposal.boxes_N4 for proposal in outputs.proposals])
         selections = select(outputs, cascade, self.config.inference)
