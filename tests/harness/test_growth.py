@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from methods.common.segmenters.semantic.saved import CONFIG_FILE, read_config
 from pydantic import Field, create_model, field_validator
 
 from methods.common.growth import Added, identity_document, read_stored
 from methods.common.seeds import Seeds
+from methods.common.segmenters.saved import CONFIG_FILE, read_config
 from methods.common.stage import Config, Stage
 from methods.mrca.paste import PasteConfig
 from methods.mrca.stages.pasting import MrcaPasting, NoPasting, XPastePasting
