@@ -15,7 +15,7 @@ from methods.common.seeds import Seeds
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 from reproductions.harness.cell import Cell, External, canonical_json, check_record
 from reproductions.harness.fingerprint import Fingerprints
-from reproductions.harness.launcher import prepare
+from reproductions.harness.launcher import prepare, run_in_process
 from reproductions.harness.plan import Plan
 from reproductions.harness.store import Store
 from reproductions.harness.why import ABSENT, Difference, differences
@@ -88,6 +88,15 @@ def test_a_plan_holds_each_cell_once_inputs_first() -> None:
     assert [cell.label for cell in plan] == ["draw/0", "walk/1", "walk/2"]
     chain = Plan("toy", (draw_cell(5), walk_cell(1, draw)))
     assert [cell.label for cell in chain.by_urgency()] == ["draw/0", "draw/5", "walk/1"]
+
+
+def test_a_folder_without_a_seal_is_no_finished_cell(store: Store) -> None:
+    plan = Plan("toy", (draw_cell(), draw_cell(1)))
+    assert plan.missing(store) == list(plan)
+    run_in_process(plan, store, lambda: None)
+    assert plan.missing(store) == []
+    (store.cell_folder(plan.targets[1]) / "seal.json").unlink()
+    assert plan.missing(store) == [plan.targets[1]]
 
 
 JSON = st.recursive(
