@@ -117,6 +117,11 @@ def transformers_folder(folder: Path, with_parts: Collection[Literal["tokenizer"
     return judge(problems)
 
 
+def text_and_image_folder(folder: Path) -> Inspection:
+    """Inspect a transformers folder of a model that reads text and images."""
+    return transformers_folder(folder, ("tokenizer", "images"))
+
+
 def remote_code_folder(folder: Path, allowed: bool, how_to_allow: str, packages: Sequence[str]) -> Inspection:
     """Inspect a transformers folder that brings its own Python code, and whether that code may and can run.
 

@@ -13,6 +13,7 @@ from reports.samples import CutOutSample, InstanceSample, LabelMapSample, save_s
 from reports.sheets import Outline, Sheet, SheetRow, Strip, Tile, draw_sheet
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+COLOURS = {"red": RED, "green": GREEN, "blue": BLUE}
 
 
 def plain(colour: tuple[int, int, int], size: tuple[int, int] = (4, 4)) -> Tile:
@@ -124,6 +125,19 @@ def test_a_map_of_another_size_is_noticed(tmp_path):
     assert len(label_map_tiles(label_maps(tmp_path, (8, 8, 8)), compare=True)) == 4
     with pytest.raises(AssertionError, match=r"2\.png has another size"):
         label_map_tiles(label_maps(tmp_path, (8, 8, 9)))
+
+
+def test_groups_stand_in_columns_also_where_one_is_shorter(tmp_path):
+    paths = {name: save_sample(tmp_path, name, np.full((4, 4, 3), c, np.uint8)) for name, c in COLOURS.items()}
+    zeros = save_sample(tmp_path, "zeros", np.zeros((4, 4), np.uint8))
+    groups = {"red": "a", "green": "b", "blue": "b"}
+    samples = [LabelMapSample(group=groups[name], path=path, label_paths=(zeros,)) for name, path in paths.items()]
+    assert label_map_columns(samples, tmp_path / "sheet.png")
+    picture = pixels(tmp_path / "sheet.png")
+    second = 2 * (108 + 6) - 6 + 18
+    assert box(picture, RED)[:2] == (0, 22)
+    assert box(picture, GREEN)[:2] == (second, 22)
+    assert box(picture, BLUE)[:2] == (second, 22 + 108 + 6)
 
 
 # --- label maps
