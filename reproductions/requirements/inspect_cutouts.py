@@ -6,15 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from methods.common.errors import InputError
+from reproductions.requirements.file_checks import FaultyFileError, check_is_file, check_is_folder, fault
 from reproductions.requirements.inspect_lvis import PARSED_BYTES
-from reproductions.requirements.inspection import (
-    FaultyFileError,
-    Inspection,
-    check_is_file,
-    check_is_folder,
-    fault,
-    judge,
-)
+from reproductions.requirements.inspection import Inspection, judge
 
 
 def cutouts_folder(folder: Path, annotation_file: Path | None) -> Inspection:

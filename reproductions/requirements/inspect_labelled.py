@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from methods.common.errors import InputError
-from reproductions.requirements.inspection import Inspection, check_is_folder, judge
+from reproductions.requirements.file_checks import check_is_folder
+from reproductions.requirements.inspection import Inspection, judge
 
 VOC_2012_AUG: Mapping[str, int] = {"trainaug": 10_582, "val": 1_449}
 """Images of each list: VOC 2012 train with SBD's images, less VOC val; and VOC 2012 val.

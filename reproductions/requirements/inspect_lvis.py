@@ -13,15 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reproductions.requirements.inspection import (
-    FaultyFileError,
-    Inspection,
-    check_is_file,
-    check_is_folder,
-    fault,
-    judge,
-    refusal,
-)
+from reproductions.requirements.file_checks import FaultyFileError, check_is_file, check_is_folder, fault, refusal
+from reproductions.requirements.inspection import Inspection, judge
 
 FILES = ("train.json", "val.json")
 

@@ -11,15 +11,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from reproductions.requirements.inspection import (
-    FaultyFileError,
-    Inspection,
-    check_is_file,
-    check_is_folder,
-    fault,
-    judge,
-    read_object,
-)
+from reproductions.requirements.file_checks import FaultyFileError, check_is_file, check_is_folder, fault, read_object
+from reproductions.requirements.inspection import Inspection, judge
 
 _LENGTH_BYTES = 8
 _MAX_HEADER_BYTES = 100_000_000

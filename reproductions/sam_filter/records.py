@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Self
-
-from pydantic import model_validator
-
 from reports.records import Report
 from reports.samples import LabelMapSample
 from reports.selections import ScoreHistogram, SelectionStatistics
@@ -21,10 +17,3 @@ class SamFilterReport(Report):
     """Generated images with the mask from attention and the zero-shot segmenter's, in groups by score."""
     drawn_samples: tuple[LabelMapSample, ...] = ()
     """Drawn training images with their mask, in groups by contour and noise."""
-
-    @model_validator(mode="after")
-    def _selections_fit(self) -> Self:
-        arms = {arm.id for arm in self.arms}
-        for selection in self.selections:
-            assert selection.arm in arms, f"SelectionStatistics of unknown arm {selection.arm!r}"
-        return self
