@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from reports.figure import Figure
@@ -10,6 +11,20 @@ from reports.figures import dot_plot, forest_plot
 from reports.records import Evidence, Report
 
 ACCURACY_CAPTION = "Circles: one seed each. Bar: mean. Line: 95 % interval."
+
+
+def drawn(folder: Path, name: str, title: str, caption: str, draw: Callable[[Path], bool]) -> Figure | None:
+    """Draw a figure into the folder of a report; None where ``draw`` finds nothing to draw.
+
+    Args:
+        folder: of the report.
+        name: of the file, without prefix and ending.
+        title: above the figure.
+        caption: below it.
+        draw: writes the file that it is given, or returns False.
+    """
+    file = f"figure_{name}.png"
+    return Figure(file, title, caption) if draw(folder / file) else None
 
 
 def accuracy(report: Report, folder: Path, metrics: Sequence[str], title: str, remark: str = "") -> list[Figure | None]:
@@ -22,13 +37,17 @@ def accuracy(report: Report, folder: Path, metrics: Sequence[str], title: str, r
         title: what is drawn, e.g. "Mask AP".
         remark: what a reader must know beyond :data:`ACCURACY_CAPTION`.
     """
-    found: list[Figure | None] = []
-    for backbone in report.backbones:
-        file = f"figure_accuracy_{backbone.id}.png"
-        drawn = dot_plot(report, backbone.id, metrics, folder / file)
-        caption = f"{ACCURACY_CAPTION} {remark}".strip()
-        found.append(Figure(file, f"{title} by arm, {backbone.title}", caption) if drawn else None)
-    return found
+    caption = f"{ACCURACY_CAPTION} {remark}".strip()
+    return [
+        drawn(
+            folder,
+            f"accuracy_{backbone.id}",
+            f"{title} by arm, {backbone.title}",
+            caption,
+            partial(dot_plot, report, backbone.id, metrics),
+        )
+        for backbone in report.backbones
+    ]
 
 
 def differences(report: Report, folder: Path, long_labels: bool = False) -> Figure | None:
@@ -36,11 +55,8 @@ def differences(report: Report, folder: Path, long_labels: bool = False) -> Figu
 
     The lead over the best of many arms is left out: it would set the scale of all others, and is seen in the figure of accuracies.
     """
-    file = "figure_differences.png"
     leads = [claim for claim in report.claims if any(_is_lead(item) for item in claim.evidence)]
     shown = report.model_copy(update={"claims": tuple(claim for claim in report.claims if claim not in leads)})
-    if not forest_plot(shown, folder / file, long_labels):
-        return None
     no_gain = any(
         item.reason.startswith("the whole interval must lie below") for claim in shown.claims for item in claim.evidence
     )
@@ -51,7 +67,13 @@ def differences(report: Report, folder: Path, long_labels: bool = False) -> Figu
     )
     if leads:
         caption += " The lead over the best of many arms is left out: it would set the scale."
-    return Figure(file, "Paired differences", caption)
+    return drawn(
+        folder,
+        "differences",
+        "Paired differences",
+        caption,
+        lambda path: forest_plot(shown, path, long_labels),
+    )
 
 
 def _is_lead(item: Evidence) -> bool:

@@ -33,7 +33,7 @@ def tables_tex(report: Report) -> str:
 
 def _table(frame: pd.DataFrame, caption: str, label: str) -> str:
     num_names = 1 if frame.columns[0] == "Arm" else 2
-    text = frame.to_latex(
+    text: str = frame.to_latex(
         index=False,
         escape=True,
         column_format="l" * num_names + "r" * (len(frame.columns) - num_names),

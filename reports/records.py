@@ -337,7 +337,7 @@ class ClaimOutcome(Record):
 
 
 class Report(Record):
-    """Everything behind one report of one paper at one tier. A paper with records of its own extends it."""
+    """Everything behind one report of one paper at one tier. A paper with records of its own extends it by tuples of them."""
 
     run: Run
     arms: tuple[Arm, ...]
@@ -367,12 +367,14 @@ class Report(Record):
         arms, backbones = {arm.id for arm in self.arms}, {backbone.id for backbone in self.backbones}
         keys = [(result.arm, result.backbone, result.seed) for result in self.results]
         assert len(keys) == len(set(keys)), "two results for one arm, backbone and seed"
-        of_arms: tuple[Result | Cost | SeriesPoint, ...] = (*self.results, *self.costs, *self.series)
-        for record in of_arms:
-            assert record.arm in arms, f"{type(record).__name__} of unknown arm {record.arm!r}"
-            assert record.backbone in backbones, f"{type(record).__name__} of unknown backbone {record.backbone!r}"
-        for point in self.points:
-            assert point.backbone in backbones, f"ScatterPoint of unknown backbone {point.backbone!r}"
+        own = [name for name in type(self).model_fields if name not in Report.model_fields]
+        records = [record for name in own for record in getattr(self, name)]
+        for record in (*self.results, *self.costs, *self.series, *self.points, *records):
+            arm, backbone = getattr(record, "arm", None), getattr(record, "backbone", None)
+            assert arm is None or arm in arms, f"{type(record).__name__} of unknown arm {arm!r}"
+            assert backbone is None or backbone in backbones, (
+                f"{type(record).__name__} of unknown backbone {backbone!r}"
+            )
         return self
 
     def arm_title(self, arm: str) -> str:

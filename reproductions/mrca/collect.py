@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from reports.records import SeriesPoint
+from reports.samples import CutOutSample, InstanceSample, save_sample
 from reproductions.mrca.arms import How
 from reproductions.mrca.claims import ENTROPY_CURRENT, ENTROPY_WARMUP
 from reproductions.mrca.plan import ArmCells, RoundCells, SeedPlanner
 from reproductions.mrca.recipe import MrcaStudy
-from reproductions.mrca.records import BudgetRound, ClassInfo, ObjectSample, PastedSample
+from reproductions.mrca.records import BudgetRound, ClassInfo
 from reproductions.study import collector
 from reproductions.study.arms import Arm
 
@@ -106,39 +107,32 @@ class Collector(collector.Collector[MrcaStudy, How, ArmCells]):
                     model=model,
                 )
 
-    def _objects(self) -> Iterator[ObjectSample]:
+    def _objects(self) -> Iterator[CutOutSample]:
         """Take a few objects of each round, spread over the pool, out of the first seed's shards."""
-        from PIL import Image
-
         from methods.common.objects.pool import ObjectPool
 
         names = {item["id"]: item["name"] for item in self._class_list()}
         for seed, arm, item in self._rounds():
             if seed != self.planners[0].index or item.images is None or not self.done(item.pool):
                 continue
-            pool = ObjectPool.open([self.store.cell_folder(item.pool)])
-            for number in range(min(_SAMPLES_PER_ROUND, len(pool))):
-                taken = pool[number * len(pool) // min(_SAMPLES_PER_ROUND, len(pool))]
-                path = self.pictures / f"{arm.id}-seed{seed}-round{item.plan.number}-{number:02d}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(taken.rgba_HW4).save(path)
-                category = names[taken.category_id]
-                yield ObjectSample(arm=arm.id, seed=seed, round=item.plan.number, category=category, path=path)
+            pool, number = ObjectPool.open([self.store.cell_folder(item.pool)]), item.plan.number
+            for index in range(min(_SAMPLES_PER_ROUND, len(pool))):
+                taken = pool[index * len(pool) // min(_SAMPLES_PER_ROUND, len(pool))]
+                path = save_sample(self.pictures, f"{arm.id}-seed{seed}-round{number}-{index:02d}", taken.rgba_HW4)
+                yield CutOutSample(arm=arm.id, row=f"round {number}", category=names[taken.category_id], path=path)
 
-    def _pasted(self) -> Iterator[PastedSample]:
-        first = self.planners[0]
+    def _pasted(self) -> Iterator[InstanceSample]:
         for arm in self.arms:
-            cells = first.arm(arm)
-            trains = [(item.plan.number, item.train) for item in cells.rounds] or [(1, cells.trains[-1])]
-            for number, train in trains:
+            cells = self.planners[0].arm(arm)
+            rounds = [(f"round {item.plan.number}", item.train) for item in cells.rounds]
+            for words, train in rounds or [(arm.title, cells.trains[-1])]:
                 folder = self.store.cell_folder(train) / "samples"
                 if not self.done(train) or not (folder / "samples.json").is_file():
                     continue
                 for index, note in enumerate(json.loads((folder / "samples.json").read_text())):
-                    yield PastedSample(
+                    yield InstanceSample(
                         arm=arm.id,
-                        seed=first.index,
-                        round=number,
+                        caption=words,
                         path=folder / f"{index:02d}.png",
                         instances_path=folder / f"{index:02d}_instances.png",
                         pasted=tuple(note["pasted"]),

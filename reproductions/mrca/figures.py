@@ -1,4 +1,4 @@
-"""The report of MRCA: the generic page plus what only this paper needs, budget over rounds and entropy by round."""
+"""The report of MRCA: the generic page plus what only this paper needs, budget and entropy by round, objects, pasted images."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
-from reports.common_figures import accuracy, differences
+from reports.common_figures import accuracy, differences, drawn
 from reports.figure import Figure
-from reports.figures import GREY, PALETTE, WIDTH_IN, drawing, save_figure
-from reproductions.mrca.records import BudgetRound, ClassInfo, MrcaReport, ObjectSample, PastedSample
-from reproductions.mrca.sample_sheets import object_sheet, pasted_sheet
+from reports.figures import GREY, PALETTE, drawing, save_figure
+from reports.sample_sheets import cut_out_sheet, instance_sheet
+from reports.samples import CutOutSample, InstanceSample
+from reports.series_plot import series_plot
+from reproductions.mrca.claims import ENTROPY_CURRENT, ENTROPY_WARMUP
+from reproductions.mrca.records import BudgetRound, ClassInfo, MrcaReport
 
-SampleT = TypeVar("SampleT", ObjectSample, PastedSample)
+SampleT = TypeVar("SampleT", CutOutSample, InstanceSample)
 
 _ARM = "mrca"
 """Whose rounds are drawn."""
@@ -25,8 +28,8 @@ _GROUP_NAMES = {"f": "frequent", "c": "common", "r": "rare"}
 _NAMED_CLASSES = 48
 """Up to so many classes are named on the axis."""
 _SERIES = (
-    ("entropy_warmup", "under the warm-up model M₀", PALETTE[1]),
-    ("entropy_current", "under the current model", PALETTE[0]),
+    (ENTROPY_WARMUP, "under the warm-up model M₀", PALETTE[1]),
+    (ENTROPY_CURRENT, "under the current model", PALETTE[0]),
 )
 
 
@@ -35,53 +38,42 @@ def draw_figures(report: MrcaReport, folder: Path) -> list[Figure | None]:
     return [
         *accuracy(report, folder, _SHOWN, "Mask AP", "r, c, f: rare, common and frequent classes."),
         differences(report, folder),
-        *_method(report, folder),
-        *_samples(report, folder),
-    ]
-
-
-def _method(report: MrcaReport, folder: Path) -> list[Figure | None]:
-    budget, entropy = "figure_budget.png", "figure_entropy.png"
-    return [
-        Figure(
-            budget,
+        drawn(
+            folder,
+            "budget",
             "Objects asked for, by class and round",
             "Classes from most to fewest training images. Mean over seeds. The budget is uniform until feedback arrives, "
             "then follows accuracy, weight change and class count.",
-        )
-        if draw_budget(report, folder / budget)
-        else None,
-        Figure(
-            entropy,
+            lambda path: draw_budget(report, path),
+        ),
+        drawn(
+            folder,
+            "entropy",
             "Entropy of new objects by round",
             "Thin lines: one seed each. Thick: mean over seeds. The paper's reading: level under the current model, "
             "rising under M₀, so objects go from easy to hard.",
-        )
-        if draw_entropy(report, folder / entropy)
-        else None,
-    ]
-
-
-def _samples(report: MrcaReport, folder: Path) -> list[Figure | None]:
-    objects, pasted = "figure_objects.png", "figure_pasted.png"
-    return [
-        Figure(objects, "Generated objects by round", "A few cut-outs of each round as they enter the pool, one seed.")
-        if object_sheet(_first_seed(report.objects), folder / objects)
-        else None,
-        Figure(pasted, "Training images after pasting", "What the segmenter is trained on, with the masks it is given.")
-        if pasted_sheet(_of_arm(report.pasted), folder / pasted)
-        else None,
+            lambda path: series_plot(report, _SERIES, "entropy (nats)", path),
+        ),
+        drawn(
+            folder,
+            "objects",
+            "Generated objects by round",
+            "A few cut-outs of each round as they enter the pool, one seed.",
+            lambda path: cut_out_sheet(_of_arm(report.objects), path),
+        ),
+        drawn(
+            folder,
+            "pasted",
+            "Training images after pasting",
+            "What the segmenter is trained on, with the masks it is given.",
+            lambda path: instance_sheet(_of_arm(report.pasted), path),
+        ),
     ]
 
 
 def _of_arm(samples: Sequence[SampleT]) -> list[SampleT]:
     """MRCA's samples; those of the other arms where it has none."""
     return [sample for sample in samples if sample.arm == _ARM] or list(samples)
-
-
-def _first_seed(samples: Sequence[ObjectSample]) -> list[ObjectSample]:
-    of_arm = _of_arm(samples)
-    return [sample for sample in of_arm if sample.seed == min(known.seed for known in of_arm)]
 
 
 # --- budget -----------------------------------------------------------------------------------------------------
@@ -152,42 +144,3 @@ def _class_axis(top: Axes, heat: Axes, classes: Sequence[ClassInfo]) -> None:
             top.axvline(start - 0.5, color="#222222", lw=0.8)
             heat.axvline(start - 0.5, color="white", lw=1.6)
         start = stop
-
-
-# --- entropy ----------------------------------------------------------------------------------------------------
-
-
-def draw_entropy(report: MrcaReport, path: Path) -> bool:
-    """Draw the entropy of each round's new objects under the current model and under M_0, as on the poster.
-
-    Returns:
-        False, and no file, when there is nothing to draw.
-    """
-    known = {series for series, _, _ in _SERIES}
-    backbones = [b for b in report.backbones if any(p.series in known and p.backbone == b.id for p in report.series)]
-    if not backbones:
-        return False
-    with drawing(3.0, width_in=min(WIDTH_IN, 3.0 + 3.0 * len(backbones))) as figure:
-        panels = figure.subplots(1, len(backbones), squeeze=False)[0]
-        for panel, backbone in zip(panels, backbones, strict=True):
-            for series, label, colour in _SERIES:
-                _series(panel, report, series, backbone.id, label, colour)
-            panel.set_title(backbone.title)
-            panel.set_xlabel("round")
-            panel.set_ylabel("entropy (nats)")
-            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-            panel.grid(axis="y")
-        panels[0].legend(loc="best")
-        save_figure(figure, path)
-    return True
-
-
-def _series(panel: Axes, report: MrcaReport, series: str, backbone: str, label: str, colour: str) -> None:
-    points = [point for point in report.series if (point.series, point.backbone) == (series, backbone)]
-    for seed in sorted({point.seed for point in points}):
-        line = sorted((point.round, point.value) for point in points if point.seed == seed)
-        panel.plot(*zip(*line, strict=True), "-", lw=0.8, color=colour, alpha=0.45)
-    rounds = sorted({point.round for point in points})
-    if rounds:
-        means = [np.mean([point.value for point in points if point.round == number]) for number in rounds]
-        panel.plot(rounds, means, "o-", lw=2.2, ms=4, color=colour, label=label)

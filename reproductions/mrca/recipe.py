@@ -112,20 +112,10 @@ class MrcaStudy(StudyConfig):
     """Reading of own cut-outs."""
     entropy: EntropyConfig = EntropyConfig()
     """The entropy figure."""
-    num_samples: int = Field(default=4, ge=0)
-    """Training images kept as pictures for the report, an arm or round of the first seed."""
     expected_cut_s: float = Field(default=0.1, gt=0)
     """Rough seconds an image of cutting and filtering."""
     expected_model_mb: float = Field(default=230.0, gt=0)
     """Rough size of the segmenter; a training keeps five times that (average; weights, average and two moments to go on from)."""
-    expected_image_kb: float = Field(default=400.0, gt=0)
-    """Rough size of a generated image as PNG."""
-    expected_step_s: float = Field(default=1.0, gt=0)
-    """Rough seconds an iteration."""
-    expected_image_s: float = Field(default=1.0, gt=0)
-    """Rough seconds an image of plain sampling."""
-    expected_evaluate_s: float = Field(default=3600.0, gt=0)
-    """Rough seconds of an evaluation on val."""
 
     @model_validator(mode="after")
     def _rounds_fill_the_main_phase(self) -> Self:
@@ -140,20 +130,32 @@ class MrcaStudy(StudyConfig):
 
 def paper_r50() -> MrcaStudy:
     """Table 1: ResNet-50 on LVIS v1. The X-Paste row trains 90,000 iterations from ImageNet-21K weights (inferred)."""
-    return MrcaStudy(backbone="resnet50", segmenter=centernet2_r50(), recipe=r50_training_recipe(), num_workers=8)
+    return MrcaStudy(
+        backbone="resnet50",
+        segmenter=centernet2_r50(),
+        recipe=r50_training_recipe(),
+        num_workers=8,
+        num_samples=4,
+        expected_step_s=1.0,
+        expected_image_s=1.0,
+        expected_image_kb=400.0,
+        expected_evaluate_s=3600.0,
+    )
 
 
 def paper_swinl() -> MrcaStudy:
     """Table 2: Swin-L on LVIS v1. MRCA adds 90,000 iterations to the warm-up's, all baselines train 180,000."""
-    return MrcaStudy(
-        backbone="swinl",
-        segmenter=centernet2_swinl(),
-        recipe=swinl_training_recipe(),
-        augmentation=AugmentConfig(size_px=896),
-        no_aug_iterations=180_000,
-        xpaste=XPasteConfig(from_warm_up=True),
-        num_workers=16,
-        expected_model_mb=860.0,
+    return paper_r50().model_copy(
+        update={
+            "backbone": "swinl",
+            "segmenter": centernet2_swinl(),
+            "recipe": swinl_training_recipe(),
+            "augmentation": AugmentConfig(size_px=896),
+            "no_aug_iterations": 180_000,
+            "xpaste": XPasteConfig(from_warm_up=True),
+            "num_workers": 16,
+            "expected_model_mb": 860.0,
+        }
     )
 
 
@@ -194,6 +196,7 @@ def mini() -> MrcaStudy:
             ),
             from_warm_up=True,
         ),
+        num_samples=4,
         expected_model_mb=0.6,
         expected_image_kb=12.0,
         expected_step_s=0.14,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from reports.records import Record, Report
+from reports.samples import CutOutSample, InstanceSample
 
 FrequencyGroup = Literal["r", "c", "f"]
 
@@ -35,46 +35,18 @@ class BudgetRound(Record):
     """How many of them survived cutting and filtering."""
 
 
-class ObjectSample(Record):
-    """One generated object to show."""
-
-    arm: str
-    seed: int
-    round: int
-    category: str
-    path: Path
-    """PNG, RGB or RGBA."""
-
-
-class PastedSample(Record):
-    """One training image after pasting, to show."""
-
-    arm: str
-    seed: int
-    round: int
-    path: Path
-    """PNG or JPEG of the image as the segmenter sees it."""
-    instances_path: Path
-    """PNG of one channel (8 or 16 bit), same size: 0 background, k the k-th instance."""
-    pasted: tuple[int, ...]
-    """Which instance numbers are pasted; all others are real."""
-    names: dict[int, str] = {}
-    """Class name by instance number."""
-
-
 class MrcaReport(Report):
     """The report's records, with what only MRCA has."""
 
     classes: tuple[ClassInfo, ...] = ()
     budgets: tuple[BudgetRound, ...] = ()
-    objects: tuple[ObjectSample, ...] = ()
-    pasted: tuple[PastedSample, ...] = ()
+    objects: tuple[CutOutSample, ...] = ()
+    """Generated ones, a row a round."""
+    pasted: tuple[InstanceSample, ...] = ()
+    """Training images after pasting."""
 
     @model_validator(mode="after")
     def _budgets_fit(self) -> Self:
-        arms, backbones = {arm.id for arm in self.arms}, {backbone.id for backbone in self.backbones}
         for budget in self.budgets:
-            assert budget.arm in arms, f"BudgetRound of unknown arm {budget.arm!r}"
-            assert budget.backbone in backbones, f"BudgetRound of unknown backbone {budget.backbone!r}"
             assert len(budget.objects) == len(self.classes), f"round {budget.round}: one count a class"
         return self

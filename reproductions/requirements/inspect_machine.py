@@ -8,7 +8,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from reproductions.requirements.inspection import Inspection, refusal
+from reproductions.requirements.file_checks import refusal
+from reproductions.requirements.inspection import Inspection
 from reproductions.requirements.need import GpuNeed
 
 _GIB = 1 << 30

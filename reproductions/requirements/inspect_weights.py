@@ -11,15 +11,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from reproductions.requirements.inspection import (
-    FaultyFileError,
-    Inspection,
-    check_is_file,
-    check_is_folder,
-    fault,
-    judge,
-    read_object,
-)
+from reproductions.requirements.file_checks import FaultyFileError, check_is_file, check_is_folder, fault, read_object
+from reproductions.requirements.inspection import Inspection, judge
 
 _LENGTH_BYTES = 8
 _MAX_HEADER_BYTES = 100_000_000
@@ -115,6 +108,11 @@ def transformers_folder(folder: Path, with_parts: Collection[Literal["tokenizer"
     problems += _tokenizer_faults(folder, folder) if "tokenizer" in with_parts else []
     problems += fault(folder, folder / "preprocessor_config.json", _check_json) if "images" in with_parts else []
     return judge(problems)
+
+
+def text_and_image_folder(folder: Path) -> Inspection:
+    """Inspect a transformers folder of a model that reads text and images."""
+    return transformers_folder(folder, ("tokenizer", "images"))
 
 
 def remote_code_folder(folder: Path, allowed: bool, how_to_allow: str, packages: Sequence[str]) -> Inspection:

@@ -1,21 +1,25 @@
-"""Places of weights and data from outside, as a :class:`~reproductions.study.paper.Need` each."""
+"""Places of weights and data from outside, as a :class:`~reproductions.requirements.need.Need` each."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from methods.common.errors import InputError
 from methods.common.miniature.shipped import CHECKPOINTS
 from reproductions.harness.cell import External
 from reproductions.harness.fingerprint import Fingerprints
-from reproductions.requirements.inspect_weights import diffusers_folder, torch_file, transformers_folder
-from reproductions.requirements.inspection import Inspection, Inspector
+from reproductions.requirements.inspect_weights import diffusers_folder, remote_code_folder
+from reproductions.requirements.inspection import Inspector
 from reproductions.requirements.need import Need
-from reproductions.requirements.published import HubModel, SingleFile
+from reproductions.requirements.published import DataSet, HubModel, Published, SingleFile
+from reproductions.requirements.published_weights import MINIATURE_GENERATOR, ShippedModel
 from reproductions.study.request import Request
 
-OWN = "yours"
+_OWN = "yours"
 """Licence of what a user brings."""
 _WEIGHTS_VARIABLE = "SEGREPRO_WEIGHTS"
 _DATA_VARIABLE = "SEGREPRO_DATA"
@@ -32,47 +36,72 @@ def data_root() -> Path:
     return Path(os.environ.get(_DATA_VARIABLE, "data"))
 
 
-def elsewhere(what: str, variable: str = _WEIGHTS_VARIABLE) -> str:
-    """Say how to name another place."""
-    return f"(or, if you have it elsewhere: name the folder that holds {what} in {variable})"
+def own(role: str, what: str, place: Path, inspect: Inspector, remedy: str) -> Need:
+    """Return what a user brings; ``remedy`` says what the folder must be."""
+    return Need(role, f"your {what}", place, inspect, (remedy,), _OWN)
 
 
-def data_elsewhere(what: str) -> str:
-    """Say how to name another place of data."""
-    return elsewhere(what, _DATA_VARIABLE)
+def published(role: str, thing: Published, purpose: str = "") -> Need:
+    """Return published weights below :func:`weights_root`, or data below :func:`data_root`.
+
+    Args:
+        role: what cells call it.
+        thing: what it is.
+        purpose: for whom or what, where a plan needs two of a kind.
+    """
+    is_data = isinstance(thing, DataSet)
+    place = (data_root() if is_data else weights_root()) / thing.name
+    inside = thing.name if isinstance(thing, SingleFile) else f"{thing.name}/"
+    variable = _DATA_VARIABLE if is_data else _WEIGHTS_VARIABLE
+    elsewhere = f"(or, if you have it elsewhere: name the folder that holds {inside} in {variable})"
+    title = f"{thing.title} ({purpose})" if purpose else thing.title
+    steps = (*thing.steps(place), elsewhere)
+    return Need(role, title, place, thing.inspect, steps, thing.licence, thing.source, thing.checksums)
 
 
-def with_tokenizer_and_images(folder: Path) -> Inspection:
-    """Inspect a transformers folder that reads text and images."""
-    return transformers_folder(folder, ("tokenizer", "images"))
-
-
-def hub(role: str, what: str, folder: str, model: HubModel, inspect: Inspector = diffusers_folder) -> Need:
-    """A model repository of the Hugging Face Hub, copied to a folder below :func:`weights_root`."""
-    place = weights_root() / folder
-    steps = (*model.steps(place), elsewhere(f"{folder}/"))
-    return Need(role, what, place, inspect, steps, model.licence, model.source, model.checksums)
-
-
-def single_file(role: str, what: str, file: SingleFile, inspect: Inspector = torch_file) -> Need:
-    """One published file below :func:`weights_root`."""
-    place = weights_root() / file.name
-    return Need(
-        role,
-        what,
-        place,
-        inspect,
-        (*file.steps(place), elsewhere(file.name)),
-        file.licence,
-        file.source,
-        file.checksums,
-    )
-
-
-def shipped(role: str, what: str, folder: str, inspect: Inspector) -> Need:
-    """One of the miniature checkpoints of this repository."""
+def shipped(role: str, model: ShippedModel) -> Need:
+    """Return one of the miniature checkpoints of this repository."""
     remedy = ("check the repository out again, or train them anew: make checkpoints",)
-    return Need(role, what, CHECKPOINTS / folder, inspect, remedy, _SHIPPED)
+    return Need(role, model.title, CHECKPOINTS / model.name, model.inspect, remedy, _SHIPPED)
+
+
+def with_own_code(role: str, model: HubModel, packages: tuple[str, ...], allowed: Mapping[str, bool]) -> Need:
+    """Return a published model that brings its own Python code, which everything that loads it must allow.
+
+    Args:
+        role: what cells call it.
+        model: what it is.
+        packages: what the code imports beyond this project's dependencies.
+        allowed: whether the code may run, by the dotted name of the setting that says so.
+    """
+    need = published(role, model)
+    settings = " ".join(f"--set {name}=true" for name in allowed)
+    how_to_allow = f"(read the .py files in {need.place}, then add to each command: {settings})"
+    inspect = partial(remote_code_folder, allowed=all(allowed.values()), how_to_allow=how_to_allow, packages=packages)
+    return replace(need, inspect=inspect, remedy=(*need.remedy, how_to_allow))
+
+
+def data(request: Request, thing: DataSet, inspect_own: Inspector, own_layout: str) -> list[Need]:
+    """Return the data of a plan: the user's, the published ones at tier paper, nothing where they are drawn.
+
+    Args:
+        request: what is asked for.
+        thing: what tier paper trains and evaluates on.
+        inspect_own: tells whether a user's data are whole.
+        own_layout: what a user's folder holds, in words.
+    """
+    if request.data is not None:
+        remedy = f"name a folder with {own_layout} (docs/own-data.md)"
+        return [own("data", "data set", request.data, inspect_own, remedy)]
+    return [published("data", thing)] if request.tier == "paper" else []
+
+
+def generator(role: str, request: Request, model: HubModel, purpose: str = "") -> Need:
+    """Return the generator of a plan: the user's, the published one at tier paper, else the miniature one."""
+    if request.generator is not None:
+        remedy = "name a folder that diffusers' save_pretrained wrote, with safetensors"
+        return own(role, "generator", request.generator, diffusers_folder, remedy)
+    return published(role, model, purpose) if request.tier == "paper" else shipped(role, MINIATURE_GENERATOR)
 
 
 def external(need: Need, fingerprints: Fingerprints, request: Request) -> External:

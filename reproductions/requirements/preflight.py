@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from reproductions.harness.fingerprint import Fingerprints
 from reproductions.harness.site import SITE_FILE, Site
+from reproductions.requirements.file_checks import refusal
 from reproductions.requirements.inspect_machine import free_disk, gpu_memory
-from reproductions.requirements.inspection import HARMLESS, Inspection, State, inspect_place, judge, refusal
+from reproductions.requirements.inspection import HARMLESS, Inspection, State, inspect_place, judge
 from reproductions.requirements.need import GpuNeed, Need
 from reproductions.study.request import Request
 

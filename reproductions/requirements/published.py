@@ -1,4 +1,4 @@
-"""How published weights are described: from where, under which licence, how to get them, their checksums.
+"""How published weights and data are described: from where, under which licence, how to get them, their checksums.
 
 Nothing is downloaded here; the steps are for people. Options of ``hf`` are those of the huggingface_hub that
 ``requirements.lock`` names.
@@ -9,23 +9,38 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from reproductions.requirements.inspect_weights import torch_file
+from reproductions.requirements.inspection import Inspector
+
+Checksums = Mapping[str, tuple[str, ...]]
+"""SHA-256 by file below the place, one for each published revision; a file without one has none that we found published."""
 
 
 @dataclass(frozen=True)
 class HubModel:
     """A model repository of the Hugging Face Hub."""
 
+    title: str
+    """What people call it."""
     repository: str
     licence: str
-    checksums: Mapping[str, tuple[str, ...]]
+    inspect: Inspector
+    """Tells whether a copy is whole."""
+    checksums: Checksums = field(default_factory=dict)
     revision: str | None = None
     """Commit to take, where it matters or is known."""
     leave_out: tuple[str, ...] = ()
     """Patterns of files that are not used here."""
     gated: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the folder that holds a copy."""
+        return self.repository.rsplit("/", 1)[-1].removesuffix("-diffusers")
 
     @property
     def source(self) -> str:
@@ -57,11 +72,15 @@ def _hf() -> str:
 class SingleFile:
     """One file behind one address."""
 
+    title: str
+    """What people call it."""
     url: str
     licence: str
     source: str
     """Page that names it."""
-    checksums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    inspect: Inspector = torch_file
+    """Tells whether a copy is whole."""
+    checksums: Checksums = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -73,12 +92,22 @@ class SingleFile:
         return (shlex.join(["curl", "-fL", "--create-dirs", "-o", str(place), self.url]),)
 
 
-CLIP = HubModel(
-    "openai/clip-vit-large-patch14",
-    "MIT (github.com/openai/CLIP)",
-    # LFS pointer at the revision below, 1,710,540,580 bytes.
-    {"model.safetensors": ("a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb",)},
-    revision="32bd64288804d66eefd0ccbe215aa642df71cc41",
-    leave_out=("*.bin", "*.h5", "*.msgpack"),
-)
-"""Of several papers: MRCA's filter, and SAM's masks named by CLIP."""
+@dataclass(frozen=True)
+class DataSet:
+    """A published data set."""
+
+    title: str
+    """What people call it."""
+    name: str
+    """Of the folder that holds it."""
+    licence: str
+    source: str
+    """Address of the publisher's page."""
+    inspect: Inspector
+    """Tells whether a copy is whole."""
+    steps: Callable[[Path], tuple[str, ...]]
+    """How to get it to a place."""
+    checksums: Checksums = field(default_factory=dict)
+
+
+Published = HubModel | SingleFile | DataSet

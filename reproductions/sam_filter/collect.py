@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from reports.records import ScatterPoint
+from reports.samples import LabelMapSample, save_sample
+from reports.selections import ScoreHistogram, SelectionStatistics
 from reproductions.harness.cell import Cell
 from reproductions.sam_filter.arms import GeneratedPairs, How
 from reproductions.sam_filter.claims import PILOT
 from reproductions.sam_filter.plan import ArmCells
 from reproductions.sam_filter.recipe import SamFilterStudy
-from reproductions.sam_filter.records import DrawnSample, FilterSample, ScoreHistogram, SelectionStatistics
 from reproductions.study import collector
 
 _KEPT_QUARTERS = 2
@@ -25,8 +26,8 @@ _KEPT_QUARTERS = 2
 _NUM_BINS = 25
 _NUM_DRAWN = 3
 """Drawn pictures shown of each kind."""
-_NUM_SAMPLES = 12
-"""Generated images shown: a third each of the best, the middle and the worst."""
+_NUM_RANKED = 4
+"""Generated images shown of the best, the middle and the worst each."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Collector(collector.Collector[SamFilterStudy, How, ArmCells]):
             scores = [score for _, score in self._scores(of)]
             counts, edges = np.histogram(scores, bins=_NUM_BINS, range=(0.0, 1.0))
             cut_offs = {
-                f"{10 * quarters}k": scores[of.study.kept(quarters) - 1] for quarters in self._quarters_by_score()
+                f"top {10 * quarters}k": scores[of.study.kept(quarters) - 1] for quarters in self._quarters_by_score()
             }
             yield ScoreHistogram(
                 score="S1",
@@ -127,32 +128,26 @@ class Collector(collector.Collector[SamFilterStudy, How, ArmCells]):
             path = self.store.cell_folder(cells.selection) / "statistics.json"
             yield _selection_statistics(json.loads(path.read_text()), arm.id, planner.index)
 
-    def _filter_samples(self) -> Iterator[FilterSample]:
+    def _filter_samples(self) -> Iterator[LabelMapSample]:
         """Take some of the best, of the middle and of the worst pairs of the first seed."""
         of = next(self._filters(), None)
         if of is None:
             return
         ranked, kept = self._scores(of), of.study.kept(_KEPT_QUARTERS)
-        third = min(_NUM_SAMPLES // 3, len(ranked) // 3)
-        middle = (len(ranked) - third) // 2
-        places = [*range(third), *range(middle, middle + third), *range(len(ranked) - third, len(ranked))]
-        found = self._pairs_by_id(of, {ranked[place][0] for place in places})
+        places = places_by_rank(len(ranked))
+        found = self._pairs_by_id(of, {ranked[place][0] for _, place in places})
         segmented = {name: self._draw_named(of, *found[name], number) for number, name in enumerate(sorted(found))}
-        for place in places:
+        for group, place in places:
             name, score = ranked[place]
             shard, record = found[name]
             folder = self.store.cell_folder(of.pairs[shard])
             png = folder / "images" / f"{name}.png"
-            yield FilterSample(
-                seed=of.seed,
-                rank=place + 1,
-                num_ranked=len(ranked),
-                score=score,
-                kept=place < kept,
-                classes=tuple(record["classes"]),
+            fate, classes = "kept" if place < kept else "dropped", ", ".join(record["classes"]).replace("_", " ")
+            yield LabelMapSample(
+                group=group,
+                caption=f"{score:.2f}, rank {place + 1:,} of {len(ranked):,}, {fate}: {classes}",
                 path=png if png.is_file() else png.with_suffix(".jpg"),
-                mask_path=folder / "masks" / of.study.variant / f"{name}.png",
-                segmented_path=segmented[name],
+                label_paths=(folder / "masks" / of.study.variant / f"{name}.png", segmented[name]),
             )
 
     def _pairs_by_id(self, of: _Filter, names: set[str]) -> dict[str, tuple[int, dict[str, Any]]]:
@@ -165,7 +160,6 @@ class Collector(collector.Collector[SamFilterStudy, How, ArmCells]):
 
     def _draw_named(self, of: _Filter, shard: int, record: dict[str, Any], number: int) -> Path:
         """Write the prompter's masks of a pair as one label map."""
-        from PIL import Image
         from pycocotools import mask as rle
 
         pairs = self.store.cell_folder(of.pairs[shard])
@@ -178,15 +172,10 @@ class Collector(collector.Collector[SamFilterStudy, How, ArmCells]):
             label_HW = np.zeros(mask_HW.shape, np.uint8) if label_HW is None else label_HW
             label_HW[mask_HW] = class_names.index(name)
         assert label_HW is not None, record
-        path = self.pictures / f"segmented-{number:02d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(label_HW).save(path)
-        return path
+        return save_sample(self.pictures, f"segmented-{number:02d}", label_HW)
 
-    def _drawn_samples(self) -> Iterator[DrawnSample]:
+    def _drawn_samples(self) -> Iterator[LabelMapSample]:
         """Draw a few pictures of each kind that an arm is pre-trained on."""
-        from PIL import Image
-
         from methods.sam_filter.semseg_fdsl import SemSegFdsl
         from methods.sam_filter.stages.drawn_source import DrawnSource
         from methods.sam_filter.stages.train import TrainConfig
@@ -199,18 +188,22 @@ class Collector(collector.Collector[SamFilterStudy, How, ArmCells]):
                 shown.setdefault(f"{config.source.drawn.contour}-{config.source.drawn.mask_noise}", config.source)
         for name, source in shown.items():
             drawn, noise = SemSegFdsl(source.drawn, source.num_images), source.drawn.mask_noise
+            words = "" if noise == "none" else f", {noise}, up to {source.drawn.mask_noise_px} px"
             for index in range(min(_NUM_DRAWN, len(drawn))):
+                stem = f"drawn-{name}-{index}"
                 image_HW3, mask_HW = drawn[index]
-                path, mask_path = (self.pictures / f"drawn-{name}-{index}{end}.png" for end in ("", "-mask"))
-                path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(image_HW3).save(path)
-                Image.fromarray(mask_HW).save(mask_path)
-                yield DrawnSample(
-                    contour=source.drawn.contour,
-                    noise="" if noise == "none" else f"{noise}, up to {source.drawn.mask_noise_px} px",
-                    path=path,
-                    mask_path=mask_path,
+                yield LabelMapSample(
+                    group=source.drawn.contour + words,
+                    path=save_sample(self.pictures, stem, image_HW3),
+                    label_paths=(save_sample(self.pictures, f"{stem}-mask", mask_HW),),
                 )
+
+
+def places_by_rank(total: int, most: int = _NUM_RANKED) -> list[tuple[str, int]]:
+    """Return which places of a ranking are shown, from 0, with their group: ``most`` of the best, the middle and the worst each."""
+    count = min(most, total // 3)
+    starts = {"best": 0, "median": (total - count) // 2, "worst": total - count}
+    return [(group, place) for group, start in starts.items() for place in range(start, start + count)]
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

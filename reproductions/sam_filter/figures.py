@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from reports.arm_plot import Row, grouped_dot_plot
-from reports.common_figures import ACCURACY_CAPTION, differences
+from reports.common_figures import ACCURACY_CAPTION, differences, drawn
 from reports.figure import Figure
 from reports.figures import GREY, PALETTE
+from reports.sample_sheets import label_map_columns, label_map_rows
 from reports.scatter_plot import scatter_plot
+from reports.selection_plots import draw_class_mix, draw_scores
+from reports.selections import of_one_arm
 from reports.tables import fixed, p_text, paper_tables
 from reproductions.sam_filter.claims import METRICS, PILOT
-from reproductions.sam_filter.plots import draw_class_mix, draw_scores
 from reproductions.sam_filter.records import SamFilterReport
-from reproductions.sam_filter.sample_sheets import draw_drawn_samples, draw_filter_samples
 
+_SCORE = "score S1 (IoU of the generated mask and SAM's, mean over the named classes)"
 _MASK_QUALITY = "mask quality: mIoU with the reference masks (percent)"
 _AFTER_TRAINING = "mIoU after training (percent)"
 _SHOWN_SELECTION = "sam_20k"
@@ -53,14 +55,18 @@ def draw_figures(report: SamFilterReport, folder: Path) -> list[Figure | None]:
 
 
 def _accuracy(report: SamFilterReport, folder: Path, backbone: str) -> Figure | None:
-    file = f"figure_accuracy_{backbone}.png"
     references = {arm: words for arm, words in _REFERENCES.items() if report.targets}
-    if not grouped_dot_plot(report, backbone, METRICS[0].id, arm_rows(report), _COLOURS, references, folder / file):
-        return None
     caption = ACCURACY_CAPTION
     if references:
         caption += " Colour: what the arm is trained on. Dotted lines: means of the arms named at the top, to compare with down the page."
-    return Figure(file, f"mIoU by arm, {report.backbone_title(backbone)}", caption)
+    metric, rows = METRICS[0].id, arm_rows(report)
+    return drawn(
+        folder,
+        f"accuracy_{backbone}",
+        f"mIoU by arm, {report.backbone_title(backbone)}",
+        caption,
+        lambda path: grouped_dot_plot(report, backbone, metric, rows, _COLOURS, references, path),
+    )
 
 
 def arm_rows(report: SamFilterReport) -> list[Row]:
@@ -80,12 +86,20 @@ def arm_rows(report: SamFilterReport) -> list[Row]:
 
 
 def _pilot(report: SamFilterReport, folder: Path, backbone: str) -> Figure | None:
-    file = f"figure_pilot_{backbone}.png"
-    if not scatter_plot(report, PILOT, backbone, _MASK_QUALITY, _AFTER_TRAINING, folder / file):
-        return None
-    found = [item for claim in report.claims for item in claim.evidence if item.kind == "correlation"]
+    caption = "One point a variant: mean over seeds. Small points: single seeds. s: self-attention, c: cross-attention, cells a side; p: power where it is not 4."
+    return drawn(
+        folder,
+        f"pilot_{backbone}",
+        "Pilot: mask quality and what training on it gives",
+        caption + _correlations(report, backbone),
+        lambda path: scatter_plot(report, PILOT, backbone, _MASK_QUALITY, _AFTER_TRAINING, path),
+    )
+
+
+def _correlations(report: SamFilterReport, backbone: str) -> str:
+    """A sentence with every correlation that was measured, empty for none."""
     texts = []
-    for item in found:
+    for item in (item for claim in report.claims for item in claim.evidence if item.kind == "correlation"):
         if item.backbone == backbone and item.mean is not None and item.leave_one_out is not None:
             low, high = item.leave_one_out
             name = item.label.split("'")[0]
@@ -93,54 +107,58 @@ def _pilot(report: SamFilterReport, folder: Path, backbone: str) -> Figure | Non
             texts.append(
                 f"{name} {fixed(item.mean, 2, sign=True)} ({spread} with any one variant left out, {p_text(item.p_value)})"
             )
-    caption = "One point a variant: mean over seeds. Small points: single seeds. s: self-attention, c: cross-attention, cells a side; p: power where it is not 4."
-    return Figure(file, "Pilot: mask quality and what training on it gives", " ".join([caption, *_sentence(texts)]))
-
-
-def _sentence(texts: list[str]) -> list[str]:
-    return [f"Correlation over the means: {'; '.join(texts)}."] if texts else []
+    return f" Correlation over the means: {'; '.join(texts)}." if texts else ""
 
 
 def _scores(report: SamFilterReport, folder: Path) -> Figure | None:
-    file = "figure_scores.png"
     caption = (
         "All generated pairs by how well their masks agree with SAM's. A selection keeps what lies right of its line."
     )
     zero = [item.zero_share for item in report.selections if item.zero_share is not None]
     if zero:
         caption += f" {100 * sum(zero) / len(zero):.1f} % of the pairs have score 0."
-    return Figure(file, "Scores and cut-offs", caption) if draw_scores(report, folder / file) else None
+    return drawn(
+        folder,
+        "scores",
+        "Scores and cut-offs",
+        caption,
+        lambda path: draw_scores(report.histograms, _SCORE, "pairs", path),
+    )
 
 
 def _class_mix(report: SamFilterReport, folder: Path) -> Figure | None:
-    file = "figure_class_mix.png"
-    arm = draw_class_mix(report, _SHOWN_SELECTION, folder / file)
-    if arm is None:
-        return None
-    caption = (
+    shown = of_one_arm(report.selections, _SHOWN_SELECTION)
+    title = report.arm_title(shown[0].arm) if shown else ""
+    return drawn(
+        folder,
+        "class_mix",
+        f"What the selection does to the classes: {title}",
         "Share of each class among all pairs (ring) and among the kept ones (dot), means over seeds; sorted by how much the "
-        "share of images changes. Orange loses share, blue gains."
+        "share of images changes. Orange loses share, blue gains.",
+        lambda path: draw_class_mix(shown, path),
     )
-    return Figure(file, f"What the selection does to the classes: {report.arm_title(arm)}", caption)
 
 
 # --- samples ----------------------------------------------------------------------------------------------------
 
 
 def _filter_samples(report: SamFilterReport, folder: Path) -> Figure | None:
-    file = "figure_filter_samples.png"
-    caption = (
+    heads = ("image", "from attention", "by SAM", "agreement")
+    return drawn(
+        folder,
+        "filter_samples",
+        "Best, median and worst pairs by score",
         "Image, mask from attention (white: uncertain), mask by SAM, and where the two agree: green both, orange from attention "
-        "only, blue SAM only. Classes are compared, not only foreground."
+        "only, blue SAM only. Classes are compared, not only foreground.",
+        lambda path: label_map_rows(report.filter_samples, heads, path, compare=True),
     )
-    drawn = draw_filter_samples(report.filter_samples, folder / file)
-    return Figure(file, "Best, median and worst pairs by score", caption) if drawn else None
 
 
 def _drawn_samples(report: SamFilterReport, folder: Path) -> Figure | None:
-    file = "figure_drawn_samples.png"
-    caption = (
-        "Left the picture, right its mask, one colour a category. With noise the mask no longer follows the picture."
+    return drawn(
+        folder,
+        "drawn_samples",
+        "Drawn pictures for pre-training",
+        "Left the picture, right its mask, one colour a category. With noise the mask no longer follows the picture.",
+        lambda path: label_map_columns(report.drawn_samples, path),
     )
-    drawn = draw_drawn_samples(report.drawn_samples, folder / file)
-    return Figure(file, "Drawn pictures for pre-training", caption) if drawn else None

@@ -112,9 +112,9 @@ class SamFilterPaper(StudiedPaper[SamFilterStudy, How, ArmCells, SamFilterReport
 
     def sections(self, report: SamFilterReport) -> Sequence[str]:
         """Say in numbers what the selections keep."""
-        from reproductions.sam_filter.selection_section import selection_section
+        from reports.selection_section import selection_section
 
-        return (selection_section(report),)
+        return (selection_section(report.arms, report.selections),)
 
 
 def _noise(study: SamFilterStudy) -> str:

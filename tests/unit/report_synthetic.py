@@ -6,10 +6,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from reports.records import Arm, Backbone, Cost, Provenance, Result, Run, SeriesPoint, Tier
+from reports.samples import CutOutSample, InstanceSample
 from reproductions.mrca import arms
 from reproductions.mrca.claims import CLAIMS, ENTROPY_CURRENT, ENTROPY_WARMUP, METRICS
 from reproductions.mrca.paper import PAPER
-from reproductions.mrca.records import BudgetRound, ClassInfo, MrcaReport, ObjectSample, PastedSample
+from reproductions.mrca.records import BudgetRound, ClassInfo, MrcaReport
 from reproductions.study.ledger import read_ledger
 from reproductions.study.targets import read_targets
 from reproductions.verdicts.verdict import judge
@@ -150,7 +151,7 @@ def _series(rng: np.random.Generator, backbone: str, seeds: tuple[int, ...], rou
 
 def _object_images(
     rng: np.random.Generator, classes: tuple[ClassInfo, ...], folder: Path, rounds: int
-) -> tuple[ObjectSample, ...]:
+) -> tuple[CutOutSample, ...]:
     samples = []
     for number in range(1, rounds + 1):
         for place in range(10):
@@ -161,11 +162,11 @@ def _object_images(
             ImageDraw.Draw(cut_out).ellipse((1, 1, size[0] - 2, size[1] - 2), fill=(*colour, 255))
             path = folder / f"object-{number}-{place}.png"
             cut_out.save(path)
-            samples.append(ObjectSample(arm="mrca", seed=0, round=number, category=known.name, path=path))
+            samples.append(CutOutSample(arm="mrca", row=f"round {number}", category=known.name, path=path))
     return tuple(samples)
 
 
-def _pasted_images(rng: np.random.Generator, folder: Path) -> tuple[PastedSample, ...]:
+def _pasted_images(rng: np.random.Generator, folder: Path) -> tuple[InstanceSample, ...]:
     samples = []
     for number in range(8):
         noise = rng.integers(90, 160, (96, 96, 3)).astype(np.uint8)
@@ -179,10 +180,9 @@ def _pasted_images(rng: np.random.Generator, folder: Path) -> tuple[PastedSample
         image.save(paths[0])
         instances.save(paths[1])
         samples.append(
-            PastedSample(
+            InstanceSample(
                 arm="mrca",
-                seed=0,
-                round=number + 1,
+                caption=f"round {number + 1}",
                 path=paths[0],
                 instances_path=paths[1],
                 pasted=(3,),

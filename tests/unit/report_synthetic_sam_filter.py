@@ -6,6 +6,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from reports.records import Backbone, Cost, Provenance, Result, Run, ScatterPoint, Tier
+from reports.samples import LabelMapSample
+from reports.selections import ScoreHistogram, SelectionStatistics
 from reproductions.sam_filter.arms import ARMS, OWN_ARMS
 from reproductions.sam_filter.claims import (
     CLAIMS,
@@ -15,13 +17,7 @@ from reproductions.sam_filter.claims import (
     STYLE,
 )
 from reproductions.sam_filter.paper import PAPER
-from reproductions.sam_filter.records import (
-    DrawnSample,
-    FilterSample,
-    SamFilterReport,
-    ScoreHistogram,
-    SelectionStatistics,
-)
+from reproductions.sam_filter.records import SamFilterReport
 from reproductions.study.ledger import read_ledger
 from reproductions.study.reporting import row_of
 from reproductions.study.targets import read_lost_targets, read_targets
@@ -129,7 +125,7 @@ def _selections(
     edges = np.linspace(0, 1, 26)
     for seed in seeds:
         scores = np.where(rng.random(2000) < 0.06, 0, rng.beta(3.2, 2.2, 2000))
-        cut_offs = {name: float(np.quantile(scores, 1 - share)) for name, share in _KEPT.items()}
+        cut_offs = {f"top {name}": float(np.quantile(scores, 1 - share)) for name, share in _KEPT.items()}
         histograms.append(
             ScoreHistogram(
                 score="S1",
@@ -160,7 +156,7 @@ def _selections(
                     classes_an_image_before={1: 1300, 2: 500, 3: 200},
                     classes_an_image_after={1: 800, 2: 160, 3: 40},
                     zero_share=float(np.mean(scores == 0)),
-                    cut_off=0.0 if arm == "random_20k" else cut_offs["20k"],
+                    cut_off=0.0 if arm == "random_20k" else cut_offs["top 20k"],
                     quantiles={f"{share} %": float(np.quantile(scores, share / 100)) for share in (5, 25, 50, 75, 95)},
                 )
                 for arm in arms
@@ -175,7 +171,7 @@ def _blob(size: tuple[int, int], place: tuple[int, int], radius: int, label: int
     return mask
 
 
-def _filter_samples(rng: np.random.Generator, folder: Path) -> tuple[FilterSample, ...]:
+def _filter_samples(rng: np.random.Generator, folder: Path) -> tuple[LabelMapSample, ...]:
     samples = []
     for rank in (1, 2, 3, 4, 999, 1000, 1001, 1002, 1997, 1998, 1999, 2000):
         label = int(rng.integers(1, 9))
@@ -193,22 +189,17 @@ def _filter_samples(rng: np.random.Generator, folder: Path) -> tuple[FilterSampl
         Image.fromarray(labels).save(paths[1])
         Image.fromarray(segmented).save(paths[2])
         samples.append(
-            FilterSample(
-                seed=0,
-                rank=rank,
-                num_ranked=2000,
-                score=1 - rank / 2000,
-                kept=rank <= 1000,
-                classes=(_CLASSES[label - 1], "bell_pepper")[: 1 + rank % 2],
+            LabelMapSample(
+                group="best" if rank < 5 else "median" if rank < 1003 else "worst",
+                caption=f"{1 - rank / 2000:.2f}, rank {rank} of 2,000: {_CLASSES[label - 1]}",
                 path=paths[0],
-                mask_path=paths[1],
-                segmented_path=paths[2],
+                label_paths=(paths[1], paths[2]),
             )
         )
     return tuple(samples)
 
 
-def _drawn_samples(rng: np.random.Generator, folder: Path) -> tuple[DrawnSample, ...]:
+def _drawn_samples(rng: np.random.Generator, folder: Path) -> tuple[LabelMapSample, ...]:
     samples = []
     for contour, noise in (("RC", ""), ("VA", ""), ("RC+VA", ""), ("VA", "noisy mask")):
         for number in range(3):
@@ -222,7 +213,8 @@ def _drawn_samples(rng: np.random.Generator, folder: Path) -> tuple[DrawnSample,
             paths = stem.with_suffix(".png"), Path(f"{stem}-mask.png")
             image.save(paths[0])
             mask.save(paths[1])
-            samples.append(DrawnSample(contour=contour, noise=noise, path=paths[0], mask_path=paths[1]))
+            group = f"{contour}, {noise}" if noise else contour
+            samples.append(LabelMapSample(group=group, path=paths[0], label_paths=(paths[1],)))
     return tuple(samples)
 
 

@@ -18,16 +18,17 @@ from rich.console import Console
 
 from reproductions.harness.site import Site, StageResources
 from reproductions.harness.store import Store
-from reproductions.mrca import published
 from reproductions.mrca.paper import MrcaPaper
 from reproductions.requirements import inspect_machine as machine
-from reproductions.requirements import preflight
-from reproductions.requirements.inspect_data import lvis_folder, own_lvis_folder
+from reproductions.requirements import preflight, published_data, published_weights
+from reproductions.requirements.gpu_estimates import GpuEstimate
+from reproductions.requirements.inspect_lvis import lvis_folder, own_lvis_folder
 from reproductions.requirements.inspect_weights import diffusers_folder, torch_file, transformers_folder
 from reproductions.requirements.inspection import Inspection, Inspector, inspect_place, judge
 from reproductions.requirements.need import GpuNeed, Need
-from reproductions.requirements.published import CLIP
-from reproductions.study.request import Request
+from reproductions.requirements.published import Published
+from reproductions.sam_filter.paper import SamFilterPaper
+from reproductions.study.request import Request, Tier
 from tests.unit.inspected import cut, problem, write_json, write_weights
 
 # -- odd places --------------------------------------------------------------------------------------------------------
@@ -257,8 +258,8 @@ def test_the_options_of_hf_are_those_of_the_locked_version(bare: Path) -> None:
     hf = Path(sys.executable).with_name("hf")
     if not hf.exists():
         pytest.skip("this environment has no hf command")
-    words = shlex.split(published.STABLE_DIFFUSION_15.steps(bare / "weights")[-1])
-    words += ["--revision", CLIP.revision or "", "--help"]
+    words = shlex.split(published_weights.STABLE_DIFFUSION_15.steps(bare / "weights")[-1])
+    words += ["--revision", published_weights.CLIP.revision or "", "--help"]
     done = subprocess.run([hf, *words[1:]], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -308,7 +309,49 @@ def test_the_cutter_must_be_allowed(bare: Path) -> None:
 
 
 def test_published_checksums_are_checksums() -> None:
-    models = (published.STABLE_DIFFUSION_3, published.STABLE_DIFFUSION_15, published.BIREFNET, CLIP)
+    catalogue = [*vars(published_weights).values(), *vars(published_data).values()]
+    models = [thing for thing in catalogue if isinstance(thing, Published)]
+    assert len(models) >= 14
     digests = [digest for model in models for known in model.checksums.values() for digest in known]
     assert len(digests) == len(set(digests)) == 9
     assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in digests)
+
+
+# -- the prompters of sam_filter -----------------------------------------------------------------------------------------
+
+
+def prompter_needs(folder: Path, tier: Tier, arms: tuple[str, ...], **settings: str) -> dict[str, Need]:
+    dotted = {name.replace("__", "."): value for name, value in settings.items()}
+    asked = Request("sam_filter", Store(folder / "store"), tier=tier, arms=arms, settings=dotted)
+    return {need.role: need for need in SamFilterPaper().needs(asked)}
+
+
+def test_what_has_no_miniature_stand_in_is_the_published_one(bare: Path) -> None:
+    found = prompter_needs(bare, "mini", ("sam_20k",), prompter__kind="grounding_dino_sam")
+    assert (found["detector"].what, found["sam"].what) == ("Grounding DINO", "miniature SAM")
+
+
+def test_a_salient_reference_asks_for_the_code_of_the_cutter(bare: Path) -> None:
+    found = prompter_needs(bare, "paper", ("pilot",), reference__kind="salient")
+    assert found["cutter"].place.name == "BiRefNet"
+    assert found["cutter"].remedy[-1].endswith("--set reference.trust_remote_code=true)")
+    assert "cutter" not in prompter_needs(bare, "paper", ("sam_20k",), reference__kind="salient")
+
+
+def test_sam_3_takes_the_place_of_sam(bare: Path) -> None:
+    found = prompter_needs(bare, "paper", ("sam_20k",), prompter__kind="sam3")
+    assert found["sam"].what == "SAM 3"
+    assert "detector" not in found
+
+
+# -- estimates -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_estimate_grows_with_the_area_of_the_images() -> None:
+    estimate = GpuEstimate(fixed_gib=2.0, image_gib=1.0, side_px=512)
+    training = estimate.training("a segmenter", 1024, 8)
+    assert (training.least_gib, training.whole_gib) == (6.0, 34.0)
+    generation = estimate.generation("generation", 256, 4, "synthesis.batch_size")
+    assert generation.whole_gib == 3.0
+    assert "--set synthesis.batch_size=2" in generation.split_remark.format(images=2, parts=2)
+    assert estimate.one_by_one("segmenting").whole_gib == 3.0

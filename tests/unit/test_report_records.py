@@ -46,6 +46,13 @@ def test_a_result_of_an_unknown_arm_is_refused(report):
         MrcaReport.model_validate(report.model_dump() | {"results": (stray.model_dump(),)})
 
 
+@pytest.mark.parametrize("field", ["arm", "backbone"])
+def test_a_papers_own_records_are_of_known_arms_and_backbones(report, field):
+    stray = report.budgets[0].model_copy(update={field: "none"})
+    with pytest.raises(ValidationError, match=f"BudgetRound of unknown {field} 'none'"):
+        MrcaReport.model_validate(report.model_dump() | {"budgets": (stray.model_dump(),)})
+
+
 def test_a_budget_has_one_count_a_class(report):
     short = BudgetRound(arm="mrca", backbone="miniature", seed=0, round=1, objects=(1, 2))
     with pytest.raises(ValidationError, match="one count a class"):

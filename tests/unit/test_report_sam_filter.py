@@ -11,14 +11,15 @@ from PIL import Image
 from pydantic import ValidationError
 
 from reports.markdown import render
+from reports.selection_section import selection_section
+from reports.selections import ScoreHistogram, SelectionStatistics, of_one_arm
 from reports.tables import markdown_frame, paper_table
 from reproductions.sam_filter.arms import ARMS
 from reproductions.sam_filter.claims import CLAIMS
+from reproductions.sam_filter.collect import places_by_rank
 from reproductions.sam_filter.figures import arm_rows, draw_figures
 from reproductions.sam_filter.paper import PAPER
-from reproductions.sam_filter.records import FilterSample, SamFilterReport, ScoreHistogram, SelectionStatistics
-from reproductions.sam_filter.sample_sheets import agreement, choose_by_rank, draw_filter_samples
-from reproductions.sam_filter.selection_section import selection_section
+from reproductions.sam_filter.records import SamFilterReport
 from reproductions.study.reporting import render_report
 from reproductions.verdicts.verdict import judge
 from tests.unit.report_synthetic_sam_filter import synthetic_filter_report, synthetic_own_report
@@ -168,7 +169,7 @@ def test_the_cost_table_has_the_filters_columns_and_not_those_of_others(report):
 
 def test_selection_numbers_by_hand(report):
     known = [item for item in report.selections if item.arm == "sam_20k"]
-    text = selection_section(report)
+    text = selection_section(report.arms, report.selections)
     row = next(line for line in text.splitlines() if line.startswith("| SAM top 20k |"))
     assert f"{np.mean([item.cut_off for item in known]):.3f}" in row
     assert (
@@ -186,7 +187,7 @@ def test_classes_that_lose_over_half_of_their_share_are_named(report):
     losing = report.selections[0].model_copy(
         update={"images_before": (100,) * 9, "images_after": (80, 80, 80, 80, 80, 80, 80, 80, 30)}
     )
-    text = selection_section(report.model_copy(update={"selections": (losing,)}))
+    text = selection_section(report.arms, (losing,))
     assert text.split("\n| SAM top 20k", 1)[1].splitlines()[0].endswith("| tent |")
 
 
@@ -281,47 +282,26 @@ def test_groups_follow_from_how_an_arm_trains(arm, group):
 # --- samples
 
 
-def test_agreement_compares_classes_and_leaves_uncertain_pixels_pale():
-    image_HW3 = np.full((1, 5, 3), 100, np.uint8)
-    generated_HW = np.array([[3, 3, 0, 255, 0]], np.uint8)
-    segmented_HW = np.array([[3, 4, 4, 4, 0]], np.uint8)
-    both, differs, segmented, uncertain, nothing = agreement(image_HW3, generated_HW, segmented_HW)[0].tolist()
-    assert np.argmax(both) == 1  # green
-    assert np.argmax(differs) == 0  # orange
-    assert np.argmax(segmented) == 2  # blue
-    assert uncertain == nothing == [178, 178, 178]  # grey 100 half way to white, rounded
+@pytest.mark.parametrize(
+    ("total", "shown"),
+    [
+        (100, {"best": [0, 1, 2, 3], "median": [48, 49, 50, 51], "worst": [96, 97, 98, 99]}),
+        (7, {"best": [0, 1], "median": [2, 3], "worst": [5, 6]}),
+        (2, {}),
+    ],
+)
+def test_samples_are_the_best_the_middle_and_the_worst(total, shown):
+    groups: dict[str, list[int]] = {}
+    for group, place in places_by_rank(total):
+        groups.setdefault(group, []).append(place)
+    assert groups == shown
 
 
-def sample(rank: int, seed: int = 0) -> FilterSample:
-    path = Path("absent.png")
-    return FilterSample(
-        seed=seed,
-        rank=rank,
-        num_ranked=100,
-        score=1 - rank / 100,
-        kept=rank <= 50,
-        classes=("coin",),
-        path=path,
-        mask_path=path,
-        segmented_path=path,
-    )
-
-
-def test_samples_are_sorted_by_rank_into_groups_of_the_first_seed():
-    groups = choose_by_rank([*(sample(rank) for rank in range(100, 0, -1)), sample(1, seed=1)])
-    ranks = {name: [item.rank for item in group] for name, group in groups.items()}
-    assert ranks == {"best": [1, 2, 3, 4], "median": [49, 50, 51, 52], "worst": [97, 98, 99, 100]}
-    assert {item.seed for group in groups.values() for item in group} == {0}
-    assert choose_by_rank([]) == {}
-
-
-def test_a_mask_of_another_size_is_noticed(tmp_path):
-    paths = [tmp_path / f"{name}.png" for name in ("image", "mask", "sam")]
-    for path, side in zip(paths, (8, 8, 9), strict=True):
-        Image.new("L", (side, side)).save(path)
-    of = sample(1).model_copy(update={"path": paths[0], "mask_path": paths[1], "segmented_path": paths[2]})
-    with pytest.raises(AssertionError, match=r"sam\.png has another size"):
-        draw_filter_samples([of], tmp_path / "sheet.png")
+def test_the_class_mix_is_of_one_arm_that_leaves_something_out(report):
+    assert {item.arm for item in of_one_arm(report.selections, "sam_20k")} == {"sam_20k"}
+    assert {item.arm for item in of_one_arm(report.selections, "absent")} == {"sam_20k"}
+    everything = [item.model_copy(update={"num_after": item.num_before}) for item in report.selections]
+    assert of_one_arm(everything, "sam_20k") == []
 
 
 # --- records

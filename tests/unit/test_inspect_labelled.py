@@ -12,8 +12,8 @@ from PIL import Image
 
 from methods.common.miniature.voc_view import DrawVocConfig, draw_voc
 from methods.common.stage import Inputs, LocalContext
-from reproductions.requirements import inspect_data as data_inspectors
-from reproductions.requirements.inspect_data import VOC_2012_AUG, labelled_folder, voc_folder
+from reproductions.requirements import inspect_labelled
+from reproductions.requirements.inspect_labelled import VOC_2012_AUG, labelled_folder, voc_folder
 from reproductions.requirements.inspection import Inspection, inspect_place
 from tests.unit.inspected import Break, cut, problem
 
@@ -82,7 +82,7 @@ def test_damaged_voc(voc: Path, damage: Break, words: list[str]) -> None:
 
 
 def test_files_are_sampled_from_the_whole_list(voc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data_inspectors, "_LOOKED_INTO", 3)  # images 0, 15, 30 of 45
+    monkeypatch.setattr(inspect_labelled, "_LOOKED_INTO", 3)  # images 0, 15, 30 of 45
     cut(voc / "SegmentationClass" / "train_000029.png", 20)
     assert look(voc).state == "ok"
     cut(voc / "SegmentationClass" / "train_000030.png", 20)

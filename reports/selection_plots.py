@@ -1,4 +1,7 @@
-"""Plots of a filter's report: the scores with their cut-offs, the class mix before and after."""
+"""Plots of selections: a score with its cut-offs, the class mix before and after.
+
+Each function returns False, without a file, when there is nothing to draw. Shape legend: C classes; S seeds.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from reports.figures import FAINT, PALETTE, drawing, save_figure
-from reproductions.sam_filter.records import SamFilterReport, ScoreHistogram, SelectionStatistics
+from reports.selections import ScoreHistogram, SelectionStatistics
 
 _GAINS, _LOSES = PALETTE[0], PALETTE[1]
 _MOST_CLASSES = 40
@@ -19,25 +22,26 @@ _MOST_CLASSES = 40
 # --- scores -----------------------------------------------------------------------------------------------------
 
 
-def draw_scores(report: SamFilterReport, path: Path) -> bool:
-    """Draw how many pairs have which score, with the cut-off of each selection; counts are means over seeds.
+def draw_scores(histograms: Sequence[ScoreHistogram], x_title: str, y_title: str, path: Path) -> bool:
+    """Draw how many candidates have which score, with the cut-off of each selection; counts are means over seeds.
 
-    Returns:
-        False, and no file, when there is nothing to draw.
+    Args:
+        histograms: one a seed; those of another score or with other bins than the first one's are left out.
+        x_title: what the score is.
+        y_title: what is counted.
+        path: the PNG to write.
     """
-    if not report.histograms:
+    if not histograms:
         return False
-    score = report.histograms[0].score
-    first = report.histograms[0].edges
-    known = [item for item in report.histograms if item.score == score and item.edges == first]
-    counts = np.mean([item.counts for item in known], axis=0)
-    edges = np.array(first)
+    first = histograms[0]
+    known = [item for item in histograms if (item.score, item.edges) == (first.score, first.edges)]
+    counts, edges = np.mean([item.counts for item in known], axis=0), np.array(first.edges)
     with drawing(2.7) as figure:
         panel = figure.subplots()
         panel.bar(edges[:-1], counts, width=np.diff(edges), align="edge", color="#b7cfe0", ec="white", lw=0.6)
         panel.set_xlim(edges[0], edges[-1])
-        panel.set_xlabel(f"score {score} (IoU of the generated mask and SAM's, mean over the named classes)")
-        panel.set_ylabel("pairs")
+        panel.set_xlabel(x_title)
+        panel.set_ylabel(y_title)
         panel.grid(axis="y")
         panel.margins(y=0.06)
         _cut_offs(panel, known)
@@ -57,7 +61,7 @@ def _cut_offs(panel: Axes, histograms: Sequence[ScoreHistogram]) -> None:
         last = cut_off
         panel.axvline(cut_off, color=PALETTE[1], lw=1.3)
         panel.annotate(
-            f"top {name}, ≥ {cut_off:.2f}",
+            f"{name}, ≥ {cut_off:.2f}",
             (cut_off, 1),
             xytext=(0, 2 + 11 * level),
             xycoords=("data", "axes fraction"),
@@ -72,30 +76,19 @@ def _cut_offs(panel: Axes, histograms: Sequence[ScoreHistogram]) -> None:
 # --- class mix --------------------------------------------------------------------------------------------------
 
 
-def draw_class_mix(report: SamFilterReport, arm: str, path: Path) -> str | None:
-    """Draw each class's share of images and of pixels before and after a selection, means over seeds.
-
-    Args:
-        report: judged records.
-        arm: whose selection; where it is not there, the first one that leaves something out.
-        path: the PNG to write.
-    Returns:
-        The arm drawn; None, and no file, when there is nothing to draw.
-    """
-    selecting = [item.arm for item in report.selections if item.num_after < item.num_before]
-    chosen = arm if arm in selecting else next(iter(selecting), None)
-    if chosen is None:
-        return None
-    known = [item for item in report.selections if item.arm == chosen]
+def draw_class_mix(selections: Sequence[SelectionStatistics], path: Path) -> bool:
+    """Draw each class's share of images and of pixels before and after one arm's selection, means over seeds."""
+    if not selections:
+        return False
     shares = {
-        "images": (_share(known, "images_before"), _share(known, "images_after")),
-        "labelled pixels": (_share(known, "pixels_before"), _share(known, "pixels_after")),
+        "images": (_share(selections, "images_before"), _share(selections, "images_after")),
+        "labelled pixels": (_share(selections, "pixels_before"), _share(selections, "pixels_after")),
     }
     before_C, after_C = shares["images"]
     order = np.argsort(after_C - before_C, kind="stable")
     if len(order) > _MOST_CLASSES:
         order = np.concatenate([order[: _MOST_CLASSES // 2], order[-_MOST_CLASSES // 2 :]])
-    names = [known[0].classes[index].replace("_", " ") for index in order]
+    names = [selections[0].classes[index].replace("_", " ") for index in order]
     with drawing(0.85 + 0.2 * len(order)) as figure:
         panels = figure.subplots(1, 2, sharey=True)
         for panel, (title, (before, after)) in zip(panels, shares.items(), strict=True):
@@ -105,13 +98,13 @@ def draw_class_mix(report: SamFilterReport, arm: str, path: Path) -> str | None:
         panels[0].set_yticks(range(len(order)), names)
         panels[0].set_ylim(len(order) - 0.4, -0.6)
         save_figure(figure, path)
-    return chosen
+    return True
 
 
 def _share(selections: Sequence[SelectionStatistics], field: str) -> np.ndarray:
     """Each class's share of a count, mean over seeds: float64 (C,)."""
-    counts = np.array([getattr(item, field) for item in selections], dtype=np.float64)
-    return np.asarray((counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).mean(axis=0))
+    counts_SC = np.array([getattr(item, field) for item in selections], dtype=np.float64)
+    return np.asarray((counts_SC / np.maximum(counts_SC.sum(axis=1, keepdims=True), 1)).mean(axis=0))
 
 
 def _dumbbells(panel: Axes, before: np.ndarray, after: np.ndarray) -> None:

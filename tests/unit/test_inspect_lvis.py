@@ -15,8 +15,9 @@ from PIL import Image
 
 from methods.common.miniature.lvis_view import DrawLvisConfig, draw_lvis
 from methods.common.stage import Inputs, LocalContext
-from reproductions.requirements import inspect_data as data_inspectors
-from reproductions.requirements.inspect_data import LvisCounts, cutouts_folder, lvis_folder, own_lvis_folder
+from reproductions.requirements import inspect_lvis
+from reproductions.requirements.inspect_cutouts import cutouts_folder
+from reproductions.requirements.inspect_lvis import LvisCounts, lvis_folder, own_lvis_folder
 from reproductions.requirements.inspection import Inspection, inspect_place
 from tests.unit.inspected import Break, cut, problem
 
@@ -48,9 +49,9 @@ def scanned(folder: Path) -> Inspection:
 
 def test_whole_data(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert own_lvis_folder(own) == Inspection("ok")
-    monkeypatch.setattr(data_inspectors, "LVIS_V1", counts(own))
+    monkeypatch.setattr(inspect_lvis, "LVIS_V1", counts(own))
     assert scanned(own).state == "ok"
-    monkeypatch.setattr(data_inspectors, "_PARSED_BYTES", 100)
+    monkeypatch.setattr(inspect_lvis, "PARSED_BYTES", 100)
     found = own_lvis_folder(own)
     assert found.state == "ok"
     assert len(found.notes) == 2
@@ -59,15 +60,15 @@ def test_whole_data(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("block_bytes", [13, 101, 1009, 10_007])
 def test_no_record_is_lost_between_blocks(own: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int) -> None:
     shutil.copy(own / "val.json", own / "train.json")  # small enough to be read in pieces of a few bytes
-    monkeypatch.setattr(data_inspectors, "_BLOCK_BYTES", block_bytes)
-    monkeypatch.setattr(data_inspectors, "LVIS_V1", counts(own))
+    monkeypatch.setattr(inspect_lvis, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(inspect_lvis, "LVIS_V1", counts(own))
     assert scanned(own).state == "ok"
 
 
 def test_a_file_without_end_is_given_up(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data_inspectors, "_BLOCK_BYTES", 100)
-    monkeypatch.setattr(data_inspectors, "_LONGEST_RECORD_BYTES", 1000)
-    monkeypatch.setattr(data_inspectors, "LVIS_V1", {"train.json": counts(own)["train.json"]})
+    monkeypatch.setattr(inspect_lvis, "_BLOCK_BYTES", 100)
+    monkeypatch.setattr(inspect_lvis, "_LONGEST_RECORD_BYTES", 1000)
+    monkeypatch.setattr(inspect_lvis, "LVIS_V1", {"train.json": counts(own)["train.json"]})
     (own / "train.json").write_text('{"a": "' + "x" * 5000 + '"}')
     assert "a record of more than" in problem(scanned(own))
 
@@ -108,7 +109,7 @@ EITHER: list[tuple[Break, list[str]]] = [
 def test_damaged_lvis_is_one_sentence(
     own: Path, monkeypatch: pytest.MonkeyPatch, damage: Break, words: list[str]
 ) -> None:
-    monkeypatch.setattr(data_inspectors, "LVIS_V1", counts(own))
+    monkeypatch.setattr(inspect_lvis, "LVIS_V1", counts(own))
     damage(own)
     sentence = problem(scanned(own))
     for word in words:
@@ -116,7 +117,7 @@ def test_damaged_lvis_is_one_sentence(
 
 
 def test_a_missing_record_of_lvis_is_counted(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data_inspectors, "LVIS_V1", counts(own))
+    monkeypatch.setattr(inspect_lvis, "LVIS_V1", counts(own))
     _fewer_annotations(own)
     assert "annotations where LVIS v1 has" in problem(scanned(own))
 
@@ -147,7 +148,7 @@ def test_damaged_own_data_are_one_sentence(own: Path, damage: Break, words: list
 
 
 def test_a_large_file_without_its_end(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data_inspectors, "_PARSED_BYTES", 100)
+    monkeypatch.setattr(inspect_lvis, "PARSED_BYTES", 100)
     cut(own / "val.json", 3)
     assert "val.json is cut short" in problem(own_lvis_folder(own))
 

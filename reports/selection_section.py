@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from reports.records import Arm
+from reports.selections import SelectionStatistics
 from reports.tables import NOTHING, fixed, markdown_table, whole
-from reproductions.sam_filter.records import SamFilterReport, SelectionStatistics
 
 
-def selection_section(report: SamFilterReport) -> str:
+def selection_section(arms: Sequence[Arm], selections: Sequence[SelectionStatistics]) -> str:
     """What each selection keeps, as means over seeds; arms that share one give one row. Empty without selections."""
     shown: dict[str, list[SelectionStatistics]] = {}
-    for arm in report.arms:
-        known = [item for item in report.selections if item.arm == arm.id and item.num_after < item.num_before]
+    for arm in arms:
+        known = [item for item in selections if item.arm == arm.id and item.leaves_out]
         if known and _unnamed(known) not in map(_unnamed, shown.values()):
             shown[arm.title] = known
     if not shown:
@@ -29,8 +30,8 @@ def selection_section(report: SamFilterReport) -> str:
         "after",
         "Classes that lose over half of their share",
     ]
-    parts = ["## What the selections keep", "Means over seeds.", markdown_table(header, rows, 1), *_scores(report)]
-    return "\n\n".join(parts)
+    parts = ["## What the selections keep", "Means over seeds.", markdown_table(header, rows, 1)]
+    return "\n\n".join([*parts, *_scores(selections)])
 
 
 def _unnamed(known: Sequence[SelectionStatistics]) -> list[SelectionStatistics]:
@@ -82,9 +83,9 @@ def _losers(known: Sequence[SelectionStatistics]) -> str:
     return ", ".join(names) or "none"
 
 
-def _scores(report: SamFilterReport) -> list[str]:
+def _scores(selections: Sequence[SelectionStatistics]) -> list[str]:
     """Share of zeros and quantiles of the score over all candidates: the same for every selection of a seed."""
-    scored = {item.seed: item for item in report.selections if item.quantiles}
+    scored = {item.seed: item for item in selections if item.quantiles}
     if not scored:
         return []
     names = list(dict.fromkeys(name for item in scored.values() for name in item.quantiles))

@@ -1,4 +1,4 @@
-"""Data sets on disk: LVIS v1 with its images, VOC 2012 with SBD's labels, own data in such layouts, folders of cut-outs.
+"""Data in the LVIS layout on disk: LVIS v1 with its images, and own data.
 
 LVIS v1's training annotations are a gigabyte of JSON, and parsing that takes far more time and memory than a look should.
 So large files are read once from end to end and their records counted by a key that each kind of record has; the split
@@ -9,20 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from methods.common.errors import InputError
-from reproductions.requirements.inspection import (
-    FaultyFileError,
-    Inspection,
-    check_is_file,
-    check_is_folder,
-    fault,
-    judge,
-    refusal,
-)
+from reproductions.requirements.file_checks import FaultyFileError, check_is_file, check_is_folder, fault, refusal
+from reproductions.requirements.inspection import Inspection, judge
 
 FILES = ("train.json", "val.json")
 
@@ -40,17 +32,10 @@ LVIS_V1 = {"train.json": LvisCounts(100_170, 1_270_141, 1_203), "val.json": Lvis
 """Train, and the images of val: specification 2.1. The annotations of val are 244.7 thousand there; the exact number is
 what public descriptions of LVIS v1 val print (19,809 images, 244,707 instances, 1,203 categories)."""
 
-VOC_2012_AUG: Mapping[str, int] = {"trainaug": 10_582, "val": 1_449}
-"""Images of each list: VOC 2012 train with SBD's images, less VOC val; and VOC 2012 val.
-Source: specification 8.3 of sam_filter."""
-
 _BLOCK_BYTES = 1 << 24
-_PARSED_BYTES = 1 << 26
-"""Files up to this size are parsed and checked record by record; larger ones are scanned."""
+PARSED_BYTES = 1 << 26
+"""Annotation files up to this size are parsed and checked record by record; larger ones are scanned."""
 _LONGEST_RECORD_BYTES = 1 << 26
-_LOOKED_INTO = 40
-"""Pairs of image and labels that are read from each list, spread evenly; some ten milliseconds each at VOC's sizes."""
-_SAMPLED_NOTE = f"{_LOOKED_INTO} images of each list are read here, the others when they are used"
 _SCANNED_NOTE = "{} is too large to check each record here; the split stage does before anything trains"
 
 ImageNames = tuple[str, str | None]
@@ -80,7 +65,7 @@ def own_lvis_folder(folder: Path) -> Inspection:
     problems: list[str] = []
     for name in FILES:
         problems += _file_faults(folder, name, None)
-    large = [name for name in FILES if not problems and (folder / name).stat().st_size > _PARSED_BYTES]
+    large = [name for name in FILES if not problems and (folder / name).stat().st_size > PARSED_BYTES]
     return judge(problems, [_SCANNED_NOTE.format(name) for name in large])
 
 
@@ -88,7 +73,7 @@ def _file_faults(folder: Path, name: str, published: LvisCounts | None) -> list[
     scans: list[_Scan] = []
 
     def read(path: Path) -> None:
-        scans.append(_scan(path) if published or check_is_file(path) > _PARSED_BYTES else _parse(path))
+        scans.append(_scan(path) if published or check_is_file(path) > PARSED_BYTES else _parse(path))
 
     problems = fault(folder, folder / name, read)
     for scan in scans:
@@ -205,124 +190,3 @@ class _Listings:
             except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a zero byte is a ValueError
                 self._known[folder] = frozenset()
         return self._known[folder]
-
-
-def cutouts_folder(folder: Path, annotation_file: Path | None) -> Inspection:
-    """Inspect a folder of own cut-outs: one folder a class, RGBA pictures in each, each picture whole.
-
-    Args:
-        folder: the cut-outs.
-        annotation_file: whose classes there must be a folder for; None, or one that is not readable or large: any classes.
-    """
-    check_is_folder(folder)
-    pictures = list(_pictures(folder))
-    if not pictures:
-        return judge([f"{folder} holds no class folder with a .png file in it"])
-    problems = [text for path in pictures for text in fault(folder, path, _check_cutout)]
-    few = [*problems[:3], *([f"{len(problems) - 3} more pictures are faulty"] if len(problems) > 3 else [])]
-    return judge([*few, *_class_faults(folder, annotation_file)])
-
-
-def _pictures(folder: Path) -> Iterable[Path]:
-    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return (path for place in classes for path in sorted(place.iterdir()) if path.suffix.lower() == ".png")
-
-
-def _check_cutout(path: Path) -> None:
-    from PIL import Image, UnidentifiedImageError
-
-    size = check_is_file(path)
-    try:
-        with Image.open(path) as picture:
-            if "A" not in picture.getbands() and "transparency" not in picture.info:
-                raise FaultyFileError(f"is {picture.mode}, without transparency")
-    except (UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise FaultyFileError("is not a picture") from error
-    with path.open("rb") as file:
-        file.seek(max(0, size - 512))
-        if b"IEND" not in file.read():
-            raise FaultyFileError("is cut short: its end is missing")
-
-
-def _class_faults(folder: Path, annotation_file: Path | None) -> list[str]:
-    from methods.common.datasets.lvis import read_lvis
-    from methods.common.objects.pool import read_folder_of_cutouts
-
-    try:
-        if annotation_file is None or check_is_file(annotation_file) > _PARSED_BYTES:
-            return []
-        data = read_lvis(annotation_file, None, "none", allow_no_annotations=True)
-    except (OSError, FaultyFileError, InputError):
-        return []  # its own inspector tells
-    try:
-        read_folder_of_cutouts(folder, {category.id: category.name for category in data.categories})
-    except InputError as error:
-        return [str(error)]
-    return []
-
-
-def voc_folder(folder: Path, lists: Mapping[str, int] = VOC_2012_AUG) -> Inspection:
-    """Inspect a data set in VOC's layout: lists of the published lengths, every file they name, none of val in training.
-
-    Args:
-        folder: of the data set.
-        lists: number of images by name of the list.
-    """
-    check_is_folder(folder)
-    problems: list[str] = []
-    images: dict[str, frozenset[str]] = {}
-    for split, published in lists.items():
-        found, names = _look_into(folder, split)
-        problems += found
-        if not found:
-            images[split] = names
-            problems += _length_faults(split, len(names), published)
-    problems += _leaks(images)
-    return judge(dict.fromkeys(problems), [] if problems else [_SAMPLED_NOTE])
-
-
-def labelled_folder(folder: Path, splits: Iterable[str] = ("train", "val")) -> Inspection:
-    """Inspect own data for semantic segmentation, in either layout (docs/own-data.md).
-
-    Args:
-        folder: of the data set.
-        splits: what the plan reads.
-    """
-    check_is_folder(folder)
-    problems: list[str] = []
-    for split in splits:
-        found, _ = _look_into(folder, split)
-        problems += found
-    # What is wrong with the classes is found again in every split.
-    return judge(dict.fromkeys(problems), [] if problems else [_SAMPLED_NOTE])
-
-
-def _look_into(folder: Path, split: str) -> tuple[list[str], frozenset[str]]:
-    """Open a split and read pairs spread evenly over it; returns no sentence or one, and the images' names."""
-    from methods.common.datasets.open_labelled import open_labelled_images
-
-    try:
-        data = open_labelled_images(folder, split)
-        for index in range(0, len(data), max(1, len(data) // _LOOKED_INTO)):
-            data[index]
-    except InputError as error:
-        return [str(error)], frozenset()
-    return [], frozenset(data.name(index) for index in range(len(data)))
-
-
-def _length_faults(split: str, found: int, published: int) -> list[str]:
-    if found == published:
-        return []
-    return [
-        f"{split}.txt lists {found:,} images where the published list has {published:,}: another list, or a cut one"
-    ]
-
-
-def _leaks(images: Mapping[str, frozenset[str]]) -> list[str]:
-    val = images.get("val", frozenset())
-    shared = {split: len(names & val) for split, names in images.items() if split != "val"}
-    return [
-        f"{split}.txt lists {number:,} of the images of val.txt, on which results are measured"
-        for split, number in shared.items()
-        if number and "leaky" not in split
-    ]

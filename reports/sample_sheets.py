@@ -1,0 +1,139 @@
+"""Sheets of sample pictures: cut-outs by row, training images with their instances, images with label maps.
+
+Each function draws one sheet and returns False, without a file, when there is nothing to draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image
+
+from reports.figures import PALETTE
+from reports.label_maps import agreement, coloured
+from reports.samples import CutOutSample, InstanceSample, LabelMapSample
+from reports.sheets import Outline, Sheet, SheetRow, Strip, Tile, draw_sheet
+
+ItemT = TypeVar("ItemT")
+
+_BACKDROP = (222, 222, 222, 255)
+"""Light grey behind cut-outs, so that white objects and holes in a mask are seen."""
+_CUT_OUT_PX, _INSTANCE_PX = 72, 234
+_PASTED, _REAL = PALETTE[1], PALETTE[5]
+
+
+def cut_out_sheet(samples: Sequence[CutOutSample], path: Path, columns: int = 10, most_rows: int = 12) -> bool:
+    """Draw a row a row name of cut-outs with their class, on light grey; more than ``most_rows`` are thinned evenly."""
+    names = _thinned(list(dict.fromkeys(sample.row for sample in samples)), most_rows)
+    by_row = {name: [sample for sample in samples if sample.row == name][:columns] for name in names}
+    rows = [SheetRow([_cut_out(sample) for sample in row], name) for name, row in by_row.items()]
+    return draw_sheet(Sheet(rows, _CUT_OUT_PX), path)
+
+
+def _cut_out(sample: CutOutSample) -> Strip:
+    return Strip([Tile(_on_grey(sample.path, _CUT_OUT_PX))], _words(sample.category))
+
+
+def _on_grey(path: Path, side: int) -> Image.Image:
+    """Read a picture and put it, centred in a square, on light grey."""
+    with Image.open(path) as image:
+        cut_out = image.convert("RGBA")
+    longest = max(cut_out.size)
+    canvas = Image.new("RGBA", (longest, longest), _BACKDROP)
+    canvas.alpha_composite(cut_out, ((longest - cut_out.width) // 2, (longest - cut_out.height) // 2))
+    return canvas.convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
+
+
+def instance_sheet(samples: Sequence[InstanceSample], path: Path, columns: int = 4, most: int = 8) -> bool:
+    """Draw training images with pasted instances in orange, by name, and real ones in blue; more than ``most`` are thinned evenly."""
+    strips = [Strip([_with_instances(sample)], sample.caption) for sample in _thinned(samples, most)]
+    rows = [SheetRow(strips[start : start + columns]) for start in range(0, len(strips), columns)]
+    return draw_sheet(Sheet(rows, _INSTANCE_PX, legend={"pasted object": _PASTED, "real object": _REAL}), path)
+
+
+def _with_instances(sample: InstanceSample) -> Tile:
+    image, instances_HW = _read_image(sample.path), _read_map(sample.instances_path)
+    _check_size(instances_HW, sample.instances_path, image)
+    numbers = np.unique(instances_HW[instances_HW > 0]).tolist()
+    return Tile(image, tuple(_instance(sample, number, instances_HW == number) for number in numbers))
+
+
+def _instance(sample: InstanceSample, number: int, region_HW: np.ndarray) -> Outline:
+    if number in sample.pasted:
+        return Outline(region_HW, _PASTED, 1.8, _words(sample.names.get(number, "")))
+    return Outline(region_HW, _REAL)
+
+
+def label_map_rows(
+    samples: Sequence[LabelMapSample], heads: Sequence[str], path: Path, columns: int = 2, compare: bool = False
+) -> bool:
+    """Draw each image beside its label maps, a group in rows of its own with its name at the left.
+
+    Args:
+        samples: in the order in which they are shown.
+        heads: words above the image, each map, and the comparison.
+        path: the PNG to write.
+        columns: images beside one another.
+        compare: add a tile that shows where the first two maps agree (:func:`reports.label_maps.agreement`).
+    """
+    rows = []
+    for name, group in _groups(samples).items():
+        strips = [Strip(label_map_tiles(sample, compare), sample.caption) for sample in group]
+        parts = [strips[start : start + columns] for start in range(0, len(strips), columns)]
+        rows += [SheetRow(part, "" if index else name) for index, part in enumerate(parts)]
+    return draw_sheet(Sheet(rows, tile_heads=heads), path)
+
+
+def label_map_columns(samples: Sequence[LabelMapSample], path: Path, most_groups: int = 4, most: int = 3) -> bool:
+    """Draw each image beside its label maps, a group in a column with its name above; a few groups, a few of each."""
+    groups = dict(list(_groups(samples).items())[:most_groups])
+    columns = [[Strip(label_map_tiles(sample), sample.caption) for sample in group[:most]] for group in groups.values()]
+    rows = [SheetRow(row) for row in zip_longest(*columns, fillvalue=Strip(()))]
+    return draw_sheet(Sheet(rows, strip_heads=list(groups)), path)
+
+
+def label_map_tiles(sample: LabelMapSample, compare: bool = False) -> list[Tile]:
+    """Return the image, its label maps in colour, and where the first two maps agree."""
+    image = _read_image(sample.path)
+    maps = [_read_map(path).astype(np.uint8) for path in sample.label_paths]
+    for labels_HW, path in zip(maps, sample.label_paths, strict=True):
+        _check_size(labels_HW, path, image)
+    compared = [Image.fromarray(agreement(np.asarray(image), maps[0], maps[1]))] if compare else []
+    return [Tile(picture) for picture in (image, *map(coloured, maps), *compared)]
+
+
+def _groups(samples: Sequence[LabelMapSample]) -> dict[str, list[LabelMapSample]]:
+    groups: dict[str, list[LabelMapSample]] = {}
+    for sample in samples:
+        groups.setdefault(sample.group, []).append(sample)
+    return groups
+
+
+def _thinned(items: Sequence[ItemT], most: int) -> list[ItemT]:
+    """Return at most ``most`` items, evenly spaced, first and last kept."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(index * (len(items) - 1) / (most - 1))] for index in range(most)]
+
+
+def _read_image(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        return image.convert("RGB")
+
+
+def _read_map(path: Path) -> np.ndarray:
+    """Numbers as stored, palette or grey, 8 or 16 bit: [H, W]."""
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def _check_size(map_HW: np.ndarray, path: Path, image: Image.Image) -> None:
+    assert map_HW.shape == (image.height, image.width), f"{path} has another size than its image"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,85 @@
+"""Data for semantic segmentation on disk: VOC 2012 with SBD's labels, and own data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from methods.common.errors import InputError
+from reproductions.requirements.file_checks import check_is_folder
+from reproductions.requirements.inspection import Inspection, judge
+
+VOC_2012_AUG: Mapping[str, int] = {"trainaug": 10_582, "val": 1_449}
+"""Images of each list: VOC 2012 train with SBD's images, less VOC val; and VOC 2012 val.
+Source: specification 8.3 of sam_filter."""
+
+_LOOKED_INTO = 40
+"""Pairs of image and labels that are read from each list, spread evenly; some ten milliseconds each at VOC's sizes."""
+_SAMPLED_NOTE = f"{_LOOKED_INTO} images of each list are read here, the others when they are used"
+
+
+def voc_folder(folder: Path, lists: Mapping[str, int] = VOC_2012_AUG) -> Inspection:
+    """Inspect a data set in VOC's layout: lists of the published lengths, every file they name, none of val in training.
+
+    Args:
+        folder: of the data set.
+        lists: number of images by name of the list.
+    """
+    check_is_folder(folder)
+    problems: list[str] = []
+    images: dict[str, frozenset[str]] = {}
+    for split, published in lists.items():
+        found, names = _look_into(folder, split)
+        problems += found
+        if not found:
+            images[split] = names
+            problems += _length_faults(split, len(names), published)
+    problems += _leaks(images)
+    return judge(dict.fromkeys(problems), [] if problems else [_SAMPLED_NOTE])
+
+
+def labelled_folder(folder: Path, splits: Iterable[str] = ("train", "val")) -> Inspection:
+    """Inspect own data for semantic segmentation, in either layout (docs/own-data.md).
+
+    Args:
+        folder: of the data set.
+        splits: what the plan reads.
+    """
+    check_is_folder(folder)
+    problems: list[str] = []
+    for split in splits:
+        found, _ = _look_into(folder, split)
+        problems += found
+    # What is wrong with the classes is found again in every split.
+    return judge(dict.fromkeys(problems), [] if problems else [_SAMPLED_NOTE])
+
+
+def _look_into(folder: Path, split: str) -> tuple[list[str], frozenset[str]]:
+    """Open a split and read pairs spread evenly over it; returns no sentence or one, and the images' names."""
+    from methods.common.datasets.open_labelled import open_labelled_images
+
+    try:
+        data = open_labelled_images(folder, split)
+        for index in range(0, len(data), max(1, len(data) // _LOOKED_INTO)):
+            data[index]
+    except InputError as error:
+        return [str(error)], frozenset()
+    return [], frozenset(data.name(index) for index in range(len(data)))
+
+
+def _length_faults(split: str, found: int, published: int) -> list[str]:
+    if found == published:
+        return []
+    return [
+        f"{split}.txt lists {found:,} images where the published list has {published:,}: another list, or a cut one"
+    ]
+
+
+def _leaks(images: Mapping[str, frozenset[str]]) -> list[str]:
+    val = images.get("val", frozenset())
+    shared = {split: len(names & val) for split, names in images.items() if split != "val"}
+    return [
+        f"{split}.txt lists {number:,} of the images of val.txt, on which results are measured"
+        for split, number in shared.items()
+        if number and "leaky" not in split
+    ]

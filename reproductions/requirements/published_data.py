@@ -1,0 +1,70 @@
+"""Published data sets that papers need: from where, under which licence, how to get them."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from reproductions.requirements.inspect_labelled import voc_folder
+from reproductions.requirements.inspect_lvis import lvis_folder
+from reproductions.requirements.published import DataSet
+
+_LVIS_ARCHIVES = {
+    "https://dl.fbaipublicfiles.com/LVIS/lvis_v1_train.json.zip": "334a4caa374030a7817cf050364525e910f7960f9b6968cef47cffbf3893f8ba",
+    "https://dl.fbaipublicfiles.com/LVIS/lvis_v1_val.json.zip": "5cae9a3c79aadb667550c2b5dcf7f4d86e059a41ec91ef690225b667e28e9ba5",
+    "http://images.cocodataset.org/zips/train2017.zip": "69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929",
+    "http://images.cocodataset.org/zips/val2017.zip": "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05",
+}
+"""Source of the checksums: tensorflow_datasets/datasets/lvis/checksums.tsv; of what is inside, none is published."""
+_VOC_ARCHIVE = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar"
+
+
+def _lvis_steps(place: Path) -> tuple[str, ...]:
+    """LVIS v1 with its COCO 2017 images: 20.6 GB to download, somewhat more unpacked.
+
+    The archives go away at the end, because everything in the folder counts as data.
+    """
+    folder = shlex.quote(str(place))
+    sums = [f"{digest}  {url.rsplit('/', 1)[-1]}" for url, digest in _LVIS_ARCHIVES.items()]
+    return (
+        f"mkdir -p {folder} && wget -c -P {folder} \\",
+        *(f"  {url} \\" for url in list(_LVIS_ARCHIVES)[:-1]),
+        f"  {list(_LVIS_ARCHIVES)[-1]}",
+        f"(cd {folder} && sha256sum -c) <<'END'",
+        *sums,
+        "END",
+        f"(cd {folder} && for archive in *.zip; do unzip -q -o $archive && rm $archive; done)",
+        f"mv {folder}/lvis_v1_train.json {folder}/train.json && mv {folder}/lvis_v1_val.json {folder}/val.json",
+    )
+
+
+def _voc_steps(place: Path) -> tuple[str, ...]:
+    """VOC 2012, and where SBD's labels and the training list belong.
+
+    SBD's annotations are MATLAB files; the usual 10,582 training labels circulate as PNG files in a folder of their own.
+    """
+    folder = shlex.quote(str(place))
+    return (
+        f"mkdir -p {folder} && wget -c -P {folder} {_VOC_ARCHIVE}",
+        f"tar -xf {folder}/{_VOC_ARCHIVE.rsplit('/', 1)[-1]} -C {folder} --strip-components=2 && rm {folder}/*.tar",
+        f"(put the 12,031 label files of SBD and VOC, as PNG, into {place / 'SegmentationClassAug'})",
+        f"(put the list of the 10,582 training images without VOC val into {place / 'ImageSets/Segmentation/trainaug.txt'})",
+    )
+
+
+LVIS_V1 = DataSet(
+    "LVIS v1, COCO 2017 images",
+    "lvis",
+    "annotations CC BY 4.0; COCO images under Flickr's terms",
+    "https://www.lvisdataset.org/dataset",
+    lvis_folder,
+    _lvis_steps,
+)
+VOC_2012 = DataSet(
+    "PASCAL VOC 2012 with SBD's labels",
+    "voc2012",
+    "photographs under Flickr's terms; SBD annotations for research",
+    "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
+    voc_folder,
+    _voc_steps,
+)

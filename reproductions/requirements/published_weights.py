@@ -1,0 +1,152 @@
+"""Weights that papers need: the published ones, and the miniature ones of this repository that stand in for them at the small tiers.
+
+From where, under which licence, how to get them, their checksums as far as we found some published. A place on disk is named after the
+repository or the file, so that papers share it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reproductions.requirements.inspect_weights import (
+    diffusers_folder,
+    text_and_image_folder,
+    transformers_folder,
+)
+from reproductions.requirements.inspection import Inspector
+from reproductions.requirements.published import HubModel, SingleFile
+
+# -- generators ------------------------------------------------------------------------------------------------------
+
+STABLE_DIFFUSION_3 = HubModel(
+    "SD3 medium",
+    "stabilityai/stable-diffusion-3-medium-diffusers",
+    "Stability AI licence (research, non-commercial), gated: accept it on the model page first",
+    diffusers_folder,
+    # The repository is gated; these are the LFS pointers of huggingface.co/v2ray/stable-diffusion-3-medium-diffusers,
+    # "a reupload from the official repo". The VAE and both CLIP encoders have none that we found.
+    {
+        "transformer/diffusion_pytorch_model.safetensors": (
+            "8b0e357dd04755fbfb067c63f4a883ac1de2942dd4a3240069874a17022e5418",
+        ),
+        "text_encoder_3/model-00002-of-00002.safetensors": (
+            "f63154532130422309532ff56f11945fbea8266c958e3133e8e5aef85c6293c7",
+        ),
+    },
+    leave_out=("*.fp16*",),
+    gated=True,
+)
+STABLE_DIFFUSION_21 = HubModel(
+    "SD 2.1 base",
+    "stabilityai/stable-diffusion-2-1-base",
+    "CreativeML OpenRAIL++-M (use restrictions); where it is no longer served, a mirror of it, or SD 1.5 with --generator",
+    diffusers_folder,
+    leave_out=("v2-1_*", "*.bin", "*.fp16.*", "*.ckpt"),
+)
+STABLE_DIFFUSION_15 = HubModel(
+    "SD 1.5",
+    "stable-diffusion-v1-5/stable-diffusion-v1-5",
+    "CreativeML OpenRAIL-M (use restrictions)",
+    diffusers_folder,
+    # LFS pointer of the U-Net: huggingface.co/zhimeng/stable-diffusion-v1-5 (a copy); all four: the file list of
+    # AI-ModelScope/stable-diffusion-v1-5 at modelscope.cn, revision 50b8f071.
+    {
+        "unet/diffusion_pytorch_model.safetensors": (
+            "19da7aaa4b880e59d56843f1fcb4dd9b599c28a1d9d9af7c1143057c8ffae9f1",
+        ),
+        "vae/diffusion_pytorch_model.safetensors": (
+            "a2b5134f4dbc140d9c11f11cba3233099e00af40f262f136c691fb7d38d2194c",
+        ),
+        "text_encoder/model.safetensors": ("d008943c017f0092921106440254dbbe00b6a285f7883ec8ba160c3faad88334",),
+        "safety_checker/model.safetensors": ("9d6a233ff6fd5ccb9f76fd99618d73369c52dd3d8222376384d0e601911089e8",),
+    },
+    leave_out=("v1-5-*", "*.bin", "*.fp16.*", "*.non_ema.*"),
+)
+
+# -- text and images -------------------------------------------------------------------------------------------------
+
+CLIP = HubModel(
+    "CLIP ViT-L/14",
+    "openai/clip-vit-large-patch14",
+    "MIT (github.com/openai/CLIP)",
+    text_and_image_folder,
+    # LFS pointer at the revision below, 1,710,540,580 bytes.
+    {"model.safetensors": ("a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb",)},
+    revision="32bd64288804d66eefd0ccbe215aa642df71cc41",
+    leave_out=("*.bin", "*.h5", "*.msgpack"),
+)
+BLIP = HubModel(
+    "BLIP",
+    "Salesforce/blip-image-captioning-base",
+    "BSD-3-Clause",
+    text_and_image_folder,
+    leave_out=("*.bin", "*.h5"),
+)
+
+# -- masks -----------------------------------------------------------------------------------------------------------
+
+BIREFNET = HubModel(
+    "BiRefNet",
+    "ZhengPeng7/BiRefNet",
+    "MIT; runs its own Python code: read that code, then allow it",
+    transformers_folder,
+    # huggingface.co/ZhengPeng7/BiRefNet: LFS pointers of the revision below (float16, 444,473,596 bytes) and of the
+    # earlier bb4456a (float32, 885 MB).
+    {
+        "model.safetensors": (
+            "9ab37426bf4de0567af6b5d21b16151357149139362e6e8992021b8ce356a154",
+            "77277264c0e8c74149d3ff2fade4fd8176965b7108f3c5fc3b8c9c811edb4519",
+        )
+    },
+    revision="e2bf8e4460fc8fa32bba5ea4d94b3233d367b0e4",
+)
+BIREFNET_PACKAGES = ("einops", "kornia", "timm")
+"""What its code imports beyond this project's dependencies; the extra ``birefnet`` installs them."""
+SAM = HubModel("SAM ViT-H", "facebook/sam-vit-huge", "Apache-2.0", transformers_folder, leave_out=("*.bin", "*.h5"))
+SAM3 = HubModel(
+    "SAM 3", "facebook/sam3", "SAM License, gated: accept it on the model page first", transformers_folder, gated=True
+)
+GROUNDING_DINO = HubModel(
+    "Grounding DINO", "IDEA-Research/grounding-dino-base", "Apache-2.0", text_and_image_folder, leave_out=("*.bin",)
+)
+
+# -- backbones -------------------------------------------------------------------------------------------------------
+
+RESNET50 = SingleFile(
+    "ResNet-50, ImageNet",
+    "https://download.pytorch.org/models/resnet50-0676ba61.pth",
+    "BSD-3-Clause (that of torchvision)",
+    "https://pytorch.org/vision/stable/models/generated/torchvision.models.resnet50.html",
+)
+RESNET50_21K = SingleFile(
+    "ResNet-50, ImageNet-21K",
+    "https://miil-public-eu.oss-eu-central-1.aliyuncs.com/model-zoo/ImageNet_21K_P/models/resnet50_miil_21k.pth",
+    "MIT (that of the publishing repository)",
+    "https://github.com/Alibaba-MIIL/ImageNet21K/blob/main/MODEL_ZOO.md",
+)
+SWIN_L = SingleFile(
+    "Swin-L, ImageNet-22K",
+    "https://github.com/SwinTransformer/storage/releases/download/v1.0.0/swin_large_patch4_window12_384_22k.pth",
+    "MIT (that of microsoft/Swin-Transformer)",
+    "https://github.com/SwinTransformer/storage/releases/tag/v1.0.0",
+)
+
+# -- miniature ones --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ShippedModel:
+    """One of the miniature checkpoints of this repository."""
+
+    title: str
+    """What people call it."""
+    name: str
+    """Of its folder."""
+    inspect: Inspector
+    """Tells whether it is whole."""
+
+
+MINIATURE_GENERATOR = ShippedModel("miniature generator", "stable_diffusion", diffusers_folder)
+MINIATURE_CLIP = ShippedModel("miniature CLIP", "clip", text_and_image_folder)
+MINIATURE_CUTTER = ShippedModel("miniature cut-out network", "cutout", transformers_folder)
+MINIATURE_SAM = ShippedModel("miniature SAM", "sam", transformers_folder)
