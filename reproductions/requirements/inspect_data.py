@@ -37,12 +37,12 @@ class LvisCounts:
 
 
 LVIS_V1 = {"train.json": LvisCounts(100_170, 1_270_141, 1_203), "val.json": LvisCounts(19_809, 244_707, 1_203)}
-"""Train, and the images of val: specification 2.1. The annotations of val are 244.7 thousand there; the exact number is
+"""Train, and the images of val: MRCA section 2.1. The annotations of val are 244.7 thousand there; the exact number is
 what public descriptions of LVIS v1 val print (19,809 images, 244,707 instances, 1,203 categories)."""
 
 VOC_2012_AUG: Mapping[str, int] = {"trainaug": 10_582, "val": 1_449}
 """Images of each list: VOC 2012 train with SBD's images, less VOC val; and VOC 2012 val.
-Source: specification 8.3 of sam_filter."""
+Source: SAM filter section 8.3."""
 
 _BLOCK_BYTES = 1 << 24
 _PARSED_BYTES = 1 << 26

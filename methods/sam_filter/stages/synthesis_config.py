@@ -74,7 +74,7 @@ class SynthesizeConfig(Config):
     image_format: Literal["jpeg", "png"] = "jpeg"
     """Format of the pictures. [DD] JPEG"""
     safety_checker: bool = False
-    """Whether the checkpoint's own checker, if it has one, blanks pictures. Our choice: off."""
+    """Whether the checkpoint's own checker, if it has one, blanks pictures; off by our choice [C D39]."""
     shard_index: int = Field(default=0, ge=0)
     """Which part of the prompts this cell makes."""
     num_shards: int = Field(default=1, ge=1)
