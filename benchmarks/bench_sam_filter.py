@@ -39,7 +39,7 @@ def draw(rng: np.random.Generator) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 
 def score_straightforwardly(label_HW: np.ndarray, masks: dict[str, np.ndarray]) -> dict[str, float]:
-    """Follow specification 4.3 set by set."""
+    """Follow SAM filter section 4.3 set by set."""
     valid_HW = label_HW != 255
     generated = {name: (label_HW == NAMES.index(name)) & valid_HW for name in masks}
     found = {name: mask_HW & valid_HW for name, mask_HW in masks.items()}

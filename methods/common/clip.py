@@ -135,7 +135,7 @@ class ClipScorer:
         Args:
             images: RGB, uint8 (H, W, 3) or PIL.
             texts: as many as pictures, or one for all.
-        Source: MRCA Sec. 3.5 [R] (the scale); CLIP, Radford et al. 2021.
+        Source: MRCA section 3.5 [R] (the scale); CLIP, Radford et al. 2021.
         """
         assert len(texts) in (1, len(images)), f"{len(texts)} texts for {len(images)} pictures"
         distinct = sorted(set(texts))

@@ -1,4 +1,4 @@
-"""Class-wise budget: how many objects each class gets in a round (specification section 3.3).
+"""Class-wise budget: how many objects each class gets in a round (section 3.3).
 
 Shape legend: C classes, D width of the classifier's features.
 """
@@ -23,7 +23,7 @@ class BudgetConfig(Config):
     accuracy_term: Literal["one_minus_ap", "ap"] = "one_minus_ap"
     """``one_minus_ap``: weight falls with accuracy [P]. ``ap``: weight rises with it, as in the released code [R]."""
     count_mode: Literal["real_plus_synthetic", "real"] = "real_plus_synthetic"
-    """Whether accepted synthetic objects count as training instances of their class [C], or real ones only [R]."""
+    """Whether accepted synthetic objects count as training instances of their class [C D6], or real ones only [R]."""
     early_rounds: Literal["uniform", "inverse_count"] = "uniform"
     """Rounds without feedback: B / C each [P], or in proportion to 1 / S, the released code's default [R]."""
     weight_change_rows: Literal["aligned", "shifted"] = "aligned"
@@ -38,10 +38,10 @@ def apportion(weight_C: Floats, total: int) -> Ints:
         total: number of units, >= 0.
 
     Returns:
-        int64 [C] whose sum is exactly ``total``. Equal remainders go to the lower class index first. If no weight is
+        int64 (C,) whose sum is exactly ``total``. Equal remainders go to the lower class index first. If no weight is
         positive, the shares are equal.
 
-    Source: floor and largest remainder [R]; the equal fall-back [C].
+    Source: floor and largest remainder [R]; the equal fall-back [C D34].
     """
     assert total >= 0, f"a budget of {total} objects"
     assert weight_C.ndim == 1, f"weights of shape {weight_C.shape}, one axis of classes expected"
@@ -80,10 +80,10 @@ def fill_undefined_accuracy(ap_C: Floats, frequency_C: Sequence[str]) -> Floats:
         frequency_C: group of each class, ``r``, ``c`` or ``f``.
 
     Returns:
-        float64 [C] without NaN. A group without any defined AP gets the mean over all defined classes, and 0 if
+        float64 (C,) without NaN. A group without any defined AP gets the mean over all defined classes, and 0 if
         there is none at all.
 
-    Source: [C]; dropping such a class would drop its budget too.
+    Source: [C D33]; dropping such a class would drop its budget too.
     """
     assert len(ap_C) == len(frequency_C), f"{len(ap_C)} accuracies for {len(frequency_C)} classes"
     filled_C = np.array(ap_C, dtype=np.float64)
@@ -112,7 +112,7 @@ def classifier_change(
         rows: ``shifted`` reads row c + 1 for class c, as the released code does.
 
     Returns:
-        float64 [C], the L2 norm of the difference row by row. Source: section 3.3 [P][R].
+        float64 (C,), the L2 norm of the difference row by row. Source: section 3.3 [P][R].
     """
     assert weight_now_KD.shape == weight_before_KD.shape, "classifier weights of two different models"
     assert len(weight_now_KD) == num_classes + 1, f"{len(weight_now_KD)} rows for {num_classes} classes and background"
@@ -136,7 +136,7 @@ def budget_weights(ap_C: Floats, change_C: Floats, count_C: Ints, config: Budget
         config: which accuracy term to use.
 
     Returns:
-        float64 [C], >= 0, not normalised.
+        float64 (C,), >= 0, not normalised.
 
     Raises:
         ValueError: an AP outside [0, 1], most likely in percent.
@@ -152,10 +152,10 @@ def budget_weights(ap_C: Floats, change_C: Floats, count_C: Ints, config: Budget
 def class_budget(total: int, ap_C: Floats, change_C: Floats, count_C: Ints, config: BudgetConfig) -> Ints:
     """Share the budget of one round by the current model's state.
 
-    The arguments are those of :func:`budget_weights`; all weights zero or not finite gives the uniform budget [C].
+    The arguments are those of :func:`budget_weights`; all weights zero or not finite gives the uniform budget [C D34].
 
     Returns:
-        int64 [C], objects to generate for each class, sum exactly ``total``.
+        int64 (C,), objects to generate for each class, sum exactly ``total``.
     """
     return apportion(budget_weights(ap_C, change_C, count_C, config), total)
 

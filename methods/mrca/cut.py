@@ -33,11 +33,11 @@ class CutConfig(Config):
     min_clip_score: float = Field(default=25.0, ge=-100, le=100)
     """Lower bound on the better of the two CLIP scores, 100 x cosine [R]; -100 keeps every object."""
     mask_threshold: float = Field(default=0.5, gt=0, lt=1)
-    """Soft mask from here on is object [C]."""
+    """Soft mask from here on is object [C D27]."""
     min_area_fraction: float = Field(default=0.01, ge=0, le=1)
-    """Objects that cover less of their image are dropped [C]."""
+    """Objects that cover less of their image are dropped [C D27]."""
     max_area_fraction: float = Field(default=0.95, ge=0, le=1)
-    """Objects that cover more of their image are dropped [C]."""
+    """Objects that cover more of their image are dropped [C D27]."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def judge_cut(image_HW3: Image, soft_HW: SoftMask, clip_score: float, config: Cu
 def score_on_white_and_black(
     image_NHW3: Image, soft_NHW: SoftMask, texts: Sequence[str], scorer: Scorer
 ) -> NDArray[np.float64]:
-    """Score each object on white and on black against its text; the larger score counts, float64 [N].
+    """Score each object on white and on black against its text; the larger score counts, float64 (N,).
 
     A soft mask enters as 8-bit alpha would: the object fades into the background.
     """
@@ -124,7 +124,7 @@ def cut_objects(
     Returns:
         One result for each image, in order.
 
-    Source: section 3.5 [R]; largest component, tight crop and area limits [C].
+    Source: section 3.5 [R]; largest component, tight crop and area limits [C D27].
     """
     if len(image_NHW3) == 0:
         return []

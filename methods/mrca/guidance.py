@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # recipes read the config without loading torch
     from torch import Tensor
 
     Criterion = Callable[[Tensor], Tensor]
-    """Maps images, float32 [N, 3, H, W] in [0, 1], to one differentiable number each, [N]."""
+    """Maps images, float32 [N, 3, H, W] in [0, 1], to one differentiable number each, (N,)."""
 
 
 class GuidanceConfig(Config):
@@ -80,7 +80,7 @@ class GuidanceTrace:
 
 
 def class_entropy(logits_NK: Tensor) -> Tensor:
-    """Entropy of softmax(logits) of each row, in nats, differentiable, [N]; at most ln K."""
+    """Entropy of softmax(logits) of each row, in nats, differentiable, (N,); at most ln K."""
     import torch
 
     log_prob_NK = torch.log_softmax(logits_NK.float(), dim=1)
@@ -93,7 +93,7 @@ def entropy_criterion(classify: Callable[[Tensor], Tensor], drop_background: boo
     Args:
         classify: maps images in [0, 1], [N, 3, H, W], to logits [N, C + 1], the background last. A segmenter that wants
             0..255 needs ``lambda image_NCHW: segmenter.classify_whole_image(255 * image_NCHW)``. In evaluation mode.
-        drop_background: leave out the last logit, which is never trained and is therefore noise [C]; [R] keeps it.
+        drop_background: leave out the last logit, which is never trained and is therefore noise [C D8]; [R] keeps it.
 
     Source: section 3.4, steps 5 and 6.
     """
@@ -166,7 +166,8 @@ def clean_estimate(latent: Tensor, prediction: Tensor, level: NoiseLevel, predic
         level: noise level of z.
         prediction_type: ``epsilon``, ``v_prediction``, ``sample``, or ``flow_prediction`` (velocity eps - x0).
 
-    Source: section 3.4, step 3; the general form of the v rule also covers latents that are not scaled to unit variance.
+    Source: section 3.4, step 3 [R][B]; ``v_prediction`` and ``sample`` follow from what they stand for [C D58], also
+    for latents that are not scaled to unit variance.
     """
     if prediction_type == "flow_prediction":
         return latent - level.noise * prediction
@@ -196,7 +197,7 @@ def relative_shift(latent_NCHW: Tensor, gradient_NCHW: Tensor, relative_step: fl
     """Scale a gradient so that its norm is a fixed fraction of the latent's, image by image.
 
     The specification adds 1e-8 to the gradient's norm. We use 1e-8 as a lower bound of it instead, so that the fraction
-    is exact however small the gradient; a gradient of zero still gives no shift.
+    is exact unless the norm is smaller still [C D57]; a gradient of zero gives no shift.
 
     Returns:
         float32, same shape. Source: section 3.4, step 7.

@@ -46,7 +46,7 @@ class UniqueStream:
     Raises:
         InputError: the pool is empty.
 
-    Source: section 3.6; left-over indices are used up before the next permutation starts [C].
+    Source: section 3.6; left-over indices are used up before the next permutation starts [C D37].
     """
 
     def __init__(self, pool_size: int, seed: int) -> None:

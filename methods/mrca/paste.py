@@ -141,8 +141,8 @@ def paste_objects(
 
     A real instance loses its covered pixels. If it lost any, its box becomes the tight box of what is left, and it stays
     if no side of the box moved by more than ``box_tolerance_px`` or more than ``min_visible_px`` pixels are left; an
-    instance with nothing left goes in any case [C]. A pasted object's box is the tight box of its visible mask; it goes
-    if nothing is visible, because it lies outside or a later one hides it [C].
+    instance with nothing left goes in any case [C D59]. A pasted object's box is the tight box of its visible mask; it
+    goes if nothing is visible, because it lies outside or a later one hides it [C D38].
 
     Args:
         image_HW3: uint8 RGB; not changed.

@@ -16,7 +16,7 @@ MRCA_TEMPLATES = (
     "{name} isolated on white",
     "photo of {name} on a white background",
 )
-"""The seven templates of section 3.4, in the specification's wording [R]."""
+"""The seven templates of section 3.4, in its wording [R]."""
 
 XPASTE_TEMPLATE = "a photo of a single {name}"
 """X-Paste's prompt (section 5.1) [B]."""
@@ -45,7 +45,7 @@ class PromptConfig(Config):
 def plain_name(name: str) -> str:
     """Turn an LVIS class name into plain words: ``crab_(animal)`` becomes ``crab animal``.
 
-    Underscores become spaces, bracketed hints stay as words, runs of blanks shrink to one. Source: section 3.4 [C].
+    Underscores become spaces, bracketed hints stay as words, runs of blanks shrink to one. Source: section 3.4 [C D35].
     """
     return " ".join(name.replace("_", " ").replace("(", " ").replace(")", " ").split())
 

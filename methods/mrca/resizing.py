@@ -49,7 +49,7 @@ def resize_factor(ap_percent: float, class_mean_percent: float, max_factor: floa
 
 
 def resize_factors(ap_percent_C: Floats, config: ResizingConfig) -> Floats:
-    """Return the factor of every class from its box AP in percent (NaN where undefined), float64 [C]."""
+    """Return the factor of every class from its box AP in percent (NaN where undefined), float64 (C,)."""
     defined_C = np.isfinite(ap_percent_C)
     mean = float(np.mean(ap_percent_C[defined_C])) if defined_C.any() else float("nan")
     return np.array([resize_factor(float(ap), mean, config.max_factor) for ap in ap_percent_C], dtype=np.float64)

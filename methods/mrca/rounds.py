@@ -19,7 +19,7 @@ class RoundsConfig(Config):
     num_rounds: int = Field(default=10, ge=1)
     """R; 10 [R]."""
     objects_per_round: int = Field(default=7218, ge=1)
-    """B, generated images a round; 6 a class for LVIS, which makes 72,180 in 10 rounds [C]."""
+    """B, generated images a round; 6 a class for LVIS, which makes 72,180 in 10 rounds [C D1]."""
     iterations_per_round: int = Field(default=9000, ge=1)
     """T_round, training iterations a round [R]."""
     feedback_lag: Literal[1, 2] = 2

@@ -49,7 +49,7 @@ def fit_size_model(class_N: Ints, box_area_px_N: Floats, image_area_px_N: Floats
 
     Returns:
         Means and population standard deviations (0 for one instance). A class without instances gets the mean over
-        the other classes of each number [C]; without any instance at all, 0.12 and 0, LVIS' median mean.
+        the other classes of each number [C D60]; without any instance at all, 0.12 and 0, LVIS' median mean.
 
     Source: section 3.7 [R][B].
     """

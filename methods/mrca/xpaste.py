@@ -108,7 +108,7 @@ def keep_candidates(
         config: bars.
 
     Returns:
-        bool [N]. The best of a class is taken over all its candidates, whatever their area.
+        bool (N,). The best of a class is taken over all its candidates, whatever their area.
 
     Source: section 5.1, step 3 [B].
     """

@@ -1,4 +1,4 @@
-"""The three mask modes of SegRCDB, and the picture beside them (specification section 5.3)."""
+"""The three mask modes of SegRCDB, and the picture beside them (section 5.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The three readings of "30-pixel noise" in the pre-training masks (specification section 7.2). The picture stays as it is.
+"""The three readings of "30-pixel noise" in the pre-training masks (section 7.2). The picture stays as it is.
 
 Shape legend: K rings, L = vertices of a ring plus the first again, 2 = x, y; H, W pixels.
 """

@@ -26,7 +26,7 @@ _AMPLITUDE = 0.4
 def _gradients() -> NDArray[np.float64]:
     """Slope at the left end of each cell: half of them -1, the others 1 to 8.
 
-    Source: the noise function of the published scripts; the specification's quantiles (section 5.2) hold it to this.
+    Source: the noise function of the published scripts; the quantiles of section 5.2 hold it to this.
     """
     code = np.frombuffer(_PERMUTATION, np.uint8)
     return np.where(code & 8, -1.0, (code & 7) + 1.0)

@@ -92,7 +92,7 @@ def grow_rings(
     Returns:
         Vertices of the drawn rings, float64 [K, V, 2], not closed.
 
-    Source: specification sections 5.2 (SegRCDB) and 6.2 (VisualAtoms).
+    Source: section 5.2 (SegRCDB) and section 6.2 (VisualAtoms).
     """
     growth = _growth(category, scale)
     rings_KV2 = np.empty((category.num_rings + 1, category.num_vertices, 2))

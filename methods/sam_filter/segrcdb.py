@@ -1,4 +1,4 @@
-"""SegRCDB: its categories, and what is drawn at random for one image (specification section 5)."""
+"""SegRCDB: its categories, and what is drawn at random for one image (section 5)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from methods.sam_filter.perlin import draw_noise
 from methods.sam_filter.rings import ShapeCategory, grow_rings
 
 MAX_CATEGORIES = 254
-"""Labels 1 to 254; 0 is background and 255 is ignored in training (specification 5.5)."""
+"""Labels 1 to 254; 0 is background and 255 is ignored in training (section 5.5)."""
 _MAX_VERTICES = 500
 _MAX_RINGS = 50
 
@@ -23,7 +23,7 @@ def draw_categories(num_categories: int = MAX_CATEGORIES, seed: int = 0) -> tupl
     """Draw the parameters of all categories from one stream, in the published script's order of draws.
 
     Python's own generator, because the same seed then gives the published categories. Categories do not depend on how many are drawn.
-    Source: specification section 5.1, spacing up to 0.1.
+    Source: section 5.1, spacing up to 0.1.
     """
     stream = random.Random(seed)
     return tuple(_draw_category(label, stream) for label in range(1, num_categories + 1))
@@ -61,7 +61,7 @@ def draw_shapes(
     """Place one shape of each category given and grow its rings.
 
     Each coordinate of a centre is (size + U) / 2 with U a uniform whole number in [-size, size]; every ring gets a grey value from 0 to
-    255. Source: specification section 5.2.
+    255. Source: section 5.2.
 
     Args:
         categories: of the shapes, in the order in which they will be painted.

@@ -22,14 +22,14 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
 def rank_by_score(ids: Sequence[str], score_I: NDArray[np.float64]) -> Ranking:
-    """Rank by score, the highest first; equal scores by image id. Source: specification 4.4."""
+    """Rank by score, the highest first; equal scores by image id. Source: section 4.4."""
     return np.array(sorted(range(len(ids)), key=lambda image: (-score_I[image], ids[image])), np.int64)
 
 
 def rank_at_random(ids: Sequence[str], rng: np.random.Generator) -> Ranking:
     """Rank by one permutation, which depends on the generator and the set of ids but not on their order.
 
-    Source: specification 4.4: a fixed permutation, so that random subsets are nested, too.
+    Source: section 4.4: a fixed permutation, so that random subsets are nested, too.
     """
     by_id = np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int64)
     ranking: Ranking = by_id[rng.permutation(len(ids))]
@@ -43,7 +43,7 @@ def strata_of(classes: Sequence[Sequence[str]], stratify: Stratify) -> list[Hash
         classes: the names asked for in each image, distinct.
         stratify: ``none``, by number of names, or by the image's rarest class: the one that the fewest images name, the first
             in the alphabet of several.
-    Source: specification 4.5; what "rarest" counts is our choice.
+    Source: section 4.5; what "rarest" counts is our choice [? D65].
     """
     if stratify == "n_classes":
         return [len(names) for names in classes]
@@ -58,7 +58,7 @@ def interleave_strata(ranking: Ranking, strata: Sequence[Hashable]) -> Ranking:
 
     Image j = 0, 1, ... of the n in its stratum stands at (j + 1/2) / n; images are ordered by that, then as before. A prefix so
     holds each stratum's share of it rounded, as by the method of Sainte-Laguë, and prefixes are nested; quotas by largest
-    remainders would not be. Source: our choice.
+    remainders would not be. Source: our choice [? D65].
     """
     sizes = Counter(strata)
     seen: Counter[Hashable] = Counter()
@@ -75,7 +75,8 @@ def rank_with_same_mix(ranking: Ranking, at_random: Ranking, mix: Sequence[Hasha
     """Rank at random so that every prefix has as many images of each kind as the same prefix of another ranking.
 
     Where ``ranking`` has its j-th image of a kind, the result has the j-th image of that kind in ``at_random``. With the set of
-    named classes as kind, filtered and random subsets differ in their masks and not in what they show. Source: our choice.
+    named classes as kind, filtered and random subsets differ in their masks and not in what they show. Source:
+    our choice [C D64].
 
     Args:
         ranking: the one to follow.
@@ -106,7 +107,7 @@ def describe_selection(
     pixels: Sequence[Mapping[str, int]],
     class_names: Sequence[str],
 ) -> dict[str, Any]:
-    """Say what a selection does to the set. Source: specification 4.4 lists what to report.
+    """Say what a selection does to the set. Source: section 4.4 lists what to report.
 
     Args:
         kept: numbers of the images that stay.

@@ -26,7 +26,7 @@ Contour = Literal["RC", "VA", "RC+VA"]
 
 
 class SemSegFdslConfig(Config):
-    """Which pictures are drawn. The defaults are SegRCDB's published setting, which the paper keeps (specification 5.3, 7)."""
+    """Which pictures are drawn. Defaults: SegRCDB's published setting, which the paper keeps (sections 5.3 and 7)."""
 
     contour: Contour = "RC"
     """``RC``: SegRCDB's contour; ``VA``: VisualAtoms'; ``RC+VA``: both."""
@@ -82,7 +82,7 @@ class SemSegFdsl:
 
     @cached_property
     def wave_categories(self) -> tuple[ShapeCategory, ...]:
-        """The same categories with two frequencies each, drawn from a stream of their own so that all else stays equal."""
+        """The same categories with two frequencies each, from a stream of their own: all else stays equal [C D68]."""
         stream = random.Random(self.config.category_seed + 1)
         return tuple(self._with_waves(category, stream) for category in self.radial_categories)
 

@@ -1,4 +1,4 @@
-"""VisualAtoms: one shape an image, whose contour carries two waves (specification section 6)."""
+"""VisualAtoms: one shape an image, whose contour carries two waves (section 6)."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ def draw_frequencies(stream: random.Random) -> tuple[int, int]:
 def draw_atom_categories(num_categories: int, seed: int) -> tuple[ShapeCategory, ...]:
     """Draw the parameters of all categories, labelled from 0, in the published script's order of draws.
 
-    The script draws its pictures from the same stream in between; here parameters have a stream of their own. With seed 1 the first
-    category is the script's, had it been given these ranges. Source: specification section 6.1, published setting.
+    The script draws its pictures from the same stream in between; here parameters have a stream of their own [C D68].
+    With seed 1 the first category is the script's, had it been given these ranges. Source: section 6.1, published
+    setting.
     """
     stream = random.Random(seed)
     return tuple(_draw_category(label, stream) for label in range(num_categories))

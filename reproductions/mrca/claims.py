@@ -21,7 +21,7 @@ ENTROPY_WARMUP = "entropy_warmup"
 """Mean entropy (nats) of the same objects under the warm-up model M_0."""
 
 LEVEL_TOLERANCE = 0.10
-"""A fitted change below 10 % of the mean entropy counts as level. The poster gives no number. Source: our choice."""
+"""A fitted change below 10 % of the mean entropy counts as level. The poster gives no number [C D41]."""
 
 _OVERALL = ("AP_box", "AP_mask")
 _RARE = ("APr_box", "APr_mask")

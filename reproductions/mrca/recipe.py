@@ -1,7 +1,7 @@
 """The complete typed config of one table at one tier, and the functions that return them.
 
 ``smoke`` and ``mini`` differ from ``paper`` in sizes, step counts and checkpoint places, never in code path. Values
-without a mark here are those of the specification; values of the small tiers are our choice (ledger entries of those tiers).
+without a mark here are those of the specification; the ledger's entries for the small tiers say what differs there.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class MrcaStudy(StudyConfig):
     evaluation: EvaluateConfig = EvaluateConfig()
     """Test-time size."""
     warm_up_iterations: int = Field(default=90_000, ge=1)
-    """Length of the training that gives M_0. [C]"""
+    """Length of the training that gives M_0. [C D2]"""
     no_aug_iterations: int = Field(default=90_000, ge=1)
     """Length of the "No Aug." row's training."""
     main_iterations: int = Field(default=90_000, ge=1)

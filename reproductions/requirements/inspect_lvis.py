@@ -29,7 +29,7 @@ class LvisCounts:
 
 
 LVIS_V1 = {"train.json": LvisCounts(100_170, 1_270_141, 1_203), "val.json": LvisCounts(19_809, 244_707, 1_203)}
-"""Train, and the images of val: specification 2.1. The annotations of val are 244.7 thousand there; the exact number is
+"""Train, and the images of val: MRCA section 2.1. The annotations of val are 244.7 thousand there; the exact number is
 what public descriptions of LVIS v1 val print (19,809 images, 244,707 instances, 1,203 categories)."""
 
 _BLOCK_BYTES = 1 << 24

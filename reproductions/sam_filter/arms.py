@@ -28,7 +28,7 @@ class GeneratedPairs:
     rule: Literal["all", "score", "random", "random_same_mix"] = "all"
     """How the pairs are chosen."""
     stratified: bool = False
-    """Rank by pooled IoU apart for each number of classes (specification 4.5)."""
+    """Rank by pooled IoU apart for each number of classes (section 4.5)."""
     pretraining: PretrainingId | None = None
     """What comes before."""
     carried: Carried = "all_but_classes"

@@ -34,7 +34,7 @@ PILOT = "pilot"
 """Id of the points of the pilot study: a variant's mask quality on x, what training on it gives on y. Percent."""
 
 NO_GAIN_MARGIN = 1.0
-"""Points of mIoU below which a gain counts as none. The paper gives no number. Source: our choice."""
+"""Points of mIoU below which a gain counts as none. The paper gives no number. Source: our choice [C D66]."""
 
 _MIOU = ("miou",)
 _SYNTHETIC = tuple(arm.id for arm in ARMS if isinstance(arm.how, GeneratedPairs) and not arm.control)

@@ -118,7 +118,7 @@ class SamFilterPaper(StudiedPaper[SamFilterStudy, How, ArmCells, SamFilterReport
 
 
 def _noise(study: SamFilterStudy) -> str:
-    """Say how far the noisy masks are from the clean ones, on one axis for every kind of noise (specification 7.2)."""
+    """Say how far the noisy masks are from the clean ones, on one axis for every kind of noise (section 7.2)."""
     from methods.sam_filter.semseg_fdsl import SemSegFdsl
 
     noise = study.pretraining.noise

@@ -1,7 +1,7 @@
 """The complete typed config of all tables at one tier, and the functions that return them.
 
 ``smoke`` and ``mini`` differ from ``paper`` in sizes, step counts, checkpoint places and the parts that the ledger names. Values
-without a mark here are those of the specification; values of the small tiers are our choice (ledger entries of those tiers).
+without a mark here are those of the specification; the ledger's entries for the small tiers say what differs there.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class PretrainingConfig(Config):
     drawn: SemSegFdslConfig = SemSegFdslConfig()
     """Pictures; the arm sets contour and noise."""
     noise: Literal["N1", "N2", "N3"] = "N1"
-    """Which noise the noisy arms draw. [?] section 7.2"""
+    """Which noise the noisy arms draw. Section 7.2 [? D20]"""
     num_images: int = Field(default=20_000, ge=1)
     """Pictures. [P]"""
     iterations: int = Field(default=125_000, ge=1)
-    """Length. [?] section 8.2: 6.25 an image, as fine-tuning"""
+    """Length: 6.25 an image, as fine-tuning. Section 8.2 [? D16]"""
     base_lr: float | None = Field(default=None, gt=0)
-    """Learning rate; None for that of fine-tuning. [?] section 8.2"""
+    """Learning rate; None for that of fine-tuning. Section 8.2 [? D16]"""
 
 
 class SamFilterStudy(StudyConfig):
@@ -74,11 +74,11 @@ class SamFilterStudy(StudyConfig):
     pilot_images: int = Field(default=1000, ge=1)
     """Images whose masks are compared with the reference. [P]"""
     prompter: PrompterConfig = GroundingDinoSamConfig()
-    """What turns a class name into a mask for the filter. [?] section 10, item 1"""
+    """What turns a class name into a mask for the filter. Section 4.2 [? D1]"""
     reference: PrompterConfig = GroundingDinoSamConfig()
-    """What makes the pilot's reference masks; the paper's were checked by people. [?] section 10, item 24"""
+    """What makes the pilot's reference masks; the paper's were checked by people. Section 3 [? D24]"""
     uncertain: Uncertain = "ignore"
-    """How pixels labelled 255 count in the score. [?] section 10, item 6"""
+    """How pixels labelled 255 count in the score. Section 4.3 [? D6]"""
     segmenter: SegmenterConfig
     """The network, with as many classes as the data."""
     recipe: PolyRecipe
@@ -88,13 +88,13 @@ class SamFilterStudy(StudyConfig):
     evaluation: EvaluateSemanticConfig = EvaluateSemanticConfig()
     """Test-time size."""
     iterations_per_1000_images: int = Field(default=6250, ge=1)
-    """Length of a training on generated pairs. [P]"""
+    """Length of a training on generated pairs. Section 8 [D]"""
     iteration_step: int = Field(default=1000, ge=1)
-    """Lengths are rounded to multiples of this, halves up. [P]"""
+    """Lengths are rounded to multiples of this, halves up. Section 12, item 8 [D]"""
     real_iterations: int = Field(default=133_000, ge=1)
     """Length of the training on real photographs. [P]"""
     real_images: int = Field(default=10_582, ge=1)
-    """Their number, for the control with as many epochs. [?] section 8.3"""
+    """Their number, for the control with as many epochs. Section 8.3 [? D14]"""
     pretraining: PretrainingConfig = PretrainingConfig()
     """SemSegFDSL."""
     imagenet_segmenter: SegmenterConfig | None = None
@@ -113,7 +113,7 @@ class SamFilterStudy(StudyConfig):
         return self
 
     def iterations_for(self, num_images: int) -> int:
-        """Return the iterations of a training on so many generated pairs, rounded half up (specification 12.8)."""
+        """Return the iterations of a training on so many generated pairs, rounded half up (section 12, item 8)."""
         exact, step = num_images * self.iterations_per_1000_images, 1000 * self.iteration_step
         return max(1, (2 * exact + step) // (2 * step)) * self.iteration_step
 

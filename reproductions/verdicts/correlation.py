@@ -1,8 +1,8 @@
 """Correlation over few points: the coefficient, its range with any one point left out, a permutation test, and the claim that tests it.
 
 With eight points a coefficient's textbook interval leans on a normal distribution that nobody can check, so the test permutes the
-points and the leave-one-out range shows whether one of them makes the correlation. Source: our choice; the specification of the
-SAM filter's pilot study (section 3) asks for the range.
+points and the leave-one-out range shows whether one of them makes the correlation. Source: our choice;
+SAM filter section 3 asks for the range.
 """
 
 from __future__ import annotations

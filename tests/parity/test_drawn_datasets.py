@@ -18,7 +18,7 @@ Vertex = tuple[float, float]
 
 
 def formula_rings(category: ShapeCategory, centre: Vertex, noise_KV2: np.ndarray) -> list[list[Vertex]]:
-    """Sections 5.2 and 6.2 of the specification, vertex by vertex."""
+    """SAM filter sections 5.2 and 6.2, vertex by vertex."""
     count, p, w = category.num_vertices, category.noise_strength, category.spacing
     angles = [2 * math.pi * j / count for j in range(count)]
     x = [category.start_radius * category.stretch_x * math.cos(t) + centre[0] for t in angles]
@@ -58,7 +58,7 @@ def paint_mask(canvas: ImageDraw.ImageDraw, mode: str, rings: list[list[Vertex]]
 def formula_picture(
     categories: list[ShapeCategory], size: int, mode: str, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Section 5.3: image and mask drawn apart; the random numbers are taken in the product's order."""
+    """SAM filter section 5.3: image and mask drawn apart; the random numbers are taken in the product's order."""
     image, mask = (Image.new("L", (size, size)) for _ in range(2))
     image_canvas, mask_canvas = ImageDraw.Draw(image), ImageDraw.Draw(mask)
     for category in categories:

@@ -14,7 +14,7 @@ from methods.common.errors import InputError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 INPUT_SIDE_PX = 512
-"""Pictures are resized to this square. Source: MRCA Sec. 3.5 [R]."""
+"""Pictures are resized to this square. Source: MRCA section 3.5 [R]."""
 
 
 class _Network(Protocol):
@@ -60,7 +60,7 @@ class BiRefNetCutout:
     def soft_mask(self, image_NCHW: Tensor) -> Tensor:
         """Return foreground probabilities, float32 (N, H, W) in [0, 1], of RGB pictures (N, 3, H, W) in [0, 1].
 
-        Source: MRCA Sec. 3.5 [R]: 512x512, ImageNet statistics, last output, sigmoid, resized back.
+        Source: MRCA section 3.5 [R]: 512x512, ImageNet statistics, last output, sigmoid, resized back.
         """
         height, width = image_NCHW.shape[2:]
         side = (self.input_side_px, self.input_side_px)

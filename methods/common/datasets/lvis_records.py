@@ -20,7 +20,7 @@ Frequency = Literal["r", "c", "f"]
 """Rare, common, frequent."""
 
 Polygons = tuple[NDArray[np.float64], ...]
-"""Closed outlines, each float64 [K], K even and at least 6."""
+"""Closed outlines, each float64 (K,), K even and at least 6."""
 
 
 def frequency_group(image_count: int) -> Frequency:

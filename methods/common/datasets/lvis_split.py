@@ -1,8 +1,8 @@
 """Class counts of an LVIS set, and a held-out part of the training images for feedback.
 
 Feedback measured on the split that is reported would leak evaluation labels into training; so part of the training images
-is set aside. Source: MRCA specification 2.3 [C]: 5 % of the training images, each class with at least five images keeps
-at least one of them in the held-out part.
+is set aside. Source: MRCA section 2.3 [C MRCA D32]: 5 % of the training images, each class with at least five images
+keeps at least one of them in the held-out part.
 """
 
 from collections.abc import Iterable
@@ -20,11 +20,11 @@ class ClassStatistics:
     """Counts by class, each in the order of class indices 0..C-1."""
 
     image_count: NDArray[np.int64]
-    """[C], images that hold the class."""
+    """(C,), images that hold the class."""
     instance_count: NDArray[np.int64]
-    """[C], instances of the class."""
+    """(C,), instances of the class."""
     frequency: list[Frequency]
-    """[C], rare (up to 10 images), common (up to 100) or frequent, by ``image_count``."""
+    """(C,), rare (up to 10 images), common (up to 100) or frequent, by ``image_count``."""
 
 
 def class_statistics(dataset: LvisDataset) -> ClassStatistics:
@@ -53,7 +53,7 @@ def split_heldout(
 ) -> HeldoutSplit:
     """Set images aside at random so that feedback covers every class that can spare an image.
 
-    Rules, in this order of strength (our choice where the specification is silent): no class loses its last training
+    Rules, in this order of strength [C MRCA D32]: no class loses its last training
     image; each class with at least ``min_images`` images gets one into the held-out part; images that show only such
     classes are taken before images that show a scarcer one; ``round(fraction * images)`` images are held out, more
     only when covering the classes takes more. A class whose every image holds the last training image of another class

@@ -20,7 +20,7 @@ LabelMap = NDArray[np.unsignedinteger[Any]]
 """Labels of pixels, uint8, uint16 or uint32 [H, W]."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_GRAY, _RGB, _PALETTE = 0, 2, 3  # colour types of the PNG specification, section 11.2.1
+_GRAY, _RGB, _PALETTE = 0, 2, 3  # colour types, Sec. 11.2.1 of the PNG specification
 _COLOURS = {_GRAY: "gray", _RGB: "RGB", _PALETTE: "palette", 4: "gray with transparency", 6: "RGB with transparency"}
 
 

@@ -32,7 +32,7 @@ def decode_mask(rle: Rle) -> NDArray[np.bool_]:
 
 
 def polygons_to_rle(polygons: Sequence[NDArray[np.float64]], height: int, width: int) -> Rle:
-    """Rasterise the union of closed polygons, each float64 [K] in pixels, by pycocotools' rule.
+    """Rasterise the union of closed polygons, each float64 (K,) in pixels, by pycocotools' rule.
 
     Parts outside the image are cut off.
     """
@@ -51,11 +51,11 @@ class RleSums:
     """What the run lengths of N compressed masks add up to, found without decoding one pixel."""
 
     covered: NDArray[np.int64]
-    """[N], sum over all runs; height * width when the mask fits its image."""
+    """(N,), sum over all runs; height * width when the mask fits its image."""
     area: NDArray[np.int64]
-    """[N], sum over foreground runs, pixels."""
+    """(N,), sum over foreground runs, pixels."""
     sound: NDArray[np.bool_]
-    """[N], False where the text is not COCO's code or a run is negative; then the sums mean nothing."""
+    """(N,), False where the text is not COCO's code or a run is negative; then the sums mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def sum_runs(counts: Sequence[str | bytes], block: int = 2_000) -> RleSums:
 
 
 def join_texts(counts: Sequence[str | bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Lay the texts of N masks end to end: bytes [C] and where each begins, with the end, [N + 1]."""
+    """Lay the texts of N masks end to end: bytes (C,) and where each begins, with the end, [N + 1]."""
     encoded = [text.encode("utf-8", "replace") if isinstance(text, str) else text for text in counts]
     lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
     return np.frombuffer(b"".join(encoded), np.uint8), offsets(lengths)
@@ -149,7 +149,7 @@ def _numbers(
     """Join characters to signed numbers: five bits each, lowest first, bit 32 says that more follow.
 
     Returns:
-        The numbers [R], the places of those that have more digits than any run can need, and the first number of each
+        The numbers (R,), the places of those that have more digits than any run can need, and the first number of each
         mask, with the end, [N + 1].
     """
     ends_C = code_C < 32

@@ -7,7 +7,7 @@
     classes.txt                                    only where the classes are not VOC's
 
 Where an image has labels in both folders, those of ``SegmentationClass`` count: VOC's annotators drew them and marked
-borders, while SBD's are crowd-sourced. Source: specification 8.3; the precedence is our choice.
+borders, while SBD's are crowd-sourced. Source: SAM filter section 8.3; the precedence is our choice.
 
 Shape legend: H, W pixels.
 """
@@ -39,7 +39,7 @@ LABELS = ("SegmentationClass", "SegmentationClassAug")
 
 _JOINED = {"trainaug": ("train", "aug"), "trainval": ("train", "val"), "trainaug_leaky": ("trainaug", "val")}
 """Lists that are made of others where they have no file of their own. The last one trains on what VOC is evaluated on: the
-paper counts 12,046 images where the clean list has 10,582 (specification 8.3)."""
+paper counts 12,046 images where the clean list has 10,582 (SAM filter section 8.3)."""
 _NESTED = ("", "VOC2012", "VOCdevkit/VOC2012")
 
 

@@ -159,8 +159,8 @@ class AttentionCapture:
     Raises (inside the block or at its end):
         InputError: latents that are not square, another number of images than class prompts, or a side that the network does not have.
 
-    Source: specification 2.3 [DD]: conditional half only; keys of cross-attention from the class prompt, softmax over all of its tokens;
-    mean over steps, heads and layers of a resolution.
+    Source: SAM filter section 2.3 [DD]: conditional half only; keys of cross-attention from the class prompt, softmax
+    over all of its tokens; mean over steps, heads and layers of a resolution.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""From mean attention maps to label maps with an uncertain band, for every variant at once (specification 2.4).
+"""From mean attention maps to label maps with an uncertain band, for every variant at once (SAM filter section 2.4).
 
 Shape legend: R cells a side of self-attention, r of cross-attention, M maps of one image (one a name in its class prompt), T tokens,
 F columns of maps refined together, H, W pixels.
@@ -40,7 +40,7 @@ class AttentionLabelMap(NamedTuple):
 
 
 def class_maps(cross_QT: Tensor, names: Sequence[NamedTokens]) -> Tensor:
-    """Return one map a name, [M, r, r]: the mean over the name's tokens. Source: specification 2.4, step 1 [DD]."""
+    """Return one map a name, [M, r, r]: the mean over its tokens. Source: SAM filter section 2.4, step 1 [DD]."""
     side = round(cross_QT.shape[0] ** 0.5)
     map_MQ = torch.stack([cross_QT[:, list(name.positions)].mean(1) for name in names])
     return map_MQ.reshape(len(names), side, side)
@@ -56,7 +56,7 @@ def refine(self_QQ: Tensor, map_QF: Tensor, powers: Sequence[int]) -> dict[int, 
 
     Returns:
         float64 [Q, F]: a high power is almost flat, and what is left of a map may be a millionth of it.
-    Source: specification 2.4, step 3 [DD]: a matrix power.
+    Source: SAM filter section 2.4, step 3 [DD]: a matrix power.
     """
     self_QQ, map_QF = self_QQ.double(), map_QF.double()
     self_QQ = self_QQ / self_QQ.sum(1, keepdim=True)
@@ -73,8 +73,8 @@ def normalise(map_MHW: Tensor) -> tuple[Tensor, Tensor]:
     """Scale each map to [0, 1]; a constant map becomes all 0, so that it yields background.
 
     Returns:
-        the maps, and which of them were constant, bool [M].
-    Source: specification 2.4, step 4 [DD]; constant maps are our choice (the release divides by zero).
+        the maps, and which of them were constant, bool (M,).
+    Source: SAM filter section 2.4, step 4 [DD]; constant maps are our choice [C SAM filter D37].
     """
     low_M, high_M = map_MHW.amin((1, 2)), map_MHW.amax((1, 2))
     range_M = high_M - low_M
@@ -93,7 +93,7 @@ def label_pixels(map_MHW: Tensor, label_M: Tensor, thresholds: Thresholds) -> Te
         map_MHW: normalised maps.
         label_M: label of each map, uint8.
         thresholds: of the uncertain band.
-    Source: specification 2.4, step 6 [DD].
+    Source: SAM filter section 2.4, step 6 [DD].
     """
     value_HW, best_HW = map_MHW.float().max(0)
     uncertain_HW = torch.where(value_HW >= thresholds.lower, IGNORED, 0).to(torch.uint8)
@@ -101,7 +101,7 @@ def label_pixels(map_MHW: Tensor, label_M: Tensor, thresholds: Thresholds) -> Te
 
 
 def resize(map_MHW: Tensor, height: int, width: int) -> Tensor:
-    """Resize maps bicubically, without antialiasing. Source: specification 2.4, steps 2 and 5 [DD]."""
+    """Resize maps bicubically, without antialiasing. Source: SAM filter section 2.4, steps 2 and 5 [DD]."""
     if map_MHW.shape[1:] == (height, width):
         return map_MHW
     return interpolate(map_MHW[None], (height, width), mode="bicubic", align_corners=False)[0]

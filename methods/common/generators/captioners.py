@@ -54,14 +54,14 @@ class TemplateCaptions(Config):
 
 
 class BlipCaptions(Config):
-    """Captions sampled from a BLIP network in role ``captioner``. Specification 2.1 and 10.21 [?]."""
+    """Captions sampled from a BLIP network in role ``captioner``. SAM filter section 2.1 [C SAM filter D21]."""
 
     kind: Literal["blip"] = "blip"
     """Which captioner this is."""
     top_p: float = Field(default=0.9, gt=0, le=1)
-    """Words are sampled from the likeliest that have this probability together [?]."""
+    """Words are sampled from the likeliest that have this probability together [C SAM filter D60]."""
     max_new_tokens: int = Field(default=20, ge=1)
-    """Greatest length of a caption, tokens [?]."""
+    """Greatest length of a caption, tokens [C SAM filter D60]."""
 
 
 CaptionerConfig = Annotated[TemplateCaptions | BlipCaptions, Field(discriminator="kind")]

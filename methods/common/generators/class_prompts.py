@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from methods.common.errors import InputError
 
 WRITTEN_FORMS = {"diningtable": "dining table", "pottedplant": "potted plant", "tvmonitor": "tv monitor"}
-"""Class names that prompts write as two words; all others are written as they are. Source: specification 2.1 [DD]."""
+"""Class names that prompts write as two words; others are written as they are. Source: SAM filter section 2.1 [DD]."""
 SEPARATOR = "; "
-"""Between caption and class names. Source: specification 2.1 [DD]."""
+"""Between caption and class names. Source: SAM filter section 2.1 [DD]."""
 
 
 class NamedTokens(NamedTuple):
@@ -22,24 +22,24 @@ class NamedTokens(NamedTuple):
 
 
 def written_form(class_name: str) -> str:
-    """Return how a prompt writes a class name; underscores become spaces [our choice]."""
+    """Return how a prompt writes a class name; underscores become spaces (our choice, VOC has none)."""
     return WRITTEN_FORMS.get(class_name, " ".join(class_name.replace("_", " ").split()))
 
 
 def class_prompt(class_names: Sequence[str]) -> str:
-    """Return the written forms of class names, separated by spaces. Source: specification 2.1 [DD]."""
+    """Return the written forms of class names, separated by spaces. Source: SAM filter section 2.1 [DD]."""
     return " ".join(written_form(name) for name in class_names)
 
 
 def append_classes(caption: str, class_names: Sequence[str], separator: str = SEPARATOR) -> str:
-    """Return ``caption; class class``. Source: specification 2.1 [DD]."""
+    """Return ``caption; class class``. Source: SAM filter section 2.1 [DD]."""
     return caption.strip() + separator + class_prompt(class_names)
 
 
 def names_in_class_prompt(text: str, class_names: Sequence[str], where: str) -> tuple[str, ...]:
     """Read a class prompt back: the data set's names in order, repeated where they are repeated.
 
-    Where one written form begins another, the longer one is taken [our choice].
+    Where one written form begins another, the longer one is taken (our choice).
 
     Args:
         text: the class prompt, such as ``person person dining table``.
@@ -98,8 +98,8 @@ def find_tokens(
     Raises:
         InputError: no class, a name without tokens, a text longer than the encoder's limit, or a tokenizer that joins words.
 
-    Source: specification 2.4, step 1 [DD]: word position plus 1 for the start token, mean over the two tokens of a two-word name; mean
-    over the tokens of a split word is our choice.
+    Source: SAM filter section 2.4, step 1 [DD]: word position plus 1 for the start token, mean over the two tokens of a
+    two-word name; mean over the tokens of a split word is our choice [C SAM filter D38].
     """
     if not class_names:
         raise InputError(f"{where}: the class prompt names no class; write at least one class name")

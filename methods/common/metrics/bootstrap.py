@@ -24,7 +24,7 @@ from methods.common.metrics.processes import process_pool
 
 CONFIDENCE = 0.95
 MAX_BIAS = 0.25
-"""Standard errors by which resamples may lie beside the value, Efron and Tibshirani 1993, section 10.3."""
+"""Standard errors by which resamples may lie beside the value, Sec. 10.3 of Efron and Tibshirani 1993."""
 _WORTH_PROCESSES_S = 3.0
 RESAMPLING_RULE = (
     "images drawn with replacement, as many as there are; differences whose mean lies more than a quarter of their standard deviation "
@@ -92,8 +92,8 @@ def paired_bootstrap(
 
     Raises:
         InputError: the two were not evaluated on the same images.
-    Source: Efron and Tibshirani 1993, sections 13.3 (percentile interval) and 15.4 (tests by inverting it); Davison
-    and Hinkley 1997, chapter 4 (the 1 in both counts). The centring is our choice, checked by simulation (docs/metrics.md).
+    Source: Secs. 13.3 and 15.4 of Efron and Tibshirani 1993 (percentile interval; tests by inverting it); Davison and
+    Hinkley 1997, chapter 4 (the 1 in both counts). The centring is our choice, checked by simulation (docs/metrics.md).
     """
     assert num_resamples >= 1
     is_paired = _check_images(first, second)
@@ -110,7 +110,7 @@ def paired_bootstrap(
 
 
 def draw_weights(num_images: int, generator: np.random.Generator) -> NDArray[np.float64]:
-    """Draw how often each image counts in a resample, float64 [I]."""
+    """Draw how often each image counts in a resample, float64 (I,)."""
     drawn = generator.integers(num_images, size=num_images)
     return np.bincount(drawn, minlength=num_images).astype(np.float64)
 

@@ -30,8 +30,8 @@ class Evaluation(Protocol):
         """Return the official numbers by their official names; None where nothing defines one.
 
         Args:
-            weight_I: how often each image counts, whole numbers from 0, float64 [I]; None counts each once and gives the
-                official value exactly.
+            weight_I: how often each image counts, whole numbers from 0, float64 (I,); None counts each once and gives
+                the official value exactly.
         """
 
     def per_class(self) -> list[dict[str, str | int | float | None]]:

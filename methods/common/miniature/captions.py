@@ -84,7 +84,8 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
     Args:
         scene: at least one instance.
         rng: picks the wording.
-    Source: the wording of single objects covers the templates of MRCA (Sec. 3.4 [R]) in our words; the rest is our choice.
+    Source: the wording of single objects covers the templates of MRCA section 3.4 [R] in our words; the rest
+    is our choice.
     """
     order = np.argsort([instance.box_xyxy[0] for instance in scene.instances], kind="stable")
     nouns = [_noun(scene, int(index), rng) for index in order]

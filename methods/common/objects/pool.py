@@ -64,17 +64,17 @@ class ObjectPool:
 
     @property
     def category_id(self) -> NDArray[np.int32]:
-        """Category id of each object, int32 [N]."""
+        """Category id of each object, int32 (N,)."""
         return np.asarray(self._index_N["category_id"])
 
     @property
     def round_index(self) -> NDArray[np.int32]:
-        """Round of each object, int32 [N]."""
+        """Round of each object, int32 (N,)."""
         return np.asarray(self._index_N["round_index"])
 
     @property
     def image_seed(self) -> NDArray[np.int64]:
-        """Seed of the image that each object comes from, int64 [N]."""
+        """Seed of the image that each object comes from, int64 (N,)."""
         return np.asarray(self._index_N["image_seed"])
 
     def __len__(self) -> int:
@@ -104,7 +104,7 @@ class ObjectPool:
         return ObjectPool(self._files, self._index_N[indices])
 
     def count_by_class(self, class_ids: Sequence[int]) -> NDArray[np.int64]:
-        """Count the objects of each category id, in the order given, int64 [C]."""
+        """Count the objects of each category id, in the order given, int64 (C,)."""
         found, counts = np.unique(self.category_id, return_counts=True)
         count_of = dict(zip(found.tolist(), counts.tolist(), strict=True))
         return np.array([count_of.get(class_id, 0) for class_id in class_ids], dtype=np.int64)

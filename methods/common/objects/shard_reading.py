@@ -47,7 +47,7 @@ _MAX_OPEN_FILES = 256
 
 
 def index_shard(path: Path, shard: int) -> NDArray[Any]:
-    """Return the index of one shard, ``INDEX`` [N].
+    """Return the index of one shard, ``INDEX`` (N,).
 
     Raises:
         InputError: the file is no shard.

@@ -38,7 +38,8 @@ class TrainSegmenterConfig(Config):
     """What it is trained on."""
     start: Start = "scratch"
     """Which weights are not random: none, the ``backbone``'s, or ``all_but_classes``, everything but the class layers. They come
-    from role ``start``, or the backbone's from role ``backbone``. Sections 8.1 [?] and 8.2 [?] of the SAM filter's specification."""
+    from role ``start``, or the backbone's from role ``backbone``. SAM filter sections 8.1 and 8.2
+    [C SAM filter D8, D16]."""
     num_workers: int = Field(default=0, ge=0)
     """Processes that prepare images; the images do not depend on it."""
     num_samples: int = Field(default=0, ge=0)
@@ -53,7 +54,7 @@ class TrainSemanticConfig(TrainSegmenterConfig):
 
 
 def train_semantic(inputs: Inputs, config: TrainSegmenterConfig, context: Context) -> Record:
-    """Train from start to end; write ``model/``, the weights after the last iteration (our choice).
+    """Train from start to end; write ``model/``, the weights after the last iteration [C SAM filter D13].
 
     Roles: those that the source reads; ``start`` (a cell with ``model/``) or ``backbone`` (a file of published weights), as
     ``config.start`` asks.

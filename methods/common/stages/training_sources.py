@@ -53,7 +53,7 @@ class RealSource(TrainingSource):
     kind: Literal["real"] = "real"
     """Which source this is."""
     split: str = "trainaug"
-    """Its name. ``trainaug`` is the usual training list without VOC val (section 8.3 of the SAM filter's specification)."""
+    """Its name. ``trainaug`` is the usual training list without VOC val (SAM filter section 8.3)."""
 
     def open(self, inputs: Inputs, seeds: Seeds) -> LabelledImages:
         """Open the split, in whichever known layout it lies."""

@@ -2,8 +2,8 @@
 
 A batch means the same whatever the number of processes and parts: its loss is the one that a single process would compute of
 all images at once, and the gradients of all parts add up to that loss's. Hence every average divides by a count over the whole
-batch, and every random draw is made for the whole batch in the order of its images, in each process alike. Our choice [C]:
-detector frameworks average over the images of each process, and then over processes.
+batch, and every random draw is made for the whole batch in the order of its images, in each process alike [C MRCA D56]
+[C SAM filter D59]: detector frameworks average over the images of each process, and then over processes.
 
 Shape legend: B images of the whole batch, N images of the share.
 """
@@ -64,7 +64,7 @@ class BatchShare:
         return self.first <= place < self.first + self.count
 
     def uniform(self, generator: torch.Generator) -> Tensor:
-        """Return a random number in [0, 1) for each image of the share, [N]; draws for the whole batch."""
+        """Return a random number in [0, 1) for each image of the share, (N,); draws for the whole batch."""
         import torch
 
         drawn_B = torch.rand(self.batch_size, device=generator.device, generator=generator)

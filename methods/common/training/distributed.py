@@ -12,10 +12,10 @@ if TYPE_CHECKING:  # a plan is made without loading torch
     from torch import Tensor, nn
 
 _MEETING_TIMEOUT = timedelta(minutes=30)
-"""How long a process waits for the others to come. Our choice [C]."""
+"""How long a process waits for the others to come. Our choice."""
 _TIMEOUT = timedelta(hours=12)
 """How long it waits for them later. The end of a process is noticed at once; this is for one that hangs, and leaves the
-first process time to wait for other work. Our choice [C]."""
+first process time to wait for other work. Our choice."""
 
 
 class TeamLostError(RuntimeError):

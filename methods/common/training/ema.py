@@ -18,8 +18,8 @@ class ExponentialMovingAverage(Generic[ModuleT]):
     After each step: average <- decay * average + (1 - decay) * value, for every parameter and every floating-point buffer;
     integer buffers are copied. The average is what is evaluated and what feeds back.
 
-    Source: section 6.5 [R]. ``warmup`` is our choice [C] for short trainings: step t uses min(decay, (1 + t) / (10 + t)), so
-    that the initial weights are forgotten at once; the first step is t = ``first_step``.
+    Source: MRCA section 6.5 [R]. ``warmup`` is our choice [C MRCA D52] for short trainings: step t uses
+    min(decay, (1 + t) / (10 + t)), so that the initial weights are forgotten at once; the first step is t = ``first_step``.
     """
 
     def __init__(self, model: ModuleT, decay: float = 0.999, warmup: bool = False, first_step: int = 1) -> None:

@@ -1,7 +1,8 @@
 """A share of a batch in several parts, for networks whose losses average over counts of the whole batch.
 
 A part alone does not know those counts. So all parts go through the network twice: first without gradients, to note what each
-would tell the team; then with gradients, each being told the sums over all parts and processes. Our choice [C].
+would tell the team; then with gradients, each being told the sums over all parts and processes
+[C MRCA D56] [C SAM filter D59].
 
 Shape legend: N images of the share.
 """

@@ -1,6 +1,6 @@
 """Recipe of semantic segmenters: AdamW with polynomial decay. Holds no torch until an optimiser is built.
 
-Marks: [P] the paper, [MM] MMSegmentation's Mask2Former configuration, [DD] Dataset Diffusion (specification, section 8).
+Marks are those of docs/papers/sam_filter.md.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ def polynomial_decay(
         base_lr: rate at the start.
         iterations: iteration at which the rate reaches 0.
         power: of the decay; 1 is linear.
-        warmup_iterations: first iterations, in which the rate also rises linearly. Our choice; the paper has none.
-    Source: section 8 [MM].
+        warmup_iterations: first iterations, in which the rate also rises linearly [C SAM filter D56].
+    Source: SAM filter section 8 [MM].
     """
     warm = min(1.0, (iteration + 1) / (warmup_iterations + 1))
     return float(base_lr * warm * max(0.0, 1.0 - iteration / iterations) ** power)
 
 
 class PolyRecipe(Config):
-    """How a semantic segmenter is trained. Defaults are those of Mask2Former-R50 on ADE20K (section 8)."""
+    """How a semantic segmenter is trained. Defaults are those of Mask2Former-R50 on ADE20K (SAM filter section 8)."""
 
     iterations: Annotated[int, Field(ge=1)]
     """Length of the training in optimiser steps; the rate reaches 0 there. [P]"""

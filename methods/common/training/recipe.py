@@ -18,7 +18,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 
 
 class TrainingRecipe(Config):
-    """How a segmenter is trained. Defaults are those of the paper (section 6.5)."""
+    """How a segmenter is trained. Defaults are those of MRCA section 6.5."""
 
     iterations: Annotated[int, Field(ge=1)] = 90_000
     """Length of the schedule in optimiser steps; the cosine reaches 0 there. [R]"""
@@ -41,7 +41,7 @@ class TrainingRecipe(Config):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     """Decay of the averaged weights at every step. [R]"""
     ema_warmup: bool = False
-    """Whether the decay starts low, for trainings of few steps. Our choice; the paper has none."""
+    """Whether the decay starts low, for trainings of few steps. [C MRCA D52]"""
     repeat_threshold: Annotated[float, Field(ge=0, le=1)] = 0.001
     """Classes in a smaller share of the images are repeated by the sampler. [R]"""
 

@@ -19,7 +19,7 @@ IntArray = npt.NDArray[np.int64]
 def category_repeat_factor(image_count: int, num_images: int, threshold: float) -> float:
     """Return max(1, sqrt(threshold / f)) for a class that occurs in ``image_count`` of ``num_images`` training images.
 
-    Source: section 6.5 [R].
+    Source: MRCA section 6.5 [R].
     """
     return max(1.0, math.sqrt(threshold * num_images / image_count))
 
@@ -31,7 +31,7 @@ def repeat_factors(classes_by_image: Sequence[Collection[int]], threshold: float
         classes_by_image: class ids of each training image; an image without any gets factor 1.
         threshold: share of images below which a class is repeated, in (0, 1].
     Returns:
-        The largest factor over the classes of each image. Source: section 6.5 [R].
+        The largest factor over the classes of each image. Source: MRCA section 6.5 [R].
     """
     counts = Counter(name for classes in classes_by_image for name in set(classes))
     num_images = len(classes_by_image)
@@ -46,7 +46,7 @@ class RepeatFactorSampler:
     stands at a position is a pure function of (factors, seed, position), so a resumed training needs only its position, and
     worker k of n takes positions k, k + n, ...
 
-    Source: section 6.5 [R], stochastic rounding each epoch.
+    Source: MRCA section 6.5 [R], stochastic rounding each epoch.
     """
 
     def __init__(self, factors: Sequence[float] | FloatArray, seed: int) -> None:

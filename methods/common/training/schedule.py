@@ -16,7 +16,7 @@ def warmup_cosine(
         total_iterations: iteration at which the cosine reaches 0; it stays there.
         warmup_iterations: the rate rises linearly from ``warmup_factor * base_lr`` to the cosine's value at this iteration.
         warmup_factor: in [0, 1].
-    Source: section 6.5 [R][D].
+    Source: MRCA section 6.5 [R][D].
     """
     if iteration < warmup_iterations:
         start = base_lr * warmup_factor

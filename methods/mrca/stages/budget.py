@@ -1,4 +1,4 @@
-"""Stage ``mrca_budget``: how many objects of each class one round generates (specification 3.3)."""
+"""Stage ``mrca_budget``: how many objects of each class one round generates (section 3.3)."""
 
 from __future__ import annotations
 

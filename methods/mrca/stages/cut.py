@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class MrcaCutting(Config):
-    """MRCA's rule: the better CLIP score on white and on black (specification 3.5)."""
+    """MRCA's rule: the better CLIP score on white and on black (section 3.5)."""
 
     kind: Literal["mrca"] = "mrca"
     """Which rule this is."""
@@ -33,7 +33,7 @@ class MrcaCutting(Config):
 
 
 class XPasteCutting(Config):
-    """X-Paste's rule: the CLIP score on white, against a bar that depends on the class (specification 5.1)."""
+    """X-Paste's rule: the CLIP score on white, against a bar that depends on the class (section 5.1)."""
 
     kind: Literal["xpaste"] = "xpaste"
     """Which rule this is."""

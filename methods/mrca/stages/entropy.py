@@ -32,7 +32,7 @@ class EntropyConfig(Config):
 def entropy(inputs: Inputs, config: EntropyConfig, context: Context) -> Record:
     """Mean entropy of the class distribution on whole generated images, in nats, under each segmenter.
 
-    The background logit is left out, as in the guidance (specification 3.4). Roles: ``images`` (generation cells),
+    The background logit is left out, as in the guidance (section 3.4). Roles: ``images`` (generation cells),
     ``current`` (training cell of the model that steered the round), ``warm_up`` (training cell of M_0).
     """
     from methods.common.errors import InputError

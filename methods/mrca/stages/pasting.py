@@ -22,7 +22,7 @@ class NoPasting(Config):
 
 
 class XPastePasting(Config):
-    """Random objects of random classes (specification 5.1)."""
+    """Random objects of random classes (section 5.1)."""
 
     kind: Literal["xpaste"] = "xpaste"
     """Which rule this is."""
@@ -35,7 +35,7 @@ class XPastePasting(Config):
 
 
 class MrcaPasting(Config):
-    """Every object once before any again, larger for classes with low accuracy (specification 3.6 to 3.8)."""
+    """Every object once before any again, larger for classes with low accuracy (sections 3.6 to 3.8)."""
 
     kind: Literal["mrca"] = "mrca"
     """Which rule this is."""

@@ -20,10 +20,10 @@ class SplitConfig(Config):
     """How training images are divided between fitting and feedback."""
 
     feedback_split: Literal["heldout_train", "val"] = "heldout_train"
-    """Which images give the per-class accuracies that steer MRCA: held-out training images [C], or ``val`` as the
+    """Which images give the per-class accuracies that steer MRCA: held-out training images [C D4], or ``val`` as the
     release has it [R], which leaks evaluation labels into training."""
     heldout_fraction: float = Field(default=0.05, gt=0, lt=1)
-    """Share of the training images that is held out. [C]"""
+    """Share of the training images that is held out. [C D32]"""
     check_images: Literal["exists", "decode"] = "exists"
     """Whether every image is looked for, with its size and end, or also decoded before anything starts."""
 

@@ -62,7 +62,7 @@ def square_crop(
     """Cut the square around a mask's box, with margin; outside the picture it is filled with one colour.
 
     The square keeps the object's proportions and is seen whole, although CLIP's preprocessing crops to a square.
-    Source: our choice [?].
+    Source: our choice [? D62].
     """
     left, top, right, bottom = (int(side) for side in box_4)
     side = max(1, round(max(right - left, bottom - top) * (1.0 + 2.0 * config.margin)))

@@ -42,7 +42,7 @@ def load_detector(folder: Path, device: torch.device | None = None) -> tuple[Any
 
 
 def detector_phrase(class_name: str) -> str:
-    """Return the text that the detector reads: lower case, ended by a full stop. Source: specification 11."""
+    """Return the text that the detector reads: lower case, ended by a full stop. Source: section 11."""
     return f"{class_name.strip().lower().rstrip('.')}."
 
 

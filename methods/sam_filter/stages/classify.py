@@ -46,7 +46,7 @@ def pretrain_classifier(inputs: Inputs, config: PretrainClassifierConfig, contex
 
     Returns:
         ``accuracy`` in percent on pictures that were not trained on, of ``num_classes`` classes, and ``losses``.
-    Source: our choice; ImageNet weights are an extra row only (section 8.1).
+    Source: our choice [C D49]; ImageNet weights are an extra row only (section 8.1).
     """
     import torch
     from torch import nn
@@ -102,7 +102,7 @@ def images_of(pool: WebPool, picks: list[int]) -> Tensor:
 
 
 def categories_of(pool: WebPool, picks: list[int]) -> Tensor:
-    """Return the first category of each picture, int64 [N]; single-object pictures have one."""
+    """Return the first category of each picture, int64 (N,); single-object pictures have one."""
     import torch
 
     return torch.tensor([pool.categories[pick][0] for pick in picks])

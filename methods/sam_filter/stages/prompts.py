@@ -30,19 +30,19 @@ class PromptsConfig(Config):
     """Which prompts are made."""
 
     split: str = "trainaug"
-    """Images that are captioned. Specification 2.1 [?]."""
+    """Images that are captioned. Section 2.1 [? D28]."""
     fallback_split: str | None = "train"
-    """Split that is taken where the data set has no ``split``; None to insist on it. Our choice."""
+    """Split that is taken where the data set has no ``split``; None to insist on it."""
     captioner: CaptionerConfig = TemplateCaptions()
     """Where captions come from."""
     samples_per_image: int = Field(default=4, ge=1)
-    """Captions that may be drawn for one image. Specification 2.1 [?]; VOC's 10,582 images need 4 for 40,000 prompts."""
+    """Captions that may be drawn for one image. Section 2.1 [? D60]; VOC's 10,582 images need 4 for 40,000 prompts."""
     num_prompts: int = Field(default=40_000, ge=1)
     """Records to draw. [P]"""
     min_images_per_class: int = Field(default=0, ge=0)
-    """A class is drawn at least so often, as far as its images go. Specification 2.1 [?]."""
+    """A class is drawn at least so often, as far as its images go. Section 2.1 [? D28]."""
     max_classes: int | None = Field(default=None, ge=1)
-    """Classes of a prompt at most: those with most pixels. None for all. Our choice."""
+    """Classes of a prompt at most: those with most pixels. None for all. [C D61]"""
     separator: str = SEPARATOR
     """Between caption and class names. [DD]"""
 
@@ -137,7 +137,7 @@ def draw_candidates(present: Sequence[Sequence[str]], config: PromptsConfig, see
     Raises:
         InputError: there are not enough captions.
 
-    Source: specification 2.1 [?]; the rule is our choice.
+    Source: section 2.1; the rule is our choice [? D28].
     """
     rng = seeds.numpy("generation", "prompts")
     usable = [index for index, names in enumerate(present) if names]

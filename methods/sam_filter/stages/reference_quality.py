@@ -1,4 +1,4 @@
-"""Stage ``sam_filter_reference_quality``: mIoU of a variant's masks against reference masks (specification 3)."""
+"""Stage ``sam_filter_reference_quality``: mIoU of a variant's masks against reference masks (section 3)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ReferenceQualityConfig(Config):
 def reference_label_map(masks: Mapping[str, NDArray[np.bool_]], class_names: tuple[str, ...]) -> NDArray[np.uint8]:
     """Return the labels that masks of named classes make; pixels that several claim are 255, which never counts.
 
-    Source: our choice [?].
+    Source: our choice [? D63].
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Stage ``sam_filter_score``: how well each generated mask agrees with what the prompter found (specification 4.3)."""
+"""Stage ``sam_filter_score``: how well each generated mask agrees with what the prompter found (section 4.3)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class ScoreConfig(Config):
     variant: str = "s32_c16"
     """Whose masks: a folder below ``masks`` of the pairs. [P] self-attention 32, cross-attention 16."""
     uncertain: Uncertain = "ignore"
-    """Generated pixels of label 255: left out of both sets, background, or of every class asked for. Specification 4.3, 10.6 [?]"""
+    """Generated pixels of label 255: left out of both sets, background, or of all classes asked for.
+    Section 4.3 [? D6]"""
 
 
 def score(inputs: Inputs, config: ScoreConfig, context: Context) -> Record:

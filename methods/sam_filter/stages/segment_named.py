@@ -18,9 +18,9 @@ class SegmentNamedConfig(Config):
     """Who segments, and how classes are written for it."""
 
     prompter: PrompterConfig = GroundingDinoSamConfig()
-    """Specification 4.2: T1 by default."""
+    """Section 4.2: T1 by default. [? D1]"""
     naming: Naming = "natural"
-    """Which written names the prompter reads. Specification 4.2 [?]."""
+    """Which written names the prompter reads. Section 4.2 [? D4]."""
 
 
 def segment_named(inputs: Inputs, config: SegmentNamedConfig, context: Context) -> Record:

@@ -1,4 +1,4 @@
-"""Stage ``sam_filter_select``: which pairs are kept, and what that does to the set (specification 4.4 and 4.5)."""
+"""Stage ``sam_filter_select``: which pairs are kept, and what that does to the set (sections 4.4 and 4.5)."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class SelectConfig(Config):
 
     rule: Literal["all", "score", "random", "random_same_mix"] = "score"
     """Everything; the best by score [P]; a random subset [P]; or a random subset that shows every set of classes as often as the
-    best by score do, which is the control for what the filter does to the mix of classes (our choice)."""
+    best by score do, which is the control for what the filter does to the mix of classes [C D64]."""
     keep: int | None = Field(default=None, ge=1)
     """How many; None for rule ``all``, needed for the others. [P] 10 000, 20 000, 30 000."""
     score: ScoreName = "S1"
-    """Which score ranks. Specification 4.3, 10.5 [?]"""
+    """Which score ranks. Section 4.3 [? D5]"""
     stratify: Stratify = "none"
-    """Rank in each stratum and keep the same share of all. Specification 4.5."""
+    """Rank in each stratum and keep the same share of all. Section 4.5."""
     variant: str = "s32_c16"
     """Whose masks: those that were scored."""
 

@@ -64,7 +64,7 @@ class SynthesizeConfig(SamplingConfig):
     image_format: Literal["jpeg", "png"] = "jpeg"
     """Format of the pictures. [DD] JPEG"""
     safety_checker: bool = False
-    """Whether the checkpoint's own checker, if it has one, blanks pictures. Our choice: off."""
+    """Whether the checkpoint's own checker, if it has one, blanks pictures; off by our choice [C D39]."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -33,7 +33,7 @@ class TrainConfig(TrainSegmenterConfig):
 
 
 def train(inputs: Inputs, config: TrainConfig, context: Context) -> Record:
-    """Train from start to end; see :func:`train_semantic`. The weights are those after the last iteration (section 10, item 13)."""
+    """Train from start to end; see :func:`train_semantic`. The weights are those after the last iteration [? D13]."""
     return train_semantic(inputs, config, context)
 
 

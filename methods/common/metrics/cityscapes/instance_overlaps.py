@@ -129,7 +129,7 @@ class OverlapCounter:
 
 
 def runs_of_array(mask_HW: NDArray[Any]) -> tuple[Integers, Integers]:
-    """Return start and end [R] of the foreground runs (anything but 0) of a mask, scanned by rows.
+    """Return start and end (R,) of the foreground runs (anything but 0) of a mask, scanned by rows.
 
     Most of a mask is empty, and reading it is what takes the time: lines of 2,048 pixels are looked at first, in words of eight;
     what is left are the words that hold something, each stretch of them with the empty word behind it, where its last run ends.
@@ -156,7 +156,7 @@ def runs_of_array(mask_HW: NDArray[Any]) -> tuple[Integers, Integers]:
 def runs_of_texts(
     texts: Sequence[str | bytes], num_pixels: int
 ) -> tuple[Integers, Integers, Integers, NDArray[np.bool_]]:
-    """Return owner, start and end [R] of the foreground runs of COCO masks, and which masks [N] fit their image.
+    """Return owner, start and end (R,) of the foreground runs of COCO masks, and which masks (N,) fit their image.
 
     Where one does not fit, the runs mean nothing.
     """

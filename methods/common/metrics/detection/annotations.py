@@ -186,7 +186,7 @@ def _outlines(column: Any) -> tuple[Ints, Floats, Ints] | None:
 
 
 def _flags(column: Any) -> Bools | None:
-    """Return a column of 0 and 1, absent where 0, as bool [N]; None where one is neither."""
+    """Return a column of 0 and 1, absent where 0, as bool (N,); None where one is neither."""
     if column.null_count == len(column):
         return np.zeros(len(column), bool)
     flags = np.array([flag or 0 for flag in column.to_pylist()]) if column.null_count else as_array(column)

@@ -46,11 +46,11 @@ class Canvas:
         return len(self.class_id_K)
 
     def images_of(self, image_id_N: Ints) -> Ints | None:
-        """Return the images' indices, int64 [N]; None where an id is unknown."""
+        """Return the images' indices, int64 (N,); None where an id is unknown."""
         return _places(self.image_id_I, image_id_N)
 
     def classes_of(self, class_id_N: Ints) -> Ints | None:
-        """Return the classes' indices, int64 [N]; None where an id is unknown."""
+        """Return the classes' indices, int64 (N,); None where an id is unknown."""
         return _places(self.class_id_K, class_id_N)
 
 
@@ -124,12 +124,12 @@ class GroundTruth:
 
     @property
     def image_index(self) -> Ints:
-        """Index of each instance's image, [G]."""
+        """Index of each instance's image, (G,)."""
         return self.key_G // self.canvas.num_classes
 
     @property
     def class_index(self) -> Ints:
-        """Index of each instance's class, [G]."""
+        """Index of each instance's class, (G,)."""
         return self.key_G % self.canvas.num_classes
 
     def masks_between(self, start: int, stop: int) -> MaskTable:
@@ -165,7 +165,7 @@ def distinct(key_N: Ints) -> Ints:
 
 
 def is_among(key_N: Ints, key_Q: Ints) -> Bools:
-    """Mark the keys that are among the rising ``key_Q``, bool [N]."""
+    """Mark the keys that are among the rising ``key_Q``, bool (N,)."""
     if not len(key_Q):
         return np.zeros(len(key_N), bool)
     place_N = np.minimum(np.searchsorted(key_Q, key_N), len(key_Q) - 1)

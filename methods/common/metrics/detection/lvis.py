@@ -157,7 +157,7 @@ def _counted(measured: Measured) -> Measured:
 def best_per_image(
     image_N: NDArray[np.integer], score_N: NDArray[np.float64], limit: int = MAX_DETECTIONS
 ) -> NDArray[np.bool_]:
-    """Mark the ``limit`` highest scores of each image; of equal scores the earlier record stays. Returns bool [N]."""
+    """Mark the ``limit`` highest scores of each image; of equal scores the earlier record stays. Returns bool (N,)."""
     kept = np.ones(len(image_N), bool)
     if not len(kept) or np.bincount(image_N).max() <= limit:
         return kept

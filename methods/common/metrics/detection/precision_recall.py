@@ -44,7 +44,7 @@ class Curves:
 
 
 def at_percent(percent: int) -> NDArray[np.bool_]:
-    """Mark the IoU threshold of ``percent``, bool [T]."""
+    """Mark the IoU threshold of ``percent``, bool (T,)."""
     return np.asarray(percent / 100 == IOU_THRESHOLDS)
 
 
@@ -117,7 +117,7 @@ def official_mean(values: Floats) -> float | None:
 
 
 def num_instances(matches: Matches, area_range: int = 0, weight_I: Floats | None = None) -> Floats:
-    """Return how many instances of each class count, ignored ones left out, float64 [K]."""
+    """Return how many instances of each class count, ignored ones left out, float64 (K,)."""
     counts_G = ((matches.counts_G >> case_bit(0, area_range)) & 1).astype(np.float64)
     if weight_I is not None:
         counts_G *= weight_I[matches.image_G]
@@ -160,7 +160,7 @@ class _Case:
         )
 
     def read(self, class_D: Ints, needed_DR: Floats) -> tuple[Floats, Floats]:
-        """Return the hits of chosen classes and their precision at every recall, [D] and [D, R]."""
+        """Return the hits of chosen classes and their precision at every recall, (D,) and [D, R]."""
         start_D, stop_D = self.start_K1[class_D], self.start_K1[class_D + 1]
         if self.hits_H is None:
             total_D = (stop_D - start_D).astype(np.float64)

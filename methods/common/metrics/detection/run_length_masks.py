@@ -109,7 +109,7 @@ class MaskTable:
 
     @cached_property
     def area(self) -> Ints:
-        """Pixels, [N]."""
+        """Pixels, (N,)."""
         return _sums(self.bottom_S - self.top_S, self.offset_N1)
 
     @cached_property
@@ -132,7 +132,7 @@ class MaskTable:
 
     @cached_property
     def _strips_of_slots(self) -> tuple[Ints, Ints]:
-        """First strip of each slot, one that is not there for an empty one, and the number of strips, [W] each."""
+        """First strip of each slot, one that is not there for an empty one, and the number of strips, (W,) each."""
         slot_S = self.column_S + np.repeat(self._slots[:-1] - self.box[:, 0] + 1, np.diff(self.offset_N1))
         num_W = np.bincount(slot_S, minlength=int(self._slots[-1]))
         first_W = np.cumsum(num_W) - num_W

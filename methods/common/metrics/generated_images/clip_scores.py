@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from methods.common.clip import ClipScorer
 
 SCORE_FACTOR = 2.5
-"""The w of CLIPScore, Hessel et al. 2021, section 3."""
+"""The w of CLIPScore, Sec. 3 of Hessel et al. 2021."""
 IMAGES_A_BATCH = 32
 """Over which similarity is averaged first."""
 
@@ -120,7 +120,7 @@ def evaluate_clip_score_text(
 
     Raises:
         InputError: pictures and prompts that do not match, a faulty file, no CLIP there, or no such device.
-    Source: Hessel et al. 2021, section 3.
+    Source: Sec. 3 of Hessel et al. 2021.
     """
     folder = list_images(images)
     texts = prefixed_prompts(prompts, folder, prefix)

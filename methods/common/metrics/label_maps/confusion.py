@@ -114,7 +114,7 @@ def pool_images(count_I: NDArray[Any], weight_I: NDArray[np.float64] | None) -> 
 
     Args:
         count_I: statistic of each image [I, ...].
-        weight_I: how often each image counts [I]; None counts each once.
+        weight_I: how often each image counts (I,); None counts each once.
     """
     total: NDArray[np.float64] = (
         count_I.sum(axis=0).astype(np.float64) if weight_I is None else np.tensordot(weight_I, count_I, 1)

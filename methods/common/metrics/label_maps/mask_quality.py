@@ -175,7 +175,7 @@ class MaskQualityEvaluation:
 
     image_ids: tuple[str, ...]
     agreement: MaskAgreement
-    """Of all images, arrays [I, K] and [I]."""
+    """Of all images, arrays [I, K] and (I,)."""
     class_names: Sequence[str] | None = None
     uncertain: Uncertain = "ignore"
 
@@ -194,7 +194,7 @@ class MaskQualityEvaluation:
 
     @cached_property
     def scores(self) -> dict[str, NDArray[np.float64]]:
-        """S1 to S4 of each image, float64 [I]."""
+        """S1 to S4 of each image, float64 (I,)."""
         return self.agreement.scores()
 
     def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:

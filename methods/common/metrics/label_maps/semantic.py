@@ -41,7 +41,10 @@ def semantic_metrics(count_3K: NDArray[np.float64], perfect: float = 1.0) -> dic
 
 
 def class_iou(count_3K: NDArray[np.float64], perfect: float = 1.0) -> NDArray[np.float64]:
-    """Return the IoU of each class, [K] in [0, ``perfect``], from pixel counts as in :func:`semantic_metrics`; NaN where there is none."""
+    """Return the IoU of each class, (K,) in [0, ``perfect``]; NaN where there is none.
+
+    Pixel counts are as in :func:`semantic_metrics`.
+    """
     right_K, truth_K, predicted_K = count_3K
     return perfect * divide(right_K, truth_K + predicted_K - right_K)
 

@@ -41,7 +41,7 @@ class ResNetConfig(Config):
     """Stride of the first stage; every later stage has stride 2. [R]"""
     norm: NormKind = "frozen"
     """``frozen``: batch norm with fixed statistics and weights, for pretrained weights [R]; ``batch``: trained batch norm
-    and ``group``: trained group norm with 8 groups, both for training from scratch [C]."""
+    and ``group``: trained group norm with 8 groups, both for training from scratch [C MRCA D44] [C SAM filter D9]."""
     output_stages: tuple[Annotated[int, Field(ge=0, le=3)], ...] = (1, 2, 3)
     """Stages, counted from 0, whose outputs go to the pyramid. [R] C3, C4, C5."""
 

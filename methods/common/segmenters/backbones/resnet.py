@@ -70,7 +70,7 @@ class BasicBlock(nn.Module):
 class ResNet(nn.Module):
     """ResNet that returns the outputs of its last stages.
 
-    Source: section 6.1; stride in the 3x3 convolution [R].
+    Source: MRCA section 6.1; stride in the 3x3 convolution [R].
     """
 
     def __init__(self, config: ResNetConfig) -> None:

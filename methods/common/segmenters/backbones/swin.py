@@ -194,7 +194,7 @@ class PatchEmbedding(nn.Module):
 class Swin(nn.Module):
     """Swin transformer that returns the normalised outputs of its last stages.
 
-    Source: section 6.1 [R].
+    Source: MRCA section 6.1 [R].
     """
 
     def __init__(self, config: SwinConfig) -> None:

@@ -27,7 +27,7 @@ def load_backbone_weights(backbone: ResNet | Swin, path: Path | str) -> None:
 
     Raises:
         InputError: unreadable, or entries are missing, unexpected or of another shape; the message names them.
-    Source: MRCA's specification, sections 6.1 and 7; the SAM filter's, section 8 ("initial weights torchvision ImageNet") and 11.
+    Source: MRCA sections 6.1 and 7; SAM filter sections 8 and 11 (torchvision's ImageNet weights).
     """
     weights = {name: value for name, value in read_checkpoint(path).items() if not _UNUSED.fullmatch(name)}
     state = backbone.state_dict()

@@ -41,7 +41,7 @@ def clip_boxes(boxes_N4: Tensor, image_size: tuple[int, int]) -> Tensor:
 
 
 def has_area(boxes_N4: Tensor) -> Tensor:
-    """Return bool [N], True where both sides are positive."""
+    """Return bool (N,), True where both sides are positive."""
     return (boxes_N4[:, 2:] > boxes_N4[:, :2]).all(dim=1)
 
 
@@ -53,7 +53,7 @@ def giou_of_distances_loss(predicted_N4: Tensor, target_N4: Tensor) -> Tensor:
         target_N4: distances > 0, in strides.
     Returns:
         Scalar, 0 for no cells.
-    Source: section 6.2: the IoU has +1 in numerator and denominator, the enclosing term has not [R].
+    Source: MRCA section 6.2: the IoU has +1 in numerator and denominator, the enclosing term has not [R].
     """
     area_predicted = (predicted_N4[:, 0] + predicted_N4[:, 2]) * (predicted_N4[:, 1] + predicted_N4[:, 3])
     area_target = (target_N4[:, 0] + target_N4[:, 2]) * (target_N4[:, 1] + target_N4[:, 3])

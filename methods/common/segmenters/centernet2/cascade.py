@@ -76,7 +76,7 @@ class BoxHead(nn.Module):
 class Cascade(nn.Module):
     """The box heads with their refinement, labels and losses.
 
-    Source: section 6.3.
+    Source: MRCA section 6.3.
     """
 
     class_weight_C: Tensor

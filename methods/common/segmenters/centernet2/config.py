@@ -1,7 +1,7 @@
 """Every size, level, range and threshold of CenterNet2. Holds no torch, so that planning stays fast.
 
-Defaults are those of the paper's R50 segmenter (specification section 6); ``presets.py`` gives complete configs. Marks:
-[R] released configuration, [B] baseline's code, [D] detector framework's default, [C] our choice.
+Defaults are those of the paper's R50 segmenter (MRCA section 6); ``presets.py`` gives complete configs. Marks
+are those of docs/papers/mrca.md.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class PyramidConfig(Config):
 
 
 class ProposalConfig(Config):
-    """First stage: class-agnostic CenterNet on every pyramid level (section 6.2)."""
+    """First stage: class-agnostic CenterNet on every pyramid level (MRCA section 6.2)."""
 
     tower_convs: Positive = 4
     """3x3 convolutions, each with group norm and ReLU, that all levels share. [R]"""
@@ -71,7 +71,7 @@ class ProposalConfig(Config):
 
 
 class CascadeConfig(Config):
-    """Second stage: box heads that refine the proposals one after another (section 6.3)."""
+    """Second stage: box heads that refine the proposals one after another (MRCA section 6.3)."""
 
     foreground_iou: tuple[Probability, ...] = (0.6, 0.7, 0.8)
     """IoU from which a box counts as foreground, one for each stage. [R]"""
@@ -117,7 +117,7 @@ class CascadeConfig(Config):
 
 
 class MaskConfig(Config):
-    """Class-agnostic mask head (section 6.4)."""
+    """Class-agnostic mask head (MRCA section 6.4)."""
 
     pool_size: Positive = 14
     """Side of the pooled features; masks have twice that side. [D]"""
@@ -130,7 +130,7 @@ class MaskConfig(Config):
 
 
 class InferenceConfig(Config):
-    """From cascade outputs to detections (section 6.3, last line)."""
+    """From cascade outputs to detections (MRCA section 6.3, last line)."""
 
     score_threshold: Probability = 0.02
     """Detections need a higher score. [R]"""

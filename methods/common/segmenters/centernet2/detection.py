@@ -1,4 +1,4 @@
-"""From cascade outputs to detections: scores, per-class NMS, scaling, masks (specification section 6.3, last line)."""
+"""From cascade outputs to detections: scores, per-class NMS, scaling, masks (MRCA section 6.3, last line)."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Selection:
 def select(outputs: CenterNet2Outputs, cascade: CascadeOutputs, config: InferenceConfig) -> list[Selection]:
     """Score and filter the refined proposals of each image.
 
-    Source: section 6.3 [R]: score = sqrt(mean over stages of the sigmoid times the proposal's score), above 0.02; NMS per
-    class at 0.5; the best 300.
+    Source: MRCA section 6.3 [R]: score = sqrt(mean over stages of the sigmoid times the proposal's score), above 0.02;
+    NMS per class at 0.5; the best 300.
     """
     probability_RK = torch.stack([logits.sigmoid() for logits in cascade.class_logits]).sum(0)
     probability_RK = probability_RK * (1.0 / len(cascade.class_logits))

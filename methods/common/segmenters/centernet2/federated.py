@@ -19,9 +19,9 @@ def federated_subset(count_K: Tensor, sampling_weight_C: Tensor, size: int, gene
         size: wanted number of labels, background included when it occurs.
         generator: source of the draw.
     Returns:
-        bool [C]. All labels that occur, filled up to ``size`` by classes drawn without replacement in proportion to their
-        weight; fewer when no more classes have a positive weight.
-    Source: section 6.3 [R].
+        bool (C,). All labels that occur, filled up to ``size`` by classes drawn without replacement in proportion to
+        their weight; fewer when no more classes have a positive weight.
+    Source: MRCA section 6.3 [R]; labels of the whole batch, not of one GPU [C MRCA D55].
     """
     num_classes = len(sampling_weight_C)
     chosen_K = count_K > 0
@@ -36,7 +36,7 @@ def federated_subset(count_K: Tensor, sampling_weight_C: Tensor, size: int, gene
 def federated_loss(logits_RK: Tensor, labels_R: Tensor, subset_C: Tensor, num_boxes: int) -> Tensor:
     """Sum sigmoid cross-entropy over the subset's columns, divided by the whole batch's number of boxes (0 for no boxes).
 
-    The background column gets no gradient, and background rows have an all-zero target. Source: section 6.3 [R].
+    The background column gets no gradient, and background rows have an all-zero target. Source: MRCA section 6.3 [R].
     """
     if len(logits_RK) == 0:
         return logits_RK.sum() * 0.0

@@ -35,7 +35,7 @@ class FirstStageOutputs:
 class FirstStage(nn.Module):
     """Class-agnostic CenterNet: says for each cell whether an object's centre lies there and how far its sides are.
 
-    Source: section 6.2 [R].
+    Source: MRCA section 6.2 [R].
     """
 
     def __init__(self, config: CenterNet2Config) -> None:
@@ -96,8 +96,8 @@ class FirstStage(nn.Module):
     def proposals(self, outputs: FirstStageOutputs, training: bool) -> list[Proposals]:
         """Turn the outputs into proposals, best first.
 
-        Source: section 6.2 [R]: p > 1e-4; per level the best 4000 (training) or 1000; NMS over all levels at 0.9; keep 2000
-        or 256. Score sqrt(p).
+        Source: MRCA section 6.2 [R]: p > 1e-4; per level the best 4000 (training) or 1000; NMS over all levels at 0.9;
+        keep 2000 or 256. Score sqrt(p).
         """
         candidates = self.config.candidates_train if training else self.config.candidates_test
         levels = [

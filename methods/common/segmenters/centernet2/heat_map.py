@@ -1,4 +1,4 @@
-"""Targets and losses of the first stage (specification section 6.2)."""
+"""Targets and losses of the first stage (MRCA section 6.2)."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def cell_targets(boxes_G4: Tensor, grid: Grid, config: ProposalConfig) -> CellTa
         boxes_G4: float32 xyxy in pixels with positive sides; G may be 0.
         grid: the cells of all levels.
         config: ranges, radius.
-    Source: section 6.2 [R]. Heat at every cell of every level is max over objects of exp(-d^2/rho^2) with
+    Source: MRCA section 6.2 [R]. Heat at every cell of every level is max over objects of exp(-d^2/rho^2) with
         rho^2 = max(2 ((1-o)/(1+o))^2 area, min_radius^2); d = 0 at the cell that holds the centre. Distances are trained in
         the 3x3 cells around it, inside the box, on responsible levels, for the object with the smallest d^2/rho^2.
     """
@@ -140,8 +140,8 @@ def heat_map_losses(
         positive_P: indices of positive cells into the flattened [B * M]; may repeat.
         num_positive: number of positive cells in the whole batch, of which these images may be a part.
         config: alpha, gamma, beta, clamp, weights.
-    Source: section 6.2 [R]: -alpha sum (1-p)^gamma ln p over positives, -(1-alpha) sum (1-t)^beta p^gamma ln(1-p), negatives
-        with p > 0.85 skipped; divided by the number of positives (at least 1).
+    Source: MRCA section 6.2 [R]: -alpha sum (1-p)^gamma ln p over positives, -(1-alpha) sum (1-t)^beta p^gamma ln(1-p),
+        negatives with p > 0.85 skipped; divided by the number of positives (at least 1).
     """
     probability = torch.sigmoid(logits_BM.float()).clamp(config.clamp, 1 - config.clamp)
     count = logits_BM.new_tensor(float(max(num_positive, 1)))
@@ -155,7 +155,7 @@ def heat_map_losses(
 def distance_loss(predicted_Q4: Tensor, target_Q4: Tensor, num_regression: int, config: ProposalConfig) -> Tensor:
     """Return the GIoU loss summed over cells, divided by the number of regression cells in the whole batch (at least 1).
 
-    Source: section 6.2 [R].
+    Source: MRCA section 6.2 [R].
     """
     count = predicted_Q4.new_tensor(float(max(num_regression, 1)))
     return config.box_weight * giou_of_distances_loss(predicted_Q4.float(), target_Q4) / count

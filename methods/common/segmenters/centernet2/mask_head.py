@@ -18,7 +18,7 @@ from methods.common.segmenters.instance.interface import InstanceTarget
 class MaskHead(nn.Module):
     """3x3 convolutions on pooled features, a transposed convolution of stride 2, one class-agnostic channel.
 
-    Source: section 6.4.
+    Source: MRCA section 6.4.
     """
 
     def __init__(self, config: CenterNet2Config) -> None:
@@ -76,7 +76,7 @@ def mask_targets(masks_GHW: Tensor, truth_N: Tensor, boxes_N4: Tensor, size: int
         truth_N: index of the mask that each box stands for.
         boxes_N4: xyxy in pixels.
         size: side of the result.
-    Source: section 6.4 [D], thresholded at 0.5.
+    Source: MRCA section 6.4 [D], thresholded at 0.5.
     """
     if len(boxes_N4) == 0:
         return boxes_N4.new_zeros(0, size, size)

@@ -38,7 +38,7 @@ class CenterNet2(InstanceSegmenter):
         >>> model = CenterNet2(centernet2_miniature(num_classes=30), torch.Generator().manual_seed(0)).eval()
         >>> detections = model.detect(torch.full((2, 3, 64, 96), 127.0))
 
-    Source: specification section 6.
+    Source: MRCA section 6.
     """
 
     backbone: ResNet | Swin
@@ -202,7 +202,7 @@ class CenterNet2(InstanceSegmenter):
         """Return class logits [B, C + 1] of one box that covers each whole image, differentiable in the image.
 
         The box is pooled from the level that its size asks for, and goes through head and classifier of the last cascade
-        stage. The last column is background and untrained. Source: section 3.4, step 5 [R].
+        stage. The last column is background and untrained. Source: MRCA section 3.4, step 5 [R].
         """
         image, sizes = self.prepare(image_NCHW)
         boxes = [image.new_tensor([[0, 0, width, height]]) for height, width in sizes]

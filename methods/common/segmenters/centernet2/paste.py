@@ -20,7 +20,7 @@ def paste_masks(mask_NSS: Tensor, boxes_N4: Tensor, image_size: tuple[int, int],
         threshold: a pixel belongs to the mask from this value on.
     Returns:
         bool [N, height, width].
-    Source: section 6.4 [D]: bilinear, zero outside the mask, so that edges fade over half a mask cell.
+    Source: MRCA section 6.4 [D]: bilinear, zero outside the mask, so that edges fade over half a mask cell.
     """
     height, width = image_size
     pasted = torch.zeros(len(mask_NSS), height, width, dtype=torch.bool, device=mask_NSS.device)

@@ -13,9 +13,9 @@ from methods.common.segmenters.centernet2.structures import with_image_index
 
 
 def pyramid_levels(boxes_R4: Tensor, config: CenterNet2Config) -> Tensor:
-    """Return int64 [R]: index of the pyramid level each box is pooled from.
+    """Return int64 (R,): index of the pyramid level each box is pooled from.
 
-    Source: section 6.3 [D]: floor(4 + log2(sqrt(area) / 224)), clamped to the pooled levels (P3..P5).
+    Source: MRCA section 6.3 [D]: floor(4 + log2(sqrt(area) / 224)), clamped to the pooled levels (P3..P5).
     """
     finest = config.strides[0].bit_length() - 1
     size_R2 = boxes_R4[:, 2:] - boxes_R4[:, :2]
@@ -34,7 +34,7 @@ def pool_boxes(features: Sequence[Tensor], boxes: Sequence[Tensor], size: int, c
         config: strides and level rule.
     Returns:
         float32 [R, C, size, size], images in order.
-    Source: section 6.3 [D].
+    Source: MRCA section 6.3 [D].
     """
     rows_R5 = with_image_index(boxes)
     level_R = pyramid_levels(rows_R5[:, 1:], config)

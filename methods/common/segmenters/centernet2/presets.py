@@ -18,12 +18,12 @@ LVIS_CLASSES = 1203
 
 
 def centernet2_r50(num_classes: int = LVIS_CLASSES) -> CenterNet2Config:
-    """Return the R50 segmenter of Tables 1 and 2 (specification section 6)."""
+    """Return the R50 segmenter of Tables 1 and 2 (MRCA section 6)."""
     return CenterNet2Config(num_classes=num_classes, backbone=ResNetConfig())
 
 
 def centernet2_swinl(num_classes: int = LVIS_CLASSES) -> CenterNet2Config:
-    """Return the Swin-L segmenter of Tables 1 and 2 (specification section 6)."""
+    """Return the Swin-L segmenter of Tables 1 and 2 (MRCA section 6)."""
     return CenterNet2Config(num_classes=num_classes, backbone=SwinConfig())
 
 
@@ -31,7 +31,7 @@ def centernet2_miniature(num_classes: int) -> CenterNet2Config:
     """Return a 64-96 px size of the same network that trains from scratch in a CPU minute.
 
     Half-width ResNet-18 without its last stage, strides 4, 8 and 16, ranges and radii scaled to small images. All
-    values that differ from the defaults are our choice [C], found by short runs on the miniature world.
+    values that differ from the defaults are our choice [C MRCA D44], found by short runs on the miniature world.
     """
     return CenterNet2Config(
         num_classes=num_classes,
@@ -73,19 +73,19 @@ def centernet2_miniature(num_classes: int) -> CenterNet2Config:
 
 
 def r50_training_recipe() -> TrainingRecipe:
-    """Return the R50 training of MRCA and of the rows it is compared with: 90,000 iterations of 16 images (section 6.5)."""
+    """Return the R50 training of MRCA and of its rivals: 90,000 iterations of 16 images (MRCA section 6.5)."""
     return TrainingRecipe()
 
 
 def swinl_training_recipe() -> TrainingRecipe:
-    """Return the Swin-L training of MRCA; the baselines' rows use ``iterations=180_000`` (section 6.5)."""
+    """Return the Swin-L training of MRCA; the baselines' rows use ``iterations=180_000`` (MRCA section 6.5)."""
     return TrainingRecipe()
 
 
 def miniature_training_recipe() -> TrainingRecipe:
     """Return a training from scratch in about a CPU minute, for :func:`centernet2_miniature`.
 
-    All values are our choice [C], found by short runs on the miniature world.
+    All values are our choice [C MRCA D52], found by short runs on the miniature world.
     """
     return TrainingRecipe(
         iterations=600,

@@ -19,7 +19,7 @@ def _xavier(conv: nn.Conv2d) -> nn.Conv2d:
 class FeaturePyramid(nn.Module):
     """1x1 lateral convolutions, nearest upsampling, sum, 3x3 outputs, no norm; coarser levels from the last output.
 
-    Source: section 6.1; the second extra level reads the ReLU of the first [R].
+    Source: MRCA section 6.1; the second extra level reads the ReLU of the first [R].
     """
 
     def __init__(self, config: CenterNet2Config) -> None:

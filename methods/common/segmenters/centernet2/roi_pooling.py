@@ -26,7 +26,7 @@ def aligned_roi_pool(feature_BCHW: Tensor, rows_R5: Tensor, size: int, scale: fl
         scale: cells a pixel, 1 / stride.
     Returns:
         float32 [R, C, size, size], differentiable in the feature map only.
-    Source: section 6.3 [D].
+    Source: MRCA section 6.3 [D].
     """
     dense = feature_BCHW.device.type == "cpu" and feature_BCHW.shape[2] * feature_BCHW.shape[3] <= DENSE_CELLS
     if dense and feature_BCHW.requires_grad and torch.is_grad_enabled():

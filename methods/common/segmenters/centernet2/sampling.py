@@ -41,7 +41,7 @@ def sample_boxes(
 ) -> LabelledBoxes:
     """Draw at most ``samples`` boxes, at most ``foreground_fraction`` of them foreground, the rest background.
 
-    Rows come foreground first. Source: section 6.3 [D].
+    Rows come foreground first. Source: MRCA section 6.3 [D].
     """
     is_foreground_N = labelled.labels_N != background
     foreground = torch.nonzero(is_foreground_N)[:, 0]

@@ -68,7 +68,7 @@ def augment_image(
     Returns:
         uint8 RGB of at most (size_px, size_px), smaller where the resized image was smaller (no padding), instances.
 
-    Source: section 6.5 [R].
+    Source: MRCA section 6.5 [R].
     """
     scale, place_y, place_x, mirror = rng.random(4)
     square_px = (config.min_scale + scale * (config.max_scale - config.min_scale)) * config.size_px

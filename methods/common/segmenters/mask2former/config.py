@@ -1,7 +1,7 @@
 """Every size and weight of Mask2Former. Holds no torch, so that planning stays fast.
 
-Defaults are those of the ADE20K R50 configuration that the paper starts from (specification section 8); ``presets.py`` gives
-complete configs. Marks: [MM] MMSegmentation's settings, [M2F] the official release, [C] our choice.
+Defaults are those of the ADE20K R50 configuration that the paper starts from (SAM filter section 8); ``presets.py``
+gives complete configs. Marks are those of docs/papers/sam_filter.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def resnet50(norm: Literal["batch", "frozen"] = "batch") -> ResNetConfig:
 
 
 class Mask2FormerLossConfig(Config):
-    """What is matched, sampled and trained (section 8)."""
+    """What is matched, sampled and trained (SAM filter section 8)."""
 
     class_weight: NonNegative = 2.0
     """Weight of the classification in the loss and in the matching. [MM]"""
@@ -45,10 +45,10 @@ class Mask2FormerLossConfig(Config):
     """Share of the points that are taken for their uncertainty; the others are uniform. [MM]"""
     void: Literal["negative", "excluded"] = "negative"
     """What pixels of label 255 are: ``negative`` gives them no target, but they count against every mask, as in MMSegmentation;
-    ``excluded`` puts no point of loss or matching on them. Sections 2.5 and 10.12."""
+    ``excluded`` puts no point of loss or matching on them. SAM filter section 2.5; SAM filter section 10, item 12."""
     dense_weight: NonNegative = 0.0
-    """Weight of a per-pixel cross-entropy on the mask features, dropped at test time; 0 builds no layer for it. [C] It
-    makes short trainings of small networks start sooner."""
+    """Weight of a per-pixel cross-entropy on the mask features, dropped at test time; 0 builds no layer for it.
+    It makes short trainings of small networks start sooner [C SAM filter D67]."""
 
 
 class Mask2FormerConfig(Config):
@@ -64,7 +64,8 @@ class Mask2FormerConfig(Config):
     """The network that makes four feature maps."""
     train_batch_norm_affine: bool = True
     """Whether scale and shift of the backbone's batch norms are trained. The official configuration fixes them [MM]; from scratch
-    they would then stay at 1 and 0, so they are trained (sections 8.1 and 10.9). Only for ``norm="batch"``."""
+    they would then stay at 1 and 0, so they are trained (SAM filter section 8.1) [C SAM filter D9]. Only for
+    ``norm="batch"``."""
     num_queries: Positive = 100
     """Number Q of queries. [MM]"""
     feature_width: Positive = 256

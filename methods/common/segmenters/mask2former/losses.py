@@ -51,7 +51,7 @@ def mask2former_losses(
     Returns:
         Scalars ``class``, ``mask``, ``dice`` of the last layer, ``earlier_class``, ``earlier_mask``, ``earlier_dice`` of all
         others together, and ``dense`` where the network has that layer.
-    Source: section 8, [M2F].
+    Source: SAM filter section 8, [M2F].
     """
     targets = find_targets(label_NHW, config.num_classes, config.loss.void)
     totals = _batch_totals(targets, label_NHW, config, share)
@@ -84,7 +84,7 @@ def _losses(
 
 
 def _dense_loss(logit_NKhw: Tensor, label_NHW: Tensor, totals: BatchTotals) -> Tensor:
-    """Return the cross-entropy of pixels with a class, logits resized to the labels; our choice [C]."""
+    """Return the cross-entropy of pixels with a class, logits resized to the labels; our choice [C SAM filter D67]."""
     logit_NKHW = functional.interpolate(logit_NKhw.float(), label_NHW.shape[1:], mode="bilinear", align_corners=False)
     total = functional.cross_entropy(logit_NKHW, label_NHW, ignore_index=VOID, reduction="sum")
     return total / totals.num_known_pixels

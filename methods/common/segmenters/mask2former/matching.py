@@ -27,7 +27,8 @@ def matching_cost(
 ) -> Tensor:
     """Return the cost of each pair of query and target, [N, Q, T]; unused places of the table hold anything.
 
-    Source: [M2F], section 8: minus the class probability, cross-entropy and dice at random points, weighted as in the loss.
+    Source: [M2F], SAM filter section 8: minus the class probability, cross-entropy and dice at random points, weighted
+    as in the loss.
     """
     class_NT = targets.table(targets.class_M[:, None])[:, :, 0]
     probability_NQK = class_logit_NQK.softmax(dim=-1)

@@ -58,7 +58,7 @@ class Mask2Former(SemanticSegmenter):
         >>> model.scores(torch.full((2, 3, 64, 60), 127.0)).shape
         torch.Size([2, 10, 64, 60])
 
-    Source: specification section 8; arXiv 2112.01527.
+    Source: SAM filter section 8; arXiv 2112.01527.
     """
 
     def __init__(self, config: Mask2FormerConfig, generator: torch.Generator | None = None) -> None:
@@ -128,7 +128,10 @@ class Mask2Former(SemanticSegmenter):
 
     @torch.no_grad()
     def scores(self, image_N3HW: Tensor) -> Tensor:
-        """Return the score of each class and pixel, float32 [N, K, H, W]; call it in evaluation mode. Source: section 8."""
+        """Return the score of each class and pixel, float32 [N, K, H, W]; call it in evaluation mode.
+
+        Source: SAM filter section 8.
+        """
         outputs = self(image_N3HW)
         size = (image_N3HW.shape[2], image_N3HW.shape[3])
         images = zip(outputs.class_logits[-1], outputs.mask_logits[-1], strict=True)

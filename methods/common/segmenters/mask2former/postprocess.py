@@ -36,7 +36,7 @@ def full_size_masks(mask_logit_Qhw: Tensor, padded: Size, image: Size, output: S
 
     Returns:
         float32 [Q, H, W] at ``output``, or at ``image`` when None.
-    Source: section 8 [MM], [M2F]; bilinear, corners not aligned.
+    Source: SAM filter section 8 [MM], [M2F]; bilinear, corners not aligned.
     """
     mask = functional.interpolate(mask_logit_Qhw.float()[None], padded, mode="bilinear", align_corners=False)
     mask = mask[..., : image[0], : image[1]]
@@ -46,7 +46,10 @@ def full_size_masks(mask_logit_Qhw: Tensor, padded: Size, image: Size, output: S
 
 
 def semantic_scores(class_logit_QK: Tensor, mask_logit_QHW: Tensor) -> Tensor:
-    """Return class softmax without "no object" times mask sigmoid, summed over queries, [K, H, W]. Source: section 8 [MM]."""
+    """Return class softmax without "no object" times mask sigmoid, summed over queries, [K, H, W].
+
+    Source: SAM filter section 8 [MM].
+    """
     probability_QK = class_logit_QK.float().softmax(dim=-1)[:, :-1]
     return torch.einsum("qk,qhw->khw", probability_QK, mask_logit_QHW.sigmoid())
 

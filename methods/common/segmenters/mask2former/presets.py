@@ -7,9 +7,10 @@ from methods.common.segmenters.mask2former.config import Mask2FormerConfig, Mask
 
 
 def mask2former_r50(num_classes: int, *, train_batch_norm_affine: bool = True) -> Mask2FormerConfig:
-    """Return the R50 segmenter of all tables (specification section 8).
+    """Return the R50 segmenter of all tables (SAM filter section 8).
 
-    Give ``train_batch_norm_affine=False`` for the official setting, which goes with ImageNet weights (section 8.1).
+    Give ``train_batch_norm_affine=False`` for the official setting, which goes with ImageNet weights
+    (SAM filter section 8.1).
     """
     return Mask2FormerConfig(num_classes=num_classes, train_batch_norm_affine=train_batch_norm_affine)
 
@@ -23,7 +24,7 @@ def mask2former_miniature(num_classes: int) -> Mask2FormerConfig:
     """Return a 64 px size of the same network that trains from scratch in CPU minutes.
 
     Convolutional backbone with strides 2 to 16, and a per-pixel loss on the mask features. All values that differ from the
-    defaults are our choice [C].
+    defaults are our choice [C SAM filter D67].
     """
     return Mask2FormerConfig(
         num_classes=num_classes,

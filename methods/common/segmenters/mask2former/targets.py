@@ -55,7 +55,10 @@ class Targets:
 
 
 def find_targets(label_NHW: Tensor, num_classes: int, void: Literal["negative", "excluded"]) -> Targets:
-    """Cut label maps into one mask for each class present (section 8). Label 255 is no class; see ``Mask2FormerLossConfig.void``."""
+    """Cut label maps into one mask for each class present (SAM filter section 8).
+
+    Label 255 is no class; see ``Mask2FormerLossConfig.void``.
+    """
     images = len(label_NHW)
     first_N11 = torch.arange(images, device=label_NHW.device)[:, None, None] * (VOID + 1)
     pixels_NV = torch.bincount((label_NHW + first_N11).flatten(), minlength=images * (VOID + 1)).view(images, VOID + 1)

@@ -33,7 +33,7 @@ def augment(
 ) -> tuple[Image, Image]:
     """Return a crop, uint8 RGB [S, S, 3] padded with 0, and its labels, uint8 [S, S] padded with 255.
 
-    Source: section 8 [MM]: scale, crop, mirror, colours, pad, in this order.
+    Source: SAM filter section 8 [MM]: scale, crop, mirror, colours, pad, in this order.
     """
     short_sides = config.short_sides_px
     size = scaled_size(label_HW.shape[0], label_HW.shape[1], short_sides[int(rng.integers(len(short_sides)))], config)
@@ -107,7 +107,8 @@ def distort_colours(image_HW3: Image, config: PhotometricConfig, rng: np.random.
     """Change brightness, contrast, saturation and hue at random.
 
     Brightness comes first; contrast follows it or comes last; saturation and hue are changed in HSV with 8 bits a channel, where
-    hue has 180 steps. Results are cut to [0, 255] and rounded down after each change. Source: section 8 [MM].
+    hue has 180 steps. Results are cut to [0, 255] and rounded down after each change. Source:
+    SAM filter section 8 [MM].
     """
     changes, contrast_last = rng.random(4) < 0.5, bool(rng.random() < 0.5)
     brightness = _table(1.0, rng.uniform(-config.brightness, config.brightness)) if changes[0] else None

@@ -12,7 +12,7 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class PhotometricConfig(Config):
-    """Random changes of colours, each with probability one half. Defaults are MMSegmentation's (section 8 [MM])."""
+    """Random changes of colours, each with probability one half. Defaults are those of SAM filter section 8 [MM]."""
 
     brightness: Annotated[float, Field(ge=0, le=255)] = 32.0
     """A number in [-brightness, brightness] is added to all colours, 0..255."""
@@ -33,7 +33,7 @@ class PhotometricConfig(Config):
 
 
 class SemanticAugmentConfig(Config):
-    """Scale, crop, mirror, change colours, pad. Defaults are those of Mask2Former-R50 on ADE20K (section 8 [MM])."""
+    """Scale, crop, mirror, change colours, pad. Defaults: Mask2Former-R50 on ADE20K (SAM filter section 8 [MM])."""
 
     crop_px: Annotated[int, Field(ge=16)] = 512
     """Side of the square that comes out."""

@@ -1,4 +1,4 @@
-"""Label maps that a trained segmenter predicts: whole image, one scale, not mirrored (section 8 [MM]).
+"""Label maps that a trained segmenter predicts: whole image, one scale, not mirrored (SAM filter section 8 [MM]).
 
 Shape legend: N images of one size, H, W pixels, h, w pixels of the scaled image, K classes; 3 RGB.
 """

@@ -29,7 +29,8 @@ def take_weights(model: SemanticSegmenter, folder: Path, what: Literal["backbone
 
     Raises:
         InputError: the file is unreadable, or an entry is missing or has another shape.
-    Source: section 8.2; SegRCDB carries over the backbone, our default everything but the class layers [?].
+    Source: SAM filter section 8.2; SegRCDB carries over the backbone, our default everything but the class layers
+    [C SAM filter D16].
     """
     mine = model.state_dict()
     prefix = backbone_prefix(model)
