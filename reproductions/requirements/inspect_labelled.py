@@ -11,7 +11,7 @@ from reproductions.requirements.inspection import Inspection, judge
 
 VOC_2012_AUG: Mapping[str, int] = {"trainaug": 10_582, "val": 1_449}
 """Images of each list: VOC 2012 train with SBD's images, less VOC val; and VOC 2012 val.
-Source: specification 8.3 of sam_filter."""
+Source: SAM filter section 8.3."""
 
 _LOOKED_INTO = 40
 """Pairs of image and labels that are read from each list, spread evenly; some ten milliseconds each at VOC's sizes."""
