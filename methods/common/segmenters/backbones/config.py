@@ -1,4 +1,7 @@
-"""Configs of the backbones that several segmenters use."""
+"""Configs of the backbones that several segmenters use, and the bounds of their numbers. Holds no torch, so that planning stays fast.
+
+Defaults are those of MRCA's segmenters. Marks: [R] released configuration, [C] our choice.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,8 @@ from pydantic import Field, model_validator
 from methods.common.stage import Config
 
 Positive = Annotated[int, Field(ge=1)]
-
-
 Probability = Annotated[float, Field(ge=0, le=1)]
-
-
 NonNegative = Annotated[float, Field(ge=0)]
-
 
 NormKind = Literal["frozen", "batch", "group"]
 

@@ -1,4 +1,7 @@
-"""Augmentation of training images with instances."""
+"""Augmentation of training images with instances: random size, crop and mirroring, as MRCA's release does it [R].
+
+Shape legend: H, W image in pixels; N instances; C channels; 4 = x0, y0, x1, y1.
+"""
 
 from __future__ import annotations
 

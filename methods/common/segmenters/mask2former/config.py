@@ -10,12 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from methods.common.segmenters.backbones.config import BackboneConfig, ResNetConfig
+from methods.common.segmenters.backbones.config import BackboneConfig, NonNegative, Positive, Probability, ResNetConfig
 from methods.common.stage import Config
-
-Positive = Annotated[int, Field(ge=1)]
-Probability = Annotated[float, Field(ge=0, le=1)]
-NonNegative = Annotated[float, Field(ge=0)]
 
 NUM_BACKBONE_OUTPUTS = 4
 """Feature maps that the pixel decoder reads: the finest makes masks, the three others pass through its transformer. [M2F]"""

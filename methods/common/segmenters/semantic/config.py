@@ -6,9 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from methods.common.segmenters.backbones.config import Positive
 from methods.common.stage import Config
-
-Positive = Annotated[int, Field(ge=1)]
 
 
 class ConvolutionalConfig(Config):
