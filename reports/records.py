@@ -408,13 +408,6 @@ class Report(Record):
                 return known
         return None
 
-    def target(self, table: str, arm: str, metric: str) -> Target | None:
-        """The printed value of one cell of one of the paper's tables."""
-        for known in self.targets:
-            if (known.table, known.arm, known.metric) == (table, arm, metric):
-                return known
-        return None
-
     def ran(self) -> Iterator[tuple[Arm, Backbone]]:
         """Arms with at least one result, in the order of the tables."""
         done = {(result.arm, result.backbone) for result in self.results}

@@ -5,8 +5,7 @@ Shape legend: N images; H, W pixels; 3 RGB; 4 RGBA.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -133,11 +132,3 @@ def cut_objects(
         judge_cut(image, soft, float(score), config)
         for image, soft, score in zip(image_NHW3, soft_NHW, score_N, strict=True)
     ]
-
-
-def count_outcomes(category_ids: Iterable[int], results: Iterable[CutResult]) -> dict[int, dict[str, int]]:
-    """Count outcomes by class: ``{category_id: {"accepted": 5, "clip_score": 1}}``, absent outcomes left out."""
-    counts: dict[int, Counter[str]] = {}
-    for category_id, result in zip(category_ids, results, strict=True):
-        counts.setdefault(category_id, Counter())[result.outcome] += 1
-    return {category_id: dict(sorted(counts[category_id].items())) for category_id in sorted(counts)}

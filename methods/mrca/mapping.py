@@ -12,8 +12,6 @@ hence exact prefix sums without state, and a resume at image ten million in abou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
@@ -75,14 +73,6 @@ class UniqueStream:
     def slice(self, start: int, count: int) -> Ints:
         """Return the pool indices at positions start .. start + count - 1, int64 [count]."""
         return np.array([self[position] for position in range(start, start + count)], dtype=np.int64)
-
-    def share(self, worker: int, num_workers: int, start: int = 0) -> Iterator[int]:
-        """Yield the pool indices at positions >= ``start`` that are ``worker`` modulo ``num_workers``, without end."""
-        assert 0 <= worker < num_workers, f"worker {worker} of {num_workers}"
-        position = start + (worker - start) % num_workers
-        while True:
-            yield self[position]
-            position += num_workers
 
 
 class ObjectCounts:

@@ -61,11 +61,6 @@ def mrca_prompt(name: str, rng: np.random.Generator, config: PromptConfig | None
     return fill_template(templates[int(rng.integers(len(templates)))], name)
 
 
-def xpaste_prompt(name: str) -> str:
-    """Fill X-Paste's one template [B]."""
-    return fill_template(XPASTE_TEMPLATE, name)
-
-
 def clip_text(name: str) -> str:
     """Return the text that an object's CLIP score is taken against."""
     return fill_template(CLIP_TEMPLATE, name)

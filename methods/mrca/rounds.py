@@ -47,11 +47,6 @@ class Round:
     counted_rounds: tuple[int, ...]
     """Rounds whose accepted objects count in S_s, those that M_s trained on."""
 
-    def models_before_generation(self) -> tuple[int, ...]:
-        """Numbers of the models that must be finished before this round's objects can be made, ascending."""
-        needed = {self.guide_model, *(self.budget_models or ())} - {None}
-        return tuple(sorted(number for number in needed if number is not None))
-
 
 def plan_round(number: int, config: RoundsConfig) -> Round:
     """Work out one round.
@@ -89,9 +84,3 @@ def plan_rounds(config: RoundsConfig) -> tuple[Round, ...]:
 def total_iterations(config: RoundsConfig) -> int:
     """Length of the one learning-rate schedule that runs through all rounds [R]; warm-up not included."""
     return config.num_rounds * config.iterations_per_round
-
-
-def round_of_iteration(iteration: int, config: RoundsConfig) -> int:
-    """Return the round that a training iteration, counted from 0 over all rounds, belongs to."""
-    assert 0 <= iteration < total_iterations(config), f"iteration {iteration} of {total_iterations(config)}"
-    return iteration // config.iterations_per_round + 1

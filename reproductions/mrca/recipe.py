@@ -28,7 +28,7 @@ from methods.mrca.cut import CutConfig
 from methods.mrca.guidance import GuidanceConfig
 from methods.mrca.paste import PasteConfig
 from methods.mrca.prompts import XPASTE_TEMPLATE, PromptConfig
-from methods.mrca.rounds import RoundsConfig
+from methods.mrca.rounds import RoundsConfig, total_iterations
 from methods.mrca.size_model import PasteSizeConfig
 from methods.mrca.stages.cut import CutStageConfig, MrcaCutting, XPasteCutting
 from methods.mrca.stages.entropy import EntropyConfig
@@ -120,7 +120,7 @@ class MrcaStudy(StudyConfig):
     @model_validator(mode="after")
     def _rounds_fill_the_main_phase(self) -> Self:
         rounds = self.mrca.rounds
-        if rounds.num_rounds * rounds.iterations_per_round != self.main_iterations:
+        if total_iterations(rounds) != self.main_iterations:
             raise ValueError(
                 f"{rounds.num_rounds} rounds of {rounds.iterations_per_round} iterations are not main_iterations = "
                 f"{self.main_iterations}; set mrca.rounds.iterations_per_round too, so that arms stay equally long"

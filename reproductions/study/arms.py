@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -33,8 +32,3 @@ class Arm(Generic[HowT_co]):
     """False for a study beside the tables, which can be named like an arm but has no row."""
     not_run: str = ""
     """For a row of the paper that this suite cannot run: why. It is known to targets and ledger, and never planned."""
-
-
-def ids(arms: Sequence[Arm[object]]) -> tuple[str, ...]:
-    """Return their ids, in order."""
-    return tuple(arm.id for arm in arms)

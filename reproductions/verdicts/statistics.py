@@ -138,24 +138,3 @@ def spearman(x: Sequence[float], y: Sequence[float]) -> float:
     if np.ptp(x_rank) == 0 or np.ptp(y_rank) == 0:
         return 0.0
     return float(np.corrcoef(x_rank, y_rank)[0, 1])
-
-
-def bootstrap_mean(
-    values: Sequence[float], rng: np.random.Generator, confidence: float = CONFIDENCE, resamples: int = 2000
-) -> Interval:
-    """Percentile bootstrap interval of a mean, for large samples (images, classes), not for seeds.
-
-    Args:
-        values: at least 20 finite numbers; below that the percentile interval is too narrow.
-        rng: the only source of randomness.
-        confidence: in (0, 1).
-        resamples: how many samples with replacement.
-    Raises:
-        ValueError: fewer than 20 values, or one that is not finite.
-    """
-    sample = _checked(values)
-    if sample.size < 20:
-        raise ValueError(f"the bootstrap needs at least 20 values, got {sample.size}; use mean_interval")
-    means = np.array([rng.choice(sample, sample.size).mean() for _ in range(resamples)])
-    low, high = np.quantile(means, [0.5 - confidence / 2, 0.5 + confidence / 2])
-    return Interval(float(sample.mean()), float(low), float(high), int(sample.size))

@@ -6,7 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from methods.common.metrics.boundary import boundary_width, mask_boundary
+from methods.common.metrics.boundary import boundary_table, boundary_width
+from methods.common.metrics.detection.run_length_masks import MaskTable
+
+
+def mask_boundary(mask_HW: np.ndarray) -> np.ndarray:
+    """The boundary region of a mask that fills its image."""
+    whole = MaskTable.from_mask(mask_HW, 0, 0)
+    table = boundary_table(whole, np.zeros(1, np.int64), *(np.array([side]) for side in mask_HW.shape))
+    boundary_HW = np.zeros_like(mask_HW)
+    if len(table.column_S):
+        crop_HW, left, top = table.crop(0)
+        boundary_HW[top : top + crop_HW.shape[0], left : left + crop_HW.shape[1]] = crop_HW
+    return boundary_HW
 
 
 def slow_boundary(mask_HW: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from methods.common.segmenters.centernet2.model import CenterNet2
-from methods.common.segmenters.centernet2.official import load_official, our_name
+from methods.common.segmenters.centernet2.official import load_official, official_name
 from methods.common.segmenters.centernet2.pooling import pool_boxes
 from methods.common.segmenters.centernet2.presets import centernet2_r50, centernet2_swinl
 from methods.common.segmenters.centernet2.structures import CenterNet2Outputs
@@ -91,12 +91,9 @@ def test_every_official_entry_has_a_place(shared: Path, stem: str, preset) -> No
     with torch.device("meta"):
         ours = {name: tuple(value.shape) for name, value in CenterNet2(config).state_dict().items()}
     unused = ("num_batches_tracked", "relative_position_index", "base.fc.weight", "base.fc.bias", "freq_weight")
-    placed = {}
-    for row in key_table(shared, stem):
-        name = our_name(row["name"], config)
-        if name is not None and not row["name"].endswith(unused):
-            placed[name] = shape_of(row)
-    assert placed == {name: shape for name, shape in ours.items() if name != "cascade.class_weight_C"}
+    official = {row["name"]: shape_of(row) for row in key_table(shared, stem) if not row["name"].endswith(unused)}
+    learned = {name: shape for name, shape in ours.items() if name != "cascade.class_weight_C"}
+    assert {official_name(name, config): shape for name, shape in learned.items()} == official
 
 
 def test_first_stage(run: Run) -> None:

@@ -16,7 +16,7 @@ from methods.common.segmenters.centernet2.config import (
     PyramidConfig,
 )
 from methods.common.segmenters.centernet2.model import CenterNet2
-from methods.common.segmenters.centernet2.official import load_official, official_name, our_name
+from methods.common.segmenters.centernet2.official import load_official, official_name
 
 CONFIG = CenterNet2Config(
     num_classes=4,
@@ -50,17 +50,15 @@ def same(first: CenterNet2, second: CenterNet2) -> bool:
 
 
 def test_names_by_hand() -> None:
-    assert our_name("backbone.fpn_output4.weight", CONFIG) == "pyramid.output.1.weight"
-    assert our_name("backbone.bottom_up.base.layer2.0.bn1.bias", CONFIG) == "backbone.layer2.0.bn1.bias"
-    assert our_name("roi_heads.box_predictor.2.bbox_pred.weight", CONFIG) == "cascade.heads.2.regressor.weight"
-    assert our_name("roi_heads.mask_head.mask_fcn3.bias", CONFIG) == "mask_head.convs.2.bias"
-    assert our_name("something.else", CONFIG) is None
+    assert official_name("pyramid.output.1.weight", CONFIG) == "backbone.fpn_output4.weight"
+    assert official_name("backbone.layer2.0.bn1.bias", CONFIG) == "backbone.bottom_up.base.layer2.0.bn1.bias"
+    assert official_name("cascade.heads.2.regressor.weight", CONFIG) == "roi_heads.box_predictor.2.bbox_pred.weight"
+    assert official_name("mask_head.convs.2.bias", CONFIG) == "roi_heads.mask_head.mask_fcn3.bias"
 
 
-def test_names_map_back(network: CenterNet2) -> None:
-    assert [our_name(official_name(name, CONFIG), CONFIG) for name in network.state_dict()] == list(
-        network.state_dict()
-    )
+def test_every_entry_has_a_name_of_its_own(network: CenterNet2) -> None:
+    names = [official_name(name, CONFIG) for name in network.state_dict()]
+    assert len(set(names)) == len(names)
 
 
 def test_state_dict_loads(network: CenterNet2, official: dict[str, torch.Tensor]) -> None:

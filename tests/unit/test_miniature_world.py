@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from methods.common.miniature.backgrounds import BACKGROUNDS, paint_background
 from methods.common.miniature.captions import caption, vocabulary
-from methods.common.miniature.categories import CATEGORIES, CATEGORY_INDEX, CATEGORY_NAMES, SHAPES, SURFACES
+from methods.common.miniature.categories import CATEGORIES, CATEGORY_NAMES, SHAPES, SURFACES
 from methods.common.miniature.objects import render_object
 from methods.common.miniature.renderer import render_scene
 from methods.common.miniature.web import draw_pool, single_object, web_sample
@@ -84,7 +84,7 @@ def test_backgrounds_have_the_asked_shape_and_range(background):
 
 
 def test_object_picture_is_transparent_around_and_solid_inside():
-    category = CATEGORIES[CATEGORY_INDEX["coin"]]
+    category = CATEGORIES[CATEGORY_NAMES.index("coin")]
     rgba_HW4 = render_object(category, 20.0, np.random.default_rng(0)).rgba_HW4
     assert rgba_HW4.shape[0] == rgba_HW4.shape[1]
     assert rgba_HW4[0, 0, 3] == 0
@@ -95,7 +95,7 @@ def test_object_picture_is_transparent_around_and_solid_inside():
 
 
 def test_ring_is_open_in_the_middle():
-    ring = CATEGORIES[CATEGORY_INDEX["hoop"]]
+    ring = CATEGORIES[CATEGORY_NAMES.index("hoop")]
     rgba_HW4 = render_object(ring, 20.0, np.random.default_rng(1)).rgba_HW4
     assert rgba_HW4[rgba_HW4.shape[0] // 2, rgba_HW4.shape[1] // 2, 3] == 0
 

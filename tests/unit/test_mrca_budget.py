@@ -19,9 +19,17 @@ from methods.mrca.budget import (
     training_counts,
     uniform_budget,
 )
-from methods.mrca.prompts import MRCA_TEMPLATES, PromptConfig, clip_text, mrca_prompt, plain_name, xpaste_prompt
+from methods.mrca.prompts import (
+    MRCA_TEMPLATES,
+    XPASTE_TEMPLATE,
+    PromptConfig,
+    clip_text,
+    fill_template,
+    mrca_prompt,
+    plain_name,
+)
 from methods.mrca.resizing import ResizingConfig, resize_factor, resize_factors
-from methods.mrca.rounds import RoundsConfig, plan_round, plan_rounds, round_of_iteration, total_iterations
+from methods.mrca.rounds import RoundsConfig, plan_round, plan_rounds, total_iterations
 
 AP = np.array([0, 0.5, 0.2, 1.0])
 CHANGE = np.array([1.0, 2.0, 1.0, 3.0])
@@ -162,7 +170,6 @@ def test_schedule_with_lag_two():
     assert [r.resize_model for r in rounds[:4]] == [None, None, 1, 2]
     assert [r.counted_rounds for r in rounds[:4]] == [(), (), (1,), (1, 2)]
     assert rounds[2].pool_rounds == (1, 2, 3)
-    assert [r.models_before_generation() for r in rounds[:4]] == [(), (0,), (0, 1), (1, 2)]
     assert rounds[-1].number == 10
     assert rounds[-1].last_iteration == 90_000
 
@@ -179,15 +186,17 @@ def test_schedule_with_lag_one():
 def test_no_round_waits_for_a_model_that_it_must_not_see(number, lag):
     planned = plan_round(number, RoundsConfig(num_rounds=12, feedback_lag=lag))
     # With lag 2 the round can be generated while round number - 1 trains: M_(number - 1) is not needed.
-    assert all(model <= number - lag for model in planned.models_before_generation())
+    assert all(model <= number - lag for model in {planned.guide_model, *(planned.budget_models or ())} - {None})
 
 
 def test_rounds_tile_the_training():
     config = RoundsConfig(num_rounds=3, iterations_per_round=40)
     assert total_iterations(config) == 120
-    for planned in plan_rounds(config):
-        for iteration in (planned.first_iteration, planned.last_iteration - 1):
-            assert round_of_iteration(iteration, config) == planned.number
+    assert [(planned.first_iteration, planned.last_iteration) for planned in plan_rounds(config)] == [
+        (0, 40),
+        (40, 80),
+        (80, 120),
+    ]
 
 
 # ---- prompts
@@ -200,7 +209,7 @@ def test_names_become_plain_words():
 
 
 def test_prompts_and_the_text_clip_compares_with():
-    assert xpaste_prompt("trash_can") == "a photo of a single trash can"
+    assert fill_template(XPASTE_TEMPLATE, "trash_can") == "a photo of a single trash can"
     assert clip_text("crab_(animal)") == "a photo of crab animal"
 
 

@@ -1,10 +1,8 @@
 """Quota-balanced unique mapping, and X-Paste's sampling and pool filter."""
 
-from itertools import islice
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from methods.common.errors import InputError
@@ -27,26 +25,6 @@ def test_use_counts_never_differ_by_more_than_one(pool_size, seed, length):
     for position in range(length):
         counts[stream[position]] += 1
         assert counts.max() - counts.min() <= 1
-
-
-@settings(max_examples=50)
-@given(pool_size=st.integers(1, 25), num_workers=st.integers(1, 9), rounds=st.integers(0, 12))
-def test_workers_together_consume_exactly_the_global_stream(pool_size, num_workers, rounds):
-    stream = UniqueStream(pool_size, 7)
-    shares = [stream.share(worker, num_workers) for worker in range(num_workers)]
-    counts = np.zeros(pool_size, int)
-    for turn in range(rounds):
-        for worker, share in enumerate(shares):
-            index = next(share)
-            assert index == UniqueStream(pool_size, 7)[turn * num_workers + worker]
-            counts[index] += 1
-            assert counts.max() - counts.min() <= 1
-
-
-def test_a_share_can_start_anywhere():
-    stream = UniqueStream(10, 3)
-    # Positions 7, 10, 13 are the first from 5 on that are 1 modulo 3.
-    assert list(islice(stream.share(1, 3, start=5), 3)) == [stream[7], stream[10], stream[13]]
 
 
 def test_every_pass_is_another_order_of_the_whole_pool():

@@ -39,11 +39,11 @@ from methods.sam_filter.prompters.configs import (
 )
 from methods.sam_filter.prompters.grounding_dino_sam import GroundingDinoSam, detector_phrase, load_detector
 from methods.sam_filter.prompters.load import load_prompter
-from methods.sam_filter.prompters.oracle import DamagedOracle, Oracle
 from methods.sam_filter.prompters.salient import Salient
 from methods.sam_filter.prompters.sam3 import Sam3Prompter, load_sam3
 from methods.sam_filter.stages.segment_named import SEGMENT_NAMED, SegmentNamedConfig
 from methods.sam_filter.written_names import written_name
+from tests.unit.oracle import DamagedOracle, Oracle
 
 IMAGE_HW3 = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
 

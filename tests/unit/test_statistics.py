@@ -8,7 +8,6 @@ from scipy import stats
 
 from reproductions.verdicts.statistics import (
     against_zero,
-    bootstrap_mean,
     mean_interval,
     one_more_run,
     paired_difference,
@@ -108,16 +107,3 @@ def test_slope_needs_two_different_rounds(x, y):
 def test_missing_or_broken_numbers_are_refused(values):
     with pytest.raises(ValueError, match="finite number"):
         mean_interval(values)
-
-
-def test_bootstrap_is_seeded_and_close_to_the_t_interval_for_many_values():
-    values = np.random.default_rng(1).normal(5, 2, 400).tolist()
-    first, again = (bootstrap_mean(values, np.random.default_rng(2)) for _ in range(2))
-    assert first == again
-    exact = mean_interval(values)
-    assert (first.low, first.high) == pytest.approx((exact.low, exact.high), abs=0.05)
-
-
-def test_bootstrap_refuses_a_handful_of_seeds():
-    with pytest.raises(ValueError, match="at least 20"):
-        bootstrap_mean([1.0, 2.0, 3.0], np.random.default_rng(0))

@@ -6,7 +6,7 @@ Shape legend: H, W pixels; 3 RGB channels.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -129,11 +129,6 @@ class LabelledFiles:
         """Names by label."""
         return self._classes.names
 
-    @property
-    def files(self) -> tuple[ImageFiles, ...]:
-        """Where everything lies, in order."""
-        return self._files
-
     def __len__(self) -> int:
         """Number of images."""
         return len(self._files)
@@ -168,20 +163,6 @@ class LabelledFiles:
     def _known(self) -> str:
         last = max(number for number in self._classes.label_of if number != IGNORED)
         return f"0 to {last} and {IGNORED}"
-
-    def check(self, progress: Callable[[int, int], object] | None = None) -> None:
-        """Read everything once.
-
-        Args:
-            progress: told how many images of how many are done.
-
-        Raises:
-            InputError: as for a single pair, about the first faulty one.
-        """
-        for index in range(len(self)):
-            self[index]
-            if progress is not None:
-                progress(index + 1, len(self))
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

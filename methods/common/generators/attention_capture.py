@@ -25,19 +25,6 @@ WORKSPACE_BYTES = 128 * 2**20
 """The probabilities of so many bytes are in memory at once, or those of one head of one image where that is more. Our choice."""
 
 
-def capture_bytes(num_images: int, self_sides: Sequence[int], cross_sides: Sequence[int], num_tokens: int = 77) -> int:
-    """Bound the memory that capture takes beside the pipeline, in bytes.
-
-    The running sums stay whatever the number of steps, layers and heads: float32, R^4 numbers an image for self-attention at R cells
-    a side and r^2 T for cross-attention at r. To them come at most three tensors of ``WORKSPACE_BYTES``, or of one head of one image.
-    Keys of the class prompts are left out: a few MiB an image. Example: 64 and 32 cells with all four cross sides: 70 MiB an image.
-    """
-    cells = [side * side for side in cross_sides]
-    one_head = [cell * num_tokens for cell in cells] + [side**4 for side in self_sides]
-    sums = num_images * sum(one_head) * 4
-    return sums + 3 * max(WORKSPACE_BYTES, 4 * max(one_head, default=0))
-
-
 def encode_class_prompts(pipeline: Any, class_prompts: Sequence[str]) -> Tensor:
     """Encode class prompts as the pipeline encodes its prompts, [N, T, C], padded to the encoder's length."""
     text_NTC: Tensor = pipeline.encode_prompt(
@@ -144,7 +131,8 @@ class _Layer:
 class AttentionCapture:
     """Mean self-attention and class-prompt cross-attention over steps, layers and heads; a context manager around one sampling call.
 
-    Only running sums are held (:func:`capture_bytes`). At steps that are not captured no hook is in place but one that counts steps.
+    Only running sums are held, in float32: R^4 numbers an image for self-attention at R cells a side, r^2 T for cross-attention at r; 64 and
+    32 cells with all four cross sides take 70 MiB an image. At steps that are not captured no hook is in place but one that counts steps.
 
     Args:
         pipeline: any pipeline with a ``UNet2DConditionModel`` in ``unet`` and square latents.

@@ -8,7 +8,6 @@ Shape legend: N masks; M chosen masks; H, W a mask's box.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from methods.common.metrics.detection.run_length_masks import Ints, MaskTable
 
@@ -32,15 +31,3 @@ def boundary_table(masks: MaskTable, index_M: Ints, height_M: Ints, width_M: Int
         inner_HW = cv2.erode(padded_HW, square, iterations=boundary_width(height, width))[1:-1, 1:-1]
         tables.append(MaskTable.from_mask(mask_HW & (inner_HW == 0), left, top))
     return MaskTable.concatenate(tables)
-
-
-def mask_boundary(mask_HW: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the boundary region of a mask that fills its image, bool (H, W)."""
-    table = boundary_table(
-        MaskTable.from_mask(mask_HW, 0, 0), np.zeros(1, np.int64), *(np.array([side]) for side in mask_HW.shape)
-    )
-    boundary_HW = np.zeros_like(mask_HW)
-    if len(table.column_S):
-        crop_HW, left, top = table.crop(0)
-        boundary_HW[top : top + crop_HW.shape[0], left : left + crop_HW.shape[1]] = crop_HW
-    return boundary_HW

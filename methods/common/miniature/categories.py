@@ -123,4 +123,3 @@ CATEGORIES: tuple[Category, ...] = tuple(
     for index, shape in enumerate(SHAPES)
 )
 CATEGORY_NAMES: tuple[str, ...] = tuple(category.name for category in CATEGORIES)
-CATEGORY_INDEX: dict[str, int] = {name: index for index, name in enumerate(CATEGORY_NAMES)}

@@ -9,7 +9,7 @@ Shape legend: H, W pixels; 4 RGBA; N objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,12 +102,6 @@ class ObjectPool:
     def select(self, indices: NDArray[Any]) -> ObjectPool:
         """Return the pool of some of the objects, by index or bool mask, without copying any of them."""
         return ObjectPool(self._files, self._index_N[indices])
-
-    def count_by_class(self, class_ids: Sequence[int]) -> NDArray[np.int64]:
-        """Count the objects of each category id, in the order given, int64 (C,)."""
-        found, counts = np.unique(self.category_id, return_counts=True)
-        count_of = dict(zip(found.tolist(), counts.tolist(), strict=True))
-        return np.array([count_of.get(class_id, 0) for class_id in class_ids], dtype=np.int64)
 
 
 def _list_shards(places: Iterable[Path | str]) -> list[Path]:

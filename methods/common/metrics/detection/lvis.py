@@ -30,21 +30,6 @@ from methods.common.metrics.detection.reading import read_and_measure
 from methods.common.metrics.evaluation import Progress
 
 MAX_DETECTIONS = 300
-METRIC_NAMES = (
-    "AP",
-    "AP50",
-    "AP75",
-    "APs",
-    "APm",
-    "APl",
-    "APr",
-    "APc",
-    "APf",
-    "AR@300",
-    "ARs@300",
-    "ARm@300",
-    "ARl@300",
-)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,7 +53,7 @@ class LvisEvaluation:
         return len(self.image_ids)
 
     def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
-        """Return the thirteen official numbers (``METRIC_NAMES``), each in [0, 1]; None where nothing defines one."""
+        """Return the thirteen official numbers, each in [0, 1]; None where nothing defines one."""
         found = self.curves if weight_I is None else curves(self.matches, weight_I)
         return summarise(found, [category.frequency for category in self.categories])
 

@@ -61,11 +61,6 @@ def _translate(name: str, prefixes: Mapping[str, str]) -> str | None:
     return prefixes[longest] + name[len(longest) :]
 
 
-def our_name(official: str, config: CenterNet2Config) -> str | None:
-    """Return our state-dict name for an official one, or None when there is none."""
-    return _translate(official, name_prefixes(config))
-
-
 def official_name(ours: str, config: CenterNet2Config) -> str:
     """Return the official name of one of our state-dict entries."""
     name = _translate(ours, {our: official for official, our in name_prefixes(config).items()})

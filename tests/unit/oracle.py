@@ -1,4 +1,4 @@
-"""T4: prompters that know the truth, and one that damages it by a known amount; for tests and for controls.
+"""Prompters that know the truth, and one that damages it by a known amount.
 
 Shape suffixes: H, W pixels; 3 colours.
 """
