@@ -45,7 +45,7 @@ _SSIM_MIN_SIDE_PX = 6  # mirrored by half a window
 
 
 def peak_signal_to_noise_ratio(image_N3HW: Tensor, reference_N3HW: Tensor) -> Tensor:
-    """Return the PSNR of each picture in decibels, float64 [N]; infinite where both are equal.
+    """Return the PSNR of each picture in decibels, float64 (N,); infinite where both are equal.
 
     Args:
         image_N3HW: floats in [0, 1].
@@ -59,7 +59,7 @@ def peak_signal_to_noise_ratio(image_N3HW: Tensor, reference_N3HW: Tensor) -> Te
 
 
 def structural_similarity(image_N3HW: Tensor, reference_N3HW: Tensor) -> Tensor:
-    """Return the SSIM of each picture, float64 [N], in [-1, 1]; 1 where both are equal.
+    """Return the SSIM of each picture, float64 (N,), in [-1, 1]; 1 where both are equal.
 
     Args:
         image_N3HW: floats in [0, 1], at least 6 pixels a side.
