@@ -245,7 +245,9 @@ def test_every_reference_has_a_place_and_every_choice_an_entry(folder: str) -> N
 
 
 def test_references_and_marks_are_found_at_all() -> None:
-    told = [text for folder in ("methods", "reproductions") for path in files(folder) for text in texts(path)]
+    told = [
+        text for folder in ("methods", "reproductions") for path in files(folder) for text in texts(path, REPOSITORY)
+    ]
     marks = [match for text in told if text.told for match in map(ENTRY_MARK.fullmatch, BRACKET.findall(text.words))]
     assert sum(len(references(text)) for text in told) > 150
     assert len([match for match in marks if match]) > 70
