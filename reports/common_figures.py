@@ -63,7 +63,7 @@ def differences(report: Report, folder: Path, long_labels: bool = False) -> Figu
     exception = ', except where it says "no better"' if no_gain else ""
     caption = (
         f"Each row is one arm minus another on the same seeds. Right of zero is what the claim says{exception}. "
-        "A line that crosses zero is not resolved."
+        "Lines are the 95 % intervals that decide; one that crosses zero leaves the sign open."
     )
     if leads:
         caption += " The lead over the best of many arms is left out: it would set the scale."
@@ -77,4 +77,4 @@ def differences(report: Report, folder: Path, long_labels: bool = False) -> Figu
 
 
 def _is_lead(item: Evidence) -> bool:
-    return item.kind == "difference" and item.right is None
+    return item.rivals is not None

@@ -16,13 +16,19 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from reports.files import write_whole
-from reports.records import Estimate, Evidence, Report
+from reports.records import ClaimVerdict, Estimate, Evidence, Report
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito, readable with every common colour blindness."""
 GREY = "#6b6b6b"
 FAINT = "#d9d9d9"
-VERDICT_COLOURS = {"holds": "#0072B2", "contradicted": "#D55E00", "not resolved": GREY, "not run": FAINT}
+VERDICT_COLOURS: dict[ClaimVerdict, str] = {
+    "holds": "#0072B2",
+    "equivalent": "#009E73",
+    "contradicted": "#D55E00",
+    "not resolved": GREY,
+    "not run": FAINT,
+}
 WIDTH_IN = 8.4
 DPI = 120
 MAX_BYTES = 250_000
@@ -134,7 +140,7 @@ def seeds_and_mean(panel: Axes, row: float, by_seed: dict[int, float], estimate:
 
 
 def forest_plot(report: Report, path: Path, long_labels: bool = False) -> bool:
-    """Draw every paired difference behind the claims and controls: seeds, mean, interval, coloured by verdict.
+    """Draw every paired difference behind the claims and controls: seeds, mean, the interval that decides, coloured by verdict.
 
     Args:
         report: judged records.
@@ -195,6 +201,6 @@ def _verdict_legend(panel: Axes, items: Sequence[Evidence], outside: bool) -> No
     if outside:
         figure = panel.get_figure(root=True)
         assert figure is not None
-        figure.legend(*panel.get_legend_handles_labels(), loc="outside upper center", ncols=4)
+        figure.legend(*panel.get_legend_handles_labels(), loc="outside upper center", ncols=len(VERDICT_COLOURS))
     else:
-        panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
+        panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(VERDICT_COLOURS), borderaxespad=0.2)

@@ -22,6 +22,9 @@ from reports.tables import (
     whole,
 )
 
+BY_CHANCE = 0.05
+"""At most so often a claim is decided, one way or the other, where nothing differs; the rules of verdicts are held to it."""
+
 
 def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
@@ -89,12 +92,24 @@ def _conclusions(report: Report) -> str:
     lines[0] += f" {_count_line(controls, 'control', 'controls')}" if controls else ""
     if report.run.tier == "paper" and report.outcomes:
         lines[0] += f" {_target_line(report)}"
-    decided = [claim for claim in report.claims if claim.verdict in ("holds", "contradicted")]
+    lines[0] += _chance(report)
+    decided = [claim for claim in report.claims if claim.verdict in ("holds", "equivalent", "contradicted")]
     lines += ["", *(_conclusion(report, claim) for claim in decided)]
     for verdict, remark in _OPEN.items():
         ids = [f"{claim.id} ({claim.reason})" for claim in report.claims if claim.verdict == verdict]
         lines += [f"- **{verdict.capitalize()}**: {', '.join(ids)}. {remark}".rstrip()] if ids else []
     return "\n".join(lines)
+
+
+def _chance(report: Report) -> str:
+    """How many verdicts chance alone would give; nothing where nothing was tested."""
+    tested = sum(any(item.p_against is not None for item in claim.evidence) for claim in report.claims)
+    if not tested:
+        return ""
+    return (
+        f" If no arm differed from another, chance alone would still decide up to {fixed(BY_CHANCE * tested, 1)} of the {tested} that "
+        "are tested. What decides is how far seeds differ, not how many images are evaluated."
+    )
 
 
 _OPEN: dict[ClaimVerdict, str] = {
@@ -104,10 +119,24 @@ _OPEN: dict[ClaimVerdict, str] = {
 
 
 def _conclusion(report: Report, claim: ClaimOutcome) -> str:
-    """One bullet: verdict, wording, and the means behind it."""
-    seen = [f"{_short(report, item)}{_where(report, item)} {_without_unit(item)}" for item in claim.evidence]
+    """One bullet: verdict, wording, the means behind it, and the control without which they would mislead."""
     kind = " (control)" if claim.control else ""
-    return f"- **{claim.id} {claim.verdict}**{kind}: {claim.wording.rstrip('.')} ({', '.join(seen)})."
+    seen = _seen(report, claim.evidence)
+    return f"- **{claim.id} {claim.verdict}**{kind}: {claim.wording.rstrip('.')} ({seen}).{_qualified(report, claim)}"
+
+
+def _seen(report: Report, evidence: Sequence[Evidence]) -> str:
+    return ", ".join(f"{_short(report, item)}{_where(report, item)} {_without_unit(item)}" for item in evidence)
+
+
+def _qualified(report: Report, claim: ClaimOutcome) -> str:
+    """The control that qualifies a claim, with its own numbers on the claim's metrics."""
+    control = next((known for known in report.claims if claim.qualified_by and known.id == claim.qualified_by), None)
+    if control is None:
+        return ""
+    metrics = {item.metric for item in claim.evidence if item.metric is not None}
+    seen = _seen(report, [item for item in control.evidence if item.metric in metrics])
+    return f" Read it with {control.id}, {control.verdict}: {control.wording.rstrip('.')} ({seen})."
 
 
 def _without_unit(item: Evidence) -> str:
@@ -122,7 +151,7 @@ def _short(report: Report, item: Evidence) -> str:
         return title if len(report.metrics) > 1 else item.label.removesuffix(f", {title}")
     if item.kind == "correlation":
         return item.label.split(",")[0]
-    return "share of the objects" if item.kind == "ratio" else "change"
+    return "share of the objects, no test," if item.kind == "ratio" else "change"
 
 
 def _count_line(claims: Sequence[ClaimOutcome], one: str, many: str) -> str:
@@ -184,15 +213,27 @@ def evidence_text(report: Report, item: Evidence) -> str:
         return f"{label}: not run"
     text = f"{label}: {_mean(item)}{_printed_difference(report, item)}"
     if item.low is not None and item.high is not None:
-        text += f" [{fixed(item.low, 2, sign=True)}, {fixed(item.high, 2, sign=True)}]"
+        text += f" {_interval(item.low, item.high)} ({_degrees(item)})"
         text += f", {p_text(item.p_value)}" if item.band is None else ""
+    if item.plain_low is not None and item.plain_high is not None:
+        text += f"; by these seeds alone {_interval(item.plain_low, item.plain_high)}"
     if item.leave_one_out is not None:
         low, high = (fixed(value, 2, sign=True) for value in item.leave_one_out)
         by_seed = ", ".join(fixed(value, 2, sign=True) for value in item.values)
         text += f"; with one variant left out {low} to {high}; permutation {p_text(item.p_value)}; by seed {by_seed}"
     if item.band is not None:
         text += f", level means within ±{fixed(item.band[1], 2)}"
-    return text if item.kind == "ratio" else f"{text}; {item.reason}"
+    return f"{text}; {item.reason}"
+
+
+def _interval(low: float, high: float) -> str:
+    return f"[{fixed(low, 2, sign=True)}, {fixed(high, 2, sign=True)}]"
+
+
+def _degrees(item: Evidence) -> str:
+    """Degrees of freedom; a round number where it is one."""
+    assert item.degrees is not None, "an interval has degrees of freedom"
+    return f"{item.degrees:.3g} df"
 
 
 def _claims_table(report: Report, claims: Sequence[ClaimOutcome]) -> str:
@@ -214,9 +255,10 @@ def claims_section(report: Report) -> str:
     if not claims:
         return ""
     rule = (
-        "A claim *holds* when every test under it has its whole 95 % interval on the claimed side, is *contradicted* "
-        "when one has it wholly on the other, and is *not resolved* between. Differences are paired over seeds "
-        "(Student's t, two-sided p)."
+        "A claim *holds* when every test under it has its whole 95 % interval on the claimed side, and is *contradicted* when one has it "
+        "wholly on the other after Holm's correction for their number. It is *equivalent* when every interval lies within what would "
+        "matter, and *not resolved* between. Differences are paired over seeds; their noise is that of the pair, moderated by the arms "
+        "beside it (Student's t, df: degrees of freedom, two-sided p). Intervals say what other seeds would give, not other images."
     )
     rules = [rule, *(f"{claim.id}: {claim.rule}." for claim in claims if _is_of_its_own(claim))]
     return f"## Claims\n\n{_claims_table(report, claims)}\n\n{' '.join(rules)}"
@@ -298,7 +340,8 @@ def _tier_remark(report: Report) -> str:
     if report.run.tier == "paper":
         return (
             "*matches*: our mean rounds to the printed value. *within seed noise*: the printed value lies where one more "
-            "run of ours would (95 % prediction interval). *below*, *above*: it does not."
+            "run of ours would (95 % prediction interval). *below*, *above*: it lies outside, and our mean is the smaller or the larger. "
+            "*not comparable*: a deviation says so, or seed noise is unknown."
         )
     return f"**Not comparable** (tier `{report.run.tier}`: other data, other segmenter): read down the columns, not across the rows."
 
@@ -314,7 +357,7 @@ def cost_section(report: Report) -> str:
 
 
 def deviations_section(report: Report) -> str:
-    """The deviation ledger: what concerns this tier and an arm that ran."""
+    """The deviation ledger: what concerns this tier and an arm that ran; folded but for what makes numbers incomparable."""
     shown = deviations_that_apply(report)
     if not shown:
         return ""
@@ -322,7 +365,15 @@ def deviations_section(report: Report) -> str:
     text = f"Marks: {report.style.marks}"
     if left_out:
         text += f" Further entries, for other tiers or arms: {left_out}."
-    return f"## Deviations\n\n{text}\n\n{deviation_table(shown, ran)}"
+
+    incomparable, others = ([known for known in shown if known.incomparable == wanted] for wanted in (True, False))
+    parts = [f"## Deviations\n\n{text}"]
+    if incomparable:
+        parts.append(f"These make numbers incomparable with the paper's:\n\n{deviation_table(incomparable, ran)}")
+    if others:
+        summary = f"{len(others)} that leave them comparable"
+        parts.append(f"<details><summary>{summary}</summary>\n\n{deviation_table(others, ran)}\n\n</details>")
+    return "\n\n".join(parts)
 
 
 def provenance_section(report: Report) -> str:

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Tier = Literal["smoke", "mini", "paper"]
 TargetVerdict = Literal["matches", "within seed noise", "below", "above", "not comparable", "not run"]
-ClaimVerdict = Literal["holds", "not resolved", "contradicted", "not run"]
+ClaimVerdict = Literal["holds", "equivalent", "not resolved", "contradicted", "not run"]
+EvidenceKind = Literal["difference", "change", "ratio", "correlation"]
 Certainty = Literal["certain", "inferred"]
 """How sure a printed number is: read in the paper, or derived from its text because its cell could not be read."""
 
@@ -275,7 +276,7 @@ class Estimate(Record):
     n: int
     mean: float
     low: float | None = None
-    """95 % Student-t interval of the mean; None with one seed."""
+    """95 % Student-t interval of the mean of these seeds alone; None with one seed. It decides nothing."""
     high: float | None = None
 
 
@@ -293,11 +294,11 @@ class TargetOutcome(Record):
 
 
 class Evidence(Record):
-    """One tested quantity behind a claim: a paired difference, a slope, a ratio, a correlation."""
+    """One quantity behind a claim: a paired difference, a change over rounds, a correlation, or the fact of a ratio."""
 
     label: str
     """What was measured, with its unit in ``unit``."""
-    kind: Literal["difference", "change", "ratio", "correlation"]
+    kind: EvidenceKind
     unit: str
     backbone: str
     seeds: tuple[int, ...]
@@ -306,9 +307,19 @@ class Evidence(Record):
     mean: float | None = None
     """None when it was not run."""
     low: float | None = None
+    """95 % interval that decides: over seeds, with the noise of comparable arms mixed in; None with one seed."""
     high: float | None = None
+    degrees: float | None = _if_any(None)
+    """Of freedom behind that interval."""
+    plain_low: float | None = _if_any(None)
+    """Student-t interval of ``values`` alone, where it differs from the one that decides."""
+    plain_high: float | None = _if_any(None)
     p_value: float | None = None
     """Two-sided, against zero; None with one seed or where no test is made."""
+    p_against: float | None = _if_any(None)
+    """One-sided, of the claim: small where the quantity lies beyond what is claimed; not yet corrected for the claim's other tests."""
+    seeds_needed: int | None = _if_any(None)
+    """Where it is not resolved: seeds that would resolve what is seen, with 80 % power; 101 for more than 100."""
     band: tuple[float, float] | None = None
     """For a claim of "level": the change that counts as none."""
     leave_one_out: tuple[float, float] | None = _if_any(None)
@@ -316,9 +327,16 @@ class Evidence(Record):
     left: str | None = None
     """Arm on the left of a difference."""
     right: str | None = None
+    rivals: int | None = _if_any(None)
+    """For a lead over several arms: how many; ``right`` is the one that comes closest."""
     metric: str | None = None
     verdict: ClaimVerdict
     reason: str
+
+    @property
+    def is_fact(self) -> bool:
+        """True for what the set-up makes so: shown beside the tests, and none of them."""
+        return self.kind == "ratio"
 
 
 class ClaimOutcome(Record):
@@ -329,6 +347,8 @@ class ClaimOutcome(Record):
     source: str
     """Where the paper says it; "ours" for a control."""
     control: bool = False
+    qualified_by: str = _if_any("")
+    """Id of the control without whose number this claim's would mislead; empty for none."""
     rule: str
     """What must be seen for it to hold, in words."""
     verdict: ClaimVerdict

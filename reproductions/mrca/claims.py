@@ -6,7 +6,9 @@ The paper's text was not available in full; "poster" is the authors' NeurIPS 202
 from __future__ import annotations
 
 from reports.records import Metric
-from reproductions.verdicts.claims import Claim, FewerObjects, Gain, Level, RisesFaster, Rising
+from reproductions.verdicts.claims import Claim
+from reproductions.verdicts.differences import FewerObjects, Gain
+from reproductions.verdicts.trends import Level, RisesFaster, Rising
 
 METRICS = tuple(
     Metric(id=f"{name}_{kind}", title=f"{name} {kind}")
@@ -32,18 +34,21 @@ CLAIMS = (
         wording="MRCA reaches more AP than X-Paste with a fraction of the generated objects (72k against 1200k).",
         source="poster, Tables 1 and 2",
         tests=(Gain("mrca", "xpaste", _OVERALL), FewerObjects("mrca", "xpaste")),
+        qualified_by="K2",
     ),
     Claim(
         id="C2",
         wording="MRCA raises AP on rare classes over training without augmentation.",
         source="poster, Tables 1 and 2",
         tests=(Gain("mrca", "no_aug", _RARE),),
+        qualified_by="K1",
     ),
     Claim(
         id="C3",
         wording="MRCA raises AP on rare classes over X-Paste.",
         source="poster, Tables 1 and 2",
         tests=(Gain("mrca", "xpaste", _RARE),),
+        qualified_by="K2",
     ),
     Claim(
         id="C4",

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from reports.records import Metric, TableStyle
 from reproductions.sam_filter.arms import ARMS, GeneratedPairs
-from reproductions.verdicts.claims import Claim, Gain, GainOverAll, NoGain
+from reproductions.verdicts.claims import Claim
 from reproductions.verdicts.correlation import Correlated
+from reproductions.verdicts.differences import Gain, GainOverAll, NoGain
 
 METRICS = (Metric(id="miou", title="mIoU", unit="mIoU"),)
 """Percent, pooled over the evaluation images."""
@@ -49,12 +50,14 @@ CLAIMS = (
             Gain("sam_20k", "random_20k", _MIOU),
             Gain("sam_30k", "random_30k", _MIOU),
         ),
+        qualified_by="K1",
     ),
     Claim(
         id="C2",
         wording="The filtered half beats all generated pairs.",
         source="paper, text and Table 1",
         tests=(Gain("sam_20k", "all_40k", _MIOU),),
+        qualified_by="K2",
     ),
     Claim(
         id="C3",
@@ -98,6 +101,7 @@ CLAIMS = (
         wording="Real photographs beat every synthetic arm.",
         source="paper, Tables 1 to 3",
         tests=(GainOverAll("sbd", _SYNTHETIC, "miou", "synthetic arms"),),
+        qualified_by="K9",
     ),
     Claim(
         id="C10",
@@ -185,12 +189,14 @@ OWN_DATA_CLAIMS = (
         wording="Pre-training on drawn radial contours (RC) raises mIoU over training from scratch, your pictures seen as often.",
         source="ours",
         tests=(Gain("rc", "scratch", _MIOU),),
+        qualified_by="O3",
     ),
     Claim(
         id="O2",
         wording="Pre-training on drawn contours with waves (VA) raises mIoU over training from scratch, your pictures seen as often.",
         source="ours",
         tests=(Gain("va", "scratch", _MIOU),),
+        qualified_by="O3",
     ),
     Claim(
         id="O3",

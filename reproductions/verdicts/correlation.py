@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.records import ClaimVerdict, Evidence, Report
-from reproductions.verdicts.statistics import mean_interval, spearman
+from reproductions.verdicts.evidence import Quantity
+from reproductions.verdicts.statistics import ONE_SIDED, mean_interval, spearman
 
 Coefficient: TypeAlias = Literal["Pearson", "Spearman"]
 
@@ -26,8 +27,6 @@ MOST_EXACT = 8
 SAMPLED_ORDERS = 20_000
 FEWEST_POINTS = 5
 """A correlation over fewer points is not judged: four can be ordered in 24 ways only. Source: our choice."""
-SIGNIFICANCE = 0.05
-"""Of a correlation's permutation test. Source: our choice, the same as of every interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +37,16 @@ class Correlation:
     """In [-1, 1]; 0 when x or y is constant."""
     leave_one_out: tuple[float, float]
     """Least and greatest value when any one point is left out."""
-    p_value: float
-    """Two-sided: share of the orders of y that give a coefficient at least as far from zero."""
+    p_above: float
+    """Share of the orders of y that give a coefficient at least as large."""
+    p_below: float
+    """Share of the orders of y that give one at most as large."""
     n: int
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided: twice the smaller share, as the coefficients of all orders need not lie evenly about zero."""
+        return min(1.0, 2 * min(self.p_above, self.p_below))
 
 
 def pearson(x: Sequence[float], y: Sequence[float]) -> float:
@@ -61,20 +67,20 @@ def correlate(points: Sequence[tuple[float, float]], coefficient: Coefficient) -
     measure = pearson if coefficient == "Pearson" else spearman
     x, y = [point[0] for point in points], [point[1] for point in points]
     without = [measure(x[:i] + x[i + 1 :], y[:i] + y[i + 1 :]) for i in range(len(points))]
-    return Correlation(measure(x, y), (min(without), max(without)), _p_value(x, y, coefficient), len(points))
+    return Correlation(measure(x, y), (min(without), max(without)), *_p_values(x, y, coefficient), len(points))
 
 
-def _p_value(x: Sequence[float], y: Sequence[float], coefficient: Coefficient) -> float:
-    """Permutation test. Spearman's is Pearson's of the ranks, so both are one scalar product an order."""
+def _p_values(x: Sequence[float], y: Sequence[float], coefficient: Coefficient) -> tuple[float, float]:
+    """Permutation test to both sides. Spearman's is Pearson's of the ranks, so both are one scalar product an order."""
     from scipy.stats import rankdata  # scipy.stats takes half a second to import
 
     left, right = (rankdata(values) if coefficient == "Spearman" else np.asarray(values) for values in (x, y))
     if np.ptp(left) == 0 or np.ptp(right) == 0:
-        return 1.0
+        return 1.0, 1.0
     centred = left - left.mean()
-    products = np.abs((right - right.mean())[_orders(len(left))] @ centred)
-    seen = abs(float((right - right.mean()) @ centred))
-    return float(np.mean(products >= seen * (1 - 1e-9)))
+    products = (right - right.mean())[_orders(len(left))] @ centred
+    seen, rounding = float((right - right.mean()) @ centred), 1e-9 * float(np.abs(products).max())
+    return float(np.mean(products >= seen - rounding)), float(np.mean(products <= seen + rounding))
 
 
 def _orders(n: int) -> NDArray[np.int64]:
@@ -90,9 +96,9 @@ def _orders(n: int) -> NDArray[np.int64]:
 class Correlated:
     """What is varied and what comes of it go together over the variants of a study.
 
-    The variants are the sample, so the test is over them: each one's mean over seeds is a point. It holds when both Pearson's and
-    Spearman's coefficient are positive, stay so whichever variant is left out, and have a two-sided permutation p below
-    ``SIGNIFICANCE``; it is contradicted by the same with a negative sign. Coefficients of single seeds are shown. Source: our choice.
+    The variants are the sample, so the test is over them: each one's mean over seeds is a point. A coefficient holds when it is positive,
+    stays so whichever variant is left out, and its one-sided permutation p is below ``ONE_SIDED``; the claim needs Pearson's and
+    Spearman's, as every claim needs all its tests. Coefficients of single seeds are shown. Source: our choice.
     """
 
     scatter: str
@@ -103,7 +109,7 @@ class Correlated:
         """What must be seen."""
         return (
             f"Pearson's and Spearman's correlation of {self.x_title} and {self.y_title} over the variants' means > 0, also "
-            f"with any one variant left out, and permutation p < {SIGNIFICANCE}"
+            f"with any one variant left out, and two-sided permutation p < {2 * ONE_SIDED:g}"
         )
 
     def evidence(self, report: Report, backbone: str) -> list[Evidence]:
@@ -125,47 +131,33 @@ class Correlated:
         means: list[tuple[float, float]],
     ) -> Evidence:
         label = f"{coefficient}'s correlation over {len(means)} variants, {self.x_title} and {self.y_title}"
+        quantity = Quantity(label, "correlation", "", backbone)
         seeds = {seed: known for seed, known in by_seed.items() if len(known) >= FEWEST_POINTS}
         if len(means) < FEWEST_POINTS or not seeds:
-            reason = f"fewer than {FEWEST_POINTS} variants"
-            return Evidence(
-                label=label,
-                kind="correlation",
-                unit="",
-                backbone=backbone,
-                seeds=(),
-                values=(),
-                verdict="not run",
-                reason=reason,
-            )
+            return quantity.evidence("not run", f"fewer than {FEWEST_POINTS} variants")
         found = correlate(means, coefficient)
-        verdict, reason = _correlation_verdict(found.value, found.leave_one_out, found.p_value)
-        if len(by_seed) == 1:
-            verdict, reason = "not resolved", "one seed"
-        return Evidence(
-            label=label,
-            kind="correlation",
-            unit="",
-            backbone=backbone,
+        verdict, reason = ("not resolved", "one seed") if len(by_seed) == 1 else _correlation_verdict(found)
+        return quantity.evidence(
+            verdict,
+            reason,
             seeds=tuple(seeds),
             values=tuple(correlate(known, coefficient).value for known in seeds.values()),
             mean=found.value,
             leave_one_out=found.leave_one_out,
             p_value=found.p_value,
-            verdict=verdict,
-            reason=reason,
+            p_against=found.p_below,
         )
 
 
-def _correlation_verdict(value: float, leave_one_out: tuple[float, float], p_value: float) -> tuple[ClaimVerdict, str]:
+def _correlation_verdict(found: Correlation) -> tuple[ClaimVerdict, str]:
     """Decide by sign, by the range with one point left out, and by the permutation test over the points."""
-    low, high = leave_one_out
-    one_sign = low > 0 if value > 0 else high < 0
+    low, high = found.leave_one_out
+    one_sign = low > 0 if found.value > 0 else high < 0
     if not one_sign:
         return "not resolved", "its sign depends on a single variant"
-    if p_value >= SIGNIFICANCE:
+    if (found.p_above if found.value > 0 else found.p_below) > ONE_SIDED:
         return "not resolved", "as strong by chance too often"
-    return ("holds" if value > 0 else "contradicted"), "the same sign whichever variant is left out"
+    return ("holds" if found.value > 0 else "contradicted"), "the same sign whichever variant is left out"
 
 
 def _mean(values: Iterable[float]) -> float:

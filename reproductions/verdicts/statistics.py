@@ -1,18 +1,26 @@
-"""Intervals over seeds, paired differences, slopes over rounds, and a bootstrap for large samples.
+"""Means over seeds, what noise they are known with, slopes over rounds, correction for many tests, and seeds that a test would need.
 
-Seeds are few (three), so everything over seeds is Student's t; the bootstrap is for images and classes, where n is
-large. One seed gives a value and no interval: nothing here invents a spread.
+Seeds are few (three), so everything over seeds is Student's t. One seed gives a value and no interval, and so do seeds that do not
+differ at all: nothing here invents a spread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 CONFIDENCE = 0.95
 """Of every interval in every report. Source: our choice."""
+ONE_SIDED = (1 - CONFIDENCE) / 2
+"""Level of every one-sided test, so that a test and its interval say the same."""
+POWER = 0.8
+"""With which a needed number of seeds would resolve a difference. Source: our choice, the usual one."""
+MOST_SEEDS = 100
+"""Up to which a needed number of seeds is named; it stands for "more" above."""
+_NO_SPREAD = 1e-9
+"""Standard errors below it, in percent or nats, are rounding of the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +34,66 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class PairedDifference:
-    """Left minus right over the seeds that both have."""
+class SeedMean:
+    """A mean over seeds and the noise that decides about it."""
 
     seeds: tuple[int, ...]
-    differences: tuple[float, ...]
+    values: tuple[float, ...]
     """One value a seed, same order as ``seeds``."""
-    interval: Interval
-    p_value: float | None
-    """Two-sided paired t-test against zero; None with one seed."""
+    standard_error: float | None
+    """Of the mean; None where it is unknown: one seed, or seeds that do not differ."""
+    degrees: float
+    """Of freedom of the standard error; 0 where it is unknown."""
+
+    @property
+    def plain(self) -> Interval:
+        """Mean and Student-t interval of these values alone."""
+        return mean_interval(self.values)
+
+    @property
+    def interval(self) -> Interval:
+        """Mean and the interval that decides."""
+        mean, n = self.plain.mean, len(self.values)
+        if self.standard_error is None:
+            return Interval(mean, None, None, n)
+        half = _quantile(self.degrees) * self.standard_error
+        return Interval(mean, mean - half, mean + half, n)
+
+    def p_below(self, bound: float) -> float:
+        """One-sided p-value of "the mean is at least ``bound``": small when it lies below."""
+        return self._tail(self.plain.mean - bound)
+
+    def p_above(self, bound: float) -> float:
+        """One-sided p-value of "the mean is at most ``bound``": small when it lies above."""
+        return self._tail(bound - self.plain.mean)
+
+    def _tail(self, distance: float) -> float:
+        assert self.standard_error is not None, "the noise is unknown"
+        from scipy.special import stdtr
+
+        return float(stdtr(self.degrees, distance / self.standard_error))
+
+    @property
+    def p_value(self) -> float | None:
+        """Two-sided, against zero; None where the noise is unknown."""
+        return None if self.standard_error is None else 2 * min(self.p_below(0.0), self.p_above(0.0))
+
+
+def seed_mean(seeds: Sequence[int], values: Sequence[float], variance: float, degrees: float) -> SeedMean:
+    """Return a mean over seeds whose values have a given variance; a variance that is no spread makes the noise unknown.
+
+    Args:
+        seeds: at least one.
+        values: one finite number a seed.
+        variance: of one value, at least 0.
+        degrees: of freedom of that variance; 0 where there is none.
+    Raises:
+        ValueError: no value, or one that is not finite.
+    """
+    sample = _checked(values)
+    error = float(np.sqrt(variance / sample.size))
+    known = degrees > 0 and error > _NO_SPREAD
+    return SeedMean(tuple(seeds), tuple(values), error if known else None, degrees if known else 0.0)
 
 
 def _checked(values: Sequence[float]) -> np.ndarray:
@@ -44,20 +103,18 @@ def _checked(values: Sequence[float]) -> np.ndarray:
     return sample
 
 
-def _half_width(sample: np.ndarray, confidence: float, extra_run: bool = False) -> float:
-    """Return half the width of a t interval of the mean, or of one more run from the same distribution."""
-    spread = float(sample.std(ddof=1)) * float(np.sqrt(1 / sample.size + extra_run))
+def _quantile(degrees: float) -> float:
+    """Of Student's t, for an interval of ``CONFIDENCE``."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(sample.size - 1, 0.5 + confidence / 2)) * spread
+    return float(stdtrit(degrees, 0.5 + CONFIDENCE / 2))
 
 
-def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+def mean_interval(values: Sequence[float]) -> Interval:
     """Mean and Student-t interval of the mean.
 
     Args:
         values: one finite number a seed, at least one.
-        confidence: in (0, 1).
     Returns:
         The interval; its bounds are None for a single value.
     Raises:
@@ -67,54 +124,43 @@ def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> In
     mean = float(sample.mean())
     if sample.size == 1:
         return Interval(mean, None, None, 1)
-    half = _half_width(sample, confidence)
+    half = _quantile(sample.size - 1) * float(sample.std(ddof=1)) / float(np.sqrt(sample.size))
     return Interval(mean, mean - half, mean + half, int(sample.size))
 
 
-def one_more_run(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float] | None:
-    """Range that one more run falls into: the t prediction interval, mean +- t s sqrt(1 + 1/n).
-
-    This is what a number printed from a single run has to be held against; the interval of the mean would call
-    about one faithful single run in six different (n = 3). None with one seed. Source: our choice.
-    """
-    sample = _checked(values)
-    if sample.size == 1:
-        return None
-    mean, half = float(sample.mean()), _half_width(sample, confidence, extra_run=True)
+def prediction_range(mean: float, n: int, variance: float, degrees: float) -> tuple[float, float]:
+    """Range that one more run falls into: mean -+ t s sqrt(1 + 1/n), with the variance of one run and its degrees of freedom."""
+    half = _quantile(degrees) * float(np.sqrt(variance * (1 + 1 / n)))
     return mean - half, mean + half
 
 
-def _p_value(sample: np.ndarray) -> float | None:
-    """Two-sided p-value of a t-test of the mean against zero."""
-    if sample.size == 1:
-        return None
-    error = float(sample.std(ddof=1)) / float(np.sqrt(sample.size))
-    if error == 0:
-        return 1.0 if sample.mean() == 0 else 0.0
-    from scipy.special import stdtr
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Adjust p-values of several tests so that at most the level of them is wrong about any true hypothesis.
 
-    return float(2 * stdtr(sample.size - 1, -abs(float(sample.mean())) / error))
+    Source: Holm 1979, A simple sequentially rejective multiple test procedure.
+    """
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return tuple(adjusted)
 
 
-def paired_difference(left: Mapping[int, float], right: Mapping[int, float]) -> PairedDifference | None:
-    """Compare two arms seed by seed: left minus right, t interval and p-value.
+def seeds_needed(distance: float, spread: float, prior_degrees: float) -> int:
+    """Return how many seeds would resolve a distance with ``POWER`` in a two-sided test; ``MOST_SEEDS`` + 1 for more.
 
     Args:
-        left: value by seed.
-        right: value by seed.
-    Returns:
-        The difference over the shared seeds, None when they share none.
+        distance: of the mean from what it is held against.
+        spread: standard deviation of one value, above 0.
+        prior_degrees: of freedom that other arms add to those of the seeds.
     """
-    seeds = tuple(sorted(left.keys() & right.keys()))
-    if not seeds:
-        return None
-    differences = tuple(left[seed] - right[seed] for seed in seeds)
-    return PairedDifference(seeds, differences, mean_interval(differences), _p_value(_checked(differences)))
+    from scipy.special import nctdtr, stdtrit
 
-
-def against_zero(values: Mapping[int, float]) -> PairedDifference | None:
-    """Test values by seed against zero, as a paired difference against nothing."""
-    return paired_difference(values, dict.fromkeys(values, 0.0))
+    n = np.arange(2, MOST_SEEDS + 1)
+    degrees = n - 1 + prior_degrees
+    power = 1 - nctdtr(degrees, abs(distance) / spread * np.sqrt(n), stdtrit(degrees, 1 - ONE_SIDED))
+    enough = n[power >= POWER]
+    return int(enough[0]) if enough.size else MOST_SEEDS + 1
 
 
 def slope(x: Sequence[float], y: Sequence[float]) -> float:

@@ -1,34 +1,30 @@
-"""Verdicts: what our runs say of a printed number and of a claim.
+"""Verdicts: what our runs say of a printed number and of a claim. ``docs/verdicts.md`` states every rule with its error rate.
 
 **Printed numbers.** A printed value stands for every number that rounds to it (28.20: 28.195 to 28.205). In this order:
 
 1. ``not run``: we have no value.
-2. ``not comparable``: the tier is not ``paper``, or a declared deviation touches the arm.
+2. ``not comparable``: the tier is not ``paper``, or a declared deviation changes what the row means.
 3. ``matches``: our mean over seeds, rounded to the printed decimals, is the printed value.
-4. ``within seed noise``: the printed range meets the range that one more run of ours falls into (95 % t prediction
+4. ``not comparable``: seed noise is unknown, with one seed or seeds that do not differ.
+5. ``within seed noise``: the printed range meets the range that one more run of ours falls into (95 % t prediction
    interval). The paper prints one run, so one run of ours is the fair yardstick; the interval of our mean is not.
    It says that we see no difference, not that there is none: read it with the width.
-5. ``below`` / ``above``: our mean lies under / over the printed range. With one seed there is no interval, and the
-   reason says so.
+6. ``below`` / ``above``: our mean lies under / over the printed range.
 
-**Claims.** Each is one or several tests, each over seeds with a 95 % t interval and a two-sided p-value:
-``holds`` when the whole interval lies where the claim says, ``contradicted`` when the whole interval lies where the
-claim says it must not, ``not resolved`` between (also with one seed, and at tier ``smoke``), ``not run`` without data.
-A claim holds if **all** its tests hold (so testing several needs no correction), is contradicted if any is.
-"No gain" holds when the whole interval lies below a stated margin. A correlation over a few points is tested on their means
-over seeds by permutation, and holds only if it keeps its sign without any one point.
+**Claims** are judged in :mod:`reproductions.verdicts.claims`.
 
 Source: our choice; the papers print single values and no spread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from reports.records import Estimate, Report, Target, TargetOutcome, TargetVerdict
 from reproductions.verdicts.claims import Claim, judge_claim
-from reproductions.verdicts.statistics import mean_interval, one_more_run
+from reproductions.verdicts.statistics import mean_interval
+from reproductions.verdicts.variance import BySeed, one_more_run
 
 ReportT = TypeVar("ReportT", bound=Report)
 
@@ -39,43 +35,52 @@ def printed_range(value: float, decimals: int) -> tuple[float, float]:
     return value - half, value + half
 
 
-def judge_number(value: float, decimals: int, ours: Sequence[float]) -> tuple[TargetVerdict, str]:
+def judge_number(value: float, decimals: int, ours: BySeed, others: Iterable[BySeed] = ()) -> tuple[TargetVerdict, str]:
     """Hold our runs against one printed number, tier and deviations aside.
 
     Args:
         value: as printed.
         decimals: printed decimals.
-        ours: one value a seed, in the unit of the paper; may be empty.
+        ours: value by seed, in the unit of the paper; may be empty.
+        others: the same of comparable arms, for the noise of a run.
     Returns:
         Verdict and the reason in words.
     """
     if not ours:
         return "not run", "no run of ours"
     low, high = printed_range(value, decimals)
-    mean = mean_interval(ours).mean
+    mean = mean_interval(list(ours.values())).mean
     if low <= mean <= high:
         return "matches", "our mean rounds to the printed value"
-    side: TargetVerdict = "below" if mean < low else "above"
-    noise = one_more_run(ours)
+    noise = one_more_run(ours, others)
     if noise is None:
-        return side, "one seed, so seed noise is unknown"
+        return "not comparable", f"{'one seed' if len(ours) == 1 else 'the seeds do not differ'}: seed noise is unknown"
     one_more = f"one more run of ours would fall into [{noise[0]:.{decimals}f}, {noise[1]:.{decimals}f}]"
     if noise[0] <= high and low <= noise[1]:
         return "within seed noise", one_more
-    return side, one_more
+    return ("below" if mean < low else "above"), one_more
+
+
+def blocking(report: Report, arm: str) -> list[str]:
+    """Ids of the deviations that make an arm's numbers at this tier incomparable with the paper's; one without arms concerns all."""
+    return [
+        known.id
+        for known in report.deviations
+        if known.incomparable and report.run.tier in known.tiers and (not known.arms or arm in known.arms)
+    ]
 
 
 def _judge_target(report: Report, target: Target) -> TargetOutcome:
     backbone = report.beside.get(target.backbone)
-    ours = report.by_seed(target.arm, backbone, target.metric) if backbone else {}
-    verdict, reason = judge_number(target.value, target.decimals, list(ours.values()))
-    blocking = [known.id for known in report.deviations if known.incomparable and target.arm in known.arms]
+    by_arm = {arm.id: report.by_seed(arm.id, backbone, target.metric) for arm in report.arms} if backbone else {}
+    ours = by_arm.pop(target.arm, {})
+    verdict, reason = judge_number(target.value, target.decimals, ours, by_arm.values())
     if not ours and target.arm in report.not_run:
         reason = f"no run of ours: {report.not_run[target.arm]}"
     if ours and report.run.tier != "paper":
         verdict, reason = "not comparable", f"tier {report.run.tier}"
-    elif ours and blocking:
-        verdict, reason = "not comparable", f"deviation {', '.join(blocking)}"
+    elif ours and (ids := blocking(report, target.arm)):
+        verdict, reason = "not comparable", f"deviation {', '.join(ids)}"
     return TargetOutcome(
         table=target.table,
         arm=target.arm,

@@ -20,8 +20,9 @@ from reproductions.sam_filter.claims import (
 from reproductions.sam_filter.paper import PAPER
 from reproductions.study.ledger import read_ledger
 from reproductions.study.targets import read_lost_targets, read_targets
-from reproductions.verdicts.claims import Claim, Gain, GainOverAll, NoGain, judge_claim
+from reproductions.verdicts.claims import Claim, judge_claim
 from reproductions.verdicts.correlation import Correlated, correlate, pearson
+from reproductions.verdicts.differences import Gain, GainOverAll, NoGain
 from reproductions.verdicts.verdict import judge
 from tests.unit.report_synthetic_sam_filter import LEVELS, synthetic_filter_report, synthetic_own_report
 

@@ -24,7 +24,9 @@ from reports.records import (
 from reproductions.mrca.claims import METRICS
 from reproductions.mrca.paper import PAPER
 from reproductions.study.targets import read_targets
-from reproductions.verdicts.claims import Claim, FewerObjects, Gain, Level, RisesFaster, Rising, combine, judge_claim
+from reproductions.verdicts.claims import Claim, combine, judge_claim
+from reproductions.verdicts.differences import FewerObjects, Gain
+from reproductions.verdicts.trends import Level, RisesFaster, Rising
 from reproductions.verdicts.verdict import judge, judge_number, printed_range
 
 AP = Metric(id="AP", title="AP")
