@@ -158,9 +158,9 @@ def printed_gain(report: Report, backbone: str, metric: str, left: str, right: s
     """The same difference of printed numbers, where tiers allow to look at it and one table prints both."""
     if report.run.tier != "paper":
         return None
-    for target in report.targets:
-        if (report.beside.get(target.backbone), target.arm, target.metric) == (backbone, left, metric):
-            other = report.target(target.table, right, metric)
-            if other is not None:
-                return target.value - other.value
+    beside = [t for t in report.targets if report.beside.get(t.backbone) == backbone and t.metric == metric]
+    for target in beside:
+        others = [t.value for t in beside if (t.table, t.arm) == (target.table, right)]
+        if target.arm == left and others:
+            return target.value - others[0]
     return None
