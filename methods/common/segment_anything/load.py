@@ -21,7 +21,7 @@ def load_sam(place: Path, device: torch.device | None = None) -> SegmentAnything
     Raises:
         InputError: nothing loadable is there, or the weights do not fill the network.
     """
-    if place.suffix == ".pth":
+    if place.is_file() or place.suffix == ".pth":  # a link's file may have any name
         from methods.common.segment_anything.released import ReleasedSam
 
         return ReleasedSam.from_file(place, device)
