@@ -350,7 +350,7 @@ def test_sam_is_the_folder_of_transformers_or_else_the_file_of_the_release(bare:
 
     folder, file = sam().place, sam().place.with_name("sam_vit_h_4b8939.pth")
     assert folder.name == "sam-vit-huge"
-    assert f"-o {file} https://dl.fbaipublicfiles.com/" in sam().remedy[-1]
+    assert f"-o {shlex.quote(str(file))} https://dl.fbaipublicfiles.com/" in sam().remedy[-1]
     file.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"a": torch.zeros(100)}, file)
     assert (sam().place, inspect_place(file, sam().inspect).state) == (file, "ok")
