@@ -59,6 +59,14 @@ def published(role: str, thing: Published, purpose: str = "") -> Need:
     return Need(role, title, place, thing.inspect, steps, thing.licence, thing.source, thing.checksums)
 
 
+def either(role: str, usual: Published, other: Published) -> Need:
+    """Return the usual form of something published, or its other form where that alone is there."""
+    need, instead = published(role, usual), published(role, other)
+    if instead.place.exists() and not need.place.exists():
+        return instead
+    return replace(need, remedy=(*need.remedy, f"(or, instead: {other.steps(instead.place)[0]})"))
+
+
 def shipped(role: str, model: ShippedModel) -> Need:
     """Return one of the miniature checkpoints of this repository."""
     remedy = ("check the repository out again, or train them anew: make checkpoints",)

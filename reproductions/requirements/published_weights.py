@@ -103,6 +103,15 @@ BIREFNET = HubModel(
 BIREFNET_PACKAGES = ("einops", "kornia", "timm")
 """What its code imports beyond this project's dependencies; the extra ``birefnet`` installs them."""
 SAM = HubModel("SAM ViT-H", "facebook/sam-vit-huge", "Apache-2.0", transformers_folder, leave_out=("*.bin", "*.h5"))
+SAM_RELEASE = SingleFile(
+    "SAM ViT-H",
+    "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_h_4b8939.pth",
+    "Apache-2.0",
+    "https://github.com/facebookresearch/segment-anything",
+    # As many projects that download it pin it; 2,564,550,879 bytes.
+    checksums={".": ("a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",)},
+)
+"""The same network as its authors released it, which their own package runs."""
 SAM3 = HubModel(
     "SAM 3", "facebook/sam3", "SAM License, gated: accept it on the model page first", transformers_folder, gated=True
 )

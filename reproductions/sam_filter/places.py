@@ -8,7 +8,7 @@ from methods.sam_filter.prompters.configs import ROLES, PrompterConfig, SalientC
 from reproductions.requirements import gpu_estimates
 from reproductions.requirements.inspect_labelled import labelled_folder
 from reproductions.requirements.need import GpuNeed, Need
-from reproductions.requirements.places import data, generator, published, shipped, with_own_code
+from reproductions.requirements.places import data, either, generator, published, shipped, with_own_code
 from reproductions.requirements.published_data import VOC_2012
 from reproductions.requirements.published_weights import (
     BIREFNET,
@@ -22,6 +22,7 @@ from reproductions.requirements.published_weights import (
     RESNET50,
     SAM,
     SAM3,
+    SAM_RELEASE,
     STABLE_DIFFUSION_21,
 )
 from reproductions.sam_filter.arms import Arm, GeneratedPairs, PilotStudy
@@ -65,8 +66,9 @@ def _part(role: str, request: Request, prompters: Mapping[str, PrompterConfig]) 
         salient = {name: config for name, config in prompters.items() if isinstance(config, SalientConfig)}
         allowed = {f"{name}.trust_remote_code": config.trust_remote_code for name, config in salient.items()}
         return with_own_code(role, BIREFNET, BIREFNET_PACKAGES, allowed)
-    sam = SAM3 if prompters["prompter"].kind == "sam3" else SAM
-    return published(role, {"sam": sam, "detector": GROUNDING_DINO, "clip": CLIP}[role])
+    if role == "sam" and prompters["prompter"].kind != "sam3":
+        return either(role, SAM, SAM_RELEASE)
+    return published(role, {"sam": SAM3, "detector": GROUNDING_DINO, "clip": CLIP}[role])
 
 
 def gpu_needs(request: Request, study: SamFilterStudy, arms: Sequence[Arm]) -> tuple[GpuNeed, ...]:

@@ -90,7 +90,8 @@ def of_torch_fidelity(folders: tuple[Path, Path], weights: Path) -> dict[str, fl
     )
 
 
-def test_three_tools_give_three_fids_that_differ_by_the_rescale_alone(
+@pytest.mark.slow  # four roots of matrices of 2,048 rows
+def test_three_tools_give_three_fids_and_ours_is_the_one_of_its_pixels(
     folders: tuple[Path, Path], weights: Path, features: list[InceptionFeatures], of_torch_fidelity: dict[str, float]
 ) -> None:
     ours = fid_of_features(*features, allow_few_images=True)

@@ -65,6 +65,16 @@ def test_foreign_code_needs_the_flag_and_a_pinned_commit(tmp_path):
         BiRefNetCutout.from_pretrained("ZhengPeng7/BiRefNet", "main", trust_remote_code=True)
 
 
+def test_packages_that_foreign_code_lacks_are_named_with_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "cache"))
+    classes = {"AutoConfig": "net.NetConfig", "AutoModelForImageSegmentation": "net.Net"}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "net", "auto_map": classes}))
+    (tmp_path / "net.py").write_text("import einops_of_another_name\n")
+    with pytest.raises(InputError, match=r"einops_of_another_name.*install the extra `birefnet`") as told:
+        load_cutout(tmp_path, trust_remote_code=True)
+    assert "\n" not in str(told.value)
+
+
 def test_birefnet_sees_imagenet_statistics_at_512_and_its_last_output_counts():
     seen = []
 

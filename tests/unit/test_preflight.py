@@ -313,7 +313,7 @@ def test_published_checksums_are_checksums() -> None:
     models = [thing for thing in catalogue if isinstance(thing, Published)]
     assert len(models) >= 14
     digests = [digest for model in models for known in model.checksums.values() for digest in known]
-    assert len(digests) == len(set(digests)) == 9
+    assert len(digests) == len(set(digests)) == 10
     assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in digests)
 
 
@@ -342,6 +342,23 @@ def test_sam_3_takes_the_place_of_sam(bare: Path) -> None:
     found = prompter_needs(bare, "paper", ("sam_20k",), prompter__kind="sam3")
     assert found["sam"].what == "SAM 3"
     assert "detector" not in found
+
+
+def test_sam_is_the_folder_of_transformers_or_else_the_file_of_the_release(bare: Path) -> None:
+    def sam() -> Need:
+        return prompter_needs(bare, "paper", ("sam_20k",))["sam"]
+
+    folder, file = sam().place, sam().place.with_name("sam_vit_h_4b8939.pth")
+    assert folder.name == "sam-vit-huge"
+    assert f"-o {shlex.quote(str(file))} https://dl.fbaipublicfiles.com/" in sam().remedy[-1]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"a": torch.zeros(100)}, file)
+    assert (sam().place, inspect_place(file, sam().inspect).state) == (file, "ok")
+    cut(file)
+    assert "zip directory" in problem(inspect_place(file, sam().inspect))
+    assert sam().checksums == published_weights.SAM_RELEASE.checksums
+    folder.mkdir()
+    assert sam().place == folder
 
 
 # -- estimates -----------------------------------------------------------------------------------------------------------

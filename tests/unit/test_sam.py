@@ -14,7 +14,9 @@ from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.miniature.web import web_sample
 from methods.common.miniature.world_config import WebConfig
 from methods.common.segment_anything.automatic_masks import AutomaticMasksConfig, grid_points, propose_masks
-from methods.common.segment_anything.sam import EmbeddedImage, Sam
+from methods.common.segment_anything.interface import EmbeddedImage
+from methods.common.segment_anything.load import load_sam
+from methods.common.segment_anything.sam import Sam
 
 SCENES = WebConfig(single_share=0.4)
 
@@ -104,11 +106,12 @@ def test_nothing_found():
     assert found.box_N4.shape == (0, 4)
 
 
-def test_folders_that_hold_no_sam_are_named(tmp_path: Path):
+def test_places_that_hold_no_sam_are_named(tmp_path: Path):
     with pytest.raises(InputError, match=r"holds no SAM .*; name a folder saved by transformers"):
-        Sam.from_pretrained(tmp_path)
-    with pytest.raises(InputError, match="holds no weights of the Segment Anything release"):
-        Sam.from_pretrained(tmp_path / "sam_vit_h_4b8939.pth")
+        load_sam(tmp_path)
+    with pytest.raises(InputError, match=r"there is no file .*absent\.pth; give sam_vit_h_4b8939\.pth"):
+        load_sam(tmp_path / "absent.pth")
+    assert isinstance(load_sam(CHECKPOINTS / "sam"), Sam)
 
 
 def test_weights_that_do_not_fill_the_network_are_refused(tmp_path: Path):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 INPUT_SIDE_PX = 512
@@ -41,7 +41,8 @@ class BiRefNetCutout:
             device: where it runs; CPU by default.
             trust_remote_code: must be True, because the repository's own Python code builds the network.
         Raises:
-            InputError: the flag is not set, or a Hub repository comes without a pinned commit.
+            InputError: the flag is not set, a Hub repository comes without a pinned commit, or its code imports what is not
+                installed.
         """
         if not trust_remote_code:
             raise InputError(
@@ -52,7 +53,13 @@ class BiRefNetCutout:
             raise InputError(f"{name}: give the full commit hash of the repository as revision, not {revision!r}")
         from transformers import AutoModelForImageSegmentation
 
-        network = AutoModelForImageSegmentation.from_pretrained(name, revision=revision, trust_remote_code=True)
+        try:
+            network = AutoModelForImageSegmentation.from_pretrained(name, revision=revision, trust_remote_code=True)
+        except ImportError as error:
+            raise InputError(
+                f"{name}: its code imports packages that are not here ({reason(error)}); install the extra `birefnet`: "
+                "uv pip install --python .venv/bin/python -e '.[birefnet]'"
+            ) from error
         where = device or torch.device("cpu")
         return cls(network.to(where).float().eval(), where)
 

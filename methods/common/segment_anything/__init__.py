@@ -1,1 +1,1 @@
-"""Segment Anything: prompted masks, automatic masks, published weights."""
+"""Segment Anything: prompted masks and automatic masks, by transformers or by the package of the release."""

@@ -17,7 +17,7 @@ from methods.common.stage import Config
 if TYPE_CHECKING:  # configs are planned with, networks are not
     from torch import Tensor
 
-    from methods.common.segment_anything.sam import EmbeddedImage, Sam
+    from methods.common.segment_anything.interface import EmbeddedImage, SegmentAnything
 
 
 class AutomaticMasksConfig(Config):
@@ -52,8 +52,8 @@ def grid_points(points_per_side: int, height: int, width: int) -> NDArray[np.flo
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 
-def propose_masks(sam: Sam, image: EmbeddedImage, config: AutomaticMasksConfig) -> ProposedMasks:
-    """Return all masks of a picture.
+def propose_masks(sam: SegmentAnything, image: EmbeddedImage, config: AutomaticMasksConfig) -> ProposedMasks:
+    """Return all masks of a picture, for networks whose package does not.
 
     Source: [SAM]; its crops of the picture and its removal of small regions are off by default, and left out here.
     """

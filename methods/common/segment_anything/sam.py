@@ -1,12 +1,11 @@
-"""Segment Anything: masks of one picture from points and boxes, with the networks that transformers calls `SamModel`.
+"""Segment Anything by transformers, which calls the network `SamModel`: masks of one picture from points and boxes.
 
-Loads `facebook/sam-vit-huge`, `-large`, `-base`, the files of the original release and the miniature alike. Text is no prompt of the released model.
+Loads `facebook/sam-vit-huge`, `-large`, `-base` and the miniature alike.
 
 Shape suffixes: H, W pixels of the picture; h, w pixels of the network's masks; P prompts; M masks a prompt; C channels;
 3 colours; S spots of the embedding a side.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,8 @@ from torch.nn.functional import interpolate
 from transformers.utils.logging import disable_progress_bar
 
 from methods.common.errors import InputError
+from methods.common.segment_anything.automatic_masks import AutomaticMasksConfig, ProposedMasks, propose_masks
+from methods.common.segment_anything.interface import EmbeddedImage
 
 PIXEL_MEAN, PIXEL_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet statistics of colours in [0, 1]. Source: [SAM]; a folder's own preprocessing says the same."""
@@ -28,19 +29,8 @@ _SamModel: Any = transformers.SamModel
 _SamImageProcessor: Any = transformers.SamImageProcessor
 
 
-@dataclass(frozen=True)
-class EmbeddedImage:
-    """A picture that went through the encoder once, so that it can be prompted many times."""
-
-    embedding_1CSS: Tensor
-    size: tuple[int, int]
-    """Height and width of the picture, pixels."""
-    input_size: tuple[int, int]
-    """Height and width at which the network saw it, before padding to a square."""
-
-
 class Sam:
-    """A Segment Anything model with its preprocessing."""
+    """A network of transformers with its preprocessing, behind the interface of :class:`SegmentAnything`."""
 
     def __init__(self, model: Any, processor: Any) -> None:
         self.model = model
@@ -48,16 +38,11 @@ class Sam:
 
     @classmethod
     def from_pretrained(cls, folder: Path, device: torch.device | None = None) -> "Sam":
-        """Load a folder that transformers saved, or a ``.pth`` file of the original release, in float32 and evaluation mode.
+        """Load a folder that transformers saved, in float32 and evaluation mode.
 
         Raises:
             InputError: nothing loadable is there, or the weights do not fill the network.
         """
-        if folder.suffix == ".pth":
-            from methods.common.segment_anything.sam_official import load_official
-
-            model = load_official(folder)
-            return cls(model.to(device or torch.device("cpu")), _SamImageProcessor())
         disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             model, info = _SamModel.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
@@ -74,10 +59,7 @@ class Sam:
 
     @torch.no_grad()
     def embed(self, image_HW3: NDArray[np.uint8]) -> EmbeddedImage:
-        """Encode a picture, uint8 RGB [H, W, 3].
-
-        Source: [SAM]: the longer side is scaled to the network's, normalised, padded below and on the right.
-        """
+        """Encode a picture; see the interface."""
         prepared = self.processor(images=np.ascontiguousarray(image_HW3), return_tensors="pt")
         height, width = (int(side) for side in prepared["reshaped_input_sizes"][0])
         embedding_1CSS = self.model.get_image_embeddings(prepared["pixel_values"].to(self.model.device))
@@ -85,23 +67,14 @@ class Sam:
 
     @torch.no_grad()
     def masks_at_points(self, image: EmbeddedImage, point_P2: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-        """Return three masks for each foreground point (x, y) in pixels of the picture.
-
-        Returns:
-            Logits float32 (P, 3, H, W), above 0 inside, and the IoU that the network predicts of each, (P, 3).
-        """
+        """Return three masks for each point; see the interface."""
         points = self._to_input(image, torch.from_numpy(np.asarray(point_P2, np.float32)))[None, :, None]
         output = self.model(image_embeddings=image.embedding_1CSS, input_points=points, multimask_output=True)
         return self._at_full_size(image, output.pred_masks[0]), output.iou_scores[0]
 
     @torch.no_grad()
     def masks_in_boxes(self, image: EmbeddedImage, box_P4: NDArray[np.float32]) -> tuple[NDArray[np.bool_], Tensor]:
-        """Return one mask for each box (left, top, right, bottom) in pixels of the picture.
-
-        Returns:
-            bool [P, H, W], and the IoU that the network predicts of each, float32 (P,).
-        Source: [SAM]: the single-mask output, which is meant for prompts that are not ambiguous.
-        """
+        """Return one mask for each box; see the interface."""
         if not len(box_P4):
             return np.zeros((0, *image.size), bool), torch.zeros(0)
         corner_P22 = torch.from_numpy(np.asarray(box_P4, np.float32)).reshape(-1, 2, 2)
@@ -109,6 +82,10 @@ class Sam:
         output = self.model(image_embeddings=image.embedding_1CSS, input_boxes=boxes, multimask_output=False)
         logits_P1HW = self._at_full_size(image, output.pred_masks[0])
         return (logits_P1HW[:, 0] > 0).cpu().numpy(), output.iou_scores[0, :, 0]
+
+    def propose_masks(self, image_HW3: NDArray[np.uint8], config: AutomaticMasksConfig) -> ProposedMasks:
+        """Return every mask of a picture; see the interface."""
+        return propose_masks(self, self.embed(image_HW3), config)
 
     def _to_input(self, image: EmbeddedImage, place_2: Tensor) -> Tensor:
         """Turn places (x, y) in the picture, in the last axis, into places in the network's input."""

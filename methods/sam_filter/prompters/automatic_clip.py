@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.clip import ClipScorer
-from methods.common.segment_anything.automatic_masks import ProposedMasks, propose_masks
-from methods.common.segment_anything.sam import Sam
+from methods.common.segment_anything.automatic_masks import ProposedMasks
+from methods.common.segment_anything.interface import SegmentAnything
 from methods.sam_filter.prompters.configs import AutomaticClipConfig
 from methods.sam_filter.prompters.interface import NamedMasks, empty_masks
 
@@ -22,7 +22,7 @@ _FILL = {"grey": 127, "white": 255, "kept": 127}
 class AutomaticClip:
     """The picture is encoded once, its masks are proposed once, and CLIP looks at each of them once."""
 
-    def __init__(self, sam: Sam, clip: ClipScorer, config: AutomaticClipConfig) -> None:
+    def __init__(self, sam: SegmentAnything, clip: ClipScorer, config: AutomaticClipConfig) -> None:
         self.sam = sam
         self.clip = clip
         self.config = config
@@ -33,7 +33,7 @@ class AutomaticClip:
         A mask belongs to the name that fits it best among those of the picture, if 100 x cosine clears the bar.
         """
         found = empty_masks(image_HW3, class_names)
-        proposed = propose_masks(self.sam, self.sam.embed(image_HW3), self.config.masks)
+        proposed = self.sam.propose_masks(image_HW3, self.config.masks)
         fits_NK = self._fits(image_HW3, proposed, class_names)
         best_N = fits_NK.argmax(axis=1)
         small_N = proposed.mask_NHW.mean(axis=(1, 2)) <= self.config.max_area_share

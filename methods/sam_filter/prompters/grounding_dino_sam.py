@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from transformers.utils.logging import disable_progress_bar
 
 from methods.common.errors import InputError
-from methods.common.segment_anything.sam import Sam
+from methods.common.segment_anything.interface import SegmentAnything
 from methods.sam_filter.prompters.configs import GroundingDinoSamConfig
 from methods.sam_filter.prompters.interface import NamedMasks
 
@@ -49,7 +49,7 @@ def detector_phrase(class_name: str) -> str:
 class GroundingDinoSam:
     """Boxes by the detector, one name at a time; masks by SAM's single-mask output."""
 
-    def __init__(self, detector: Any, processor: Any, sam: Sam, config: GroundingDinoSamConfig) -> None:
+    def __init__(self, detector: Any, processor: Any, sam: SegmentAnything, config: GroundingDinoSamConfig) -> None:
         self.detector = detector
         self.processor = processor
         self.sam = sam

@@ -31,17 +31,17 @@ def load_prompter(
         InputError: a folder does not hold what is needed.
     """
     if isinstance(config, GroundingDinoSamConfig):
-        from methods.common.segment_anything.sam import Sam
+        from methods.common.segment_anything.load import load_sam
         from methods.sam_filter.prompters.grounding_dino_sam import GroundingDinoSam, load_detector
 
         detector, processor = load_detector(folder("detector"), device)
-        return GroundingDinoSam(detector, processor, Sam.from_pretrained(folder("sam"), device), config)
+        return GroundingDinoSam(detector, processor, load_sam(folder("sam"), device), config)
     if isinstance(config, AutomaticClipConfig):
         from methods.common.clip import ClipScorer
-        from methods.common.segment_anything.sam import Sam
+        from methods.common.segment_anything.load import load_sam
         from methods.sam_filter.prompters.automatic_clip import AutomaticClip
 
-        sam = Sam.from_pretrained(folder("sam"), device)
+        sam = load_sam(folder("sam"), device)
         return AutomaticClip(sam, ClipScorer.from_pretrained(folder("clip"), device), config)
     if isinstance(config, Sam3PrompterConfig):
         from methods.sam_filter.prompters.sam3 import Sam3Prompter, load_sam3
