@@ -1,6 +1,6 @@
 """Configs of the backbones that several segmenters use, and the bounds of their numbers. Holds no torch, so that planning stays fast.
 
-Defaults are those of MRCA's segmenters. Marks: [R] released configuration, [C] our choice.
+Defaults are those of MRCA's segmenters, marks those of docs/papers/mrca.md.
 """
 
 from __future__ import annotations
