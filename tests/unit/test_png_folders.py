@@ -247,8 +247,9 @@ def process_after_a_while(_: int) -> int:
 
 
 def test_processes_are_started_for_what_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(png_folders, "ALONE_S", 0.05)
+    monkeypatch.setattr(png_folders, "ALONE_S", 5.0)
     assert set(map_images(process_after_a_while, range(3), 2)) == {os.getpid()}
+    monkeypatch.setattr(png_folders, "ALONE_S", 0.05)
     others = set(map_images(process_after_a_while, range(150), 2)) - {os.getpid()}
     assert 1 <= len(others) <= 2
 
