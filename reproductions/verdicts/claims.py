@@ -58,7 +58,8 @@ def combine(evidence: Sequence[Evidence]) -> tuple[ClaimVerdict, str]:
     if "contradicted" in count:
         return "contradicted", f"{count['contradicted']} of {len(verdicts)} tests point the other way"
     if any(fact.verdict != "holds" for fact in facts):
-        return "not resolved", "a fact that it rests on is not so"
+        missing = all(fact.verdict != "contradicted" for fact in facts)
+        return "not resolved", f"a fact that it rests on is {'missing' if missing else 'not so'}"
     if set(verdicts) == {"holds"}:
         return "holds", f"{len(verdicts)} of {len(verdicts)} tests"
     if set(verdicts) == {"equivalent"}:

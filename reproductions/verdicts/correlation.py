@@ -7,6 +7,7 @@ SAM filter section 3 asks for the range.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -83,6 +84,7 @@ def _p_values(x: Sequence[float], y: Sequence[float], coefficient: Coefficient) 
     return float(np.mean(products >= seen - rounding)), float(np.mean(products <= seen + rounding))
 
 
+@functools.cache
 def _orders(n: int) -> NDArray[np.int64]:
     """Every order of n points, or a fixed sample with the given order in it: int64 [orders, n]."""
     if n <= MOST_EXACT:

@@ -52,6 +52,18 @@ def spread(values) -> list[float]:
     return [sample.mean(), high - sample.mean(), low, high]
 
 
+def decided(values, variance: float, degrees: float) -> list[float]:
+    """Bounds, p-value and needed seeds of a mean whose values have a given variance: once more, by scipy."""
+    sample = np.array(values)
+    mean, error = sample.mean(), (variance / len(sample)) ** 0.5
+    power = (
+        stats.nct.sf(stats.t.ppf(0.975, degrees - 3 + n), degrees - 3 + n, abs(mean) / variance**0.5 * n**0.5)
+        for n in range(2, 101)
+    )
+    needed = next((n for n, known in enumerate(power, start=2) if known >= 0.8), 100)
+    return [*stats.t.interval(0.95, degrees, mean, error), 2 * stats.t.sf(abs(mean) / error, degrees), needed, degrees]
+
+
 def from_results(raw: MrcaReport) -> list[float]:
     by_arm = {
         (arm.id, metric.id): [r.metrics[metric.id] for r in raw.results if r.arm == arm.id]
@@ -59,23 +71,39 @@ def from_results(raw: MrcaReport) -> list[float]:
         for metric in raw.metrics
     }
     numbers = [number for values in by_arm.values() for number in spread(values)]
-    for other in ("no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool"):
-        for metric in raw.metrics:
+    for metric in raw.metrics:
+        table_AS = np.array([by_arm[arm.id, metric.id] for arm in raw.arms])
+        residual_AS = table_AS - table_AS.mean(0) - table_AS.mean(1, keepdims=True) + table_AS.mean()
+        for other in ("no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool"):
             differences = np.subtract(by_arm["mrca", metric.id], by_arm[other, metric.id])
-            numbers += spread(differences)
-            numbers += [stats.ttest_1samp(differences, 0).pvalue]
+            own = differences.var(ddof=1)
+            others = (2 * np.sum(residual_AS**2) - 2 * own) / 6  # five arms, three seeds
+            numbers += [*spread(differences), *decided(differences, max(own, (2 * own + 4 * others) / 6), 6)]
     return numbers
 
 
 def from_series(raw: MrcaReport) -> list[float]:
-    changes = {}
-    for name in (ENTROPY_CURRENT, ENTROPY_WARMUP):
-        for seed in raw.run.seeds:
-            line = sorted((p.round, p.value) for p in raw.series if (p.series, p.seed) == (name, seed))
-            rounds, values = zip(*line, strict=True)
-            changes.setdefault(name, []).append(np.polyfit(rounds, values, 1)[0] * (rounds[-1] - rounds[0]))
-    pairs = [*changes.values(), np.subtract(changes[ENTROPY_WARMUP], changes[ENTROPY_CURRENT])]
-    numbers = [number for values in pairs for number in [*spread(values), stats.ttest_1samp(values, 0).pvalue]]
+    line = {
+        (name, seed): [
+            v for _, v in sorted((p.round, p.value) for p in raw.series if (p.series, p.seed) == (name, seed))
+        ]
+        for name in (ENTROPY_CURRENT, ENTROPY_WARMUP)
+        for seed in raw.run.seeds
+    }
+    apart = {("apart", s): np.subtract(line[ENTROPY_WARMUP, s], line[ENTROPY_CURRENT, s]) for s in raw.run.seeds}
+    numbers = []
+    for name in (ENTROPY_CURRENT, ENTROPY_WARMUP, "apart"):
+        known = [values for (series, _), values in {**line, **apart}.items() if series == name]
+        rounds = np.arange(len(known[0]))
+        fits = [np.polyfit(rounds, values, 1, full=True) for values in known]
+        changes = [fit[0][0] * np.ptp(rounds) for fit in fits]
+        scatter = (
+            np.sum([fit[1] for fit in fits])
+            / (3 * (len(rounds) - 2))
+            * np.ptp(rounds) ** 2
+            / (rounds.var() * len(rounds))
+        )
+        numbers += [*spread(changes), *decided(changes, max(np.var(changes, ddof=1), scatter), 2)]
     return [*numbers, 0.1 * np.mean([p.value for p in raw.series if p.series == ENTROPY_CURRENT])]
 
 
@@ -131,6 +159,40 @@ def test_a_changed_result_changes_its_numbers_and_no_others(report):
     ]
     mrca_rows = [i for i, line in enumerate(before.splitlines()) if line.startswith("| MRCA ")]
     assert different == [(row + 1, 9) for row in mrca_rows]  # our row under each, column APc box
+
+
+def test_the_summary_says_what_chance_would_decide(report):
+    summary = render(report, []).split("\n## ", 1)[0]
+    assert "chance alone would still decide up to 0.4 of the 8 that are tested" in summary
+    untested = judge(report.model_copy(update={"results": (), "series": (), "costs": ()}), CLAIMS)
+    assert "chance" not in render(untested, [])
+
+
+def test_a_claim_that_a_control_qualifies_says_so_with_its_numbers(report):
+    summary = render(report, []).split("\n## ", 1)[0]
+    [bullet] = [line for line in summary.splitlines() if line.startswith("- **C2 holds**")]
+    control = next(claim for claim in report.claims if claim.id == "K1")
+    means = {item.metric: f"{item.mean:+.2f}" for item in control.evidence}
+    told = f"(APr box {means['APr_box']}, APr mask {means['APr_mask']})."
+    assert bullet.endswith(f"Read it with K1, {control.verdict}: {control.wording.rstrip('.')} {told}")
+
+
+def test_the_ledger_is_folded_but_for_what_makes_numbers_incomparable(report):
+    ledger = section(render(report, []), "Deviations")
+    open_part, folded = ledger.split("<details>")
+    assert "| D54 |" in open_part
+    assert "| D54 |" not in folded
+    assert "| D43 |" in folded
+
+
+def test_what_decides_and_the_seeds_alone_both_stand_in_the_claims(report):
+    text = section(render(report, []), "Claims")
+    item = next(claim for claim in report.claims if claim.id == "C2").evidence[0]
+    deciding, alone = (
+        f"[{low:+.2f}, {high:+.2f}]" for low, high in ((item.low, item.high), (item.plain_low, item.plain_high))
+    )
+    assert f"{deciding} (6 df), p < 0.001; by these seeds alone {alone}" in text
+    assert "generated objects, MRCA / X-Paste: 0.150; a fact, no test" in text
 
 
 def test_the_summary_counts_what_the_claims_say(report):

@@ -81,8 +81,10 @@ def test_correlation_equals_scipy_and_the_test_counts_every_order(coefficient):
     assert found.value == pytest.approx(official(x, y)[0])
     without = [official(np.delete(x, i), np.delete(y, i))[0] for i in range(6)]
     assert found.leave_one_out == pytest.approx((min(without), max(without)))
-    orders = [abs(official(x, y[list(order)])[0]) for order in itertools.permutations(range(6))]
-    assert found.p_value == pytest.approx(np.mean(np.array(orders) >= abs(found.value) - 1e-9))
+    orders = np.array([official(x, y[list(order)])[0] for order in itertools.permutations(range(6))])
+    assert found.p_above == pytest.approx(np.mean(orders >= found.value - 1e-9))
+    assert found.p_below == pytest.approx(np.mean(orders <= found.value + 1e-9))
+    assert found.p_value == pytest.approx(2 * min(found.p_above, found.p_below))
 
 
 def test_perfect_order_of_eight_has_the_least_p_there_is():
@@ -154,19 +156,45 @@ def test_one_seed_or_few_variants_decide_nothing():
 # --- new kinds of differences
 
 
-def test_the_best_of_several_arms_is_taken_anew_in_each_seed():
-    of = report({"real": [10, 10, 10], "a": [5, 8, 5], "b": [7, 6, 7.5]})
-    found = judged(GainOverAll("real", ("a", "b", "absent"), "miou", "arms"), of)
-    assert found.evidence[0].values == (3, 2, 2.5)
-    assert found.evidence[0].label == "real − best of 2 arms, mIoU"
-    assert found.verdict == "holds"
+LEAD = GainOverAll("real", ("a", "b", "absent"), "miou", "arms")
+
+
+def test_a_lead_is_over_each_arm_and_shows_the_one_that_comes_closest():
+    [found] = judged(LEAD, report({"real": [10, 10, 10.1], "a": [5, 8, 5], "b": [7, 6, 7.5]})).evidence
+    assert found.values == pytest.approx((3, 4, 2.6))
+    assert (found.right, found.rivals) == ("b", 2)
+    assert found.label == "real − b, the best of 2 arms, mIoU"
+    assert (found.verdict, found.reason) == ("holds", "ahead of 2 of 2 by the whole interval")
+
+
+def test_a_lead_needs_the_whole_interval_over_every_arm():
+    [found] = judged(LEAD, report({"real": [10, 10, 10.1], "a": [5], "b": [7, 6, 7.5]})).evidence  # one seed of a
+    assert (found.verdict, found.reason) == ("not resolved", "ahead of 1 of 2 by the whole interval")
+    [found] = judged(LEAD, report({"real": [10, 10, 10.1], "a": [2, 14, 4], "b": [7, 6, 7.5]})).evidence
+    assert found.verdict == "not resolved"
+
+
+def test_a_lead_is_contradicted_by_one_arm_only_after_correction_for_all():
+    arms = {f"arm{number}": [10.0, 10.3, 9.8] for number in range(12)}
+    test = GainOverAll("real", ("a", *arms), "miou", "arms")
+    spread = {
+        name: [value + 0.3 * (i % 3 - 1) * (j - 1) for j, value in enumerate(known)]
+        for i, (name, known) in enumerate(arms.items())
+    }
+    slight = report({"real": [9.4, 9.7, 9.3], "a": [10.0, 10.2, 9.9], **spread})
+    clear = report({"real": [4.4, 4.7, 4.3], "a": [10.0, 10.2, 9.9], **spread})
+    [alone] = judged(GainOverAll("real", ("a",), "miou", "arms"), slight).evidence
+    [among] = judged(test, slight).evidence
+    assert alone.verdict == "contradicted"
+    assert among.verdict == "not resolved"
+    assert among.reason.endswith("the best one lies ahead, but not after correction for 13 arms")
+    assert judged(test, clear).verdict == "contradicted"
 
 
 def test_real_data_below_a_synthetic_arm_is_contradicted_and_without_synthetic_arms_not_run():
     below = report({"real": [5, 5.1, 5], "a": [7, 7, 7.1], "b": [1, 1, 1]})
-    test = GainOverAll("real", ("a", "b"), "miou", "arms")
-    assert judged(test, below).verdict == "contradicted"
-    assert judged(test, report({"real": [5, 5.1, 5]})).verdict == "not run"
+    assert judged(LEAD, below).verdict == "contradicted"
+    assert judged(LEAD, report({"real": [5, 5.1, 5]})).verdict == "not run"
 
 
 @pytest.mark.parametrize(
