@@ -26,11 +26,11 @@ def test_parameters_and_buffers_follow() -> None:
     model = Counter()
     average = ExponentialMovingAverage(model, decay=0.9)
     change(model, 1.0)
-    average.update(model)
+    average.update()
     assert average.model.weight.tolist() == pytest.approx([0.1, 0.1])
     assert average.model.get_buffer("mean").item() == pytest.approx(0.2)
     assert average.model.get_buffer("steps").item() == 1
-    average.update(model)
+    average.update()
     assert average.model.weight.tolist() == pytest.approx([0.19, 0.19])
     assert model.weight.tolist() == [1.0, 1.0]
     assert not average.model.training
@@ -49,7 +49,7 @@ def test_the_first_step_of_the_warmup(first_step: int, kept: list[float]) -> Non
     average = ExponentialMovingAverage(model, decay=0.5, warmup=True, first_step=first_step)
     change(model, 1.0)
     for decay in kept:
-        average.update(model)
+        average.update()
         expected *= decay
         assert average.model.weight.tolist() == pytest.approx([1 - expected] * 2)
 
@@ -59,10 +59,10 @@ def test_state_goes_on_exactly() -> None:
     whole = ExponentialMovingAverage(model, decay=0.9, warmup=True)
     resumed = ExponentialMovingAverage(model, decay=0.9, warmup=True)
     change(model, 1.0)
-    whole.update(model)
+    whole.update()
     resumed.load_state_dict(whole.state_dict())
     change(model, 5.0)
-    whole.update(model)
-    resumed.update(model)
+    whole.update()
+    resumed.update()
     assert torch.equal(whole.model.weight, resumed.model.weight)
     assert resumed.steps == 2

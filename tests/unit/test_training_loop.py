@@ -143,6 +143,16 @@ def test_a_step_tells_its_loss_and_the_parts_that_add_up_to_it(tmp_path: Path) -
     assert all(type(value) is float for value in [numbers.loss, *numbers.parts.values()])
 
 
+def test_the_average_follows_each_step(tmp_path: Path) -> None:
+    toy = Toy()
+    training = toy.training(LocalContext(tmp_path))
+    start_NC = training.model["head"].weight.detach().clone()
+    training.step(next(toy.batches(3)), 3)
+    expected = start_NC.lerp(training.model["head"].weight, 9 / 11)
+    assert torch.equal(training.averaged["head"].weight, expected)
+    assert replace(training, average=None).averaged is training.model
+
+
 def test_the_recipe_sets_the_rate_and_clips_what_all_processes_found(tmp_path: Path) -> None:
     seen = []
 
@@ -278,8 +288,12 @@ def test_all_processes_go_on_from_what_the_first_found(tmp_path: Path, rank: int
     whole = Toy().train(LocalContext(tmp_path / "whole", team=Doubling(0, 2)))
     team = Doubling(rank, 2, state_to_bytes(first.checkpoints.load()[1]))
     toy = Toy()
-    assert toy.train(LocalContext(tmp_path / ("first" if rank == 0 else "other"), team=team)) == whole
+    context = LocalContext(tmp_path / ("first" if rank == 0 else "other"), team=team)
+    if rank:
+        context.checkpoints.save(1, "what this process sees is neither read nor cleared")
+    assert toy.train(context) == whole
     assert toy.steps == list(STRETCH[4:])
+    assert rank == 0 or context.checkpoints.load()[0] == 1
 
 
 def test_the_numbers_of_a_step_are_those_of_the_whole_batch(tmp_path: Path) -> None:

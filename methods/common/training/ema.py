@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -23,26 +23,30 @@ class ExponentialMovingAverage(Generic[ModuleT]):
     """
 
     def __init__(self, model: ModuleT, decay: float = 0.999, warmup: bool = False, first_step: int = 1) -> None:
-        """Start from a copy of ``model``; ``decay`` is in [0, 1)."""
+        """Start from a copy of ``model``, which is then followed; ``decay`` is in [0, 1)."""
         assert 0 <= decay < 1, f"decay {decay} is outside [0, 1)"
         self.decay = decay
         self.warmup = warmup
         self.first_step = first_step
         self.steps = 0
         self.model: ModuleT = copy.deepcopy(model).eval().requires_grad_(False)
+        self._averages = [*self.model.parameters(), *self.model.buffers()]
+        self._followed = model
+        self._parameters = list(model.parameters())
 
     def decay_at(self, step: int) -> float:
         """Return the decay of step t."""
         return min(self.decay, (1 + step) / (10 + step)) if self.warmup else self.decay
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
+    def update(self) -> None:
         """Take in the weights after one training step."""
         averages, values = [], []
-        for average, value in zip(_tensors(self.model), _tensors(model), strict=True):
+        current = [*self._parameters, *self._followed.buffers()]  # a network may replace its buffers
+        for average, value in zip(self._averages, current, strict=True):
             if average.is_floating_point():
                 averages.append(average)
-                values.append(value.detach())
+                values.append(value)
             else:
                 average.copy_(value)
         torch._foreach_lerp_(averages, values, 1.0 - self.decay_at(self.first_step + self.steps))
@@ -56,7 +60,3 @@ class ExponentialMovingAverage(Generic[ModuleT]):
         """Go on from a checkpoint."""
         self.steps = int(state["steps"])
         self.model.load_state_dict(state["model"])
-
-
-def _tensors(model: nn.Module) -> list[Tensor]:
-    return [*model.parameters(), *model.buffers()]

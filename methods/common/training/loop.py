@@ -131,7 +131,7 @@ class Training(Generic[ModelT, BatchT]):
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.average is not None:
-            self.average.update(self.model)
+            self.average.update()
         return numbers
 
     def _backward(self, loss: Tensor) -> None:
