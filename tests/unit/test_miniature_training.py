@@ -96,6 +96,17 @@ def test_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(tmp_pat
     assert whole.losses[-1] < 0.1 * whole.losses[0]
 
 
+def test_processor_time_of_earlier_attempts_counts(tmp_path):
+    context = StoppingContext(tmp_path / "cut")
+    with pytest.raises(StoppedError):
+        train_networks(*small_training(30), context)
+    step, tree = context.checkpoints.load()
+    assert 0 < tree["training"]["processor_time"]["seconds"] < 60
+    tree["training"]["processor_time"]["seconds"] = 1000.0
+    context.checkpoints.save(step + 1, tree)
+    assert 1000 < train_networks(*small_training(30), LocalContext(tmp_path / "cut")).cpu_seconds < 1060
+
+
 def test_interrupted_generator_training_equals_an_uninterrupted_one(tmp_path):
     generator = torch.Generator().manual_seed(0)
     latents = {
