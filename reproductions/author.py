@@ -15,7 +15,8 @@ from reproductions.study.config import StudyConfig
 from reproductions.study.paper import StudiedPaper
 from reproductions.study.planner import ArmCells, SeedPlanner
 from reproductions.study.request import Request
-from reproductions.verdicts.claims import Claim, Gain, GainOverAll, NoGain
+from reproductions.verdicts.claims import Claim
+from reproductions.verdicts.differences import Gain, GainOverAll, NoGain
 
 __all__ = [
     "Arm",

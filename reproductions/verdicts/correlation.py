@@ -138,7 +138,9 @@ class Correlated:
         if len(means) < FEWEST_POINTS or not seeds:
             return quantity.evidence("not run", f"fewer than {FEWEST_POINTS} variants")
         found = correlate(means, coefficient)
-        verdict, reason = ("not resolved", "one seed") if len(by_seed) == 1 else _correlation_verdict(found)
+        verdict, reason = _correlation_verdict(found)
+        if len(by_seed) == 1:
+            verdict, reason = "not resolved", "one seed"
         return quantity.evidence(
             verdict,
             reason,
