@@ -30,13 +30,13 @@ class Claim:
 
 def corrected(evidence: Sequence[Evidence]) -> list[Evidence]:
     """Take back contradictions that Holm's correction over the tests of one claim does not leave standing."""
-    tested = [item for item in evidence if item.p_against is not None]
-    adjusted = dict(zip(map(id, tested), holm([item.p_against or 0.0 for item in tested]), strict=True))
+    p_values = {place: item.p_against for place, item in enumerate(evidence) if item.p_against is not None}
+    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     return [
-        _taken_back(item, len(tested))
-        if item.verdict == "contradicted" and adjusted.get(id(item), 0.0) > ONE_SIDED
+        _taken_back(item, len(p_values))
+        if item.verdict == "contradicted" and adjusted.get(place, 0.0) > ONE_SIDED
         else item
-        for item in evidence
+        for place, item in enumerate(evidence)
     ]
 
 
