@@ -4,14 +4,16 @@ import csv
 import hashlib
 import re
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy import stats
 
-from reports.figures import MAX_BYTES, save_image
+from reports.figures import MAX_BYTES, VERDICT_COLOURS, save_image
 from reports.markdown import render
+from reports.records import ClaimVerdict
 from reports.tables import summary_csv
 from reproductions.mrca.claims import CLAIMS, ENTROPY_CURRENT, ENTROPY_WARMUP
 from reproductions.mrca.figures import draw_budget, mean_budget
@@ -337,6 +339,11 @@ def test_the_ledger_leaves_out_other_tiers_and_arms(report):
 
 
 # --- figures
+
+
+def test_every_verdict_of_a_claim_has_a_colour_of_its_own():
+    assert set(VERDICT_COLOURS) == set(get_args(ClaimVerdict))
+    assert len(set(VERDICT_COLOURS.values())) == len(VERDICT_COLOURS)
 
 
 def test_mean_budget_by_hand(report):

@@ -484,8 +484,8 @@ def test_trends_are_judged_by_these_rules():
 
 def test_correlations_are_judged_by_these_rules():
     rng = np.random.default_rng(420)
-    point_DVC = rng.normal(size=(40, 6, 2))
-    point_DVC[..., 1] += np.linspace(-4, 4, 40)[:, None] * point_DVC[..., 0]
+    point_DVC = rng.normal(size=(120, 6, 2))
+    point_DVC[..., 1] += np.linspace(-2.5, 1.5, 120)[:, None] * point_DVC[..., 0]
     above, below = correlation_tails(point_DVC)
     seen = set()
     for number, point_VC in enumerate(point_DVC):
