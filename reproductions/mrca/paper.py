@@ -8,6 +8,7 @@ from pathlib import Path
 
 from methods.common.errors import InputError
 from reports.figure import Figure
+from reports.records import Deviation
 from reproductions.mrca import places, recipe
 from reproductions.mrca.arms import ARMS, How, needs
 from reproductions.mrca.claims import CLAIMS, GIVEN_OBJECTS_CLAIMS, METRICS
@@ -19,6 +20,9 @@ from reproductions.study.arms import Arm
 from reproductions.study.paper import StudiedPaper
 from reproductions.study.request import Request
 from reproductions.verdicts.claims import Claim
+
+_OF_HELD_OUT_IMAGES = ("D32", "D53", "D54")
+"""Entries about the images that are held out for feedback."""
 
 
 class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
@@ -62,6 +66,13 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
     def asked_claims(self, request: Request) -> Sequence[Claim]:
         """Return the paper's claims, or what can be asked of given objects."""
         return self.claims if request.objects is None else GIVEN_OBJECTS_CLAIMS
+
+    def ledger(self, request: Request) -> tuple[Deviation, ...]:
+        """Return the ledger; nothing is held out where the evaluation split gives the feedback, as released."""
+        entries = super().ledger(request)
+        if all(one.study.split.feedback_split == "heldout_train" for one in self.asked(request)):
+            return entries
+        return tuple(entry for entry in entries if entry.id not in _OF_HELD_OUT_IMAGES)
 
     def data_name(self, request: Request) -> str:
         """Name the data of the tier."""

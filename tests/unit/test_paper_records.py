@@ -9,6 +9,7 @@ import pytest
 from reports.markdown import tables_section
 from reports.tables import deviations_that_apply
 from reproductions.harness.store import Store
+from reproductions.mrca.paper import PAPER as MRCA
 from reproductions.sam_filter.arms import ARMS as FILTER_ARMS
 from reproductions.sam_filter.arms import GeneratedPairs
 from reproductions.sam_filter.paper import PAPER as SAM_FILTER
@@ -151,3 +152,10 @@ def test_a_row_that_is_not_run_says_why_in_table_and_verdict() -> None:
     assert reasons["bsgal"] == "no run of ours: its gradient cache is not built"
     assert reasons["divergen"] == "no run of ours"
     assert "Rows that are not run:\n\n- BSGAL: its gradient cache is not built." in tables_section(made)
+
+
+def test_entries_about_held_out_images_go_where_nothing_is_held_out() -> None:
+    store = Store(Path("nowhere"))
+    kept = {entry.id for entry in MRCA.ledger(Request("mrca", store))}
+    released = {entry.id for entry in MRCA.ledger(Request("mrca", store, settings={"split.feedback_split": "val"}))}
+    assert kept - released == {"D32", "D53", "D54"}
