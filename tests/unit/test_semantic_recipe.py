@@ -21,10 +21,10 @@ def test_the_defaults_are_the_specifications() -> None:
 
 def test_the_rate_decays_from_the_base_to_nothing() -> None:
     recipe = PolyRecipe(iterations=1000, base_lr=1.0)
-    assert recipe.learning_rate(0) == 1.0
-    assert recipe.learning_rate(500) == pytest.approx(0.5**0.9)
-    assert recipe.learning_rate(999) == pytest.approx(0.001**0.9)
-    assert recipe.learning_rate(1000) == recipe.learning_rate(2000) == 0.0
+    assert recipe.rate_at(0) == 1.0
+    assert recipe.rate_at(500) == pytest.approx(0.5**0.9)
+    assert recipe.rate_at(999) == pytest.approx(0.001**0.9)
+    assert recipe.rate_at(1000) == recipe.rate_at(2000) == 0.0
 
 
 @given(st.integers(1, 500), st.floats(0.1, 3), st.integers(0, 50))
@@ -70,8 +70,8 @@ def test_set_rates_follows_schedule_and_factor() -> None:
     optimizer = recipe.build_optimizer(model)
     recipe.set_rates(optimizer, 5)
     assert {group["lr"] for group in optimizer.param_groups} == {
-        recipe.learning_rate(5),
-        0.1 * recipe.learning_rate(5),
+        recipe.rate_at(5),
+        0.1 * recipe.rate_at(5),
     }
 
 

@@ -134,7 +134,7 @@ def test_the_rate_of_the_last_step_is_the_recipes(tmp_path: Path) -> None:
     groups = context.checkpoints.load()[1]["training"]["optimizer"]["param_groups"]
     assert len(groups) > 1
     for group in groups:
-        assert group["lr"] == pytest.approx(group["lr_factor"] * RECIPE.learning_rate(4))
+        assert group["lr"] == pytest.approx(group["lr_factor"] * RECIPE.rate_at(4))
 
 
 def test_gradients_are_clipped_together(tmp_path: Path) -> None:

@@ -16,18 +16,19 @@ from methods.common.training.distributed import ALONE, Team
 from methods.common.training.ema import ExponentialMovingAverage
 from methods.common.training.loop import Training, run_training, share_model
 from methods.common.training.losses import Losses
+from methods.common.training.recipe import Recipe
 
 STRETCH = range(3, 9)
 """A stretch of six iterations that does not begin at 0."""
 
 
-class ToyRecipe:
+class ToyRecipe(Recipe):
     """A rate that falls, and gradients that are clipped together."""
 
     rate_setting = "toy.rate"
 
-    def set_rates(self, optimizer, iteration: int) -> None:
-        optimizer.param_groups[0]["lr"] = 0.1 / (1 + iteration)
+    def rate_at(self, iteration: int) -> float:
+        return 0.1 / (1 + iteration)
 
     def clip_gradients(self, parameters) -> None:
         nn.utils.clip_grad_norm_(parameters, 0.5)

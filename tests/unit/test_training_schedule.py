@@ -29,7 +29,7 @@ def test_golden_values(shared: Path) -> None:
     recipe = r50_training_recipe()
     for row in rates:
         iteration = int(row["input"].removeprefix("iteration="))
-        assert recipe.learning_rate(iteration) == pytest.approx(float(row["expected"]), rel=1e-6)
+        assert recipe.rate_at(iteration) == pytest.approx(float(row["expected"]), rel=1e-6)
     for row in factors:
         values = dict(part.split("=") for part in row["input"].split(","))
         found = category_repeat_factor(int(values["image_count"]), int(values["N"]), float(values["t"]))

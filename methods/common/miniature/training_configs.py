@@ -10,13 +10,14 @@ from pydantic import Field
 
 from methods.common.miniature.world_config import WebConfig
 from methods.common.stage import Config
+from methods.common.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
 
-class OptimizerConfig(Config):
+class OptimizerConfig(Recipe):
     """AdamW with a warm-up, a flat part, and a cosine to zero at the last step."""
 
     num_steps: int = Field(ge=1)
@@ -36,15 +37,14 @@ class OptimizerConfig(Config):
     max_gradient_norm: float = Field(default=1.0, gt=0)
     """Gradients are clipped to this norm."""
 
-    def rate_at(self, step: int) -> float:
-        """Return the learning rate of step ``step``, counted from 0."""
-        warm = min(1.0, (step + 1) / (self.warmup_steps + 1))
-        start = self.cosine_from * self.num_steps
-        share = min(1.0, max(0.0, (step - start) / max(1.0, self.num_steps - start)))
-        return self.learning_rate * warm * 0.5 * (1.0 + math.cos(math.pi * share))
-
     rate_setting: ClassVar[str] = "optimizer.learning_rate"
-    """Name of the learning rate in messages."""
+
+    def rate_at(self, iteration: int) -> float:
+        """Return the learning rate of a step counted from 0."""
+        warm = min(1.0, (iteration + 1) / (self.warmup_steps + 1))
+        start = self.cosine_from * self.num_steps
+        share = min(1.0, max(0.0, (iteration - start) / max(1.0, self.num_steps - start)))
+        return self.learning_rate * warm * 0.5 * (1.0 + math.cos(math.pi * share))
 
     def build_optimizer(self, model: nn.Module) -> torch.optim.AdamW:
         """Return AdamW over all parameters that need a gradient; :meth:`set_rates` sets its rate."""
@@ -56,11 +56,6 @@ class OptimizerConfig(Config):
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
         return torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, self.beta2), fused=True)
-
-    def set_rates(self, optimizer: torch.optim.Optimizer, iteration: int) -> None:
-        """Set the rate of an iteration."""
-        for group in optimizer.param_groups:
-            group["lr"] = self.rate_at(iteration)
 
     def clip_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Scale all gradients down together, in place."""

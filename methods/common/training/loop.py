@@ -22,25 +22,12 @@ from methods.common.training.batch_norm import RunningStatistics, batch_norms
 from methods.common.training.distributed import ALONE, Team
 from methods.common.training.ema import ExponentialMovingAverage
 from methods.common.training.losses import Losses
+from methods.common.training.recipe import Recipe
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 BatchT = TypeVar("BatchT")
 Backward = Callable[[Tensor], None]
 """Runs the backward pass of a loss."""
-
-
-class Recipe(Protocol):
-    """The settings by which gradients become a step; a stage's config holds them."""
-
-    @property
-    def rate_setting(self) -> str:
-        """Name of the setting of the learning rate, for messages."""
-
-    def set_rates(self, optimizer: torch.optim.Optimizer, iteration: int) -> None:
-        """Set the learning rates of an iteration, counted from 0."""
-
-    def clip_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Clip the gradients of the whole batch in place."""
 
 
 class Stateful(Protocol):
@@ -93,8 +80,8 @@ class Training(Generic[ModelT, BatchT]):
     """The processes that share each batch."""
     average: ExponentialMovingAverage[ModelT] | None = None
     """Follows the network after each step."""
-    scaler: torch.amp.GradScaler = field(default_factory=lambda: torch.amp.GradScaler("cpu", enabled=False))
-    """Scales the loss; see :func:`loss_scaler`."""
+    autocast: torch.dtype | None = None
+    """Autocast type of the network. The loss of a float16 one is scaled, as float16 has too few exponents for small gradients."""
     others: Mapping[str, Stateful] = field(default_factory=dict)
     """What else a training goes on from, by name. A step whose loss is not finite does not undo what it did to them."""
     where: str = ""
@@ -102,6 +89,8 @@ class Training(Generic[ModelT, BatchT]):
 
     def __post_init__(self) -> None:
         self._parameters = list(self.model.parameters())
+        device = self._parameters[0].device.type
+        self.scaler = torch.amp.GradScaler(device, enabled=self.autocast is torch.float16)
         self._statistics = RunningStatistics(self.model)
 
     @property
@@ -160,11 +149,6 @@ def share_model(model: ModelT, context: Context) -> ModelT:
     for norm in batch_norms(model):
         norm.team = context.team
     return model
-
-
-def loss_scaler(device: torch.device, dtype: torch.dtype | None) -> torch.amp.GradScaler:
-    """Return what scales the loss of a network in an autocast type: float16 has too few exponents for small gradients."""
-    return torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
 
 
 def run_training(

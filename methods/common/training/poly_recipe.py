@@ -6,11 +6,11 @@ Marks are those of docs/papers/sam_filter.md.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from methods.common.stage import Config
+from methods.common.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,7 @@ def polynomial_decay(
     return float(base_lr * warm * max(0.0, 1.0 - iteration / iterations) ** power)
 
 
-class PolyRecipe(Config):
+class PolyRecipe(Recipe):
     """How a semantic segmenter is trained. Defaults are those of Mask2Former-R50 on ADE20K (SAM filter section 8)."""
 
     iterations: Annotated[int, Field(ge=1)]
@@ -65,10 +65,7 @@ class PolyRecipe(Config):
     autocast: Literal["none", "float16", "bfloat16"] = "none"
     """Precision of the network on CUDA; float16 is trained with loss scaling. On the CPU it stays float32. [MM] none."""
 
-    rate_setting: ClassVar[str] = "recipe.base_lr"
-    """Name of the learning rate in messages."""
-
-    def learning_rate(self, iteration: int) -> float:
+    def rate_at(self, iteration: int) -> float:
         """Return the learning rate of an iteration counted from 0, without the backbone's factor."""
         return polynomial_decay(iteration, self.base_lr, self.iterations, self.power, self.warmup_iterations)
 
@@ -91,11 +88,6 @@ class PolyRecipe(Config):
             for (in_backbone, undecayed), parameters in sorted(groups.items(), key=lambda item: item[0])
         ]
         return torch.optim.AdamW(options, lr=self.base_lr, betas=self.betas, fused=True)
-
-    def set_rates(self, optimizer: torch.optim.Optimizer, iteration: int) -> None:
-        """Set the rates of an iteration."""
-        for group in optimizer.param_groups:
-            group["lr"] = self.learning_rate(iteration) * group["lr_factor"]
 
     def clip_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Scale all gradients down together, in place."""

@@ -1,7 +1,8 @@
-"""A training recipe: optimiser, schedule, averaging, batch. Holds no torch until an optimiser is built."""
+"""Training recipes: optimiser, schedule, averaging, batch. They hold no torch until an optimiser is built."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -17,7 +18,27 @@ if TYPE_CHECKING:
 NonNegative = Annotated[float, Field(ge=0)]
 
 
-class TrainingRecipe(Config):
+class Recipe(Config):
+    """By which settings gradients become a step."""
+
+    rate_setting: ClassVar[str] = "recipe.base_lr"
+    """Name of the setting of the learning rate, for messages."""
+
+    @abstractmethod
+    def rate_at(self, iteration: int) -> float:
+        """Return the learning rate of an iteration counted from 0."""
+
+    @abstractmethod
+    def clip_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Clip the gradients of the whole batch in place."""
+
+    def set_rates(self, optimizer: torch.optim.Optimizer, iteration: int) -> None:
+        """Set the rates of an iteration; a group with an ``lr_factor`` has a rate of its own."""
+        for group in optimizer.param_groups:
+            group["lr"] = self.rate_at(iteration) * group.get("lr_factor", 1.0)
+
+
+class TrainingRecipe(Recipe):
     """How a segmenter is trained. Defaults are those of MRCA section 6.5."""
 
     iterations: Annotated[int, Field(ge=1)] = 90_000
@@ -45,10 +66,7 @@ class TrainingRecipe(Config):
     repeat_threshold: Annotated[float, Field(ge=0, le=1)] = 0.001
     """Classes in a smaller share of the images are repeated by the sampler. [R]"""
 
-    rate_setting: ClassVar[str] = "recipe.base_lr"
-    """Name of the learning rate in messages."""
-
-    def learning_rate(self, iteration: int) -> float:
+    def rate_at(self, iteration: int) -> float:
         """Return the learning rate of an iteration counted from 0."""
         return warmup_cosine(iteration, self.base_lr, self.iterations, self.warmup_iterations, self.warmup_factor)
 
@@ -58,13 +76,8 @@ class TrainingRecipe(Config):
 
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         return torch.optim.AdamW(
-            parameters, lr=self.learning_rate(0), betas=self.betas, weight_decay=self.weight_decay, fused=True
+            parameters, lr=self.rate_at(0), betas=self.betas, weight_decay=self.weight_decay, fused=True
         )
-
-    def set_rates(self, optimizer: torch.optim.Optimizer, iteration: int) -> None:
-        """Set the rates of an iteration."""
-        for group in optimizer.param_groups:
-            group["lr"] = self.learning_rate(iteration)
 
     def clip_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Clip every element, in place."""

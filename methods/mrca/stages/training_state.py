@@ -13,7 +13,7 @@ from methods.common.segmenters.instance.training_images import Batch
 from methods.common.stage import Context, Inputs
 from methods.common.training.batch_shard import BatchShare
 from methods.common.training.ema import ExponentialMovingAverage
-from methods.common.training.loop import Backward, Training, loss_scaler, share_model
+from methods.common.training.loop import Backward, Training, share_model
 from methods.common.training.losses import Losses
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def begin_training(
         partial(_add_gradients, model, config, context),
         context.team,
         ExponentialMovingAverage(model, recipe.ema_decay, recipe.ema_warmup),
-        loss_scaler(context.device, recipe.autocast_dtype(context.device)),
+        recipe.autocast_dtype(context.device),
         where=f" of phase {config.phase}",
     )
 

@@ -19,7 +19,7 @@ from methods.common.segmenters.semantic.training_images import TrainingCrops
 from methods.common.stage import Context
 from methods.common.training.batch_norm import batch_norms
 from methods.common.training.batch_shard import BatchShare, describe_shares
-from methods.common.training.loop import Backward, Training, loss_scaler, run_training, share_model
+from methods.common.training.loop import Backward, Training, run_training, share_model
 from methods.common.training.losses import Losses
 from methods.common.training.micro_batches import loss_in_parts
 from methods.common.training.poly_recipe import PolyRecipe
@@ -40,7 +40,7 @@ def begin_training(
         recipe,
         partial(_add_gradients, model, context, share, num_parts(model, context), dtype),
         context.team,
-        scaler=loss_scaler(context.device, dtype),
+        autocast=dtype,
     )
 
 
