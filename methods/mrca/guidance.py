@@ -3,7 +3,7 @@
     guidance = EntropyGuidance(GuidanceConfig(), entropy_criterion(classify))
     with guidance.attached(pipeline) as trace:
         pipeline(prompt, num_inference_steps=30, guidance_scale=5.0)
-    trace.criterion_per_step()
+    trace.criterion_by_image()
 
 The shift of the latent has to happen *before* the scheduler's update, with the guided prediction computed before the
 shift. Pipelines offer a callback only after the update, so the scheduler's ``step`` is wrapped for as long as the
@@ -71,12 +71,12 @@ class GuidanceTrace:
     extra_denoiser_images: int = 0
     """Images in calls with gradient."""
 
-    def criterion_per_step(self) -> list[float]:
-        """Mean criterion at each guided step index, in order, over all images sampled."""
+    def criterion_by_image(self) -> list[list[float]]:
+        """Criterion of each image sampled, at each guided step in order."""
         by_index: dict[int, list[float]] = {}
         for step in self.steps:
             by_index.setdefault(step.step_index, []).extend(step.criterion)
-        return [sum(values) / len(values) for _, values in sorted(by_index.items())]
+        return [list(row) for row in zip(*(values for _, values in sorted(by_index.items())), strict=True)]
 
 
 def class_entropy(logits_NK: Tensor) -> Tensor:

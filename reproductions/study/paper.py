@@ -185,7 +185,9 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
         for one in asked:
             needs = self.study_needs(request, one.study, one.arms)
             places = {need.role: external(need, fingerprints, request) for need in needs}
-            found.append(tuple(self.planner_type(one.study, index, places) for index in range(request.num_seeds)))
+            beginning = f"{one.study.backbone}/" if len(asked) > 1 else ""
+            seeds = range(request.num_seeds)
+            found.append(tuple(self.planner_type(one.study, index, places, beginning) for index in seeds))
         fingerprints.save()
         return tuple(found)
 

@@ -52,6 +52,8 @@ class SeedPlanner(ABC, Generic[StudyT, HowT, CellsT]):
     """Number of the seed, from 0."""
     external: Mapping[str, External] = field(default_factory=dict)
     """Places from outside, by role."""
+    beginning: str = ""
+    """Of every label; what tells the studies of one plan apart."""
     _planned: dict[str, CellsT] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -81,7 +83,7 @@ class SeedPlanner(ABC, Generic[StudyT, HowT, CellsT]):
 
     def label(self, *parts: str) -> str:
         """Return a label below the seed's name."""
-        return "/".join((f"seed{self.index}", *parts))
+        return "/".join((f"{self.beginning}seed{self.index}", *parts))
 
     def cell(
         self,

@@ -7,6 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from reproductions.harness.lock import wait_for_lock
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -14,6 +18,21 @@ def words(paper: str, folder: Path) -> list[str]:
     """Command line of a smoke run with one seed, with store and reports below ``folder``."""
     run = [sys.executable, "-m", "reproductions.cli", "run", paper, "--tier", "smoke", "--seeds", "1"]
     return [*run, "--store", str(folder / "store"), "--out", str(folder / "out")]
+
+
+def shared_run(paper: str, temporary: pytest.TempPathFactory) -> Path:
+    """Folder of one finished run of a paper, made once for all processes of a test session; whoever reads it changes nothing."""
+    base = temporary.getbasetemp()
+    session = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = session / "shared_smoke_runs" / paper
+    folder.mkdir(parents=True, exist_ok=True)
+    with wait_for_lock(folder / "lock"):
+        if not (folder / "ended").exists():
+            done = run_again(paper, folder)
+            (folder / "ended").write_text(done.stderr[-3000:] if done.returncode else "")
+    complaint = (folder / "ended").read_text()
+    assert not complaint, complaint
+    return folder
 
 
 def reproduce(paper: str, folder: Path) -> Path:

@@ -9,7 +9,7 @@ import pytest
 
 from reproductions.sam_filter.arms import ARMS
 from reproductions.sam_filter.recipe import smoke
-from tests.e2e.smoke_runs import kill_after, reproduce, run_again
+from tests.e2e.smoke_runs import kill_after, reproduce, run_again, shared_run
 
 PAPER = "sam_filter"
 
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("smoke")
+    return shared_run(PAPER, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def out(folder: Path) -> Path:
-    return reproduce(PAPER, folder)
+    return folder / "out" / PAPER / "smoke"
 
 
 def test_the_report_holds_every_arm_and_every_figure(out: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.smoke_runs import kill_after, reproduce, run_again
+from tests.e2e.smoke_runs import kill_after, reproduce, run_again, shared_run
 
 PAPER = "mrca"
 ARMS = ["no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool", "mrca"]
@@ -17,12 +17,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("smoke")
+    return shared_run(PAPER, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def out(folder: Path) -> Path:
-    return reproduce(PAPER, folder)
+    return folder / "out" / PAPER / "smoke"
 
 
 def test_the_report_holds_every_arm_and_says_that_smoke_means_nothing(out: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from methods.mrca.stages import training_state
 from methods.mrca.stages.pasting import XPastePasting
 from methods.mrca.stages.split import SplitConfig, split
 from methods.mrca.stages.train import TrainConfig, train
+from tests.contracts.contexts import attempt
 
 NUM_CLASSES = 12
 
@@ -131,32 +132,12 @@ def write_losses(context: LocalContext, out: Path) -> None:
     out.with_name(f"losses-{out.name}.json").write_text(json.dumps(losses))
 
 
-class StoppedError(Exception):
-    """The test wants the process to stop."""
-
-
-@dataclass
-class StoppingContext(LocalContext):
-    """Saves after every step and stops after the first."""
-
-    checkpoint_every_s: float = 0.0
-    stopped: list[int] = field(default_factory=list)
-
-    def progress(self, done: int, total: int, unit: str = "steps", **numbers: float) -> None:
-        """Stop after the first step."""
-        if done == 1:
-            raise StoppedError
-
-
 def train_with_interruptions(training: Training, world: Path, out: Path, team: Team) -> None:
     """Stop after step 1, lose process 1's share of the loss in step 3, and go on each time."""
     out.mkdir(parents=True)
     config = train_config(training.network, training.steps)
-    try:
-        train(inputs_of(world), config, StoppingContext(out, team=team))
-        raise AssertionError("was not stopped")
-    except StoppedError:
-        pass
+    _, record = attempt(train, inputs_of(world), config, out, team=team, kill_at=2)
+    assert record is None, "was not stopped"
     try:
         with broken_loss(call=2, here=team.rank == 1):
             train(inputs_of(world), config, LocalContext(out, team=team))

@@ -1,6 +1,5 @@
-"""Training of the miniature parts: resumed equals uninterrupted, losses fall, hand-computed pieces."""
+"""Training of the miniature parts: losses fall, hand-computed pieces."""
 
-import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from methods.common.miniature.attention_maps import WordAttention
@@ -27,21 +25,19 @@ from methods.common.miniature.sam_training import (
     draw_scenes,
     prompt_loss,
 )
-from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.miniature.tokenizer import TEXT_LENGTH, build_tokenizer, load_tokenizer
 from methods.common.miniature.training_configs import (
     CutoutConfig,
-    GeneratorConfig,
     OptimizerConfig,
     SamTrainingConfig,
 )
-from methods.common.miniature.training_recipes import checkpoint_plan, full_checkpoints, smoke_checkpoints
-from methods.common.miniature.training_stages import TRAIN_CUTOUT, TRAIN_GENERATOR, TRAIN_SAM
+from methods.common.miniature.training_stages import TRAIN_CUTOUT, TRAIN_SAM
 from methods.common.miniature.vae import build_vae, fold_latent_statistics
 from methods.common.miniature.web import WebPool, draw_pool
 from methods.common.miniature.world_config import WebConfig
 from methods.common.segment_anything.sam import Sam
 from methods.common.stage import Inputs, LocalContext
+from tests.contracts.contexts import Killed, MortalContext
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -66,39 +62,9 @@ def small_training(num_steps):
     return {"net": network}, config, loss_of_step
 
 
-class StoppedError(Exception):
-    pass
-
-
-@dataclasses.dataclass
-class StoppingContext(LocalContext):
-    """Saves every fourth step and stops at step ten, as a kill would."""
-
-    stop_at: int = 10
-    done: int = 0
-
-    def checkpoint_due(self):
-        return self.done % 4 == 0
-
-    def progress(self, done, total, unit="steps", **numbers):
-        if done > self.stop_at:
-            raise StoppedError
-        self.done = done
-
-
-def test_interrupted_training_ends_bit_for_bit_like_an_uninterrupted_one(tmp_path):
-    whole = train_networks(*small_training(30), LocalContext(tmp_path / "whole", checkpoint_every_s=1e9), 0.9)
-    with pytest.raises(StoppedError):
-        train_networks(*small_training(30), StoppingContext(tmp_path / "cut"), 0.9)
-    resumed = train_networks(*small_training(30), LocalContext(tmp_path / "cut", checkpoint_every_s=1e9), 0.9)
-    assert torch.equal(resumed.networks["net"].weight, whole.networks["net"].weight)
-    assert resumed.losses == whole.losses
-    assert whole.losses[-1] < 0.1 * whole.losses[0]
-
-
 def test_processor_time_of_earlier_attempts_counts(tmp_path):
-    context = StoppingContext(tmp_path / "cut")
-    with pytest.raises(StoppedError):
+    context = MortalContext(tmp_path / "cut", kill_at=11)
+    with pytest.raises(Killed):
         train_networks(*small_training(30), context)
     step, tree = context.checkpoints.load()
     assert 0 < tree["training"]["processor_time"]["seconds"] < 60
@@ -107,25 +73,9 @@ def test_processor_time_of_earlier_attempts_counts(tmp_path):
     assert 1000 < train_networks(*small_training(30), LocalContext(tmp_path / "cut")).cpu_seconds < 1060
 
 
-def test_interrupted_generator_training_equals_an_uninterrupted_one(tmp_path):
-    generator = torch.Generator().manual_seed(0)
-    latents = {
-        "mean": torch.randn(8, 4, 16, 16, generator=generator).half(),
-        "deviation": torch.full((8, 4, 16, 16), 0.1).half(),
-        "tokens": torch.randint(3, 100, (8, TEXT_LENGTH), generator=generator).int(),
-    }
-    save_file(latents, tmp_path / "latents.safetensors")
-    inputs = Inputs({"latents": [tmp_path], "clip": [CHECKPOINTS]})
-    optimizer = OptimizerConfig(num_steps=6, batch_size=2, learning_rate=1e-3, warmup_steps=0)
-    config = GeneratorConfig(optimizer=optimizer, widths=(8, 16))
-    for name in ("whole", "cut"):
-        (tmp_path / name).mkdir()
-    whole = TRAIN_GENERATOR.run(inputs, config, LocalContext(tmp_path / "whole"))
-    with pytest.raises(StoppedError):
-        TRAIN_GENERATOR.run(inputs, config, StoppingContext(tmp_path / "cut", stop_at=5))
-    assert TRAIN_GENERATOR.run(inputs, config, LocalContext(tmp_path / "cut")) == whole
-    for part in ("unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"):
-        assert (tmp_path / "cut" / part).read_bytes() == (tmp_path / "whole" / part).read_bytes()
+def test_the_loss_falls(tmp_path):
+    losses = train_networks(*small_training(30), LocalContext(tmp_path), 0.9).losses
+    assert losses[-1] < 0.1 * losses[0]
 
 
 def test_averages_replace_the_weights(tmp_path):
@@ -158,19 +108,12 @@ FEW_SAM_STEPS = SamTrainingConfig(
 )
 
 
-def test_sam_stage_learns_goes_on_after_a_kill_and_can_be_loaded(tmp_path):
-    for name in ("whole", "cut"):
-        (tmp_path / name).mkdir()
-    record = TRAIN_SAM.run(Inputs(), FEW_SAM_STEPS, LocalContext(tmp_path / "whole"))
+def test_sam_stage_learns_and_can_be_loaded(tmp_path):
+    record = TRAIN_SAM.run(Inputs(), FEW_SAM_STEPS, LocalContext(tmp_path))
     assert record["losses"][-1] < 0.9 * record["losses"][0]
-    with pytest.raises(StoppedError):
-        TRAIN_SAM.run(Inputs(), FEW_SAM_STEPS, StoppingContext(tmp_path / "cut", stop_at=6))
-    assert TRAIN_SAM.run(Inputs(), FEW_SAM_STEPS, LocalContext(tmp_path / "cut")) == record
-    weights = [tmp_path / name / "sam" / "model.safetensors" for name in ("whole", "cut")]
-    assert weights[0].read_bytes() == weights[1].read_bytes()
-    sam = Sam.from_pretrained(tmp_path / "whole" / "sam")
+    sam = Sam.from_pretrained(tmp_path / "sam")
     assert 0 < prompted_overlap(sam, 0, 2, WebConfig())["sam_box_iou"] < 0.9
-    assert read_provenance(tmp_path / "whole")["config"]["prompts_per_picture"] == 4
+    assert read_provenance(tmp_path)["config"]["prompts_per_picture"] == 4
 
 
 def test_scene_pool_numbers_the_objects():
@@ -317,16 +260,6 @@ def test_recorded_attention_belongs_to_the_word_and_leaves_the_network_as_it_was
     assert maps_NHW.shape == (2, 32, 32)
     assert maps_NHW.amin((1, 2)).tolist() == [0.0, 0.0]
     assert maps_NHW.amax((1, 2)).tolist() == [1.0, 1.0]
-
-
-def test_plan_lists_each_stage_after_its_inputs_at_both_sizes():
-    full, smoke = checkpoint_plan(full_checkpoints()), checkpoint_plan(smoke_checkpoints())
-    assert [cell.name for cell in full] == [cell.name for cell in smoke]
-    known = set()
-    for cell in full:
-        assert set(cell.inputs.values()) <= known
-        assert isinstance(cell.config, cell.stage.config_type)
-        known.add(cell.name)
 
 
 def test_planning_loads_no_networks():

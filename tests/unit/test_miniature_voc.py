@@ -16,6 +16,7 @@ from methods.common.miniature.voc_drawing import draw_image, label_map
 from methods.common.miniature.voc_view import DRAW_VOC, DrawVocConfig, draw_voc
 from methods.common.seeds import Seeds
 from methods.common.stage import Inputs, LocalContext
+from tests.contracts.contexts import attempt, files_of
 
 SMALL = DrawVocConfig(num_train=36, num_val=18)
 
@@ -103,22 +104,13 @@ def test_an_image_depends_on_seed_split_and_number_only(drawn: tuple[Path, dict]
 def test_a_killed_stage_ends_with_the_same_bytes(drawn: tuple[Path, dict], tmp_path: Path) -> None:
     out, record = drawn
 
-    class KilledError(Exception):
-        pass
-
-    class Dying(LocalContext):
-        def progress(self, done: int, total: int, unit: str = "steps", **numbers: float) -> None:
-            if done == 17:
-                raise KilledError
-
-    with pytest.raises(KilledError):
-        draw_voc(Inputs(), SMALL, Dying(tmp_path, Seeds(data=3)))
+    context, _ = attempt(draw_voc, Inputs(), SMALL, tmp_path, seeds=Seeds(data=3), kill_at=17)
+    assert context.done[-1] == 17
     (tmp_path / "JPEGImages" / "train_000016.png").write_bytes(b"half a picture")
     again = LocalContext(tmp_path, Seeds(data=3))
     assert draw_voc(Inputs(), SMALL, again) == record
     assert again.history[-1][:3] == (18, 18, "val images")
-    written = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert written == {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert files_of(tmp_path) == files_of(out)
 
 
 @pytest.mark.parametrize("size", [32, 48, 96])

@@ -244,8 +244,8 @@ def test_every_guided_step_shifts_by_omega_and_costs_one_call(kind):
     assert trace.extra_denoiser_calls == 3
     assert trace.denoiser_images == 12 * 2 * 2  # two images, two halves
     assert trace.extra_denoiser_images == 3 * 2
-    assert len(trace.criterion_per_step()) == 3
-    assert all(0 < value < math.log(6) for value in trace.criterion_per_step())
+    assert [len(row) for row in trace.criterion_by_image()] == [3, 3]
+    assert all(0 < value < math.log(6) for row in trace.criterion_by_image() for value in row)
 
 
 def test_thirty_steps_have_six_guided_ones():
@@ -319,7 +319,7 @@ def test_two_calls_in_one_context_both_start_at_step_zero():
         sample(pipeline, steps=5)
         sample(pipeline, steps=5)
     assert [step.step_index for step in trace.steps] == [0, 4, 0, 4]
-    assert len(trace.criterion_per_step()) == 2
+    assert [len(row) for row in trace.criterion_by_image()] == [2, 2, 2, 2]
 
 
 def state(pipeline):

@@ -7,7 +7,7 @@ import pytest
 
 from methods.mrca.stages.train import TrainConfig
 from reproductions.harness.cell import Cell, External
-from reproductions.harness.plan import Plan, inputs_of
+from reproductions.harness.plan import Plan
 from reproductions.mrca.arms import ARMS
 from reproductions.mrca.plan import ArmCells, SeedPlanner
 from reproductions.mrca.recipe import MrcaStudy, mini, paper_r50, paper_swinl, smoke
@@ -82,15 +82,6 @@ def test_all_arms_of_a_seed_are_paired_and_equally_long() -> None:
     assert len(set(totals.values())) == 1, totals
 
 
-def test_seeds_share_the_data_and_nothing_else_random() -> None:
-    one, two = planner(mini(), 0), planner(mini(), 1)
-    assert one.split.id == two.split.id
-    assert one.warm_up.id != two.warm_up.id
-    assert cells_of(one, "mrca").rounds[0].images is not None
-    assert cells_of(two, "mrca").rounds[0].images is not None
-    assert cells_of(one, "mrca").rounds[0].images.id != cells_of(two, "mrca").rounds[0].images.id
-
-
 def test_the_equal_pool_is_taken_from_the_large_one() -> None:
     seed = planner(mini())
     large = {cell.id for cell in cells_of(seed, "xpaste").pools}
@@ -123,11 +114,3 @@ def test_paper_numbers_of_the_tables() -> None:
 def test_rounds_that_do_not_fill_the_main_phase_are_refused() -> None:
     with pytest.raises(ValueError, match="main_iterations"):
         MrcaStudy.model_validate({**mini().model_dump(), "main_iterations": 7})
-
-
-def test_every_cell_is_reached_through_its_inputs() -> None:
-    cells = Plan("all", (cells_of(planner(mini()), "mrca").wanted[0],))
-    known: set[str] = set()
-    for cell in cells:
-        assert {needed.id for needed in inputs_of(cell)} <= known
-        known.add(cell.id)

@@ -1,8 +1,7 @@
 """Stages around generation that are interrupted anywhere end with the files of an undisturbed run, bit for bit."""
 
 import json
-from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -14,38 +13,19 @@ from methods.common.cutouts import load as seam
 from methods.common.generated.image_shards import count_images, read_images
 from methods.common.objects.pool import ObjectPool
 from methods.common.segmenters.centernet2.model import CenterNet2
-from methods.common.stage import Inputs, LocalContext
+from methods.common.stage import Inputs
 from methods.common.stages.evaluate_instances import DETECTIONS_FILE
-from methods.mrca.stages import cut_parts
 from methods.mrca.stages.cut import CutStageConfig, XPasteCutting, cut
 from methods.mrca.stages.entropy import EntropyConfig, entropy
 from methods.mrca.stages.evaluate import EvaluateConfig, evaluate
 from methods.mrca.stages.import_objects import ImportObjectsConfig, import_objects
 from methods.mrca.stages.take import TakeConfig, take
 from methods.mrca.xpaste import XPasteFilterConfig
+from tests.contracts import contexts
+from tests.contracts.contexts import Killed, files_of
 from tests.unit.mrca_stage_inputs import NUM_IMAGES, make_inputs
 
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-@dataclass
-class Attempt(LocalContext):
-    """Saves at every second opportunity, and is killed at the ``kill_at``-th sign of progress."""
-
-    kill_at: int = 10**9
-    opportunities: int = 0
-    calls: list[int] = field(default_factory=list)
-
-    def checkpoint_due(self):
-        self.opportunities += 1
-        return self.opportunities % 2 == 0
-
-    def progress(self, done, total, unit="steps", **numbers):
-        self.calls.append(done)
-        if len(self.calls) == self.kill_at:
-            raise Killed
+attempt = partial(contexts.attempt, save_every=2)
 
 
 @pytest.fixture(scope="module")
@@ -56,20 +36,6 @@ def inputs(tmp_path_factory):
         for network in (ClipScorer, CenterNet2):
             patch.setattr(network, "from_pretrained", cache(network.from_pretrained))
         yield make_inputs(tmp_path_factory.mktemp("inputs"))
-
-
-def attempt(stage, inputs, config, out, kill_at=10**9):
-    """Run once; returns the context, and the record or None if killed."""
-    out.mkdir(exist_ok=True)
-    context = Attempt(out, kill_at=kill_at)
-    try:
-        return context, stage(inputs, config, context)
-    except Killed:
-        return context, None
-
-
-def files(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 XPASTE = XPasteCutting(filter=XPasteFilterConfig(max_clip_bar=97, max_area_fraction=0.3))
@@ -84,28 +50,12 @@ STAGES = {
 @pytest.fixture(scope="module")
 def undisturbed(inputs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
-    return {name: (attempt(*_with(inputs, name), folder / name)[1], files(folder / name)) for name in STAGES}
+    return {name: (attempt(*_with(inputs, name), folder / name)[1], files_of(folder / name)) for name in STAGES}
 
 
 def _with(inputs, name):
     stage, config = STAGES[name]
     return stage, inputs, config
-
-
-@pytest.mark.parametrize("name", STAGES)
-@pytest.mark.parametrize("kill_at", [2, 5])
-def test_killed_again_and_again_it_ends_alike(inputs, undisturbed, tmp_path, monkeypatch, name, kill_at):
-    monkeypatch.setattr(cut_parts, "_OBJECTS_PER_PART", 4)  # parts that no checkpoint asked for
-    firsts, record = [], None
-    for number in range(30):
-        context, record = attempt(*_with(inputs, name), tmp_path / "out", kill_at=kill_at + number % 3)
-        firsts += context.calls[:1]
-        if record is not None:
-            break
-    assert (record, files(tmp_path / "out")) == undisturbed[name]
-    assert len(firsts) > 1
-    assert firsts == sorted(firsts)
-    assert firsts[-1] > firsts[0], "it went on, it did not begin again"
 
 
 def test_the_undisturbed_runs_have_something_to_lose(undisturbed):
@@ -126,8 +76,8 @@ def test_a_damaged_part_is_cut_again_and_those_before_are_kept(inputs, undisturb
     assert len(parts) == 5
     spoil(parts[2], damage)
     context, record = attempt(*_with(inputs, "cut_xpaste"), tmp_path / "out")
-    assert context.calls[0] == 15  # two parts of six images are left, and a batch of three
-    assert (record, files(tmp_path / "out")) == undisturbed["cut_xpaste"]
+    assert context.done[0] == 15  # two parts of six images are left, and a batch of three
+    assert (record, files_of(tmp_path / "out")) == undisturbed["cut_xpaste"]
 
 
 def spoil(path, damage):
@@ -143,10 +93,10 @@ def test_killed_after_damage_it_still_goes_on(inputs, undisturbed, tmp_path):
     out = tmp_path / "out"
     attempt(*_with(inputs, "cut_mrca"), out, kill_at=11)
     spoil(sorted((out / "parts").iterdir())[1], "torn")
-    assert attempt(*_with(inputs, "cut_mrca"), out, kill_at=5)[0].calls[0] == 9
+    assert attempt(*_with(inputs, "cut_mrca"), out, kill_at=5)[0].done[0] == 9
     context, record = attempt(*_with(inputs, "cut_mrca"), out)
-    assert context.calls[0] == 21
-    assert (record, files(out)) == undisturbed["cut_mrca"]
+    assert context.done[0] == 21
+    assert (record, files_of(out)) == undisturbed["cut_mrca"]
 
 
 @pytest.mark.parametrize("removed", [0, 1, 6])
@@ -164,7 +114,7 @@ def test_killed_while_the_parts_are_removed(inputs, undisturbed, tmp_path, monke
         patch.setattr(Path, "unlink", unlink_some)
         assert attempt(*_with(inputs, "cut_mrca"), tmp_path / "out")[1] is None
     assert len(list((tmp_path / "out" / "parts").iterdir())) == 7 - removed
-    assert (attempt(*_with(inputs, "cut_mrca"), tmp_path / "out")[1], files(tmp_path / "out")) == undisturbed[
+    assert (attempt(*_with(inputs, "cut_mrca"), tmp_path / "out")[1], files_of(tmp_path / "out")) == undisturbed[
         "cut_mrca"
     ]
 
@@ -175,8 +125,8 @@ def test_damaged_detections_are_made_again(inputs, undisturbed, tmp_path, damage
     file = tmp_path / "out" / DETECTIONS_FILE
     spoil(file, damage)
     context, record = attempt(*_with(inputs, "evaluate"), tmp_path / "out")
-    assert context.calls[0] <= 2
-    assert (record, files(tmp_path / "out")) == undisturbed["evaluate"]
+    assert context.done[0] <= 2
+    assert (record, files_of(tmp_path / "out")) == undisturbed["evaluate"]
 
 
 def test_killed_while_scoring_it_does_not_detect_again(inputs, undisturbed, tmp_path, monkeypatch):
@@ -189,8 +139,8 @@ def test_killed_while_scoring_it_does_not_detect_again(inputs, undisturbed, tmp_
         patch.setattr(lvis, "evaluate_lvis", killed)
         assert attempt(*_with(inputs, "evaluate"), tmp_path / "out")[1] is None
     context, record = attempt(*_with(inputs, "evaluate"), tmp_path / "out")
-    assert context.calls == []
-    assert (record, files(tmp_path / "out")) == undisturbed["evaluate"]
+    assert context.done == []
+    assert (record, files_of(tmp_path / "out")) == undisturbed["evaluate"]
 
 
 def test_images_are_read_from_any_number_on(inputs):
@@ -229,6 +179,6 @@ def test_own_cutouts_go_on_with_the_first_missing_shard(inputs, tmp_path, monkey
     assert len(list((tmp_path / "out").iterdir())) == 2
     spoil(tmp_path / "out" / "pool-00001.parquet", "torn")
     context, again = attempt(import_objects, given, config, tmp_path / "out")
-    assert context.calls == list(range(6, 25))
-    assert (again, files(tmp_path / "out")) == (record, files(tmp_path / "undisturbed"))
-    assert len(files(tmp_path / "out")) == 5
+    assert context.done == list(range(6, 25))
+    assert (again, files_of(tmp_path / "out")) == (record, files_of(tmp_path / "undisturbed"))
+    assert len(files_of(tmp_path / "out")) == 5

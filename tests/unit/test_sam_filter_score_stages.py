@@ -270,62 +270,6 @@ def test_pairs_are_checked(pairs, tmp_path):
         segment_with(oracle, inputs, SegmentNamedConfig(), context(tmp_path, "no_classes"))
 
 
-class StoppedError(Exception):
-    pass
-
-
-class StoppingContext(LocalContext):
-    """Saves after every image and stops after the third, as a kill would."""
-
-    def checkpoint_due(self):
-        return True
-
-    def progress(self, done, total, unit="steps", **numbers):
-        if done == 3:
-            raise StoppedError
-
-
-def test_killed_stages_go_on_and_end_with_the_same_bytes(pairs, tmp_path):
-    folder, oracle = pairs
-    for name in ("named_cut", "scores_cut"):
-        (tmp_path / name).mkdir()
-    inputs = Inputs({"pairs": [folder], "named": [tmp_path / "named"]})
-    asked = []
-
-    class Counting:
-        def segment(self, image_HW3, class_names):
-            asked.append(class_names)
-            return oracle.segment(image_HW3, class_names)
-
-    whole = segment_with(oracle, inputs, SegmentNamedConfig(), context(tmp_path, "named"))
-    with pytest.raises(StoppedError):
-        segment_with(oracle, inputs, SegmentNamedConfig(), StoppingContext(tmp_path / "named_cut"))
-    assert segment_with(Counting(), inputs, SegmentNamedConfig(), context(tmp_path, "named_cut")) == whole
-    assert len(asked) == 3
-    assert (tmp_path / "named_cut" / "named_masks.jsonl").read_bytes() == (
-        tmp_path / "named" / "named_masks.jsonl"
-    ).read_bytes()
-    config = ScoreConfig(variant="s8_c4")
-    whole = SCORE.run(inputs, config, context(tmp_path, "scores"))
-    with pytest.raises(StoppedError):
-        SCORE.run(inputs, config, StoppingContext(tmp_path / "scores_cut"))
-    assert SCORE.run(inputs, config, context(tmp_path, "scores_cut")) == whole
-    for file in ("scores.csv", "pixels.json"):
-        assert (tmp_path / "scores_cut" / file).read_bytes() == (tmp_path / "scores" / file).read_bytes()
-
-
-def test_a_torn_line_is_segmented_again(pairs, tmp_path):
-    folder, oracle = pairs
-    (tmp_path / "named").mkdir()
-    with pytest.raises(StoppedError):
-        segment_with(oracle, Inputs({"pairs": [folder]}), SegmentNamedConfig(), StoppingContext(tmp_path / "named"))
-    file = tmp_path / "named" / "named_masks.jsonl"
-    file.write_bytes(file.read_bytes()[:-9])
-    segment_with(oracle, Inputs({"pairs": [folder]}), SegmentNamedConfig(), LocalContext(tmp_path / "named"))
-    records = [json.loads(line) for line in file.read_text().splitlines()]
-    assert [record["id"] for record in records] == [f"{number:06d}" for number in range(6)]
-
-
 def test_reference_map_leaves_out_what_two_classes_claim():
     masks = {"coin": square(0, 0, 4), "tent": square(2, 2, 4)}
     label_HW = reference_label_map(masks, NAMES)

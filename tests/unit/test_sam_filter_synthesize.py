@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -24,11 +23,14 @@ from methods.common.generators import captioners, text_to_image
 from methods.common.generators.captioners import BlipCaptions, TemplateCaptions, load_captioner
 from methods.common.resumable_records import append_lines, read_lines
 from methods.common.seeds import Seeds
-from methods.common.stage import Inputs, LocalContext
+from methods.common.stage import Inputs
 from methods.sam_filter.stages import synthesize as stage
 from methods.sam_filter.stages.prompts import PromptsConfig, classes_present, draw_candidates, make_prompts
 from methods.sam_filter.stages.synthesis_config import CaptureSteps, SynthesizeConfig, variant_name
 from methods.sam_filter.stages.synthesize import synthesize
+from tests.contracts import contexts
+from tests.contracts.contexts import files_of
+from tests.contracts.runs import without_clocks
 
 CLASSES = ["background", "cat", "dog", "cow"]
 CONFIG = SynthesizeConfig(
@@ -44,41 +46,10 @@ CONFIG = SynthesizeConfig(
 )
 
 
-class KilledError(Exception):
-    pass
-
-
-@dataclass
-class Attempt(LocalContext):
-    """A context that dies at one call of progress and saves a checkpoint as often as asked."""
-
-    kill_at: int = 10**9
-    checkpoint_every: int = 1
-    calls: int = 0
-
-    def checkpoint_due(self):
-        return self.calls % self.checkpoint_every == 0
-
-    def progress(self, done, total, unit="steps", **numbers):
-        super().progress(done, total, unit, **numbers)
-        self.calls += 1
-        if self.calls >= self.kill_at:
-            raise KilledError
-
-
 def attempt(run, inputs, config, out, **options):
-    out.mkdir(exist_ok=True, parents=True)
-    context = Attempt(out, **options)
-    try:
-        record = run(inputs, config, context)
-    except KilledError:
-        return context, None
-    record.pop("cpu_seconds", None)
-    return context, record
-
-
-def files(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Run once; returns the context, and the record without clocks, or None if killed."""
+    context, record = contexts.attempt(run, inputs, config, out, **options)
+    return context, without_clocks(record)
 
 
 def lines(*prompts):
@@ -114,7 +85,7 @@ def inputs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def undisturbed(inputs, tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed")
-    return attempt(synthesize, inputs, CONFIG, out)[1], files(out)
+    return attempt(synthesize, inputs, CONFIG, out)[1], files_of(out)
 
 
 def with_prompts(inputs, folder):
@@ -158,20 +129,6 @@ def test_pictures_are_those_of_plain_sampling(inputs, undisturbed):
     assert np.abs(found.astype(int) - plain[0]).max() <= 1
 
 
-@pytest.mark.parametrize("checkpoint_every", [1, 2])
-@pytest.mark.parametrize("kill_at", [1, 3])
-def test_killed_it_goes_on_and_ends_with_the_same_bytes(inputs, undisturbed, tmp_path, kill_at, checkpoint_every):
-    firsts, record = [], None
-    for _ in range(9):
-        options = {"kill_at": kill_at, "checkpoint_every": checkpoint_every}
-        context, record = attempt(synthesize, inputs, CONFIG, tmp_path / "out", **options)
-        firsts += [done for done, *_ in context.history[:1]]
-        if record is not None or len(firsts) > 1:
-            break
-    _, record = attempt(synthesize, inputs, CONFIG, tmp_path / "out")
-    assert (record, files(tmp_path / "out")) == undisturbed
-
-
 @pytest.mark.parametrize("damaged", ["images/000002.png", "masks/s4_c8/000003.png", "pairs.jsonl"])
 @pytest.mark.parametrize("how", ["torn", "flipped", "missing"])
 def test_what_is_damaged_is_made_again_and_what_is_before_it_kept(inputs, undisturbed, tmp_path, damaged, how):
@@ -184,27 +141,9 @@ def test_what_is_damaged_is_made_again_and_what_is_before_it_kept(inputs, undist
     if how == "missing":
         path.unlink()
     context, record = attempt(synthesize, inputs, CONFIG, out)
-    assert (record, files(out)) == undisturbed
+    assert (record, files_of(out)) == undisturbed
     if damaged != "pairs.jsonl":
         assert context.history[0][0] == 4  # the first batch of two was whole
-
-
-def test_shards_together_are_the_whole(inputs, undisturbed, tmp_path):
-    union = {}
-    for index in range(2):
-        config = CONFIG.model_copy(update={"shard_index": index, "num_shards": 2})
-        _, record = attempt(synthesize, inputs, config, tmp_path / str(index))
-        written = files(tmp_path / str(index))
-        ids = [json.loads(line)["id"] for line in written["pairs.jsonl"].splitlines()]
-        assert ids == [f"{k:06d}" for k in range(index, 7, 2)]
-        assert record["num_images"] == len(ids)
-        union |= {name: data for name, data in written.items() if name.startswith(("images", "masks"))}
-    expected = {name: data for name, data in undisturbed[1].items() if name.startswith(("images", "masks"))}
-    assert union.keys() == expected.keys()
-    for name, data in union.items():
-        if name.startswith("images"):
-            ours, theirs = (np.asarray(Image.open(BytesIO(b))).astype(int) for b in (data, expected[name]))
-            assert np.abs(ours - theirs).max() <= 1
 
 
 def test_black_pictures_get_no_line_and_no_mask(inputs, tmp_path, monkeypatch):
@@ -218,7 +157,7 @@ def test_black_pictures_get_no_line_and_no_mask(inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(text_to_image, "generate_images", blanked)
     _, record = attempt(synthesize, inputs, CONFIG, tmp_path / "out")
     assert (record["num_images"], record["num_blanked"]) == (3, 4)
-    written = files(tmp_path / "out")
+    written = files_of(tmp_path / "out")
     assert [pair["id"] for pair in read_lines(tmp_path / "out" / "pairs.jsonl")] == ["000001", "000003", "000005"]
     assert len(written) == 2 + 3 * 5
 
@@ -259,7 +198,7 @@ def test_jpeg_pictures_without_guidance_and_with_few_steps_captured(inputs, tmp_
 def test_words_around_the_names_change_masks_and_nothing_else(inputs, undisturbed, tmp_path):
     config = CONFIG.model_copy(update={"key_prefix": "a ", "key_joiner": " b "})
     attempt(synthesize, inputs, config, tmp_path / "out")
-    changed = {name for name, data in files(tmp_path / "out").items() if data != undisturbed[1][name]}
+    changed = {name for name, data in files_of(tmp_path / "out").items() if data != undisturbed[1][name]}
     assert changed
     assert all(name.startswith("masks/") for name in changed)
 
@@ -375,13 +314,6 @@ def test_prompts_hold_caption_and_classes_and_rare_classes_have_their_minimum(da
     assert record["split"] == "train"
     assert record["below_minimum"] == {}
     assert json.loads((tmp_path / "out" / "classes.json").read_text()) == list(DATA.class_names)
-
-
-@pytest.mark.parametrize("kill_at", [5, 15, 20])
-def test_prompts_go_on_after_a_kill(data, tmp_path, kill_at):
-    undisturbed = attempt(make_prompts, data, PROMPTS, tmp_path / "a")[1], files(tmp_path / "a")
-    attempt(make_prompts, data, PROMPTS, tmp_path / "b", kill_at=kill_at, checkpoint_every=4)
-    assert (attempt(make_prompts, data, PROMPTS, tmp_path / "b")[1], files(tmp_path / "b")) == undisturbed
 
 
 def test_a_class_without_enough_images_is_reported(data, tmp_path):

@@ -15,7 +15,7 @@ from methods.sam_filter.semseg_fdsl import SemSegFdslConfig
 from methods.sam_filter.stages.classify import PretrainClassifierConfig, pretrain_classifier
 from methods.sam_filter.stages.drawn_source import DrawnSource
 from methods.sam_filter.stages.train import TRAIN, TrainConfig
-from tests.unit.train_semantic_inputs import NETWORK, Killed, StoppedError, make_world, run, still, tensors, training
+from tests.unit.train_semantic_inputs import NETWORK, make_world, run, still, tensors, training
 
 DRAWN = SemSegFdslConfig(size_px=32, num_categories=3, shapes_per_image=3, shape_scale=0.1)
 
@@ -81,22 +81,6 @@ def test_the_stand_in_for_imagenet_is_a_start(world, tmp_path) -> None:
     assert run(roles, tuned, tmp_path / "tuned")["started_from"] > 0
     name = "encoder.levels.0.0.weight"
     assert np.allclose(tensors(tmp_path / "tuned")[name], tensors(tmp_path / "named")[name], atol=1e-25)
-
-
-def test_the_stand_in_is_the_same_after_an_interruption(tmp_path) -> None:
-    optimizer = OptimizerConfig(num_steps=5, batch_size=4, learning_rate=1e-2, warmup_steps=2)
-    stage_config = PretrainClassifierConfig(segmenter=NETWORK, optimizer=optimizer, num_pictures=8, num_held_out=4)
-    for name, stops in (("one", set()), ("two", {2})):
-        context = Killed(tmp_path / name, stop_after=stops)
-        context.out.mkdir()
-        while True:
-            try:
-                pretrain_classifier(Inputs(), stage_config, context)
-                break
-            except StoppedError:
-                continue
-    one, two = (tensors(tmp_path / name) for name in ("one", "two"))
-    assert all(np.array_equal(one[name], two[name]) for name in one)
 
 
 def test_the_stage_is_known_by_the_same_document() -> None:

@@ -1,7 +1,6 @@
 """Training of semantic segmenters: the same whatever interrupts it, and in however many processes and parts."""
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -23,6 +22,7 @@ from methods.common.training.distributed import ALONE, Team
 from methods.common.training.losses import Losses
 from methods.common.training.micro_batches import loss_in_parts
 from methods.common.training.poly_recipe import PolyRecipe
+from tests.contracts.contexts import Killed, MortalContext
 from tests.unit.team_processes import double_precision, free_ports, start_processes
 
 RECIPE = PolyRecipe(iterations=6, batch_size=5, base_lr=3e-3, max_gradient_norm=1.0)
@@ -72,31 +72,13 @@ def train(norm: str, context: LocalContext, recipe: PolyRecipe = RECIPE, num_wor
     return model, train_segmenter(model, Squares(), AUGMENTATION, recipe, context, num_workers)
 
 
-class StoppedError(Exception):
-    """The test wants the process to stop."""
-
-
-@dataclass
-class Stopping(LocalContext):
-    """Saves after every step and stops after the given ones."""
-
-    checkpoint_every_s: float = 0.0
-    stop_after: set[int] = field(default_factory=set)
-
-    def progress(self, done: int, total: int, unit: str = "steps", **numbers: float) -> None:
-        if done in self.stop_after and numbers:
-            self.stop_after.remove(done)
-            raise StoppedError
-
-
 @pytest.mark.parametrize("norm", ["batch", "group"])
 def test_interrupted_equals_uninterrupted(tmp_path: Path, norm: str) -> None:
     model, losses = train(norm, LocalContext(tmp_path / "one"))
-    context = Stopping(tmp_path / "two", stop_after={1, 4})
-    for _ in range(2):
-        with pytest.raises(StoppedError):
-            train(norm, context)
-    again, losses_again = train(norm, context)
+    for kill_at in (2, 4):
+        with pytest.raises(Killed):
+            train(norm, MortalContext(tmp_path / "two", kill_at=kill_at))
+    again, losses_again = train(norm, LocalContext(tmp_path / "two"))
     assert losses_again == losses
     assert len(losses) == 6
     assert torch.equal(weights(again), weights(model))
@@ -128,8 +110,8 @@ def test_a_loss_that_is_not_finite_stops_at_the_last_good_step(tmp_path: Path) -
 
 
 def test_the_rate_of_the_last_step_is_the_recipes(tmp_path: Path) -> None:
-    context = Stopping(tmp_path / "out", stop_after={5})
-    with pytest.raises(StoppedError):
+    context = MortalContext(tmp_path / "out", kill_at=6)
+    with pytest.raises(Killed):
         train("group", context)
     groups = context.checkpoints.load()[1]["training"]["optimizer"]["param_groups"]
     assert len(groups) > 1
@@ -241,7 +223,7 @@ def run_teams(rank: int, ports: list[int], folder: Path) -> None:
     for (norm, parts), port in zip(TEAMS, ports, strict=True):
         team = Team.join("127.0.0.1", port, rank, 2, torch.device("cpu"))
         with double_precision():
-            context = Stopping(folder / f"{norm}-{parts}" / str(rank), team=team, batch_parts=parts)
+            context = MortalContext(folder / f"{norm}-{parts}" / str(rank), team=team, batch_parts=parts)
             model, losses = train(norm, context)
         team.leave()
         (folder / f"{norm}-{parts}-{rank}.json").write_text(json.dumps([losses, weights(model).tolist()]))

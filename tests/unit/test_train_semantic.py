@@ -13,12 +13,10 @@ from methods.common.seeds import Seeds
 from methods.common.segmenters.mask2former.presets import mask2former_miniature
 from methods.common.segmenters.semantic.segmenters import build_segmenter
 from methods.common.stage import Inputs
-from methods.common.stages.train_semantic import TRAIN_SEMANTIC, TrainSemanticConfig, mean_of_parts, train_semantic
+from methods.common.stages.train_semantic import TRAIN_SEMANTIC, TrainSemanticConfig, mean_of_parts
 from methods.common.stages.training_sources import PairsSource, RealSource
 from tests.unit.train_semantic_inputs import (
     NETWORK,
-    Killed,
-    StoppedError,
     make_world,
     run,
     still,
@@ -89,20 +87,6 @@ def test_classes_must_fit(world, tmp_path) -> None:
         InputError, match=r"the training data has 3 classes, segmenter.num_classes is 5; make them equal"
     ):
         run(world, config(RealSource(split="train"), many), tmp_path / "out")
-
-
-def test_a_killed_stage_ends_with_the_same_bytes(world, tmp_path) -> None:
-    stage_config = config(RealSource(split="train"), num_samples=1)
-    record = run(world, stage_config, tmp_path / "one")
-    context = Killed(tmp_path / "two", stop_after={1, 3})
-    context.out.mkdir()
-    for _ in range(2):
-        with pytest.raises(StoppedError):
-            train_semantic(Inputs(world), stage_config, context)
-    assert train_semantic(Inputs(world), stage_config, context) == record
-    for path in sorted((tmp_path / "one").rglob("*")):
-        if path.is_file():
-            assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes(), path
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from methods.common.training.ema import ExponentialMovingAverage
 from methods.common.training.loop import Training, run_training, share_model
 from methods.common.training.losses import Losses
 from methods.common.training.recipe import Recipe
+from tests.contracts.contexts import Killed, MortalContext
 
 STRETCH = range(3, 9)
 """A stretch of six iterations that does not begin at 0."""
@@ -82,26 +83,9 @@ class Toy:
         return state_to_bytes(training.to_tree()), losses
 
 
-class KilledError(Exception):
-    """Stands for the end of the process."""
-
-
-@dataclass
-class Attempt(LocalContext):
-    """Saves after every second step, or every step, and is killed after ``kill_after`` of them."""
-
-    kill_after: int = 99
-    every: int = 2
-    taken: int = 0
-
-    def checkpoint_due(self) -> bool:
-        self.taken += 1
-        return self.taken % self.every == 0
-
-    def progress(self, done: int, total: int, unit: str = "steps", **numbers: float) -> None:
-        super().progress(done, total, unit, **numbers)
-        if numbers and self.taken == self.kill_after:
-            raise KilledError
+def mortal(out: Path, kill_after: int = 99, every: int = 2, team: Team = ALONE) -> MortalContext:
+    """Saves after every second step, or every step, and is killed after ``kill_after`` of them; the first sign comes before any."""
+    return MortalContext(out, team=team, kill_at=kill_after + 1, save_every=every)
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +95,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[f
 
 @pytest.mark.parametrize("kill_after", range(1, 7))
 def test_killed_after_any_step_it_ends_alike(undisturbed, tmp_path: Path, kill_after: int) -> None:
-    with pytest.raises(KilledError):
-        Toy().train(Attempt(tmp_path / "out", kill_after=kill_after))
+    with pytest.raises(Killed):
+        Toy().train(mortal(tmp_path / "out", kill_after=kill_after))
     toy, context = Toy(), LocalContext(tmp_path / "out")
     assert toy.train(context) == undisturbed
     saved = kill_after // 2 * 2
@@ -123,9 +107,9 @@ def test_killed_after_any_step_it_ends_alike(undisturbed, tmp_path: Path, kill_a
 
 def test_killed_again_and_again_it_ends_alike(undisturbed, tmp_path: Path) -> None:
     for _ in range(5):
-        with pytest.raises(KilledError):
-            Toy().train(Attempt(tmp_path / "out", kill_after=1, every=1))
-    assert Toy().train(Attempt(tmp_path / "out", every=1)) == undisturbed
+        with pytest.raises(Killed):
+            Toy().train(mortal(tmp_path / "out", kill_after=1, every=1))
+    assert Toy().train(mortal(tmp_path / "out", every=1)) == undisturbed
 
 
 def test_every_loss_is_told_and_returned(undisturbed, tmp_path: Path) -> None:
@@ -181,9 +165,9 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_step(tmp_path: Path, brok
     with pytest.raises(NotFiniteError, match=message):
         Toy(broken_at).train(context)
     good = broken_at - STRETCH.start
-    reference = Attempt(tmp_path / "reference", kill_after=good, every=1)
+    reference = mortal(tmp_path / "reference", kill_after=good, every=1)
     if good:
-        with pytest.raises(KilledError):
+        with pytest.raises(Killed):
             Toy().train(reference)
     else:
         reference.checkpoints.save(0, {"training": Toy().training(reference).to_tree(), "losses": []})
@@ -205,8 +189,8 @@ def test_it_goes_on_where_the_loss_was_not_finite(undisturbed, tmp_path: Path) -
 
 @pytest.mark.parametrize("damage", ["torn", "flipped", "empty"])
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(undisturbed, tmp_path: Path, damage: str) -> None:
-    context = Attempt(tmp_path / "out", kill_after=5)
-    with pytest.raises(KilledError):
+    context = mortal(tmp_path / "out", kill_after=5)
+    with pytest.raises(Killed):
         Toy().train(context)
     newest = max(context.checkpoints.folder.iterdir())
     data = bytearray(newest.read_bytes())
@@ -219,10 +203,10 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(undisturbed, t
 
 def test_checkpoints_of_another_layout_are_forgotten(undisturbed, tmp_path: Path, capsys) -> None:
     """They are of other code, and newer than what is saved from now on."""
-    context = Attempt(tmp_path / "out", kill_after=2, every=1)
+    context = mortal(tmp_path / "out", kill_after=2, every=1)
     for step in (30, 40):
         context.checkpoints.save(step, {"training": {"networks": {}}, "sums": [0.5], "cpu_seconds": 2.0})
-    with pytest.raises(KilledError):
+    with pytest.raises(Killed):
         Toy().train(context)
     assert (
         "the checkpoint after 40 iterations is of another layout; the training starts over" in capsys.readouterr().err
@@ -235,8 +219,8 @@ def test_checkpoints_of_another_layout_are_forgotten(undisturbed, tmp_path: Path
 
 @pytest.mark.parametrize("missing", ["losses", "optimizer"])
 def test_a_checkpoint_that_lacks_something_is_not_half_read(undisturbed, tmp_path: Path, missing: str) -> None:
-    context = Attempt(tmp_path / "out", kill_after=4)
-    with pytest.raises(KilledError):
+    context = mortal(tmp_path / "out", kill_after=4)
+    with pytest.raises(Killed):
         Toy().train(context)
     tree = context.checkpoints.load()[1]
     (tree if missing == "losses" else tree["training"]).pop(missing)
@@ -247,8 +231,8 @@ def test_a_checkpoint_that_lacks_something_is_not_half_read(undisturbed, tmp_pat
 
 
 def test_a_checkpoint_that_holds_more_is_taken(undisturbed, tmp_path: Path) -> None:
-    context = Attempt(tmp_path / "out", kill_after=4)
-    with pytest.raises(KilledError):
+    context = mortal(tmp_path / "out", kill_after=4)
+    with pytest.raises(Killed):
         Toy().train(context)
     tree = context.checkpoints.load()[1]
     tree["training"]["iterations_total"] = 4
@@ -276,15 +260,15 @@ class Doubling(Team):
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_only_the_first_process_saves(tmp_path: Path, rank: int) -> None:
-    context = Attempt(tmp_path / "out", team=Doubling(rank, 2, state_to_bytes(None)), every=1)
+    context = mortal(tmp_path / "out", team=Doubling(rank, 2, state_to_bytes(None)), every=1)
     Toy().train(context)
     assert len(list(tmp_path.glob("out.checkpoints/*"))) == (2 if rank == 0 else 0)
 
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_all_processes_go_on_from_what_the_first_found(tmp_path: Path, rank: int) -> None:
-    first = Attempt(tmp_path / "first", team=Doubling(0, 2), kill_after=4)
-    with pytest.raises(KilledError):
+    first = mortal(tmp_path / "first", team=Doubling(0, 2), kill_after=4)
+    with pytest.raises(Killed):
         Toy().train(first)
     whole = Toy().train(LocalContext(tmp_path / "whole", team=Doubling(0, 2)))
     team = Doubling(rank, 2, state_to_bytes(first.checkpoints.load()[1]))

@@ -1,7 +1,6 @@
 """What tests of the training of semantic segmenters share: pairs and real data of three classes, a small network, attempts."""
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -71,20 +70,3 @@ def still(stage_config: ConfigT) -> ConfigT:
     """The same without any movement, so that the weights at the end are those at the start."""
     recipe = stage_config.recipe.model_copy(update={"iterations": 1, "base_lr": 1e-30, "weight_decay": 0.0})
     return stage_config.model_copy(update={"recipe": recipe})
-
-
-class StoppedError(Exception):
-    """Stands for the end of the process."""
-
-
-@dataclass
-class Killed(LocalContext):
-    """Saves whenever it can, and is stopped after the given steps."""
-
-    checkpoint_every_s: float = 0.0
-    stop_after: set[int] = field(default_factory=set)
-
-    def progress(self, done: int, total: int, unit: str = "steps", **numbers: float) -> None:
-        if done in self.stop_after:
-            self.stop_after.remove(done)
-            raise StoppedError

@@ -120,7 +120,7 @@ def _sampler(
             image_NHW3 = sample_images(pipeline, prompts, seeds, config)
         tally["calls"] += len(batch) * _denoiser_calls(config)
         if trace is not None:
-            tally["criterion"].append(trace.criterion_per_step())
+            tally["criterion"] += trace.criterion_by_image()
         return [
             GeneratedImage(pixels, order.category_id, order.index, config.round_index, order.prompt, order.seed)
             for pixels, order in zip(image_NHW3, batch, strict=True)
