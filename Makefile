@@ -24,7 +24,7 @@ $(if $(SLURM_CONF),$(eval export SLURM_CONF))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce report status test check bench checkpoints slurm-up slurm-down chaos
+.PHONY: help setup reproduce report status test check mutants bench checkpoints slurm-up slurm-down chaos
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ test: .venv/ready ## run the whole test suite
 
 check: .venv/ready ## format, lint and type checks
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
+
+mutants: .venv/ready ## break the code on purpose in many places and see whether a test notices each, e.g. ARGS="--sample 8"
+	@.venv/bin/python -m tests.mutants.run $(ARGS)
 
 bench: .venv/ready ## run the benchmarks
 	@.venv/bin/python -m pytest benchmarks/ --benchmark-only $(ARGS)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from methods.common.seeds import Seeds
 from methods.mrca.stages.train import TrainConfig
 from reproductions.harness.cell import Cell, External
 from reproductions.harness.plan import Plan
@@ -114,3 +115,7 @@ def test_paper_numbers_of_the_tables() -> None:
 def test_rounds_that_do_not_fill_the_main_phase_are_refused() -> None:
     with pytest.raises(ValueError, match="main_iterations"):
         MrcaStudy.model_validate({**mini().model_dump(), "main_iterations": 7})
+
+
+def test_generation_and_training_go_with_the_seed_and_data_do_not() -> None:
+    assert [planner(mini(), index).seeds for index in (0, 2)] == [Seeds(), Seeds(data=0, generation=2, training=2)]

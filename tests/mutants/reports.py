@@ -1,0 +1,295 @@
+"""Mutants of what is collected, claimed and printed."""
+
+from tests.mutants.mutant import Mutant, Place
+
+MCOL = "tests/unit/test_mrca_collected_values.py"
+FCOL = "tests/unit/test_sam_filter_collected_values.py"
+CLAIMS = "tests/unit/test_claims_as_stated.py"
+
+_MRCA_COLLECT = Place("reproductions/mrca/collect.py")
+_STUDY_COLLECTOR = Place("reproductions/study/collector.py")
+_SAM_FILTER_COLLECT = Place("reproductions/sam_filter/collect.py")
+_MRCA_CLAIMS = Place("reproductions/mrca/claims.py")
+_VERDICTS_TRENDS = Place("reproductions/verdicts/trends.py")
+_VERDICTS_DIFFERENCES = Place("reproductions/verdicts/differences.py")
+_REPORTS_RESULTS = Place("reports/results.py")
+_MRCA_PAPER = Place("reproductions/mrca/paper.py")
+_SAM_FILTER_CLAIMS = Place("reproductions/sam_filter/claims.py")
+
+MUTANTS: tuple[Mutant, ...] = (
+    _MRCA_COLLECT.mutant(
+        "m0_reported_as_current",
+        '(ENTROPY_CURRENT, "current", steering)',
+        '(ENTROPY_CURRENT, "warm_up", steering)',
+        "M_0's entropy is reported as the current model's",
+        f"{MCOL}::test_entropy_is_reported_of_the_model_that_steered_and_of_m0",
+    ),
+    _MRCA_COLLECT.mutant(
+        "steering_model_misnamed",
+        "max(item.plan.number - lag, 0)",
+        "max(item.plan.number - 1, 0)",
+        "the series names another model",
+        f"{MCOL}::test_entropy_is_reported_of_the_model_that_steered_and_of_m0",
+    ),
+    _MRCA_COLLECT.mutant(
+        "box_ap_for_masks",
+        'record[f"metrics_{kind}"][name]',
+        'record["metrics_box"][name]',
+        "box AP is reported for masks",
+        f"{MCOL}::test_every_metric_is_its_arms_and_seeds_own",
+    ),
+    _MRCA_COLLECT.mutant(
+        "equal_pool_costs_all",
+        "share = 1.0 if cells.equal_objects is None or not generated else",
+        "share = 1.0 if generated else",
+        "the smaller pool costs as much as the whole",
+        f"{MCOL}::test_a_smaller_pool_costs_its_share_of_the_large_one",
+    ),
+    _MRCA_COLLECT.mutant(
+        "accepted_of_all_cuts",
+        'self.store.record(cell)["accepted"].values()) for cell in cells.pools)',
+        'self.store.record(cell)["accepted"].values()) for cell in cells.cuts)',
+        "the smaller pool accepts as much as the whole",
+        f"{MCOL}::test_a_smaller_pool_costs_its_share_of_the_large_one",
+    ),
+    _MRCA_COLLECT.mutant(
+        "iterations_of_the_last_stretch",
+        '["iterations_total"]',
+        '["iterations"]',
+        "the cost is that of the last stretch",
+        f"{MCOL}::test_the_cost_of_mrca_is_that_of_all_its_rounds",
+    ),
+    _MRCA_COLLECT.mutant(
+        "accepted_by_place",
+        "accepted.get(class_id, 0) for class_id in ids",
+        "accepted.get(str(place), 0) for place, _ in enumerate(ids)",
+        "accepted objects stand at the class before",
+        f"{MCOL}::test_budgets_are_a_rounds_own_in_the_order_of_the_classes",
+    ),
+    _STUDY_COLLECTOR.mutant(
+        "rows_of_the_first_seed",
+        "yield planner, arm, planner.arm(arm)",
+        "yield planner, arm, self.planners[0].arm(arm)",
+        "every seed reports the first seed's cells",
+        f"{MCOL}::test_every_metric_is_its_arms_and_seeds_own",
+    ),
+    _STUDY_COLLECTOR.mutant(
+        "warmup_of_all",
+        "for record in trains[:-1])",
+        "for record in trains)",
+        "all iterations count as pre-training",
+        f"{FCOL}::test_costs_are_of_the_whole_set_and_a_pretraining_stands_apart",
+    ),
+    _STUDY_COLLECTOR.mutant(
+        "iterations_of_last",
+        '"iterations": sum(int(record["iterations"]) for record in trains)',
+        '"iterations": sum(int(record["iterations"]) for record in trains[-1:])',
+        "the pre-training's iterations are not counted",
+        f"{FCOL}::test_costs_are_of_the_whole_set_and_a_pretraining_stands_apart",
+    ),
+    _SAM_FILTER_COLLECT.mutant(
+        "pilot_axes_swapped",
+        (
+            'x=self.store.record(cells.quality)["miou"],\n'
+            '                        y=self.store.record(cells.evaluation)["miou"],'
+        ),
+        (
+            'x=self.store.record(cells.evaluation)["miou"],\n'
+            '                        y=self.store.record(cells.quality)["miou"],'
+        ),
+        "quality and result of a variant trade axes",
+        f"{FCOL}::test_a_point_of_the_pilot_is_a_variants_quality_and_what_training_on_it_gives",
+    ),
+    _SAM_FILTER_COLLECT.mutant(
+        "cost_of_the_pretraining",
+        '"training_images": self.store.record(train)["num_images"]',
+        '"training_images": self.store.record(cells.trains[0])["num_images"]',
+        "an arm's training images are its pre-training's",
+        f"{FCOL}::test_costs_are_of_the_whole_set_and_a_pretraining_stands_apart",
+    ),
+    _SAM_FILTER_COLLECT.mutant(
+        "pretraining_time_in_training",
+        '"train_s": self.seconds([train])',
+        '"train_s": self.seconds(cells.trains)',
+        "the pre-training's time counts twice",
+        f"{FCOL}::test_costs_are_of_the_whole_set_and_a_pretraining_stands_apart",
+    ),
+    _SAM_FILTER_COLLECT.mutant(
+        "segmented_of_pairs",
+        'self.sum(cells.named, "num_images") if cells.named else None',
+        'self.sum(cells.pairs, "num_images")',
+        "every arm pays for the segmenting",
+        f"{FCOL}::test_costs_are_of_the_whole_set_and_a_pretraining_stands_apart",
+    ),
+    _SAM_FILTER_COLLECT.mutant(
+        "cut_off_one_further",
+        "scores[of.study.kept(quarters) - 1]",
+        "scores[of.study.kept(quarters)]",
+        "the cut-off is the best score that was dropped",
+        f"{FCOL}::test_histogram_and_cut_offs_are_of_s1",
+    ),
+    _SAM_FILTER_COLLECT.mutant(
+        "histogram_of_s2",
+        'float(row["S1"])',
+        'float(row["S2"])',
+        "the histogram is S2's",
+        f"{FCOL}::test_histogram_and_cut_offs_are_of_s1",
+    ),
+    _SAM_FILTER_COLLECT.mutant(
+        "statistics_after_before",
+        'num_before=found["num_images"]["before"]',
+        'num_before=found["num_images"]["after"]',
+        "the size of the set is that of the selection",
+        f"{FCOL}::test_selections_are_told_as_they_were_before_and_after",
+    ),
+    _SAM_FILTER_COLLECT.mutant(
+        "kept_mark_of_all",
+        "_KEPT_QUARTERS = 2",
+        "_KEPT_QUARTERS = 3",
+        "samples are called kept that the half drops",
+        f"{FCOL}::test_samples_are_the_pictures_of_their_rank_with_their_own_masks",
+    ),
+    _MRCA_CLAIMS.mutant(
+        "claim_c2_turned_round",
+        'Gain("mrca", "no_aug", _RARE)',
+        'Gain("no_aug", "mrca", _RARE)',
+        "the claim says the opposite",
+        f"{CLAIMS}::test_a_claim_is_of_these_arms_in_this_direction_and_on_these_metrics",
+    ),
+    _MRCA_CLAIMS.mutant(
+        "rare_claims_on_frequent",
+        '_RARE = ("APr_box", "APr_mask")',
+        '_RARE = ("APf_box", "APf_mask")',
+        "claims on rare classes are tested on frequent ones",
+        f"{CLAIMS}::test_a_claim_is_of_these_arms_in_this_direction_and_on_these_metrics",
+    ),
+    _MRCA_CLAIMS.mutant(
+        "k2_against_the_whole_pool",
+        'Gain("mrca", "xpaste_equal_pool", (*_OVERALL, *_RARE))',
+        'Gain("mrca", "xpaste", (*_OVERALL, *_RARE))',
+        "the control of equal size compares with the whole pool",
+        f"{CLAIMS}::test_a_claim_is_of_these_arms_in_this_direction_and_on_these_metrics",
+    ),
+    _MRCA_CLAIMS.mutant(
+        "claim_c1_fewer_turned_round",
+        'FewerObjects("mrca", "xpaste")',
+        'FewerObjects("xpaste", "mrca")',
+        "MRCA is said to generate more objects",
+        f"{CLAIMS}::test_mrcas_first_claim_rests_on_fewer_objects",
+    ),
+    _MRCA_CLAIMS.mutant(
+        "claim_k3_turned_round",
+        (
+            "                ENTROPY_WARMUP,\n"
+            '                "entropy under M_0",\n'
+            "                ENTROPY_CURRENT,\n"
+            '                "entropy under the current model",'
+        ),
+        (
+            "                ENTROPY_CURRENT,\n"
+            '                "entropy under M_0",\n'
+            "                ENTROPY_WARMUP,\n"
+            '                "entropy under the current model",'
+        ),
+        "the two entropies of the control trade places",
+        f"{CLAIMS}::test_entropy_stays_level_under_the_current_model_and_rises_under_m0",
+    ),
+    _MRCA_CLAIMS.mutant(
+        "claim_c4_of_m0",
+        "Level(ENTROPY_CURRENT,",
+        "Level(ENTROPY_WARMUP,",
+        "the level series is M_0's",
+        f"{CLAIMS}::test_entropy_stays_level_under_the_current_model_and_rises_under_m0",
+    ),
+    _VERDICTS_TRENDS.mutant(
+        "series_of_any_arm",
+        "(point.series, point.arm, point.backbone) == (series, arm, backbone)",
+        "(point.arm, point.backbone) == (arm, backbone)",
+        "a trend is fitted through all series",
+        f"{CLAIMS}::test_entropy_stays_level_under_the_current_model_and_rises_under_m0",
+    ),
+    _VERDICTS_DIFFERENCES.mutant(
+        "gain_left_minus_right_turned",
+        "found = _difference(report, backbone, metric, self.left, self.right)",
+        "found = _difference(report, backbone, metric, self.right, self.left)",
+        "gains are counted the other way",
+        f"{CLAIMS}::test_a_claim_is_of_these_arms_in_this_direction_and_on_these_metrics",
+    ),
+    _VERDICTS_DIFFERENCES.mutant(
+        "interval_of_another_metric",
+        "by_arm = {arm.id: report.by_seed(arm.id, backbone, metric)",
+        "by_arm = {arm.id: report.by_seed(arm.id, backbone, report.metrics[0].id)",
+        "every interval is of the first metric",
+        f"{CLAIMS}::test_a_claim_is_of_these_arms_in_this_direction_and_on_these_metrics",
+    ),
+    _VERDICTS_DIFFERENCES.mutant(
+        "printed_gain_turned",
+        "return target.value - others[0]",
+        "return others[0] - target.value",
+        "printed gains are turned round",
+        f"{CLAIMS}::test_each_backbone_stands_beside_its_own_table",
+    ),
+    _VERDICTS_DIFFERENCES.mutant(
+        "printed_of_any_backbone",
+        "report.beside.get(t.backbone) == backbone and t.metric == metric",
+        "t.metric == metric",
+        "printed gains of another backbone",
+        f"{CLAIMS}::test_each_backbone_stands_beside_its_own_table",
+    ),
+    _VERDICTS_DIFFERENCES.mutant(
+        "printed_of_another_table",
+        "(t.table, t.arm) == (target.table, right)",
+        "t.arm == right",
+        "printed numbers of two tables are subtracted",
+        f"{CLAIMS}::test_a_printed_gain_is_of_one_metric_and_of_one_table",
+    ),
+    _VERDICTS_DIFFERENCES.mutant(
+        "no_gain_above",
+        "Claimed(high=self.margin)",
+        "Claimed(low=self.margin)",
+        "no gain means a gain",
+        f"{CLAIMS}::test_noisy_pretraining_gains_nothing_over_none",
+    ),
+    _REPORTS_RESULTS.mutant(
+        "targets_beside_any_backbone",
+        'beside = ["arm", "backbone", "metric"]',
+        'beside = ["arm", "metric"]',
+        "printed numbers stand beside another backbone",
+        f"{CLAIMS}::test_each_backbone_stands_beside_its_own_table",
+    ),
+    _MRCA_PAPER.mutant(
+        "swinl_beside_r50",
+        '"swinl": ("swinl",)',
+        '"swinl": ("resnet50",)',
+        "Swin-L's results stand beside ResNet-50's numbers",
+        f"{CLAIMS}::test_each_backbone_stands_beside_its_own_table",
+    ),
+    _SAM_FILTER_CLAIMS.mutant(
+        "claim_c2_half_against_random",
+        'Gain("sam_20k", "all_40k", _MIOU)',
+        'Gain("all_40k", "sam_20k", _MIOU)',
+        "all pairs are said to beat the filtered half",
+        f"{CLAIMS}::test_a_claim_is_of_these_arms_in_this_direction_and_on_these_metrics",
+    ),
+    _SAM_FILTER_CLAIMS.mutant(
+        "claim_k4_turned",
+        'Gain("sam_20k", "random_20k_equal_iterations", _MIOU)',
+        'Gain("random_20k_equal_iterations", "sam_20k", _MIOU)',
+        "the longer random half is said to win",
+        f"{CLAIMS}::test_a_claim_is_of_these_arms_in_this_direction_and_on_these_metrics",
+    ),
+    _SAM_FILTER_CLAIMS.mutant(
+        "claim_c6_clean_noisy_turned",
+        'Gain("va_sam_20k", "va_noisy_sam_20k", _MIOU)',
+        'Gain("va_noisy_sam_20k", "va_sam_20k", _MIOU)',
+        "noise is said to help",
+        f"{CLAIMS}::test_a_claim_is_of_these_arms_in_this_direction_and_on_these_metrics",
+    ),
+    _SAM_FILTER_CLAIMS.mutant(
+        "claim_c9_with_controls",
+        "isinstance(arm.how, GeneratedPairs) and not arm.control)",
+        "isinstance(arm.how, GeneratedPairs))",
+        "controls count among the synthetic arms",
+        f"{CLAIMS}::test_real_photographs_beat_each_row_on_generated_pairs_whatever_the_controls_do",
+    ),
+)

@@ -1,0 +1,250 @@
+"""Claims and printed numbers say what the papers say: who is better than whom, on which metric, beside which backbone.
+
+For each claim the reports below differ from equal arms in one thing, what the claim states; every other difference is noise.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reports.records import Arm, Backbone, Cost, Metric, Provenance, Report, Result, Run, ScatterPoint, SeriesPoint
+from reports.results import results_frame
+from reproductions.mrca import claims as mrca
+from reproductions.mrca.paper import PAPER as MRCA
+from reproductions.sam_filter import claims as sam_filter
+from reproductions.sam_filter.paper import PAPER as SAM_FILTER
+from reproductions.study.paper import StudiedPaper
+from reproductions.study.targets import read_targets
+from reproductions.verdicts.claims import Claim, judge_claim
+from reproductions.verdicts.differences import printed_gain
+from reproductions.verdicts.verdict import judge
+
+SEEDS = range(4)
+Gains = Mapping[tuple[str, str], float]
+"""By arm and metric, points above an arm like all others."""
+
+
+def report(metrics: tuple[Metric, ...], arms: Iterable[str], gains: Gains, **records: Any) -> Report:
+    """Equal arms but for ``gains``, with noise of a fifth of a point."""
+    rng, arms = np.random.default_rng(0), list(arms)
+    results = tuple(
+        Result(
+            arm=arm,
+            backbone="small",
+            seed=seed,
+            metrics={m.id: 40.0 + gains.get((arm, m.id), 0.0) + rng.normal(0, 0.2) for m in metrics},
+            cells=("cell",),
+        )
+        for arm in arms
+        for seed in SEEDS
+    )
+    provenance = Provenance(commit="0")
+    words = {"paper_title": "P", "tier": "mini", "data": "d", "command": "c", "provenance": provenance}
+    return Report(
+        run=Run(paper_id="p", seeds=tuple(SEEDS), **words),
+        arms=tuple(Arm(id=arm, title=arm) for arm in arms),
+        backbones=(Backbone(id="small", title="Small"),),
+        metrics=metrics,
+        results=results,
+        **records,
+    )
+
+
+BOTH, RARE = ("AP_box", "AP_mask"), ("APr_box", "APr_mask")
+OTHERS = ("APc_box", "APc_mask", "APf_box", "APf_mask")
+MRCA_STATES = {
+    "C1": ([("mrca", "xpaste")], BOTH),
+    "C2": ([("mrca", "no_aug")], RARE),
+    "C3": ([("mrca", "xpaste")], RARE),
+    "K1": ([("mrca", "no_aug_double")], BOTH + RARE),
+    "K2": ([("mrca", "xpaste_equal_pool")], BOTH + RARE),
+    "O1": ([("xpaste", "no_aug_double")], BOTH + RARE),
+    "O2": ([("mrca_given_pool", "xpaste")], BOTH + RARE),
+}
+"""Section 1: beats X-Paste in box and mask AP with fewer objects; rare classes gain most. K and O are controls of ours."""
+MIOU = ("miou",)
+SAM_FILTER_STATES = {
+    "C1": ([("sam_10k", "random_10k"), ("sam_20k", "random_20k"), ("sam_30k", "random_30k")], MIOU),
+    "C2": ([("sam_20k", "all_40k")], MIOU),
+    "C3": ([("va_sam_20k", "sam_20k"), ("va_all_40k", "all_40k")], MIOU),
+    "C4": ([("va_sam_20k", "all_40k")], MIOU),
+    "C5": ([("va_sam_20k", "rc_sam_20k"), ("va_sam_20k", "rcva_sam_20k")], MIOU),
+    "C6": ([("va_sam_20k", "va_noisy_sam_20k"), ("va_all_40k", "va_noisy_all_40k")], MIOU),
+    "C7": ([("va_sam_20k", "va_noisy_all_40k")], MIOU),
+    "K1": ([("sam_20k", "random_same_mix_20k")], MIOU),
+    "K2": ([("sam_20k_equal_iterations", "all_40k")], MIOU),
+    "K3": ([("sam_20k_equal_iterations", "random_20k_equal_iterations")], MIOU),
+    "K4": ([("sam_20k", "random_20k_equal_iterations")], MIOU),
+    "K5": ([("sam_20k_stratified", "sam_20k")], MIOU),
+    "K6": ([("imagenet_sam_20k", "imagenet_all_40k")], MIOU),
+    "K7": ([("va_sam_20k", "imagenet_sam_20k")], MIOU),
+    "K8": ([("sbd_leaky", "sbd")], MIOU),
+    "K10": ([("va_sam_20k", "va_backbone_only_sam_20k")], MIOU),
+    "O1": ([("rc", "scratch")], MIOU),
+    "O2": ([("va", "scratch")], MIOU),
+    "O3": ([("rc", "scratch_longer"), ("va", "scratch_longer")], MIOU),
+}
+"""Section 9: the filter at every size, at half the data, with pre-training; contours; noise. K and O are controls of ours."""
+STATED = [
+    *(("mrca", claim) for claim in MRCA_STATES),
+    *(("sam_filter", claim) for claim in SAM_FILTER_STATES),
+]
+
+
+def claim_of(paper: str, name: str) -> Claim:
+    listed = (
+        (*mrca.CLAIMS, *mrca.GIVEN_OBJECTS_CLAIMS)
+        if paper == "mrca"
+        else (*sam_filter.CLAIMS, *sam_filter.OWN_DATA_CLAIMS)
+    )
+    return next(claim for claim in listed if claim.id == name)
+
+
+def verdict(paper: str, name: str, gains: Gains) -> str:
+    metrics, stated = (mrca.METRICS, MRCA_STATES) if paper == "mrca" else (sam_filter.METRICS, SAM_FILTER_STATES)
+    arms = {arm for pairs, _ in stated.values() for pair in pairs for arm in pair}
+    counts = {"mrca": 100, "xpaste": 2000} if paper == "mrca" else {}
+    costs = tuple(
+        Cost(arm=arm, backbone="small", seed=seed, objects_generated=count)
+        for arm, count in counts.items()
+        for seed in SEEDS
+    )
+    return judge_claim(claim_of(paper, name), report(metrics, sorted(arms), gains, costs=costs)).verdict
+
+
+@pytest.mark.parametrize(("paper", "name"), STATED)
+def test_a_claim_is_of_these_arms_in_this_direction_and_on_these_metrics(paper: str, name: str) -> None:
+    pairs, metrics = (MRCA_STATES if paper == "mrca" else SAM_FILTER_STATES)[name]
+    better, worse = {left for left, _ in pairs}, {right for _, right in pairs}
+    up = {(arm, metric): 5.0 for arm in better for metric in metrics}
+    assert verdict(paper, name, up) == "holds"
+    down = {(arm, metric): 5.0 for arm in worse for metric in metrics}
+    assert verdict(paper, name, down) == "contradicted"
+    for metric in metrics:  # each of them must gain
+        for left, right in pairs:  # in each comparison
+            assert verdict(paper, name, up | {(left, metric): -5.0, (right, metric): 9.0}) == "contradicted"
+    others = {(arm, metric): -5.0 for arm in better for metric in {*BOTH, *RARE, *OTHERS} - set(metrics)}
+    assert verdict(paper, name, up | others) == "holds"
+
+
+def test_mrcas_first_claim_rests_on_fewer_objects() -> None:
+    gains = {("mrca", metric): 5.0 for metric in BOTH}
+    for counts, expected in (((100, 2000), "holds"), ((2000, 100), "not resolved")):
+        costs = tuple(
+            Cost(arm=arm, backbone="small", seed=seed, objects_generated=count)
+            for arm, count in zip(("mrca", "xpaste"), counts, strict=True)
+            for seed in SEEDS
+        )
+        made = report(mrca.METRICS, ("mrca", "xpaste"), gains, costs=costs)
+        assert judge_claim(claim_of("mrca", "C1"), made).verdict == expected
+
+
+def entropies(current: float, warm_up: float) -> Report:
+    """Six rounds of both series, which rise by so much from first to last."""
+    rng = np.random.default_rng(1)
+    points = tuple(
+        SeriesPoint(series=series, arm="mrca", backbone="small", seed=s, round=n, value=2.0 + rise * n / 5 + rng.normal(0, 0.005))
+        for series, rise in (("entropy_current", current), ("entropy_warmup", warm_up))
+        for s in SEEDS
+        for n in range(6)
+    )  # fmt: skip
+    return report(
+        mrca.METRICS, ("mrca",), {}, series=tuple(p.model_copy(update={"round": p.round + 1}) for p in points)
+    )
+
+
+@pytest.mark.parametrize(
+    ("current", "warm_up", "expected"),
+    [
+        (0.0, 0.5, {"C4": "holds", "C5": "holds", "K3": "holds"}),
+        (0.5, 0.0, {"C4": "contradicted", "C5": "not resolved", "K3": "contradicted"}),
+        (0.0, -0.5, {"C4": "holds", "C5": "contradicted", "K3": "contradicted"}),
+        (0.9, 0.5, {"C4": "contradicted", "C5": "holds", "K3": "contradicted"}),
+    ],
+)
+def test_entropy_stays_level_under_the_current_model_and_rises_under_m0(current, warm_up, expected) -> None:
+    """Section 1: level under the *current* model, rising under M_0; K3 compares the two."""
+    made = entropies(current, warm_up)
+    assert {name: judge_claim(claim_of("mrca", name), made).verdict for name in expected} == expected
+
+
+SYNTHETIC = (
+    *("random_10k", "sam_10k", "random_20k", "sam_20k", "random_30k", "sam_30k", "all_40k", "rc_sam_20k"),
+    *("va_sam_20k", "rcva_sam_20k", "va_all_40k", "va_noisy_all_40k", "va_noisy_sam_20k"),
+)
+"""Rows of Tables 1 to 3 on generated pairs."""
+
+
+@pytest.mark.parametrize(("name", "real"), [("C9", "sbd"), ("K9", "sbd_100_epochs")])
+def test_real_photographs_beat_each_row_on_generated_pairs_whatever_the_controls_do(name: str, real: str) -> None:
+    claim = claim_of("sam_filter", name)
+    arms = ("sbd", "sbd_100_epochs", *SYNTHETIC, "imagenet_sam_20k", "sam_20k_stratified")
+
+    def said(gains: dict[str, float]) -> str:
+        by_metric = {(arm, "miou"): gain for arm, gain in gains.items()}
+        return judge_claim(claim, report(sam_filter.METRICS, arms, by_metric)).verdict
+
+    assert said({real: 5.0, "imagenet_sam_20k": 9.0, "sam_20k_stratified": 9.0}) == "holds"
+    for row in SYNTHETIC:
+        assert said({real: 5.0, row: 9.0}) == "contradicted"
+
+
+def test_noisy_pretraining_gains_nothing_over_none() -> None:
+    """Section 9: 37.71 against about 37.9; a point or more would be a gain."""
+    arms = ("va_noisy_sam_20k", "sam_20k")
+    for gain, expected in ((0.0, "holds"), (-5.0, "holds"), (5.0, "contradicted")):
+        made = report(sam_filter.METRICS, arms, {("va_noisy_sam_20k", "miou"): gain})
+        assert judge_claim(claim_of("sam_filter", "C8"), made).verdict == expected
+
+
+def test_the_pilots_correlation_is_positive() -> None:
+    for sign, expected in ((1, "holds"), (-1, "contradicted")):
+        points = tuple(
+            ScatterPoint(scatter="pilot", variant=f"v{n}", backbone="small", seed=seed, x=50.0 + n, y=40.0 + sign * n)
+            for n in range(7)
+            for seed in SEEDS
+        )
+        made = report(sam_filter.METRICS, ("sam_20k",), {}, points=points)
+        assert judge_claim(claim_of("sam_filter", "C10"), made).verdict == expected
+
+
+# ---- printed numbers
+
+
+def printed(paper: StudiedPaper[Any, Any, Any, Any], ours: str, arms: tuple[str, ...]) -> Report:
+    """A report at tier paper with results of one of our backbones."""
+    made = report(paper.metrics, arms, {})
+    return made.model_copy(
+        update={
+            "run": made.run.model_copy(update={"tier": "paper"}),
+            "results": tuple(result.model_copy(update={"backbone": ours}) for result in made.results),
+            "backbones": (Backbone(id=ours, title=ours),),
+            "targets": read_targets(paper.folder),
+            "beside": dict.fromkeys(paper.beside[ours], ours),
+        }
+    )
+
+
+@pytest.mark.parametrize(("ours", "mrca_mask", "xpaste_mask"), [("resnet50", 31.81, 30.39), ("swinl", 45.91, 43.85)])
+def test_each_backbone_stands_beside_its_own_table(ours: str, mrca_mask: float, xpaste_mask: float) -> None:
+    """Tables 1 (ResNet-50) and 2 (Swin-L) of the poster."""
+    made = printed(MRCA, ours, ("mrca", "xpaste", "no_aug"))
+    frame = results_frame(judge(made, []))
+    for arm, value in (("mrca", mrca_mask), ("xpaste", xpaste_mask)):
+        rows = frame[(frame["arm"] == arm) & (frame["metric"] == "AP_mask") & frame["seed"].notna()]
+        assert set(rows["target"]) == {value}
+        assert len(rows) == len(SEEDS)
+    assert printed_gain(made, ours, "AP_mask", "mrca", "xpaste") == pytest.approx(mrca_mask - xpaste_mask)
+    assert printed_gain(made, ours, "AP_mask", "xpaste", "mrca") == pytest.approx(xpaste_mask - mrca_mask)
+
+
+def test_a_printed_gain_is_of_one_metric_and_of_one_table() -> None:
+    """Table 3 has its own numbers beside which 40.83 stands; Table 1's are no partners of them."""
+    made = printed(MRCA, "resnet50", ("mrca", "no_aug"))
+    gains = {metric: printed_gain(made, "resnet50", metric, "mrca", "no_aug") for metric in ("AP_box", "APr_mask")}
+    assert gains == pytest.approx({"AP_box": 35.56 - 31.50, "APr_mask": 25.93 - 20.20})
+    filtered = printed(SAM_FILTER, "mask2former_r50", ("va_sam_20k", "va_noisy_sam_20k", "sam_20k"))
+    assert printed_gain(filtered, "mask2former_r50", "miou", "va_sam_20k", "va_noisy_sam_20k") == pytest.approx(3.12)
+    assert printed_gain(filtered, "mask2former_r50", "miou", "va_sam_20k", "all_40k") is None

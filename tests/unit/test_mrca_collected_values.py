@@ -1,0 +1,172 @@
+"""Every number of MRCA's report is the one of the right cell: of its own arm, seed, round, model and metric."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from methods.common.objects.shards import PooledObject, write_pool
+from reproductions.mrca.arms import ARMS
+from reproductions.mrca.claims import ENTROPY_CURRENT, ENTROPY_WARMUP, METRICS
+from reproductions.mrca.collect import Collector
+from reproductions.mrca.plan import SeedPlanner
+from reproductions.mrca.recipe import mini
+from tests.unit.plan_edges import outside
+from tests.unit.told_store import ToldStore, number, seconds
+
+SEEDS, ROUNDS = (0, 1), 4
+CLASSES = [
+    {"id": n, "name": f"class {n}", "group": "r", "image_count": 10 + n, "instance_count": 20 + n} for n in (2, 5, 7)
+]
+ARM_IDS = ("no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool", "mrca")
+GROUPS = ("AP", "APr", "APc", "APf")
+
+
+def evaluated(label: str) -> dict[str, Any]:
+    return {f"metrics_{kind}": {name: number(label, f"{kind} {name}") for name in GROUPS} for kind in ("box", "mask")}
+
+
+def looked_at(label: str) -> dict[str, Any]:
+    of_role = {
+        role: {"mean": number(label, role), "standard_error": number(label, f"{role} error")}
+        for role in ("current", "warm_up")
+    }
+    return {"num_images": number(label, "count"), **of_role}
+
+
+RECORDS = {
+    "mrca_evaluate": evaluated,
+    "mrca_entropy": looked_at,
+    "mrca_budget": lambda label: {"counts": [number(label, str(item["id"])) for item in CLASSES]},
+    "mrca_generate": lambda label: {"num_images": 648, "denoiser_calls": number(label, "calls")},
+    "mrca_cut": lambda label: {"accepted": {"5": number(label, "5"), "7": number(label, "7")}},
+    "mrca_take": lambda label: {"accepted": {"2": number(label, "2")}},
+    "mrca_train": lambda label: {"iterations": number(label, "mine"), "iterations_total": number(label, "total")},
+}
+
+
+def write_classes(label: str, folder: Path) -> None:
+    (folder / "classes.json").write_text(json.dumps(CLASSES))
+
+
+@pytest.fixture(scope="module")
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Collector:
+    folder = tmp_path_factory.mktemp("store")
+    store = ToldStore(folder, RECORDS, {"mrca_split": write_classes, "mrca_cut": write_object})  # type: ignore[arg-type]
+    places = outside("generator", "xpaste_generator", "cutter", "clip")
+    planners = [SeedPlanner(mini(), index, places) for index in SEEDS]
+    arms = [arm for arm in ARMS if arm.id in ARM_IDS]
+    return Collector(store, planners, arms, "miniature", [metric.id for metric in METRICS], folder / "pictures")  # type: ignore[arg-type]
+
+
+def write_object(label: str, folder: Path) -> None:
+    rgba_HW4 = np.full((4, 4, 4), 255, np.uint8)
+    rgba_HW4[..., :3] = number(label, "grey", 255)
+    write_pool(folder, [PooledObject(rgba_HW4, 5, 1, "", 0, 30.0).encode()])
+
+
+@pytest.fixture(scope="module")
+def extras(collector: Collector) -> dict[str, Any]:
+    return collector.extras()
+
+
+def evaluation_of(arm: str, seed: int) -> str:
+    return f"seed{seed}/{arm}/evaluate"
+
+
+def test_every_metric_is_its_arms_and_seeds_own(collector) -> None:
+    """Box AP from boxes, mask AP from masks, each frequency group from its own field."""
+    results = {(result.arm, result.seed): result for result in collector.results()}
+    assert results.keys() == {(arm, seed) for arm in ARM_IDS for seed in SEEDS}
+    for (arm, seed), result in results.items():
+        label = evaluation_of(arm, seed)
+        assert result.metrics == {
+            f"{name}_{kind}": number(label, f"{kind} {name}") for name in GROUPS for kind in ("box", "mask")
+        }
+
+
+def test_entropy_is_reported_of_the_model_that_steered_and_of_m0(extras) -> None:
+    """Lag 2: M_0 steers rounds 1 and 2 as far as anything does, M_1 round 3, M_2 round 4."""
+    points = {(point.series, point.seed, point.round): point for point in extras["series"]}
+    assert len(points) == 2 * len(SEEDS) * ROUNDS
+    for seed in SEEDS:
+        for index, steering in enumerate(("M_0", "M_0", "M_1", "M_2"), start=1):
+            label = f"seed{seed}/mrca/round{index}/entropy"
+            for series, role, model in ((ENTROPY_CURRENT, "current", steering), (ENTROPY_WARMUP, "warm_up", "M_0")):
+                point = points[series, seed, index]
+                assert (point.value, point.standard_error) == (number(label, role), number(label, f"{role} error"))
+                assert (point.model, point.count) == (model, number(label, "count"))
+
+
+def test_the_series_of_the_claims_are_these() -> None:
+    """The poster's figure: level under the *current* model, rising under M_0 (section 1)."""
+    assert (ENTROPY_CURRENT, ENTROPY_WARMUP) == ("entropy_current", "entropy_warmup")
+
+
+def test_budgets_are_a_rounds_own_in_the_order_of_the_classes(extras) -> None:
+    budgets = {(budget.seed, budget.round): budget for budget in extras["budgets"]}
+    assert len(budgets) == len(SEEDS) * ROUNDS
+    for (seed, index), budget in budgets.items():
+        of_budget, of_cut = (f"seed{seed}/mrca/round{index}/{what}" for what in ("budget", "cut"))
+        assert budget.objects == tuple(number(of_budget, class_id) for class_id in ("2", "5", "7"))
+        assert budget.accepted == (0, number(of_cut, "5"), number(of_cut, "7"))
+    assert [(item.id, item.train_images) for item in extras["classes"]] == [(2, 12), (5, 15), (7, 17)]
+
+
+def accepted(*cuts: str) -> int:
+    return sum(number(cut, class_id) for cut in cuts for class_id in ("5", "7"))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_cost_of_mrca_is_that_of_all_its_rounds(collector, seed) -> None:
+    cost = next(cost for cost in collector.costs() if (cost.arm, cost.seed) == ("mrca", seed))
+    rounds = [f"seed{seed}/mrca/round{index}" for index in range(1, ROUNDS + 1)]
+    images, cuts, trains = ([f"{name}/{what}" for name in rounds] for what in ("generate", "cut", "train"))
+    warm_up = f"seed{seed}/warm_up/train"
+    assert (cost.objects_generated, cost.objects_accepted) == (4 * 648, accepted(*cuts))
+    assert cost.denoiser_calls == sum(number(label, "calls") for label in images)
+    assert (cost.warmup_iterations, cost.iterations) == (number(warm_up, "mine"), number(trains[-1], "total"))
+    assert (cost.generate_s, cost.cut_s, cost.train_s) == (seconds(*images), seconds(*cuts), seconds(warm_up, *trains))
+    feedback = [f"{name}/feedback" for name in rounds[:2]]  # M_1 and M_2 steer rounds 3 and 4
+    assert cost.evaluate_s == seconds(evaluation_of("mrca", seed), *feedback)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_smaller_pool_costs_its_share_of_the_large_one(collector, seed) -> None:
+    """X-Paste's shards made 6 x 648 images; the control may use as many as MRCA's 4 x 108."""
+    costs = {cost.arm: cost for cost in collector.costs() if cost.seed == seed}
+    shards = [f"seed{seed}/xpaste/shard{shard}" for shard in range(6)]
+    images, cuts = ([f"{name}/{what}" for name in shards] for what in ("generate", "cut"))
+    calls, share = sum(number(label, "calls") for label in images), 432 / (6 * 648)
+    whole, part = costs["xpaste"], costs["xpaste_equal_pool"]
+    assert (whole.objects_generated, whole.objects_accepted) == (6 * 648, accepted(*cuts))
+    assert (whole.denoiser_calls, whole.generate_s, whole.cut_s) == (calls, seconds(*images), seconds(*cuts))
+    taken = f"seed{seed}/xpaste_equal_pool/take"
+    assert (part.objects_generated, part.objects_accepted) == (432, number(taken, "2"))
+    assert part.denoiser_calls == round(share * calls)
+    assert part.generate_s == pytest.approx(share * seconds(*images))
+    assert part.cut_s == pytest.approx(share * seconds(*cuts))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_arms_on_real_images_generate_nothing(collector, seed) -> None:
+    costs = {cost.arm: cost for cost in collector.costs() if cost.seed == seed}
+    before, double = f"seed{seed}/warm_up/train", f"seed{seed}/no_aug_double/train"
+    alone = costs["no_aug"]
+    assert (alone.objects_generated, alone.objects_accepted, alone.denoiser_calls) == (0, 0, 0)
+    assert (alone.warmup_iterations, alone.iterations) == (0, number(before, "total"))
+    twice = costs["no_aug_double"]
+    assert (twice.warmup_iterations, twice.iterations) == (number(before, "mine"), number(double, "total"))
+    assert twice.train_s == seconds(before, double)
+
+
+def test_sample_objects_are_of_their_round_and_class(extras) -> None:
+    """Of the first seed alone, one picture a round here, as the pools hold one object each."""
+    assert [(item.row, item.category) for item in extras["objects"]] == [
+        (f"round {n}", "class 5") for n in (1, 2, 3, 4)
+    ]
+    for index, item in enumerate(extras["objects"], start=1):
+        assert np.asarray(Image.open(item.path))[0, 0, 0] == number(f"seed0/mrca/round{index}/cut", "grey", 255)
