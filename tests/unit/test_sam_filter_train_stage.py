@@ -76,6 +76,12 @@ def test_the_stand_in_for_imagenet_is_a_start(world, tmp_path) -> None:
     assert record["num_classes"] == 36
     assert 0 <= record["accuracy"] <= 100
     assert record["losses"][-1] < record["losses"][0]
+    (tmp_path / "barely").mkdir()
+    one_step = optimizer.model_copy(update={"num_steps": 1, "learning_rate": 1e-9})
+    untrained = stage_config.model_copy(update={"optimizer": one_step})
+    pretrain_classifier(Inputs(), untrained, LocalContext(tmp_path / "barely"))
+    weight = "encoder.levels.0.0.weight"
+    assert np.abs(tensors(tmp_path / "named")[weight] - tensors(tmp_path / "barely")[weight]).max() > 1e-3
     roles = world | {"start": [tmp_path / "named"]}
     tuned = still(config(RealSource(split="train"), start="backbone"))
     assert run(roles, tuned, tmp_path / "tuned")["started_from"] > 0
