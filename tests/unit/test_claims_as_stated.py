@@ -86,7 +86,7 @@ SAM_FILTER_STATES = {
     "O2": ([("va", "scratch")], MIOU),
     "O3": ([("rc", "scratch_longer"), ("va", "scratch_longer")], MIOU),
 }
-"""Section 9: the filter at every size, at half the data, with pre-training; contours; noise. K and O are controls of ours."""
+"""SAM filter section 9: the filter at every size, at half the data, with pre-training; contours; noise. K and O are controls of ours."""
 STATED = [
     *(("mrca", claim) for claim in MRCA_STATES),
     *(("sam_filter", claim) for claim in SAM_FILTER_STATES),
@@ -165,7 +165,7 @@ def entropies(current: float, warm_up: float) -> Report:
     ],
 )
 def test_entropy_stays_level_under_the_current_model_and_rises_under_m0(current, warm_up, expected) -> None:
-    """Section 1: level under the *current* model, rising under M_0; K3 compares the two."""
+    """MRCA section 1: level under the *current* model, rising under M_0; K3 compares the two."""
     made = entropies(current, warm_up)
     assert {name: judge_claim(claim_of("mrca", name), made).verdict for name in expected} == expected
 
@@ -192,7 +192,7 @@ def test_real_photographs_beat_each_row_on_generated_pairs_whatever_the_controls
 
 
 def test_noisy_pretraining_gains_nothing_over_none() -> None:
-    """Section 9: 37.71 against about 37.9; a point or more would be a gain."""
+    """SAM filter section 9: 37.71 against about 37.9; a point or more would be a gain."""
     arms = ("va_noisy_sam_20k", "sam_20k")
     for gain, expected in ((0.0, "holds"), (-5.0, "holds"), (5.0, "contradicted")):
         made = report(sam_filter.METRICS, arms, {("va_noisy_sam_20k", "miou"): gain})

@@ -102,7 +102,7 @@ def test_entropy_is_reported_of_the_model_that_steered_and_of_m0(extras) -> None
 
 
 def test_the_series_of_the_claims_are_these() -> None:
-    """The poster's figure: level under the *current* model, rising under M_0 (section 1)."""
+    """The poster's figure: level under the *current* model, rising under M_0 (MRCA section 1)."""
     assert (ENTROPY_CURRENT, ENTROPY_WARMUP) == ("entropy_current", "entropy_warmup")
 
 

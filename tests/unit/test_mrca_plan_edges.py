@@ -1,4 +1,4 @@
-"""What every cell of MRCA's plan is made of, against the schedule of section 3 written down by itself.
+"""What every cell of MRCA's plan is made of, against the schedule of MRCA section 3 written down by itself.
 
 The tables below speak of labels alone: M(r) is the training whose end is M_r, and a round's images, pool and budget go by its number.
 """
@@ -75,7 +75,7 @@ def evaluation(model: str, split: str = "val") -> str:
 
 
 def rounds_of_the_pseudo_code(lag: int) -> dict[str, str]:
-    """Section 3.9, line by line: s = r - lag steers round r; pools are cumulative (3.6); S is what M_s trained on (3.3).
+    """MRCA section 3.9, line by line: s = r - lag steers round r; pools are cumulative (3.6); S is what M_s trained on (3.3).
 
     Rounds without feedback share one uniform budget.
     """
@@ -125,7 +125,7 @@ def rounds_of_a_given_pool(lag: int) -> dict[str, str]:
 
 
 def xpaste(arm: str, warm: bool) -> dict[str, str]:
-    """Sections 5.1 and 6.5: one plain pool in shards; "equal pool" takes of it what MRCA makes in all rounds."""
+    """MRCA sections 5.1 and 6.5: one plain pool in shards; "equal pool" takes of it what MRCA makes in all rounds."""
     shards = range(3)
     cells = dict(BASE) if warm else {name: text for name, text in BASE.items() if name != "warm_up/train"}
     cells["xpaste/budget"] = f"{108 * 36} objects | split<-split"

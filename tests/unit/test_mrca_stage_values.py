@@ -1,4 +1,4 @@
-"""What MRCA's stages hand to networks and take from them, in numbers (sections 3.4 to 3.6 and 6.5)."""
+"""What MRCA's stages hand to networks and take from them, in numbers (MRCA sections 3.4, 3.5, 3.6 and 6.5)."""
 
 import json
 from dataclasses import replace
@@ -273,7 +273,7 @@ def test_perfect_boxes_with_bad_masks_score_100_and_0_in_the_images_own_pixels(i
 
 
 def test_feedback_is_measured_on_the_held_out_images_and_results_on_val(inputs, tmp_path) -> None:
-    """Section 2.3: the reported split steers nothing."""
+    """MRCA section 2.3: the reported split steers nothing."""
     val = {image["id"] for image in json.loads((inputs.folder("data") / "val.json").read_text())["images"]}
     held_out = {i["id"] for i in json.loads((inputs.folder("split") / "feedback.json").read_text())["images"]}
     for name, expected in (("val", val), ("feedback", held_out)):
@@ -338,12 +338,12 @@ def started(inputs, tmp_path_factory) -> tuple[Inputs, Path]:
 
 
 def test_the_average_is_what_is_saved_evaluated_and_fed_back(started, tmp_path) -> None:
-    """After one step: 0.9 of the weights before and 0.1 of those after it, for parameters and buffers alike (section 6.5)."""
+    """After one step: 0.9 of the weights before and 0.1 of those after it, for parameters and buffers alike (MRCA section 6.5)."""
     given, _ = started
     run(train, given, training(0, 1, "weights"), tmp_path / "out")
     before, raw = weights_of(given.folder("start")), state_of(tmp_path / "out")["model"]
     image_count = [item["image_count"] for item in json.loads((given.folder("split") / "classes.json").read_text())]
-    before["cascade.class_weight_C"] = torch.tensor(image_count).float() ** 0.5  # set, not learned (section 6.3)
+    before["cascade.class_weight_C"] = torch.tensor(image_count).float() ** 0.5  # set, not learned (MRCA section 6.3)
     moved = 0
     for name, saved in weights_of(tmp_path / "out").items():
         if saved.is_floating_point():
@@ -355,7 +355,7 @@ def test_the_average_is_what_is_saved_evaluated_and_fed_back(started, tmp_path) 
 
 
 def test_rounds_go_on_with_average_optimiser_and_schedule(started, tmp_path) -> None:
-    """Section 3.2: two stretches end with the bits of one training through."""
+    """MRCA section 3.2: two stretches end with the bits of one training through."""
     given, whole = started
     first = run(train, given, training(0, 2, "weights"), tmp_path / "first")
     (tmp_path / "first" / "result.json").write_text(json.dumps(first))
@@ -388,7 +388,7 @@ def test_a_training_starts_from_the_weights_it_is_given(started, tmp_path) -> No
 
 
 def test_every_step_draws_boxes_and_classes_of_its_own(started, tmp_path, monkeypatch) -> None:
-    """Sampled boxes and federated subsets (section 6.3) come from a generator of the step."""
+    """Sampled boxes and federated subsets (MRCA section 6.3) come from a generator of the step."""
     given, _ = started
     states: list[bytes] = []
 

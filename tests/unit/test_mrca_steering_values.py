@@ -1,4 +1,4 @@
-"""What the feedback of a model does to the next rounds, in numbers: budget, sizes, objects of a round (sections 3.3, 3.6, 3.7)."""
+"""What the feedback of a model does to the next rounds, in numbers: budget, sizes, objects of a round (MRCA sections 3.3, 3.6, 3.7)."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ from methods.mrca.stages.train import TrainConfig
 from methods.mrca.stages.training_data import TrainingImages
 from tests.unit.mrca_stage_inputs import NUM_CLASSES, make_inputs
 
-# ---- the example of section 3.3: A = (0, 0.5, 0.2, 1), changes (1, 2, 1, 3), S = (1, 10, 5, 2)
+# ---- the example of MRCA section 3.3: A = (0, 0.5, 0.2, 1), changes (1, 2, 1, 3), S = (1, 10, 5, 2)
 
 CLASS_IDS = (3, 7, 20, 40)
 REAL, IN_POOLS = (1, 4, 2, 2), ({"7": 4}, {"7": 2, "20": 3})
@@ -95,7 +95,7 @@ def test_real_instances_alone_count_where_that_is_asked_for(steering, tmp_path) 
 
 
 def test_the_released_formula_is_used_where_it_is_asked_for(steering, tmp_path) -> None:
-    """A instead of 1 - A: weights 0, 0.1, 0.04, 1.5 of 10 objects (section 3.3, last paragraph)."""
+    """A instead of 1 - A: weights 0, 0.1, 0.04, 1.5 of 10 objects (MRCA section 3.3, last paragraph)."""
     assert run_budget(steering, tmp_path, 10, accuracy_term="ap")["counts"] == [0, 1, 0, 9]
 
 
@@ -148,7 +148,7 @@ def images_of(inputs: Inputs, pasting: MrcaPasting | NoPasting, first: int = 0, 
 
 
 def test_size_factors_are_the_specifications_of_box_ap_in_percent(inputs) -> None:
-    """Section 3.7 at b = 25: AP of 5, 12.5, 40, 62.5 and 5 percent, undefined elsewhere."""
+    """MRCA section 3.7 at b = 25: AP of 5, 12.5, 40, 62.5 and 5 percent, undefined elsewhere."""
     golden = [9.189587, 4.0, 0.574349, 0.25, 9.189587] + [1.0] * (NUM_CLASSES - 5)
     assert images_of(inputs, MrcaPasting()).factor_C == pytest.approx(golden, abs=1e-6)
 
@@ -207,7 +207,7 @@ def objects_from(images: TrainingImages, first_image: int, count: int) -> list[i
 
 
 def test_a_round_uses_every_object_once_before_any_twice(inputs) -> None:
-    """Section 3.6, counted from the round's first image: iteration 7 of batches of 2 begins with image 14."""
+    """MRCA section 3.6, counted from the round's first image: iteration 7 of batches of 2 begins with image 14."""
     for number, first in ((1, 0), (2, 7), (3, 11)):
         found = objects_from(images_of(inputs, MrcaPasting(round_index=number), first), 2 * first, 20)
         assert sorted(found) == list(range(20)), f"round {number}"
@@ -227,7 +227,7 @@ def test_images_of_a_number_get_other_objects_than_those_of_another(inputs) -> N
 
 
 def test_pasted_instances_have_the_class_of_their_object(inputs) -> None:
-    """Category ids start at 1, classes at 0 (section 2.1); classes 0, 4 and 11 are pasted."""
+    """Category ids start at 1, classes at 0 (MRCA section 2.1); classes 0, 4 and 11 are pasted."""
     images = images_of(inputs, MrcaPasting(size=PasteSizeConfig(min_length_px=8.0)))
     pasted = set()
     for number in range(20):
@@ -240,7 +240,7 @@ def test_pasted_instances_have_the_class_of_their_object(inputs) -> None:
 
 
 def test_images_with_rare_classes_come_more_often(inputs) -> None:
-    """Section 6.5: an image comes max(1, sqrt(t / f)) times an epoch, by its rarest class."""
+    """MRCA section 6.5: an image comes max(1, sqrt(t / f)) times an epoch, by its rarest class."""
     images = images_of(inputs, NoPasting(), repeat_threshold=0.9)
     annotations = [images.real.dataset.annotations[image.id] for image in images.real.images]
     total = len(annotations)
@@ -260,7 +260,7 @@ def test_no_image_of_the_feedback_is_trained_on(inputs) -> None:
 
 
 def test_the_size_model_is_relative_to_each_images_area(inputs) -> None:
-    """m_c is the mean of sqrt(box area / image area) over a class' instances (section 3.7)."""
+    """m_c is the mean of sqrt(box area / image area) over a class' instances (MRCA section 3.7)."""
     images = images_of(inputs, NoPasting())
     rows = json.loads((inputs.folder("split") / "fit.json").read_text())
     area = {image["id"]: image["width"] * image["height"] for image in rows["images"]}

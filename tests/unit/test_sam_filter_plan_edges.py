@@ -1,4 +1,4 @@
-"""What every cell of the SAM filter's plan is made of, against Tables 1 to 3 and section 10 written down by themselves."""
+"""What every cell of the SAM filter's plan is made of, against Tables 1 to 3 and SAM filter section 10 written down by themselves."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ from tests.unit.plan_edges import differences, label_of, outside, table_of
 PLACES = outside("captioner", "generator", "sam", "detector", "clip", "cutter", "backbone")
 BY_ID = {arm.id: arm for arm in (*ARMS, *OWN_ARMS)}
 IMAGENET_NETWORK = ConvolutionalConfig(num_classes=10, widths=(8, 8))
-"""Stands for the network whose batch norms' affine parameters are not trained (section 8.1)."""
+"""Stands for the network whose batch norms' affine parameters are not trained (SAM filter section 8.1)."""
 KEPT = {1: 96, 2: 192, 3: 288, 4: 384}
 """Pairs by quarters of 384."""
 LENGTH = {1: 190, 2: 380, 3: 580, 4: 770}
@@ -194,7 +194,7 @@ def test_arms_on_generated_pairs(arm: str) -> None:
 
 @pytest.mark.parametrize("arm", ["imagenet_all_40k", "imagenet_sam_20k"])
 def test_with_published_imagenet_weights_the_network_is_that_of_the_release(arm: str) -> None:
-    """Section 8.1: the row of its own starts its backbone from ImageNet, and leaves batch norms' affine parameters untrained."""
+    """SAM filter section 8.1: the row of its own starts its backbone from ImageNet, and leaves batch norms' affine parameters untrained."""
     wanted = cells_of(arm, ROWS[arm])
     del wanted["pretrain/imagenet"]
     of_train = wanted[f"{arm}/train"].replace("10 classes | ", "ImageNet's network | backbone, ")
@@ -232,7 +232,7 @@ def test_arms_on_own_pictures(arm: str) -> None:
 
 
 def test_the_pilot_trains_on_each_variant_and_rates_its_masks_by_the_reference() -> None:
-    """Section 3: one generation, one set of references, for each variant a training on all pairs."""
+    """SAM filter section 3: one generation, one set of references, for each variant a training on all pairs."""
     reference = {f"pairs{shard}/reference": f"salient | cutter, pairs<-pairs{shard}/synthesize" for shard in (0, 1)}
     wanted = {**SCORED, **selection(ALL), **reference}
     variants = [f"s{own}_c{cross}{power}" for own in (8, 4) for cross in (8, 4) for power in ("", "_p0")]

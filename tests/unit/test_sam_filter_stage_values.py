@@ -1,4 +1,4 @@
-"""What the SAM filter's stages make of each picture, mask and score, in numbers (sections 2.4, 3, 4.3, 4.4 and 8)."""
+"""What the SAM filter's stages make of each picture, mask and score, in numbers (SAM filter sections 2.4, 3, 4.3, 4.4 and 8)."""
 
 import csv
 import json
@@ -110,7 +110,7 @@ def test_a_picture_has_the_masks_of_its_own_attention_and_names(generator, toget
 def test_a_variant_is_made_of_its_own_sides_and_power(
     generator, together, tmp_path, variant, own, cross, power
 ) -> None:
-    """The same whether it is made alone or with the others of one capture (section 3)."""
+    """The same whether it is made alone or with the others of one capture (SAM filter section 3)."""
     only = MADE.model_copy(update={"self_sides": (own,), "cross_sides": (cross,), "powers": (power,)})
     run(SYNTHESIZE, generator, only, tmp_path / "only")
     found = masks_of(together, variant)
@@ -120,7 +120,7 @@ def test_a_variant_is_made_of_its_own_sides_and_power(
 
 
 def test_labels_are_the_classes_of_the_names_and_the_band_is_as_asked(generator, together, tmp_path) -> None:
-    """Each named class has a pixel of its label (section 2.4, step 6); without a band no pixel is uncertain."""
+    """Each named class has a pixel of its label (SAM filter section 2.4, step 6); without a band no pixel is uncertain."""
     for name, label_HW in masks_of(together, "s8_c8").items():
         named = {CLASSES.index(word) for word in ASKED[int(name[:6])].split()}
         assert set(np.unique(label_HW)) - {0, 255} == named
@@ -135,7 +135,7 @@ def test_labels_are_the_classes_of_the_names_and_the_band_is_as_asked(generator,
 def test_the_caption_and_the_negative_words_drive_the_picture_the_class_prompt_only_the_mask(
     generator, together
 ) -> None:
-    """Sections 2.1 to 2.3: another caption or negative prompt is another picture."""
+    """SAM filter sections 2.1 to 2.3: another caption or negative prompt is another picture."""
     seeds = [line["seed"] for line in read_lines(together / "pairs.jsonl")]
     pipeline = text_to_image.load_text_to_image(generator["generator"][0], torch.device("cpu"), torch.float32)
     captions = [f"a b; {asked}" for asked in ASKED]
@@ -147,7 +147,7 @@ def test_the_caption_and_the_negative_words_drive_the_picture_the_class_prompt_o
 
 
 def test_the_keys_of_cross_attention_come_from_the_class_prompt(generator, tmp_path, monkeypatch) -> None:
-    """Section 2.3: the class names alone, whatever the caption says around them."""
+    """SAM filter section 2.3: the class names alone, whatever the caption says around them."""
     asked: list[str] = []
 
     def spying(pipeline, texts):
@@ -160,7 +160,7 @@ def test_the_keys_of_cross_attention_come_from_the_class_prompt(generator, tmp_p
 
 
 def test_a_pictures_seed_does_not_depend_on_how_the_work_is_cut(generator, together, tmp_path) -> None:
-    """Section 2.2: one derived seed an image."""
+    """SAM filter section 2.2: one derived seed an image."""
     part = MADE.model_copy(update={"shard_index": 1, "num_shards": 2})
     run(SYNTHESIZE, generator, part, tmp_path / "part")
     seeds = {line["id"]: line["seed"] for line in read_lines(together / "pairs.jsonl")}
@@ -240,7 +240,7 @@ def scores_in(folder: Path) -> dict[str, dict[str, float]]:
 
 @pytest.mark.parametrize(("uncertain", "of_a"), [("ignore", 4 / 6), ("background", 4 / 8), ("foreground", 6 / 8)])
 def test_each_pair_is_scored_against_its_own_masks_class_by_class(judged, tmp_path, uncertain, of_a) -> None:
-    """Section 4.3 by hand. Pair b: tent 2 of 4 rows, melon 6 of 8: S1 their mean, S2 8 of 12."""
+    """SAM filter section 4.3 by hand. Pair b: tent 2 of 4 rows, melon 6 of 8: S1 their mean, S2 8 of 12."""
     run(SCORE, judged, ScoreConfig(variant="v", uncertain=uncertain), tmp_path / "out")
     found = scores_in(tmp_path / "out")
     assert found["a"]["S1"] == pytest.approx(of_a)
@@ -256,7 +256,7 @@ def test_another_variant_has_scores_of_its_own(judged, tmp_path) -> None:
 
 
 def test_quality_is_of_the_variant_over_all_pixels_with_the_uncertain_ones_as_asked(judged, tmp_path) -> None:
-    """Section 3: pixels of both pictures pooled; found are background in rows 8-9 of a, the classes elsewhere."""
+    """SAM filter section 3: pixels of both pictures pooled; found are background in rows 8-9 of a, the classes elsewhere."""
     record = run(REFERENCE_QUALITY, judged, ReferenceQualityConfig(variant="v"), tmp_path / "v")
     by_class = {"background": 2 / 4, "coin": 4 / 6, "melon": 6 / 8, "tent": 2 / 4}  # rows 4-5 of a are left out
     assert record["iou"] == pytest.approx({name: 100 * value for name, value in by_class.items()})
@@ -277,7 +277,7 @@ class AsksByWord:
 
 
 def test_a_class_is_asked_for_by_its_written_name_and_keeps_its_own_mask(tmp_path) -> None:
-    """Section 4.2: VOC's aeroplane is written airplane, its tvmonitor television."""
+    """SAM filter section 4.2: VOC's aeroplane is written airplane, its tvmonitor television."""
     folder = tmp_path / "pairs"
     (folder / "images").mkdir(parents=True)
     (folder / "classes.json").write_text(json.dumps(["background", "aeroplane", "tvmonitor", "cat"]))
@@ -317,7 +317,7 @@ def selected(table: dict[str, list[Path]], out: Path, **config: Any) -> str:
 
 
 def test_the_best_stay_ties_by_id_in_the_order_of_rank(table, tmp_path) -> None:
-    """Section 4.4: highest first, equal ones by id."""
+    """SAM filter section 4.4: highest first, equal ones by id."""
     assert selected(table, tmp_path / "three", keep=3) == "fda"
     assert selected(table, tmp_path / "five", keep=5) == "fdace"
     assert selected(table, tmp_path / "by_s2", keep=3, score="S2") == "ceb"
@@ -331,7 +331,7 @@ def test_the_best_stay_ties_by_id_in_the_order_of_rank(table, tmp_path) -> None:
 
 
 def test_strata_are_ranked_apart(table, tmp_path) -> None:
-    """Section 4.5: of six, four have one class and two have two; so have two of three, nearest to 2 : 1."""
+    """SAM filter section 4.5: of six, four have one class and two have two; so have two of three, nearest to 2 : 1."""
     kept = selected(table, tmp_path / "out", keep=3, score="S2", stratify="n_classes")
     assert sorted(kept) == ["c", "d", "e"]
 
@@ -359,7 +359,7 @@ def test_training_reads_the_masks_of_its_variant_and_of_selected_pairs_alone(jud
 
 @pytest.mark.parametrize("trained", [True, False])
 def test_batch_norms_of_imagenet_rows_keep_scale_and_shift(trained) -> None:
-    """Section 8: affine parameters are not trained in the official recipe; from scratch they are (8.1)."""
+    """SAM filter section 8: affine parameters are not trained in the official recipe; from scratch they are (8.1)."""
     config = mask2former_miniature(num_classes=3)
     config = config.model_copy(update={"train_batch_norm_affine": trained})
     model = build_segmenter(config, torch.Generator().manual_seed(0)).train()
