@@ -63,7 +63,7 @@ MRCA_STATES = {
     "O1": ([("xpaste", "no_aug_double")], BOTH + RARE),
     "O2": ([("mrca_given_pool", "xpaste")], BOTH + RARE),
 }
-"""Section 1: beats X-Paste in box and mask AP with fewer objects; rare classes gain most. K and O are controls of ours."""
+"""MRCA section 1: beats X-Paste in box and mask AP with fewer objects; rare classes gain most. K and O are controls of ours."""
 MIOU = ("miou",)
 SAM_FILTER_STATES = {
     "C1": ([("sam_10k", "random_10k"), ("sam_20k", "random_20k"), ("sam_30k", "random_30k")], MIOU),
