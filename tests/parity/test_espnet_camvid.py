@@ -59,7 +59,7 @@ def test_espnet_scores_what_was_measured_elsewhere(camvid: LabelledFiles, shared
         score_KHW = scores(network, camvid[index][0])[: len(CLASSES)]  # void is never an answer
         write_labels(predictions / f"{camvid.name(index)}.png", score_KHW.argmax(0).byte().numpy())
     (tmp_path / "names.txt").write_text("\n".join(CLASSES))
-    labels = camvid.files[0].labels.parent
+    labels = shared / "data" / "camvid" / "test" / "labels"
     command = [sys.executable, "-m", "reproductions.cli", "evaluate", "semantic"]
     command += ["--ground-truth", str(labels), "--predictions", str(predictions)]
     command += [
