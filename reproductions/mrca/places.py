@@ -19,6 +19,7 @@ from reproductions.requirements.published_weights import (
     CLIP,
     MINIATURE_CLIP,
     MINIATURE_CUTTER,
+    MINIATURE_SEGMENTER,
     RESNET50_21K,
     STABLE_DIFFUSION_3,
     STABLE_DIFFUSION_15,
@@ -35,6 +36,8 @@ def needs(request: Request, study: MrcaStudy, arms: Arms) -> tuple[Need, ...]:
     found = data(request, LVIS_V1, own_lvis_folder, "train.json, val.json and the images")
     if any(not isinstance(arm.how, RealOnly) for arm in arms):
         found += _objects(request, study, arms)
+    if request.data is None and request.tier != "paper":
+        found.append(shipped("pretrained", MINIATURE_SEGMENTER))
     if request.tier == "paper" and request.data is None:
         found.append(published("backbone", RESNET50_21K if study.backbone == "resnet50" else SWIN_L))
     return tuple(found)

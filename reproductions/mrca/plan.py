@@ -68,7 +68,7 @@ class ArmCells(planner.ArmCells):
 class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
     """Builds the cells of one study with one seed.
 
-    Roles from outside: data, generator, xpaste_generator, cutter, clip, backbone, objects.
+    Roles from outside: data, generator, xpaste_generator, cutter, clip, backbone or pretrained, objects.
     """
 
     def plan_arm(self, arm: Arm[How]) -> ArmCells:
@@ -124,7 +124,7 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
             config,
             label,
             {"split": (self.split,), **inputs},
-            ("data", "backbone") if start == "scratch" else ("data",),
+            ("data", "backbone", "pretrained") if start == "scratch" else ("data",),
             cost_s=(stretch[1] - stretch[0]) * study.expected_step_s,
             disk_bytes=5e6 * study.expected_model_mb,
         )

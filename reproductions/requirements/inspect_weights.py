@@ -90,6 +90,11 @@ def check_torch_file(path: Path) -> None:
         raise FaultyFileError("is a zip file, but not one that torch wrote")
 
 
+def safetensors_file(path: Path) -> Inspection:
+    """Inspect one ``.safetensors`` file."""
+    return judge(fault(path, path, check_safetensors))
+
+
 def torch_file(path: Path) -> Inspection:
     """Inspect one ``.pth`` file."""
     problems = fault(path, path, check_torch_file)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from reproductions.requirements.inspect_weights import (
     diffusers_folder,
+    safetensors_file,
     text_and_image_folder,
     transformers_folder,
 )
@@ -150,7 +151,7 @@ class ShippedModel:
     title: str
     """What people call it."""
     name: str
-    """Of its folder."""
+    """Of its folder or file."""
     inspect: Inspector
     """Tells whether it is whole."""
 
@@ -158,4 +159,7 @@ class ShippedModel:
 MINIATURE_GENERATOR = ShippedModel("miniature generator", "stable_diffusion", diffusers_folder)
 MINIATURE_CLIP = ShippedModel("miniature CLIP", "clip", text_and_image_folder)
 MINIATURE_CUTTER = ShippedModel("miniature cut-out network", "cutout", transformers_folder)
+MINIATURE_SEGMENTER = ShippedModel(
+    "miniature segmenter, of other classes", "segmenter/class_agnostic.safetensors", safetensors_file
+)
 MINIATURE_SAM = ShippedModel("miniature SAM", "sam", transformers_folder)
