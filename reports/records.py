@@ -240,7 +240,7 @@ class TableStyle(Record):
     earlier_title: str = "Warm-up iterations"
     cost_note: str = (
         "Means over seeds. Objects, calls and seconds are what the arm needs by itself, also where arms share work. "
-        "Iterations in total include the warm-up."
+        "Seconds are those of a GPU, or of the CPU where no GPU was used. Iterations in total include the warm-up."
     )
     marks: str = "P paper, R authors' release, B code or paper of a baseline, D framework default, C our choice."
     """What the marks of the deviation ledger mean."""

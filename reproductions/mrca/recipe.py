@@ -50,11 +50,24 @@ class MrcaConfig(Config):
     budget: BudgetConfig = BudgetConfig()
     """Class-wise budget."""
     generation: GenerateConfig = GenerateConfig(guidance=GuidanceConfig())
-    """Entropy-guided sampling; rounds without a model to ask are unguided."""
+    """Entropy-guided sampling; rounds without a model to ask are unguided. Which part of a round a cell makes is set by
+    ``num_shards``."""
     cutting: CutStageConfig = CutStageConfig()
     """Cutting and filtering."""
     pasting: MrcaPasting = MrcaPasting()
     """Unique mapping, resizing, pasting."""
+    num_shards: int = Field(default=1, ge=1)
+    """Cells that generate and cut the objects of one round, each those of its classes, so that a round's objects come from as many
+    GPUs. Ours; it changes no image."""
+    entropy_shards: int = Field(default=1, ge=1)
+    """In how many of these entropies are measured and unguided twins of the images painted: every ``num_shards``-th class each.
+    Ours [C D63]."""
+
+    @model_validator(mode="after")
+    def _measured_shards_are_there(self) -> Self:
+        if self.entropy_shards > self.num_shards:
+            raise ValueError("entropy_shards must not be above num_shards")
+        return self
 
 
 class XPasteConfig(Config):
@@ -134,6 +147,7 @@ def paper_r50() -> MrcaStudy:
         backbone="resnet50",
         segmenter=centernet2_r50(),
         recipe=r50_training_recipe(),
+        mrca=MrcaConfig(num_shards=8, entropy_shards=2),
         num_workers=8,
         num_samples=4,
         expected_step_s=1.0,

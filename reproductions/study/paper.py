@@ -112,6 +112,10 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
         """Return what is asked of the results of a request; own data may be asked other things."""
         return self.claims
 
+    def study_claims(self, request: Request, study: StudyT) -> Sequence[Claim]:
+        """Return what is asked of one study's results, where that is not the same for all of a request."""
+        return self.asked_claims(request)
+
     def impossible(self, arm: Arm[HowT], request: Request, study: StudyT) -> str | None:
         """Say what an arm needs that is not given; None when it can be run."""
         return None

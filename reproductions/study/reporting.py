@@ -34,7 +34,7 @@ def write_reports(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: R
             place = out / one.study.backbone
         folder = place / paper.id / request.tier
         collected = collect(paper, request, one, planners, plan, folder)
-        page = render_report(paper, judge(collected, paper.asked_claims(request)), folder)
+        page = render_report(paper, judge(collected, paper.study_claims(request, one.study)), folder)
     return page
 
 

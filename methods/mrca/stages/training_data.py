@@ -25,6 +25,7 @@ from methods.common.segmenters.instance.training_images import Batch, RealImages
 from methods.common.stage import Inputs
 from methods.common.training.batch_shard import BatchShare
 from methods.common.training.repeat_factor import RepeatFactorSampler, repeat_factors
+from methods.mrca.accuracy import shrink_accuracy
 from methods.mrca.augment import make_training_image
 from methods.mrca.mapping import UniqueMapping
 from methods.mrca.paste import PasteConfig
@@ -138,11 +139,15 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
 
 
 def _size_factors(inputs: Inputs, pasting: Pasting, num_classes: int) -> NDArray[np.float64]:
-    """Resize factors by the feedback's box AP; ones where nothing steers."""
+    """Resize factors by the feedback's box AP; ones where nothing steers, and for a class without AP."""
     if not isinstance(pasting, MrcaPasting) or not inputs.folders("feedback"):
         return np.ones(num_classes)
+    classes = json.loads((inputs.folder("split") / "classes.json").read_text())
     ap_percent_C = 100.0 * np.array(inputs.record("feedback")["class_ap_box"], np.float64)  # None becomes NaN
-    return resize_factors(ap_percent_C, pasting.resizing)
+    objects_C = np.array([category["feedback_instance_count"] for category in classes], np.int64)
+    group_C = [category["group"] for category in classes]
+    drawn_C = shrink_accuracy(ap_percent_C, objects_C, group_C, pasting.resizing.shrinkage)
+    return resize_factors(drawn_C, pasting.resizing)
 
 
 def size_model_of(real: RealImages) -> SizeModel:
