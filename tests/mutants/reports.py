@@ -23,15 +23,15 @@ _SAM_FILTER_CLAIMS = Place("reproductions/sam_filter/claims.py")
 MUTANTS: tuple[Mutant, ...] = (
     _MRCA_COLLECT.mutant(
         "m0_reported_as_current",
-        '(ENTROPY_CURRENT, steering), (ENTROPY_WARMUP, 0)',
-        '(ENTROPY_CURRENT, 0), (ENTROPY_WARMUP, 0)',
+        "(ENTROPY_CURRENT, steering), (ENTROPY_WARMUP, 0)",
+        "(ENTROPY_CURRENT, 0), (ENTROPY_WARMUP, 0)",
         "M_0's entropy is reported as the current model's",
         f"{MCOL}::test_entropy_is_reported_of_the_model_that_steered_of_m0_and_of_the_last",
     ),
     _MRCA_COLLECT.mutant(
         "steering_model_misnamed",
-        'max(item.plan.number - lag, 0)',
-        'max(item.plan.number - 1, 0)',
+        "max(item.plan.number - lag, 0)",
+        "max(item.plan.number - 1, 0)",
         "the series names another model",
         f"{MCOL}::test_entropy_is_reported_of_the_model_that_steered_of_m0_and_of_the_last",
     ),
@@ -187,15 +187,6 @@ MUTANTS: tuple[Mutant, ...] = (
         'UNGUIDED_WARMUP,\n                "entropy under M_0",\n                ENTROPY_WARMUP,',
         "guided objects and twins trade places",
         f"{CLAIMS}::test_objects_get_harder_for_two_fixed_models_and_beyond_their_unguided_twins",
-    ),
-        (
-            "                ENTROPY_CURRENT,\n"
-            '                "entropy under M_0",\n'
-            "                ENTROPY_WARMUP,\n"
-            '                "entropy under the current model",'
-        ),
-        "the two entropies of the control trade places",
-        f"{CLAIMS}::test_entropy_stays_level_under_the_current_model_and_rises_under_m0",
     ),
     _MRCA_CLAIMS.mutant(
         "claim_c4_of_m0",
