@@ -151,11 +151,14 @@ def _left_over(report: Report, claim: ClaimOutcome, control: ClaimOutcome) -> st
 
 
 def _share(claim: ClaimOutcome, left: Evidence) -> str:
-    """How much of the claim's own gain the control leaves, in percent."""
+    """How much of the claim's own gain the control leaves; nothing where the claim sees none."""
     for item in claim.evidence:
         same = (item.left, item.metric, item.backbone) == (left.left, left.metric, left.backbone)
         if same and left.kind == "difference" and item.mean and item.mean > 0 and left.mean is not None:
-            return f", {fixed(100 * left.mean / item.mean, 0)} % of it"
+            share = left.mean / item.mean
+            return (
+                ", none of it" if share <= 0 else f", {fixed(100 * share, 0)} % of it" if share < 1 else ", all of it"
+            )
     return ""
 
 
@@ -171,7 +174,7 @@ def _short(report: Report, item: Evidence) -> str:
         return title if len(report.metrics) > 1 else item.label.removesuffix(f", {title}")
     if item.kind == "correlation":
         return item.label.split(",")[0]
-    return "share of the objects, no test," if item.kind == "ratio" else "change"
+    return "share of the objects, no test," if item.kind == "ratio" else item.label
 
 
 def _count_line(claims: Sequence[ClaimOutcome], one: str, many: str) -> str:

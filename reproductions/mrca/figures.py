@@ -169,8 +169,8 @@ def budget_caption(report: MrcaReport) -> str:
     """Say how to read the figure, and how far the budget goes with 1/S in this run."""
     text = (
         "Classes from most to fewest training images. Mean over seeds. The budget is uniform until feedback arrives, then follows "
-        "accuracy, weight change and class count S; below it, what 1/S alone would ask for. Dots: the feedback images show the class, "
-        "so its AP is known; rings: they do not, and it has its group's."
+        "accuracy, weight change and class count S; below it, what 1/S alone would ask for. Filled marks: the feedback images show the "
+        "class, so its AP is known; open: they do not, and it has its group's."
     )
     steered = [budget for budget in _budgets(report) if budget.by_count is not None]
     correlations = [budget.count_correlation for budget in steered if budget.count_correlation is not None]
@@ -239,17 +239,20 @@ def _draw_counts(top: Axes, classes: Sequence[ClassInfo]) -> None:
     top.yaxis.set_minor_locator(NullLocator())
     top.tick_params(axis="x", length=0)
     top.set_ylabel("training\nimages")
-    size = 4.0 if wide else 1.2
-    for is_known, fill in ((True, "#222222"), (False, "none")):
+    # Many classes leave no room for rings: those whose AP is known make a dark line with gaps.
+    marker, size = ("o", 4.0) if wide else ("|", 5.0)
+    for is_known, fill in ((True, "#222222"), (False, "none")) if wide else ((True, "#222222"),):
         places = [
             index
             for index, known in enumerate(classes)
             if known.feedback_images is not None and (known.feedback_images > 0) == is_known
         ]
+        if not places:  # an empty line would have no place, and the layout none for it
+            continue
         top.plot(
             places,
             [-0.07] * len(places),
-            "o",
+            marker,
             ms=size,
             mfc=fill,
             mec="#222222",

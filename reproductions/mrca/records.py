@@ -67,5 +67,6 @@ class MrcaReport(Report):
     @model_validator(mode="after")
     def _budgets_fit(self) -> Self:
         for budget in self.budgets:
-            assert len(budget.objects) == len(self.classes), f"round {budget.round}: one count a class"
+            for counts in (budget.objects, budget.accepted, budget.by_count):
+                assert counts is None or len(counts) == len(self.classes), f"round {budget.round}: one count a class"
         return self

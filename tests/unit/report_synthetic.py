@@ -161,7 +161,7 @@ def _series(rng: np.random.Generator, backbone: str, seeds: tuple[int, ...], rou
     points = []
     guided, every, models = range(2, rounds + 1), range(1, rounds + 1), range(rounds + 1)
     shown = (
-        (ENTROPY_CURRENT, 0.004, guided),
+        (ENTROPY_CURRENT, 0.045, guided),
         (ENTROPY_WARMUP, 0.055, guided),
         (ENTROPY_LAST, 0.05, guided),
         (UNGUIDED_WARMUP, 0.002, every),

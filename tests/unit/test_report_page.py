@@ -89,7 +89,7 @@ def from_results(raw: MrcaReport) -> list[float]:
             for other in ("no_aug", "no_aug_double", "xpaste", "xpaste_equal_paste")
         }
         shares = (gains["no_aug_double"] / gains["no_aug"], gains["xpaste_equal_paste"] / gains["xpaste"])
-        numbers += [100 * share for share in shares]  # of C2 by K1, of C1 and C3 by K2
+        numbers += [100 * share for share in shares if share < 1]  # of C2 by K1, of C1 and C3 by K2
         for other in ("no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool", "xpaste_equal_paste"):
             differences = np.subtract(by_arm["mrca", metric.id], by_arm[other, metric.id])
             own = differences.var(ddof=1)
@@ -203,10 +203,32 @@ def test_a_claim_that_a_control_qualifies_says_so_with_its_numbers(report):
     assert bullet.endswith(f"Read it with K1, {control.verdict}: {control.wording.rstrip('.')} {told}")
 
 
+def test_what_a_control_leaves_of_a_gain_is_none_a_share_or_all(report):
+    """K1 against C2: a gain of 4 over the longer training, of 10 over the shorter one, leaves 40 %."""
+
+    def told(alone: float, longer: float, mrca: float) -> str:
+        values = {"no_aug": alone, "no_aug_double": longer, "mrca": mrca}
+        results = tuple(
+            result.model_copy(
+                update={"metrics": {metric.id: values[result.arm] + 0.01 * result.seed for metric in report.metrics}}
+            )
+            for result in report.results
+            if result.arm in values
+        )
+        made = judge(report.model_copy(update={"results": results}), CLAIMS)
+        [row] = [line for line in section(render(made, []), "Claims").splitlines() if line.startswith("| C2 |")]
+        return re.search(r"APr mask [+-][\d.]+([^*]*)\*", row).group(1)
+
+    assert told(10.0, 16.0, 20.0) == ", 40 % of it"
+    assert told(10.0, 21.0, 20.0) == ", none of it"
+    assert told(10.0, 9.0, 20.0) == ", all of it"
+    assert told(20.0, 9.0, 10.0) == ""  # there is no gain to share
+
+
 def test_a_claim_of_rounds_stands_beside_the_control_of_rounds(report):
     """Such a control has no metric in common with its claim, so all of its numbers are told, in summary and table."""
     control = next(claim for claim in report.claims if claim.id == "K3")
-    told = ", ".join(f"change {item.mean:+.2f} nats" for item in control.evidence)
+    told = ", ".join(f"{item.label} {item.mean:+.2f} nats" for item in control.evidence)
     page = render(report, [])
     summary = page.split("\n## ", 1)[0]
     [bullet] = [line for line in summary.splitlines() if line.startswith("- **C5 holds**")]
@@ -415,6 +437,18 @@ def test_the_change_of_the_entropy_is_split_by_hand(report):
     assert "(by seed 2.00, 3.00, 4.00)" in text
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("known", [(0,), (5,), (0, 5), (None,)])
+def test_every_mark_under_the_bars_may_be_missing(report, tmp_path, known):
+    """The layout fails, with a warning, where a line of no marks is drawn."""
+    classes = tuple(
+        item.model_copy(update={"feedback_images": known[place % len(known)]})
+        for place, item in enumerate(report.classes)
+    )
+    assert draw_budget(report.model_copy(update={"classes": classes}), tmp_path / "b.png")
+
+
+@pytest.mark.filterwarnings("error")
 def test_a_thousand_classes_fit_into_the_budget_figure(report, tmp_path):
     many = tuple(
         report.classes[0].model_copy(
@@ -422,7 +456,10 @@ def test_a_thousand_classes_fit_into_the_budget_figure(report, tmp_path):
         )
         for i in range(1203)
     )
-    budgets = tuple(b.model_copy(update={"objects": tuple(range(1203))}) for b in report.budgets)
+    budgets = tuple(
+        b.model_copy(update={"objects": tuple(range(1203)), "by_count": tuple(range(1203)) if b.by_count else None})
+        for b in report.budgets
+    )
     assert draw_budget(report.model_copy(update={"classes": many, "budgets": budgets}), tmp_path / "b.png")
     assert (tmp_path / "b.png").stat().st_size <= MAX_BYTES
 

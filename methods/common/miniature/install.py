@@ -39,7 +39,16 @@ def measured_tables(report: Record, provenance: Record) -> str:
     for name, bar in report["bars"].items():
         met = "yes" if bar["met"] else "**no**"
         rows.append(f"| {_BAR_NAMES[name]} | {bar['bar']:.2f} | {bar['reached']:.4f} | {met} |")
-    rows += ["", *_prompt_rows(report), "", *_fault_rows(report), "", *_other_rows(report), "", *_training_rows(provenance)]
+    rows += [
+        "",
+        *_prompt_rows(report),
+        "",
+        *_fault_rows(report),
+        "",
+        *_other_rows(report),
+        "",
+        *_training_rows(provenance),
+    ]
     return "\n".join(rows)
 
 
