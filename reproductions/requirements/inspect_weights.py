@@ -153,13 +153,18 @@ def _check_text(path: Path) -> None:
 
 
 def diffusers_folder(folder: Path) -> Inspection:
-    """Inspect a pipeline folder: every part that ``model_index.json`` names, with its config and whole safetensors."""
+    """Inspect a pipeline folder: every part that ``model_index.json`` names, with its config and whole safetensors.
+
+    A safety checker may be left out, because none is loaded unless a setting asks for it.
+    """
     check_is_folder(folder)
     index = folder / "model_index.json"
     problems = fault(folder, index, _check_pipeline_index)
     if problems:
         return judge(problems)
     parts = _parts(read_object(index))
+    if not (folder / "safety_checker").exists():
+        parts.pop("safety_checker", None)
     return judge(text for name, kind in parts.items() for text in _part_faults(folder, name, kind))
 
 

@@ -19,7 +19,6 @@ from methods.common.segmenters.instance.instances import Instances, real_instanc
 from methods.common.segmenters.instance.interface import InstanceTarget
 from methods.common.training.distributed import Team
 
-
 Labelled = tuple[NDArray[np.uint8], Instances]
 """An image, RGB (H, W, 3), and its instances."""
 
