@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import re
 import sys
 import zipfile
@@ -230,6 +231,38 @@ def _weights_faults(root: Path, folder: Path, may_be_pickled: bool) -> list[str]
     if may_be_pickled and pickled.exists():
         return fault(root, pickled, check_torch_file)
     return [f"{_name(root, folder)} holds no whole weights: {_what_is_there_instead(folder)}"]
+
+
+def weight_files(place: Path) -> list[Path]:
+    """Return the files that a loader would read at a place that its inspector found whole.
+
+    Args:
+        place: a file, a folder of transformers, or one of diffusers, whose safety checker does not count.
+    """
+    if place.is_file():
+        return [place]
+    folders = [place, *sorted(item for item in place.iterdir() if item.is_dir() and item.name != "safety_checker")]
+    return [path for folder in folders if (folder / "config.json").is_file() for path in _files_of_model(folder)]
+
+
+def _files_of_model(folder: Path) -> list[Path]:
+    for stem in ("diffusion_pytorch_model", "model"):
+        single, index = folder / f"{stem}.safetensors", folder / f"{stem}.safetensors.index.json"
+        if single.exists():
+            return [single]
+        if index.exists():
+            return [folder / name for name in sorted(set(read_object(index)["weight_map"].values()))]
+    pickled = folder / "pytorch_model.bin"
+    return [pickled] if pickled.exists() else []
+
+
+def count_weights(path: Path) -> int:
+    """Count the numbers in a file of weights that is whole; files that torch wrote are taken to hold float32."""
+    if path.suffix != ".safetensors":
+        return path.stat().st_size // 4
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(_LENGTH_BYTES), "little")))
+    return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
 
 
 def _name(root: Path, folder: Path) -> str:
