@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 Places = Mapping[str, Path]
 
 SIDE_PX = 64
-"""Of the picture that goes through a model which takes any size."""
+"""Of a square picture that goes through a model which takes any size."""
 
 
 def a_picture() -> NDArray[np.uint8]:
-    """Return a picture of noise, uint8 (64, 64, 3)."""
+    """Return a picture of noise, uint8 (64, 96, 3)."""
     import numpy as np
 
-    return np.random.default_rng(0).integers(0, 256, (SIDE_PX, SIDE_PX, 3), np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
 
 
 def fits_in_float32(place: Path, device: torch.device) -> bool:
