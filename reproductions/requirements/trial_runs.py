@@ -19,7 +19,7 @@ from reproductions.requirements.trial import Trial
 
 _GIB = 1 << 30
 _BASE_BYTES = 1 << 30
-"""What Python, torch and the libraries take before a model is there: 0.7 to 0.9 GiB, measured on Linux with the locked versions."""
+"""What Python, torch and the libraries take with a miniature network: 0.7 to 1.0 GiB in our trials of the small tiers, Linux, CPU."""
 LIMIT_S = 3600.0
 """A trial that takes longer is given up; reading the largest models from a slow disk takes minutes. Our choice."""
 

@@ -104,6 +104,15 @@ def test_a_birefnet_that_was_saved_again_takes_its_own_code_not_that_of_a_reposi
     assert isinstance(load_cutout(folder, trust_remote_code=True), BiRefNetCutout)
 
 
+def test_a_weight_that_two_names_share_lies_in_the_file_once(tmp_path, modules_here):
+    folder = birefnet_stub(tmp_path / "BiRefNet-shared")
+    (folder / "birefnet.py").write_text(
+        BIREFNET.replace("    def forward", "        self.twin = self.head\n\n    def forward")
+    )
+    state = load_cutout(folder, trust_remote_code=True).network.state_dict()
+    assert torch.equal(state["twin.weight"], load_file(folder / "model.safetensors")["head.weight"].float())
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

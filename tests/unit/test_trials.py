@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from methods.common.generators.captioners import BlipCaptions
 from methods.common.miniature.shipped import CHECKPOINTS
@@ -22,6 +23,7 @@ from methods.mrca.guidance import GuidanceConfig
 from methods.mrca.stages.generate import GenerateConfig
 from methods.sam_filter.prompters.configs import GroundingDinoSamConfig, Sam3PrompterConfig
 from methods.sam_filter.stages.synthesis_config import CaptureSteps, SynthesizeConfig
+from reproductions.cli import app
 from reproductions.harness.store import Store
 from reproductions.mrca import openers as mrca
 from reproductions.mrca.paper import MrcaPaper
@@ -349,3 +351,28 @@ def test_sam_filter_tries_what_its_prompters_load(weights: Path) -> None:
     salient = {"reference.kind": "salient", "reference.trust_remote_code": "true"}
     cutter = asked(SamFilterPaper(), weights, arms=("pilot",), settings=salient)["BiRefNet as cutter, BiRefNet"]
     assert cutter[:2] == (openers.open_cutter, openers.CutterTrial(trust_remote_code=True))
+
+
+@pytest.mark.parametrize(("state", "exit_code"), [("does not load", 2), ("ok", 0), ("unknown", 0)])
+def test_the_command_tries_each_network_and_its_exit_code_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: Any, exit_code: int
+) -> None:
+    tried_ones = []
+
+    def say(trial: Trial) -> Finding:
+        tried_ones.append(trial.what)
+        return Finding("", "", state, ("it is torn",) if state == "does not load" else ())
+
+    monkeypatch.setattr(trial_runs, "try_loading", say)
+    words = ["check", "mrca", "--tier", "smoke", "--arms", "xpaste", "--store", str(tmp_path / "store"), "--json"]
+    done = CliRunner().invoke(app, [*words, "--load"])
+    assert done.exit_code == exit_code, done.output
+    told = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
+    expected = [f"{what} as {role}" for what, role in (
+        ("miniature generator", "xpaste_generator"), ("miniature cut-out network", "cutter"), ("miniature CLIP", "clip")
+    )]  # fmt: skip
+    assert tried_ones == expected
+    assert [told[f"loading {what}"]["state"] for what in expected] == [state] * 3
+    tried_ones.clear()
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert tried_ones == [], "without --load nothing is loaded"

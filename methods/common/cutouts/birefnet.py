@@ -111,14 +111,17 @@ def _class_of(folder: Path, role: str) -> Any:
 
 
 def _fill(network: nn.Module, weights: Mapping[str, Tensor], folder: Path) -> None:
-    """Copy every weight of the network from the file's, whose precision may be another.
+    """Copy every weight of the network from the file's, whose precision may be another; one that two names share is there once.
 
     Raises:
         InputError: one is missing or has another shape.
     """
     state = network.state_dict()
+    filled = {tensor.data_ptr() for name, tensor in state.items() if name in weights}
     info = {
-        "missing_keys": [name for name in state if name not in weights],
+        "missing_keys": [
+            name for name, tensor in state.items() if name not in weights and tensor.data_ptr() not in filled
+        ],
         "mismatched_keys": [
             (name, weights[name].shape, tensor.shape)
             for name, tensor in state.items()
