@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from reports.figure import Figure
@@ -420,6 +420,7 @@ def provenance_section(report: Report) -> str:
         ["Computed on", "; ".join([*source.devices, *source.hosts])],
         ["Cells", f"{whole(source.cells)}, first started {source.started}, last finished {source.finished}"],
         ["Store", f"`{source.store}`" if source.store else ""],
+        *([f"Weights, {used.role}", f"{used.what}: {_hashes(used.files)}"] for used in source.weights),
     ]
     table = markdown_table(["", ""], [row for row in rows if row[1]])
     note = (
@@ -427,6 +428,14 @@ def provenance_section(report: Report) -> str:
         "own number with its verdict; `tables.tex`, the tables for a paper of yours; `records.json`, everything behind this page."
     )
     return f"## Provenance\n\n{table}\n\n{note}"
+
+
+_SHOWN_DIGITS = 16
+
+
+def _hashes(files: Mapping[str, str]) -> str:
+    """Name files with the first digits of their SHA-256; ``records.json`` has all of them."""
+    return ", ".join(f"`{name}` {digest[:_SHOWN_DIGITS]}" for name, digest in sorted(files.items()))
 
 
 def command_section(report: Report) -> str:

@@ -37,6 +37,17 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
+class Weights(Record):
+    """Weights from outside that a report rests on."""
+
+    role: str
+    """What the stages call them."""
+    what: str
+    """What people call them."""
+    files: dict[str, str]
+    """SHA-256 of each file of weights, by its name."""
+
+
 class Provenance(Record):
     """Where the numbers come from. Printed in ``report.md``; never in ``results.csv``."""
 
@@ -56,6 +67,8 @@ class Provenance(Record):
     cells: int = Field(default=0, ge=0)
     """How many cells stand behind the report."""
     store: str = ""
+    weights: tuple[Weights, ...] = _if_any(())
+    """Weights from outside, whoever published them."""
 
 
 class Run(Record):

@@ -46,6 +46,7 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
     report_type = MrcaReport
     study_needs = staticmethod(places.needs)
     study_gpu_needs = staticmethod(places.gpu_needs)
+    study_trials = staticmethod(places.trials)
 
     def studies(self, request: Request) -> tuple[MrcaStudy, ...]:
         """Return the study of each table: one at the small tiers, one a backbone at tier paper."""

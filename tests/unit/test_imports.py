@@ -31,9 +31,10 @@ ROOMS = {
     "pickled_weights": (),
     "saved": (),
     "image_batches": (),
+    "image_cache": (),
     "construction": (),
-    "instance": ("saved", "image_batches"),
-    "semantic": ("saved", "construction", "image_batches", "backbones"),
+    "instance": ("saved", "image_batches", "image_cache"),
+    "semantic": ("saved", "construction", "image_batches", "image_cache", "backbones"),
     "centernet2": ("backbones", "checkpoints", "saved", "construction", "instance.interface"),
     "mask2former": ("backbones", "checkpoints", "saved", "construction", "semantic.interface"),
 }

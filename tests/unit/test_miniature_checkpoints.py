@@ -46,9 +46,10 @@ def test_everything_together_is_small_and_free_of_pickles():
 
 def test_provenance_holds_the_recipe_that_the_repository_lists():
     provenance = read_provenance(CHECKPOINTS)
-    recipe = full_checkpoints().model_dump(mode="json")
+    recipe = full_checkpoints()
     for part, record in provenance.items():
-        assert record["config"] == recipe[part], part
+        listed = getattr(recipe, part)
+        assert type(listed).model_validate(record["config"]) == listed, part
         assert record["cpu_seconds"] > 0
         assert {"torch", "diffusers", "transformers"} <= record["packages"].keys()
     assert set(provenance) == {"vae", "clip", "generator", "faulty_generator", "cutout", "sam", "segmenter", "judges"}

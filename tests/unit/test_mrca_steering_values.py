@@ -12,10 +12,12 @@ from methods.common.objects.shards import PooledObject, write_pool
 from methods.common.seeds import Seeds
 from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.segmenters.centernet2.presets import centernet2_miniature
+from methods.common.segmenters.image_cache import BUDGET_BYTES
 from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.segmenters.instance.instances import real_instances
 from methods.common.stage import Inputs, LocalContext
 from methods.common.training.batch_shard import BatchShare
+from methods.common.training.distributed import Team
 from methods.common.training.recipe import TrainingRecipe
 from methods.mrca.accuracy import ShrinkageConfig
 from methods.mrca.augment import make_training_image
@@ -168,6 +170,15 @@ def images_of(inputs: Inputs, pasting: MrcaPasting | NoPasting, first: int = 0, 
         last_iteration=40,
     )
     return TrainingImages(inputs, config, Seeds())
+
+
+@pytest.mark.parametrize(("num_workers", "team_size", "readers"), [(0, 1, 1), (2, 1, 2), (2, 3, 6)])
+def test_the_room_for_images_is_that_of_all_workers_together(inputs, num_workers, team_size, readers) -> None:
+    images = images_of(inputs, NoPasting(), batch_size=4)
+    images.config = images.config.model_copy(update={"num_workers": num_workers})
+    for _ in range(2):  # a second time divides no further
+        images.batches(40, BatchShare.of(Team(0, team_size), 4))
+    assert images.real.cache.room_bytes == BUDGET_BYTES // readers
 
 
 def test_size_factors_are_the_specifications_of_box_ap_in_percent(inputs) -> None:

@@ -20,6 +20,7 @@ from methods.common.datasets.lvis import read_lvis
 from methods.common.objects.pool import ObjectPool
 from methods.common.opencv import one_opencv_thread, use_one_opencv_thread
 from methods.common.seeds import Seeds
+from methods.common.segmenters.image_cache import num_readers
 from methods.common.segmenters.instance.instances import Instances
 from methods.common.segmenters.instance.training_images import Batch, RealImages, collate
 from methods.common.stage import Inputs
@@ -107,7 +108,11 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
         return [(item.rgba_HW4, class_index[item.category_id]) for item in found]
 
     def batches(self, first_iteration: int, share: BatchShare) -> Iterator[Batch]:
-        """Yield a share of the batch of each iteration from ``first_iteration`` to the end of the stretch."""
+        """Yield a share of the batch of each iteration from ``first_iteration`` to the end of the stretch.
+
+        Worker processes keep images of their own, so the room in memory is divided among them.
+        """
+        self.real.cache.divide_among(num_readers(share.team.size, self.config.num_workers))
         numbers = (
             iteration * share.batch_size + share.first + place
             for iteration in range(first_iteration, self.config.last_iteration)
