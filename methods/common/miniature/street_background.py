@@ -121,7 +121,7 @@ def _paint_buildings(painter: _Painter, view: Perspective, side: int, rng: np.ra
         across, up = int(rng.integers(2, 4)), int(rng.integers(2, 5))
         if abs(columns[1] - columns[0]) >= 4 * across:
             shade = tuple(int(value * 0.55) for value in wall)
-            cv2.fillPoly(painter.image_HW3, _windows(across, up, columns, feet, tops), shade)
+            cv2.fillPoly(painter.image_HW3, list(_windows(across, up, columns, feet, tops)), shade)
 
 
 @cache

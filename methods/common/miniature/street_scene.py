@@ -81,7 +81,7 @@ class StreetScene:
 
     def mask_HW(self, instance: StreetLayer) -> NDArray[np.bool_]:  # noqa: N802 - a shape suffix
         """Return the visible pixels of an instance."""
-        return self.instance_HW == instance.instance_id
+        return np.equal(self.instance_HW, instance.instance_id)
 
     @property
     def caption(self) -> str:
@@ -173,19 +173,21 @@ class _Canvas:
         lit_HW3 = cv2.convertScaleAbs(self.image_HW3, alpha=light).astype(np.int16)
         lit_HW3 += rng.integers(-noise, noise + 1, lit_HW3.shape, np.int8)
         is_stuff_HW = self._layer_HW == 0
-        label_HW = cv2.LUT(self._layer_HW, _table([layer.label_id for layer in self._layers], np.uint8))
-        instance_HW = cv2.LUT(self._layer_HW, _table([layer.instance_id for layer in self._layers], np.uint16))
+        label_HW: NDArray[np.uint8] = _look_up(self._layer_HW, [layer.label_id for layer in self._layers], np.uint8)
+        instance_HW: NDArray[np.uint16] = _look_up(
+            self._layer_HW, [layer.instance_id for layer in self._layers], np.uint16
+        )
         np.copyto(label_HW, self._stuff_HW, where=is_stuff_HW)
         np.copyto(instance_HW, self._stuff_HW, where=is_stuff_HW)
         image_HW3 = np.clip(lit_HW3, 0, 255, out=lit_HW3).astype(np.uint8)
         return StreetScene(image_HW3, label_HW, instance_HW, self._stuff_HW, tuple(self._layers))
 
 
-def _table(values: list[int], dtype: type[np.uint8 | np.uint16]) -> NDArray[Any]:
-    """Return what each layer number stands for; layers count from 1."""
+def _look_up(layer_HW: NDArray[np.uint8], values: list[int], dtype: type[np.uint8 | np.uint16]) -> NDArray[Any]:
+    """Return the value of each pixel's layer; layers count from 1, and 0 gives 0."""
     table = np.zeros(256, dtype)
     table[1 : len(values) + 1] = values
-    return table
+    return np.asarray(cv2.LUT(layer_HW, table))
 
 
 @dataclass(frozen=True)
