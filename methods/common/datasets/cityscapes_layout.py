@@ -11,13 +11,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-IMAGES, LABELS = "leftImg8bit", "gtFine"
+IMAGES, TRUTH = "leftImg8bit", "gtFine"
 IMAGE_SUFFIX = "_leftImg8bit.png"
 INSTANCE_SUFFIX = "_gtFine_instanceIds.png"
 LABEL_SUFFIX = "_gtFine_labelIds.png"
@@ -26,7 +26,6 @@ GROUP_SUFFIX = "group"
 """Ends the label of a polygon that holds several individuals, e.g. ``cargroup``."""
 
 CityscapesSplit = Literal["train", "val"]
-SPLITS: tuple[CityscapesSplit, ...] = get_args(CityscapesSplit)
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,9 @@ class CityscapesPaths:
     polygons: Path
 
 
-def frame_paths(root: Path, split: CityscapesSplit, frame: str) -> CityscapesPaths:
-    """Return where the files of a frame lie, e.g. of ``aachen_000000_000019``."""
-    city = frame.split("_", 1)[0]
-    truth = root / LABELS / split / city
+def frame_paths(root: Path, split: str, city: str, frame: str) -> CityscapesPaths:
+    """Return where the files of a frame lie, e.g. of ``aachen_000000_000019`` in the folder ``aachen``."""
+    truth = root / TRUTH / split / city
     return CityscapesPaths(
         root / IMAGES / split / city / f"{frame}{IMAGE_SUFFIX}",
         truth / f"{frame}{INSTANCE_SUFFIX}",

@@ -39,7 +39,7 @@ class StreetClass(NamedTuple):
     """Whether individuals also stand in groups that are labelled as one region."""
 
 
-# Shares: [MAPR24] table I counts 34 % person, 3 % rider, 52 % car, 0.9 % truck, 0.7 % bus, 0.3 % train, 1.4 % motorcycle,
+# Shares: table I of the MAPR paper counts 34 % person, 3 % rider, 52 % car, 0.9 % truck, 0.7 % bus, 0.3 % train, 1.4 % motorcycle,
 # 7 % bicycle; the rare ones are raised here, since some hundred small pictures must show them at all. Our choice.
 STREET_CLASSES: dict[StreetKind, StreetClass] = {
     "person": StreetClass(24, 1.45, (0.2, 0.75), (0.35, 1.45), 0.30, makes_groups=True),
@@ -59,7 +59,7 @@ STREET_CLASSES: dict[StreetKind, StreetClass] = {
 def phrase(kind: StreetKind, look: Look) -> str:
     """Name an individual: "a red car", "a woman", "a male rider".
 
-    Source: the form of instance synthesis section 2.3.
+    Source: the form of InstSynth section 2.3.
     """
     if look in ("man", "woman"):
         return f"a {look}"

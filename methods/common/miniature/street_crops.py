@@ -37,7 +37,7 @@ class ThingCrop:
 def thing_crops(scene: StreetScene, side_px: int, min_px: int = 100, context: float = 0.0) -> Iterator[ThingCrop]:
     """Cut every instance of a scene out, far to near.
 
-    The window is a square around the tight box, of its longer side, as in instance synthesis section 2.2.
+    The window is a square around the tight box, of its longer side, as in InstSynth section 2.2.
 
     Args:
         scene: where to cut.

@@ -6,6 +6,7 @@ Shape legend: H, W pixels. Source: our choice.
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from methods.common.datasets.cityscapes_labels import LABEL_BY_ID
 from methods.common.datasets.cityscapes_layout import (
     GROUP_SUFFIX,
+    CityscapesPaths,
     CityscapesPolygon,
     CityscapesSplit,
     frame_paths,
@@ -37,10 +39,10 @@ _SNIPPET_FRAME = 19
 """Cityscapes labels the 20th frame of each sequence of 30."""
 
 
-def frame_name(split: CityscapesSplit, index: int) -> str:
-    """Return the name of picture ``index`` of a split; cities take turns."""
-    cities = CITIES[split]
-    return f"{cities[index % len(cities)]}_{index:06d}_{_SNIPPET_FRAME:06d}"
+def paths_of(root: Path, split: CityscapesSplit, index: int) -> CityscapesPaths:
+    """Return where picture ``index`` of a split lies; cities take turns."""
+    city = CITIES[split][index % len(CITIES[split])]
+    return frame_paths(root, split, city, f"{city}_{index:06d}_{_SNIPPET_FRAME:06d}")
 
 
 def draw_frame(config: DrawCityscapesConfig, split: CityscapesSplit, index: int, seeds: Seeds) -> StreetScene:
@@ -87,7 +89,7 @@ def _draw_split(
     instances: Counter[StreetKind | None] = Counter()
     for index in range(count):
         scene = draw_frame(config, split, index, context.seeds)
-        paths = frame_paths(context.out, split, frame_name(split, index))
+        paths = paths_of(context.out, split, index)
         write_frame(paths, scene.image_HW3, scene.label_HW, scene.instance_HW, scene_polygons(scene))
         instances.update(instance.kind for instance in scene.instances)
         context.progress(index + 1, count, f"{split} pictures")
