@@ -46,7 +46,7 @@ def evaluate_cityscapes(inputs: Inputs, config: EvaluateCityscapesConfig, contex
 
     Raises:
         InputError: data or segmenter are missing or unreadable.
-    Source: InstSynth section 9.2; which of the two is meant is item 17 of section 10.
+    Source: InstSynth section 9.2; InstSynth section 10, item 17 asks which of the two is meant.
     """
     from methods.common.datasets.cityscapes import find_frames, read_cityscapes
     from methods.common.datasets.cityscapes_layout import TRUTH
