@@ -19,7 +19,7 @@ from reproductions.mrca.plan import SeedPlanner
 from reproductions.mrca.recipe import MrcaStudy, mini, paper_r50, paper_swinl
 from tests.unit.plan_edges import differences, label_of, outside, table_of
 
-ROUNDS, WARM_UP, NO_AUG, MAIN = 4, 70, 110, 480
+ROUNDS, WARM_UP, NO_AUG, MAIN = 4, 70, 110, 300
 """Lengths that differ, so that one cannot stand for another."""
 PLACES = outside("data", "generator", "xpaste_generator", "cutter", "clip", "backbone")
 BY_ID = {arm.id: arm for arm in ARMS}
@@ -145,7 +145,7 @@ def xpaste(arm: str, warm: bool) -> dict[str, str]:
     warm = warm or arm != "xpaste"
     shards = range(3)
     cells = dict(BASE) if warm else {name: text for name, text in BASE.items() if name != "warm_up/train"}
-    cells["xpaste/budget"] = f"{108 * 36} objects | split<-split"
+    cells["xpaste/budget"] = f"{36 * 36} objects | split<-split"
     for shard in shards:
         cells[f"xpaste/shard{shard}/generate"] = (
             f"xpaste round 1, part {shard} of 3, 1 prompts, plain | budget<-xpaste/budget, generator, split<-split"
