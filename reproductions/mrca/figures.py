@@ -270,7 +270,7 @@ def _place(known: ClassInfo) -> tuple[int, int, int]:
 def mean_budget(budgets: Sequence[BudgetRound], by_count: bool = False) -> tuple[list[int], np.ndarray]:
     """Rounds, and objects by round and class as a mean over backbones and seeds: float64 (R, C); on demand those of 1/S alone."""
     rounds = sorted({budget.round for budget in budgets})
-    shares = [(budget.round, budget.by_count if by_count else budget.objects) for budget in budgets]
+    shares = [(budget.round, (budget.by_count or ()) if by_count else budget.objects) for budget in budgets]
     return rounds, np.array([np.mean([share for of, share in shares if of == number], axis=0) for number in rounds])
 
 

@@ -19,7 +19,7 @@ from reproductions.mrca.plan import SeedPlanner
 from reproductions.mrca.recipe import MrcaStudy, mini, paper_r50, paper_swinl
 from tests.unit.plan_edges import differences, label_of, outside, table_of
 
-ROUNDS, WARM_UP, NO_AUG, MAIN = 4, 70, 110, 300
+ROUNDS, WARM_UP, NO_AUG, MAIN = 4, 70, 110, 480
 """Lengths that differ, so that one cannot stand for another."""
 PLACES = outside("data", "generator", "xpaste_generator", "cutter", "clip", "backbone")
 BY_ID = {arm.id: arm for arm in ARMS}
@@ -31,7 +31,8 @@ def study(lag: int = 2, warm: bool = True, shards: int = 1) -> MrcaStudy:
     rounds = RoundsConfig(num_rounds=ROUNDS, objects_per_round=72, iterations_per_round=120, feedback_lag=lag)  # type: ignore[arg-type]
     changes = {
         "mrca": made.mrca.model_copy(update={"rounds": rounds, "num_shards": shards, "entropy_shards": min(shards, 2)}),
-        "xpaste": made.xpaste.model_copy(update={"from_warm_up": warm, "num_shards": 3}),
+        "xpaste": made.xpaste.model_copy(update={"from_warm_up": warm, "num_shards": 3, "objects_per_class": 108}),
+        "main_iterations": MAIN,
         "warm_up_iterations": WARM_UP,
         "no_aug_iterations": NO_AUG,
     }
@@ -145,7 +146,7 @@ def xpaste(arm: str, warm: bool) -> dict[str, str]:
     warm = warm or arm != "xpaste"
     shards = range(3)
     cells = dict(BASE) if warm else {name: text for name, text in BASE.items() if name != "warm_up/train"}
-    cells["xpaste/budget"] = f"{36 * 36} objects | split<-split"
+    cells["xpaste/budget"] = f"{108 * 36} objects | split<-split"
     for shard in shards:
         cells[f"xpaste/shard{shard}/generate"] = (
             f"xpaste round 1, part {shard} of 3, 1 prompts, plain | budget<-xpaste/budget, generator, split<-split"

@@ -101,10 +101,12 @@ def _unnamed_accent(surface: UnnamedSurface, unit_HW2: NDArray[np.float32]) -> N
     """Where the pale accent of a thing without a name lies; ``unit_HW2`` are the outline's unit coordinates."""
     x_HW, y_HW = unit_HW2[..., 0], unit_HW2[..., 1]
     if surface == "quartered":
-        return x_HW * y_HW > 0
-    if surface == "ringed":
-        return np.hypot(x_HW, y_HW) % np.float32(0.6) > np.float32(0.3)
-    return np.floor(x_HW / np.float32(0.4)) % 2 == np.floor(y_HW / np.float32(0.4)) % 2
+        pale_HW: NDArray[np.bool_] = x_HW * y_HW > 0
+    elif surface == "ringed":
+        pale_HW = np.hypot(x_HW, y_HW) % np.float32(0.6) > np.float32(0.3)
+    else:
+        pale_HW = np.floor(x_HW / np.float32(0.4)) % 2 == np.floor(y_HW / np.float32(0.4)) % 2
+    return pale_HW
 
 
 def _dot(x: float, y: float, radius: float) -> NDArray[np.float64]:
