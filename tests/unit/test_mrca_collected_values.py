@@ -26,6 +26,8 @@ from tests.unit.plan_edges import outside
 from tests.unit.told_store import ToldStore, number, seconds
 
 SEEDS, ROUNDS = (0, 1), 4
+SHARDS, EQUAL = mini().xpaste.num_shards, ROUNDS * mini().mrca.rounds.objects_per_round
+"""Cells of X-Paste's pool, and the objects of all of MRCA's rounds."""
 CLASSES = [
     {
         "id": n,
@@ -198,16 +200,16 @@ def test_the_cost_of_mrca_is_that_of_all_its_rounds(collector, seed) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_smaller_pool_costs_its_share_of_the_large_one(collector, seed) -> None:
-    """X-Paste's shards made 6 x 648 images; the control may use as many as MRCA's 4 x 108."""
+    """Every shard of X-Paste made 648 images; the control may use as many as MRCA's rounds are asked for."""
     costs = {cost.arm: cost for cost in collector.costs() if cost.seed == seed}
-    shards = [f"seed{seed}/xpaste/shard{shard}" for shard in range(6)]
+    shards = [f"seed{seed}/xpaste/shard{shard}" for shard in range(SHARDS)]
     images, cuts = ([f"{name}/{what}" for name in shards] for what in ("generate", "cut"))
-    calls, share = sum(number(label, "calls") for label in images), 432 / (6 * 648)
+    calls, share = sum(number(label, "calls") for label in images), EQUAL / (SHARDS * 648)
     whole, part = costs["xpaste"], costs["xpaste_equal_pool"]
-    assert (whole.objects_generated, whole.objects_accepted) == (6 * 648, accepted(*cuts))
+    assert (whole.objects_generated, whole.objects_accepted) == (SHARDS * 648, accepted(*cuts))
     assert (whole.denoiser_calls, whole.generate_s, whole.cut_s) == (calls, seconds(*images), seconds(*cuts))
     taken = f"seed{seed}/xpaste_equal_pool/take"
-    assert (part.objects_generated, part.objects_accepted) == (432, number(taken, "2"))
+    assert (part.objects_generated, part.objects_accepted) == (EQUAL, number(taken, "2"))
     assert part.denoiser_calls == round(share * calls)
     assert part.generate_s == pytest.approx(share * seconds(*images))
     assert part.cut_s == pytest.approx(share * seconds(*cuts))
