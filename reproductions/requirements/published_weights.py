@@ -66,7 +66,7 @@ STABLE_DIFFUSION_15 = HubModel(
     },
     leave_out=("v1-5-*", "*.bin", "*.fp16.*", "*.non_ema.*"),
     # Withdrawn in 2024: github.com/openvinotoolkit/openvino.genai/pull/824, which names the third copy; the first:
-    # github.com/lllyasviel/ControlNet-v1-1-nightly/issues/155; the second: Attn2mask section 12.
+    # github.com/lllyasviel/ControlNet-v1-1-nightly/issues/155; the second: docs/papers/diffumask_robust.md.
     copies=(
         "stable-diffusion-v1-5/stable-diffusion-v1-5",
         "sd-legacy/stable-diffusion-v1-5",

@@ -4,7 +4,7 @@ from methods.common.segmenters.image_cache import ImageCache, num_readers
 
 
 def used(cache: ImageCache[bytes], *sizes: int) -> list[int]:
-    """Ask for the first items of these sizes; returns the numbers of those that were read."""
+    """Ask for one item after another, of these sizes; returns the numbers of those that were read, from 0."""
     read = []
     for number, size in enumerate(sizes):
         cache.get(number, lambda number=number, size=size: read.append(number) or bytes(size))
