@@ -35,10 +35,12 @@ ROOMS = {
     "instance": ("saved", "image_batches"),
     "semantic": ("saved", "construction", "image_batches", "backbones"),
     "centernet2": ("backbones", "checkpoints", "saved", "construction", "instance.interface"),
-    "mask2former": ("backbones", "checkpoints", "saved", "construction", "semantic.interface"),
+    "mask_queries": (),
+    "mask2former": ("backbones", "checkpoints", "saved", "construction", "semantic.interface", "mask_queries"),
+    "fastinst": ("backbones", "checkpoints", "saved", "construction", "instance.interface", "mask_queries"),
 }
 """What each room of the segmenters imports of the others."""
-DISPATCHES = {"semantic.segmenters": ("mask2former",), "instance.segmenters": ("centernet2",)}
+DISPATCHES = {"semantic.segmenters": ("mask2former",), "instance.segmenters": ("centernet2", "fastinst")}
 """The one file of a room that knows networks by name, and which."""
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from methods.common.segmenters.mask2former.points import sample
+from methods.common.segmenters.mask_queries.points import sample
 
 VOID = 255
 """Label of pixels about which nothing is known."""
