@@ -17,9 +17,10 @@ from torch.nn import functional
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig, Mask2FormerLossConfig
 from methods.common.segmenters.mask2former.head import HeadOutputs
 from methods.common.segmenters.mask2former.matching import matching_cost
-from methods.common.segmenters.mask2former.targets import VOID, Targets, find_targets
+from methods.common.segmenters.mask2former.targets import VOID, find_targets
 from methods.common.segmenters.mask_queries.matching import assign, mask_losses
 from methods.common.segmenters.mask_queries.points import PointSource, point_sources, sample, uncertain_points
+from methods.common.segmenters.mask_queries.targets import Targets
 from methods.common.training.batch_shard import BatchShare
 
 NAMES = ("class", "mask", "dice")

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from methods.common.segmenters.mask2former.config import Mask2FormerLossConfig
-from methods.common.segmenters.mask2former.targets import Targets
 from methods.common.segmenters.mask_queries.matching import class_costs, mask_costs
 from methods.common.segmenters.mask_queries.points import sample
+from methods.common.segmenters.mask_queries.targets import Targets
 
 
 @torch.no_grad()

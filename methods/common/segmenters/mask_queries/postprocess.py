@@ -15,6 +15,9 @@ from torch.nn import functional
 
 Size = tuple[int, int]
 
+_MASKS_AT_ONCE = 4
+"""Masks that are resized together: few, so that they stay in the processor's cache."""
+
 
 @dataclass(frozen=True)
 class Instances:
@@ -68,3 +71,36 @@ def best_instances(class_logit_QK: Tensor, mask_logit_QHW: Tensor, num_kept: int
     query_R, class_R = pair_R // num_classes, pair_R % num_classes
     score_R, order_R = (score_R * quality_Q[query_R]).sort(descending=True, stable=True)
     return Instances(score_R, class_R[order_R], inside_QHW[query_R[order_R]])
+
+
+def instances_of(
+    class_logit_QK: Tensor,
+    mask_logit_Qhw: Tensor,
+    padded: Size,
+    image: Size,
+    output: Size | None = None,
+    num_kept: int = 100,
+) -> Instances:
+    """Return what :func:`best_instances` makes of :func:`full_size_masks`, resizing no mask that is not kept.
+
+    Args:
+        class_logit_QK: logits of a query, the last column "no object".
+        mask_logit_Qhw: its mask, for the padded image.
+        padded: (height, width) of the padded image.
+        image: (height, width) of the image in its top left corner.
+        output: (height, width) of the masks to return; ``image`` when None.
+        num_kept: pairs of query and class at most.
+    """
+    probability_QK = class_logit_QK.float().softmax(dim=-1)[:, :-1]
+    num_classes = probability_QK.shape[1]
+    score_R, pair_R = probability_QK.flatten().topk(min(num_kept, probability_QK.numel()))
+    query_U, place_R = torch.div(pair_R, num_classes, rounding_mode="floor").unique(return_inverse=True)
+    masks, qualities = [], []
+    for part_Uhw in mask_logit_Qhw[query_U].split(_MASKS_AT_ONCE):
+        full_UHW = full_size_masks(part_Uhw, padded, image, output)
+        inside_UHW = full_UHW > 0
+        chance_U = full_UHW.sigmoid().mul_(inside_UHW).sum(dim=(1, 2))
+        masks.append(inside_UHW)
+        qualities.append(chance_U / (inside_UHW.sum(dim=(1, 2)) + 1e-6))
+    score_R, order_R = (score_R * torch.cat(qualities)[place_R]).sort(descending=True, stable=True)
+    return Instances(score_R, (pair_R % num_classes)[order_R], torch.cat(masks)[place_R[order_R]])

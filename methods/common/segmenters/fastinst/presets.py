@@ -1,0 +1,56 @@
+"""Complete FastInst configs: the four of the release, and a miniature for CPU minutes."""
+
+from __future__ import annotations
+
+from methods.common.segmenters.backbones.config import ResNetConfig
+from methods.common.segmenters.fastinst.config import FastInstConfig, FastInstLossConfig
+
+
+def fastinst_r50_d1(num_classes: int) -> FastInstConfig:
+    """Return R50-FPN with one decoder layer, for images of 576 pixels (InstSynth section 7.4)."""
+    return FastInstConfig(num_classes=num_classes, decoder_layers=1)
+
+
+def fastinst_r50_d3(num_classes: int) -> FastInstConfig:
+    """Return R50-FPN with three decoder layers, the segmenter of InstSynth's tables (InstSynth section 7)."""
+    return FastInstConfig(num_classes=num_classes)
+
+
+def fastinst_r50_d_dcn(num_classes: int) -> FastInstConfig:
+    """Return the same with a ResNet-vd whose last two stages are deformable (InstSynth section 7.1)."""
+    backbone = ResNetConfig(stem="deep", shortcut="pooled", deformable_stages=(2, 3))
+    return FastInstConfig(num_classes=num_classes, backbone=backbone)
+
+
+def fastinst_r101(num_classes: int) -> FastInstConfig:
+    """Return the same with ResNet-101."""
+    return FastInstConfig(num_classes=num_classes, backbone=ResNetConfig(blocks=(3, 4, 23, 3)))
+
+
+def fastinst_miniature(num_classes: int) -> FastInstConfig:
+    """Return a 64 px size of the same network that trains from scratch in a CPU minute.
+
+    Basic blocks with trained batch norms, masks of stride 2, queries from stride 4. All values that differ from the defaults
+    are our choice, found by short runs on the miniature world.
+    """
+    return FastInstConfig(
+        num_classes=num_classes,
+        backbone=ResNetConfig(
+            block="basic",
+            blocks=(1, 1, 1),
+            widths=(32, 64, 96),
+            stem_width=32,
+            stem_kernel=3,
+            stem_pool=False,
+            norm="batch",
+            output_stages=(0, 1, 2),
+        ),
+        width=64,
+        norm_groups=8,
+        num_queries=25,
+        num_auxiliary=4,
+        heads=4,
+        ffn_width=128,
+        loss=FastInstLossConfig(num_points=512),
+        pad_multiple=16,
+    )
