@@ -63,3 +63,10 @@ def _affine(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
         return None
     scale_C = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     return scale_C, norm.bias - norm.running_mean * scale_C
+
+
+def rectified(x: Tensor, added: Tensor | None = None, *, folds: bool = False) -> Tensor:
+    """Return ReLU of a map, after adding another; the map that is given may be overwritten where ``folds`` and without gradients."""
+    if folds and not torch.is_grad_enabled():
+        return torch.relu_(x if added is None else x.add_(added))
+    return torch.relu(x if added is None else x + added)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from methods.common.segmenters.backbones.config import NormKind, ResNetConfig
-from methods.common.segmenters.backbones.folding import DeformableConv2d, normalised
+from methods.common.segmenters.backbones.folding import DeformableConv2d, normalised, rectified
 from methods.common.training.batch_norm import TeamBatchNorm2d
 
 
@@ -70,10 +69,10 @@ class Bottleneck(_Block):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map [B, inputs, H, W] to [B, 4 * width, H / stride, W / stride]."""
         shortcut = self._shortcut_of(x_BCHW)
-        y = torch.relu(self._normalised(self.conv1, self.bn1, x_BCHW))
+        y = rectified(self._normalised(self.conv1, self.bn1, x_BCHW), folds=self.folds)
         offset = None if self.conv2_offset is None else self.conv2_offset(y)
-        y = torch.relu(self._normalised(self.conv2, self.bn2, y, offset))
-        return torch.relu(self._normalised(self.conv3, self.bn3, y) + shortcut)
+        y = rectified(self._normalised(self.conv2, self.bn2, y, offset), folds=self.folds)
+        return rectified(self._normalised(self.conv3, self.bn3, y), shortcut, folds=self.folds)
 
 
 class BasicBlock(_Block):
@@ -90,8 +89,8 @@ class BasicBlock(_Block):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map [B, inputs, H, W] to [B, width, H / stride, W / stride]."""
         shortcut = self._shortcut_of(x_BCHW)
-        y = torch.relu(self._normalised(self.conv1, self.bn1, x_BCHW))
-        return torch.relu(self._normalised(self.conv2, self.bn2, y) + shortcut)
+        y = rectified(self._normalised(self.conv1, self.bn1, x_BCHW), folds=self.folds)
+        return rectified(self._normalised(self.conv2, self.bn2, y), shortcut, folds=self.folds)
 
 
 class ResNet(nn.Module):
@@ -134,7 +133,7 @@ class ResNet(nn.Module):
 
     def forward(self, image_NCHW: Tensor, draw: object = None) -> list[Tensor]:
         """Return the output stages, finest first, of a normalised float image batch; ``draw`` is not used."""
-        x = self.pool(torch.relu(self._stem_of(image_NCHW)))
+        x = self.pool(rectified(self._stem_of(image_NCHW), folds=self.folds))
         outputs = []
         for index, name in enumerate(self.stages):
             x = getattr(self, name)(x)
@@ -149,7 +148,7 @@ class ResNet(nn.Module):
         x = image_NCHW
         for conv, norm in ((first, first_norm), (second, second_norm)):
             assert isinstance(conv, nn.Conv2d)
-            x = torch.relu(normalised(conv, norm, x, folds=self.folds))
+            x = rectified(normalised(conv, norm, x, folds=self.folds), folds=self.folds)
         assert isinstance(third, nn.Conv2d)
         return normalised(third, self.bn1, x, folds=self.folds)
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+_TOKENS_AT_ONCE = 1024
+
 
 class Attention(nn.Module):
     """Multi-head attention; query, key and value projections share one matrix, as in published weights."""
@@ -71,7 +73,12 @@ class FeedForwardLayer(nn.Module):
         nn.init.xavier_uniform_(self.linear2.weight)
 
     def forward(self, x_NLC: Tensor) -> Tensor:
-        """Return [N, L, C]."""
+        """Return [N, L, C]. Without gradients on the CPU few tokens go through at once, so that they stay in its cache."""
+        if torch.is_grad_enabled() or x_NLC.device.type != "cpu":
+            return self._forward(x_NLC)
+        return torch.cat([self._forward(part) for part in x_NLC.split(_TOKENS_AT_ONCE, dim=1)], dim=1)
+
+    def _forward(self, x_NLC: Tensor) -> Tensor:
         y: Tensor = self.norm(x_NLC + self.linear2(torch.relu(self.linear1(x_NLC))))
         return y
 

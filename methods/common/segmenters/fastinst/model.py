@@ -13,7 +13,6 @@ from typing import Self
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.ops import masks_to_boxes
 
 from methods.common.segmenters.backbones.resnet import ResNet
 from methods.common.segmenters.construction import PixelNorm, build_without_weights, weights_drawn_from
@@ -23,7 +22,7 @@ from methods.common.segmenters.fastinst.losses import fastinst_losses
 from methods.common.segmenters.fastinst.pixel_decoder import PixelDecoder
 from methods.common.segmenters.fastinst.targets import join_targets
 from methods.common.segmenters.instance.interface import Detections, InstanceSegmenter, InstanceTarget, Size
-from methods.common.segmenters.mask_queries.postprocess import instances_of
+from methods.common.segmenters.mask_queries.postprocess import boxes_of, instances_of
 from methods.common.segmenters.saved import read_segmenter, save_segmenter
 from methods.common.training.batch_shard import BatchShare
 
@@ -159,9 +158,7 @@ class FastInst(InstanceSegmenter):
         self, class_logit_QK: Tensor, mask_logit_Qhw: Tensor, padded: Size, image: Size, output: Size, masks: bool
     ) -> Detections:
         found = instances_of(class_logit_QK, mask_logit_Qhw, padded, image, output, self.config.detections_per_image)
-        seen_R = found.mask_RHW.flatten(1).any(dim=1)
-        boxes_R4 = class_logit_QK.new_zeros(len(found.score_R), 4, dtype=torch.float32)
-        boxes_R4[seen_R] = masks_to_boxes(found.mask_RHW[seen_R]) + boxes_R4.new_tensor([0, 0, 1, 1])
+        boxes_R4 = boxes_of(found.mask_RHW)
         return Detections(boxes_R4, found.score_R, found.class_R, found.mask_RHW if masks else None)
 
     def save_pretrained(self, folder: Path | str) -> None:
