@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from methods.common.segmenters.backbones.config import ResNetConfig
 from methods.common.segmenters.fastinst.config import FastInstConfig, FastInstLossConfig
+from methods.common.training.poly_recipe import PolyRecipe
+from methods.common.training.step_recipe import StepRecipe
+
+_UNDECAYED = ("auxiliary_query", "auxiliary_position")
 
 
 def fastinst_r50_d1(num_classes: int) -> FastInstConfig:
@@ -53,4 +57,27 @@ def fastinst_miniature(num_classes: int) -> FastInstConfig:
         ffn_width=128,
         loss=FastInstLossConfig(num_points=512),
         pad_multiple=16,
+    )
+
+
+def coco_recipe() -> StepRecipe:
+    """Return the release's training on COCO: 50 epochs of 16 images (InstSynth section 7.4 [FI])."""
+    return StepRecipe()
+
+
+def cityscapes_recipe() -> PolyRecipe:
+    """Return InstSynth's training on Cityscapes: 90,000 iterations of 4 images, no clipping (InstSynth section 7.4)."""
+    return PolyRecipe(iterations=90_000, batch_size=4, undecayed=_UNDECAYED, max_gradient_norm=None, autocast="float16")
+
+
+def miniature_recipe(iterations: int = 600) -> PolyRecipe:
+    """Return a training from scratch in about a CPU minute, for :func:`fastinst_miniature`. All values are our choice."""
+    return PolyRecipe(
+        iterations=iterations,
+        batch_size=8,
+        base_lr=1e-3,
+        backbone_lr_factor=1.0,
+        undecayed=_UNDECAYED,
+        warmup_iterations=20,
+        max_gradient_norm=1.0,
     )
