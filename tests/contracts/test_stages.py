@@ -37,6 +37,7 @@ CELLS = chosen_cells()
 IN_NO_SMOKE_PLAN = {
     "evaluate_instances": "for papers to come; what it does is tried as mrca_evaluate",
     "evaluate_semantic": "for papers from outside; what it does is tried as sam_filter_evaluate",
+    "train_instances": "for papers to come; tests/unit/test_train_instances.py kills it and shares it out",
     "train_semantic": "for papers from outside; what it does is tried as sam_filter_train",
     "mrca_import_objects": "reads a user's own cut-outs; tests/unit/test_mrca_stages_go_on.py kills it",
 }

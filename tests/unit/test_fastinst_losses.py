@@ -26,11 +26,15 @@ LOSS = FastInstLossConfig(num_points=40)
 CONFIG = fastinst_miniature(CLASSES).model_copy(update={"loss": LOSS, "decoder_layers": 2})
 
 
-def target(boxes: Sequence[tuple[int, int, int, int]], classes: Sequence[int], height: int, width: int) -> InstanceTarget:
+def target(
+    boxes: Sequence[tuple[int, int, int, int]], classes: Sequence[int], height: int, width: int
+) -> InstanceTarget:
     masks = torch.zeros(len(boxes), height, width, dtype=torch.bool)
     for mask, (x0, y0, x1, y1) in zip(masks, boxes, strict=True):
         mask[y0:y1, x0:x1] = True
-    return InstanceTarget(torch.tensor(boxes, dtype=torch.float32).view(-1, 4), torch.tensor(classes, dtype=torch.int64), masks)
+    return InstanceTarget(
+        torch.tensor(boxes, dtype=torch.float32).view(-1, 4), torch.tensor(classes, dtype=torch.int64), masks
+    )
 
 
 TARGETS = [
@@ -97,7 +101,9 @@ def naive_match(class_logit: Tensor, mask_logit: Tensor, truth: InstanceTarget, 
     """Query of each target of one image."""
     if not len(truth.classes_N):
         return {}
-    masks = functional.pad(truth.masks_NHW.float(), (0, 64 - truth.masks_NHW.shape[2], 0, 64 - truth.masks_NHW.shape[1]))
+    masks = functional.pad(
+        truth.masks_NHW.float(), (0, 64 - truth.masks_NHW.shape[2], 0, 64 - truth.masks_NHW.shape[1])
+    )
     wanted, given = read(masks, POINTS[:40]), read(mask_logit, POINTS[:40])
     chance = class_logit.softmax(-1)
     on = read(masks, locations)
@@ -252,7 +258,9 @@ def test_a_deformable_backbone_learns_its_places() -> None:
         shortcut="pooled",
         deformable_stages=(2, 3),
     )
-    config = FastInstConfig(num_classes=CLASSES, backbone=backbone, width=16, norm_groups=4, heads=2, num_queries=4, loss=LOSS)
+    config = FastInstConfig(
+        num_classes=CLASSES, backbone=backbone, width=16, norm_groups=4, heads=2, num_queries=4, loss=LOSS
+    )
     model = FastInst(config, torch.Generator().manual_seed(0)).train()
     losses = model.losses(batch(), TARGETS, torch.Generator().manual_seed(0))
     torch.stack(list(losses.values())).sum().backward()

@@ -59,7 +59,7 @@ def test_peaks_by_hand() -> None:
 def naive_choice(logit: Tensor, num_queries: int) -> tuple[list[list[int]], Tensor]:
     """Planes of classes, written as one reads the section."""
     probability = logit.softmax(1)
-    images_, planes, height, width = probability.shape
+    images_, _, height, width = probability.shape
     key = torch.zeros(images_, height * width)
     for image in range(images_):
         best = probability[image, :-1].argmax(0)
@@ -98,7 +98,9 @@ def test_a_small_map_gives_fewer_queries_and_their_locations() -> None:
     module = QueryProposals(CONFIG)
     proposals = module(torch.randn(1, CONFIG.width, 2, 3, generator=seeded(0)))
     assert proposals.index_NQ.shape == (1, 6)
-    by_cell = {int(cell): place.tolist() for cell, place in zip(proposals.index_NQ[0], proposals.locations()[0], strict=True)}
+    by_cell = {
+        int(cell): place.tolist() for cell, place in zip(proposals.index_NQ[0], proposals.locations()[0], strict=True)
+    }
     assert by_cell == {0: [0, 0], 1: [0.5, 0], 2: [1, 0], 3: [0, 1], 4: [0.5, 1], 5: [1, 1]}
     numbers = torch.arange(12.0).view(1, 2, 2, 3)
     assert proposals.gather(numbers)[0].tolist() == [[cell, 6 + cell] for cell in proposals.index_NQ[0].tolist()]
@@ -282,7 +284,9 @@ def test_it_comes_back_from_its_folder(tmp_path: Path) -> None:
     assert isinstance(loaded, FastInst)
     assert loaded.config == model.config
     with torch.no_grad():
-        assert torch.equal(loaded(images()).predictions[-1].mask_logit_NQhw, model(images()).predictions[-1].mask_logit_NQhw)
+        assert torch.equal(
+            loaded(images()).predictions[-1].mask_logit_NQhw, model(images()).predictions[-1].mask_logit_NQhw
+        )
 
 
 @pytest.mark.parametrize(

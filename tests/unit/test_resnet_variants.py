@@ -111,7 +111,10 @@ def test_configs_from_before_keep_their_documents() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"deformable_stages": (3, 3), "blocks": (1, 1, 1), "widths": (8, 8, 8), "output_stages": (2,)}, "name stages of bottlenecks from 0 to 2"),
+        (
+            {"deformable_stages": (3, 3), "blocks": (1, 1, 1), "widths": (8, 8, 8), "output_stages": (2,)},
+            "name stages of bottlenecks from 0 to 2",
+        ),
         ({"block": "basic", "deformable_stages": (1,)}, "name stages of bottlenecks"),
         ({"stem": "deep", "stem_width": 7}, "stem_width 7 is odd"),
     ],

@@ -75,7 +75,7 @@ def miniature_recipe(iterations: int = 600) -> PolyRecipe:
     return PolyRecipe(
         iterations=iterations,
         batch_size=8,
-        base_lr=1e-3,
+        base_lr=2e-3,
         backbone_lr_factor=1.0,
         undecayed=_UNDECAYED,
         warmup_iterations=20,
