@@ -15,14 +15,15 @@ _UNUSED = re.compile(
     r"fc\..*|head\..*|norm\.(weight|bias)|.*\.num_batches_tracked|.*\.(relative_position_index|attn_mask)"
 )
 """Classifiers, Swin's final norm, counters, and indices that we compute."""
-_NEW = re.compile(r"norm\d\.(weight|bias)|.*\.num_batches_tracked")
-"""Entries that an ImageNet network lacks: the norms on Swin's outputs keep their initial values."""
+_NEW = re.compile(r"norm\d\.(weight|bias)|.*\.num_batches_tracked|.*\.conv2_offset\.(weight|bias)")
+"""Entries that an ImageNet network lacks: the norms on Swin's outputs and the places of deformable taps keep their initial values."""
 
 
 def load_backbone_weights(backbone: ResNet | Swin, path: Path | str) -> None:
     """Load published ImageNet weights into a backbone, in place.
 
-    Takes ``resnet50_miil_21k.pth`` (timm's names, which are torchvision's), torchvision's ``resnet50-*.pth`` and
+    Takes ``resnet50_miil_21k.pth`` (timm's names, which are torchvision's), torchvision's ``resnet50-*.pth``, timm's
+    ``resnet50d_ra2-464e36ba.pth`` (deep stem, pooled shortcuts) and
     ``swin_large_patch4_window12_384_22k.pth`` (Swin's names), also as ``.safetensors``.
 
     Raises:

@@ -16,9 +16,11 @@ from torch.nn import functional
 
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig, Mask2FormerLossConfig
 from methods.common.segmenters.mask2former.head import HeadOutputs
-from methods.common.segmenters.mask2former.matching import assign, matching_cost
-from methods.common.segmenters.mask2former.points import PointSource, point_sources, sample, uncertain_points
-from methods.common.segmenters.mask2former.targets import VOID, Targets, find_targets
+from methods.common.segmenters.mask2former.matching import matching_cost
+from methods.common.segmenters.mask2former.targets import VOID, find_targets
+from methods.common.segmenters.mask_queries.matching import assign, mask_losses
+from methods.common.segmenters.mask_queries.points import PointSource, point_sources, sample, uncertain_points
+from methods.common.segmenters.mask_queries.targets import Targets
 from methods.common.training.batch_shard import BatchShare
 
 NAMES = ("class", "mask", "dice")
@@ -73,8 +75,8 @@ def _losses(
     layers = []
     for class_logit, mask_logit, query_M in zip(outputs.class_logits, outputs.mask_logits, query_LM, strict=True):
         class_loss = _class_loss(class_logit.float(), targets, query_M, config, totals)
-        mask_losses = _mask_losses(mask_logit.float(), targets, query_M, sources, config.loss, totals)
-        layers.append([weight * loss for weight, loss in zip(weights, (class_loss, *mask_losses), strict=True)])
+        of_masks = _mask_losses(mask_logit.float(), targets, query_M, sources, config.loss, totals)
+        layers.append([weight * loss for weight, loss in zip(weights, (class_loss, *of_masks), strict=True)])
     losses = dict(zip(NAMES, layers[-1], strict=True))
     for name, earlier in zip(NAMES, zip(*layers[:-1], strict=True), strict=True):
         losses[f"earlier_{name}"] = torch.stack(earlier).sum()
@@ -159,8 +161,5 @@ def _mask_losses(
     point_MP2 = _draw_loss_points(logit_Mhw, sources, targets.counts, config)
     target_MP = targets.at_points(point_MP2)
     logit_MP = sample(logit_Mhw[:, None], point_MP2)[:, 0]
-    cross_entropy_M = functional.binary_cross_entropy_with_logits(logit_MP, target_MP, reduction="none").mean(dim=1)
-    chance_MP = logit_MP.sigmoid()
-    overlap_M = 2 * (chance_MP * target_MP).sum(dim=1)
-    dice_M = 1 - (overlap_M + 1) / (chance_MP.sum(dim=1) + target_MP.sum(dim=1) + 1)
+    cross_entropy_M, dice_M = mask_losses(logit_MP, target_MP)
     return (cross_entropy_M * matched_M).sum() / totals.num_masks, (dice_M * matched_M).sum() / totals.num_masks

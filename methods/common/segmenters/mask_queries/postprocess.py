@@ -15,6 +15,9 @@ from torch.nn import functional
 
 Size = tuple[int, int]
 
+_MASKS_AT_ONCE = 2
+"""Masks that are resized together: few, so that they stay in the processor's cache."""
+
 
 @dataclass(frozen=True)
 class Instances:
@@ -68,3 +71,54 @@ def best_instances(class_logit_QK: Tensor, mask_logit_QHW: Tensor, num_kept: int
     query_R, class_R = pair_R // num_classes, pair_R % num_classes
     score_R, order_R = (score_R * quality_Q[query_R]).sort(descending=True, stable=True)
     return Instances(score_R, class_R[order_R], inside_QHW[query_R[order_R]])
+
+
+def instances_of(
+    class_logit_QK: Tensor,
+    mask_logit_Qhw: Tensor,
+    padded: Size,
+    image: Size,
+    output: Size | None = None,
+    num_kept: int = 100,
+) -> Instances:
+    """Return what :func:`best_instances` makes of :func:`full_size_masks`, resizing no mask that is not kept.
+
+    Args:
+        class_logit_QK: logits of a query, the last column "no object".
+        mask_logit_Qhw: its mask, for the padded image.
+        padded: (height, width) of the padded image.
+        image: (height, width) of the image in its top left corner.
+        output: (height, width) of the masks to return; ``image`` when None.
+        num_kept: pairs of query and class at most.
+    """
+    probability_QK = class_logit_QK.float().softmax(dim=-1)[:, :-1]
+    num_classes = probability_QK.shape[1]
+    score_R, pair_R = probability_QK.flatten().topk(min(num_kept, probability_QK.numel()))
+    query_U, place_R = torch.div(pair_R, num_classes, rounding_mode="floor").unique(return_inverse=True)
+    at_once = _MASKS_AT_ONCE if mask_logit_Qhw.device.type == "cpu" else len(query_U)
+    masks, qualities = [], []
+    for part_Uhw in mask_logit_Qhw[query_U].split(at_once):
+        full_UHW = full_size_masks(part_Uhw, padded, image, output)
+        masks.append(full_UHW > 0)
+        inside_UHW = masks[-1].float()
+        area_U = inside_UHW.sum(dim=(1, 2))
+        qualities.append(inside_UHW.mul_(full_UHW.sigmoid_()).sum(dim=(1, 2)) / (area_U + 1e-6))
+    score_R, order_R = (score_R * torch.cat(qualities)[place_R]).sort(descending=True, stable=True)
+    return Instances(score_R, (pair_R % num_classes)[order_R], torch.cat(masks)[place_R[order_R]])
+
+
+def boxes_of(mask_RHW: Tensor) -> Tensor:
+    """Return the tight boxes of bool masks, x0, y0, x1, y1, the latter two one past the last pixel; zeros for empty masks.
+
+    Returns:
+        float32 [R, 4].
+    """
+    pixel_RHW = mask_RHW.view(torch.uint8)
+    sides = []
+    for seen_RL in (pixel_RHW.amax(dim=1), pixel_RHW.amax(dim=2)):
+        place_L = torch.arange(seen_RL.shape[1], device=mask_RHW.device)
+        first_R = torch.where(seen_RL > 0, place_L, seen_RL.shape[1]).amin(dim=1)
+        past_R = torch.where(seen_RL > 0, place_L + 1, 0).amax(dim=1)
+        sides.append((torch.minimum(first_R, past_R), past_R))
+    (x0, x1), (y0, y1) = sides
+    return torch.stack([x0, y0, x1, y1], dim=1).float()
