@@ -1,7 +1,6 @@
 """Cut-out networks: the miniature one, the BiRefNet wrapper, and the choice between them."""
 
 import json
-import sys
 
 import pytest
 import torch
@@ -14,7 +13,7 @@ from methods.common.errors import InputError
 from methods.common.miniature.measurements import cut, overlap, render_balanced
 from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.miniature.world_config import WebConfig
-from tests.unit.tiny_models import BIREFNET, birefnet_stub, change_weights
+from tests.unit.tiny_models import BIREFNET, birefnet_stub, change_weights, keep_remote_code_in
 
 
 def test_saved_and_loaded_network_gives_the_same_masks(tmp_path):
@@ -62,11 +61,7 @@ def test_missing_and_mismatching_files_are_one_clear_sentence(tmp_path):
 
 @pytest.fixture
 def modules_here(tmp_path_factory, monkeypatch):
-    """Code of folders is copied to a place of its own, not into the user's cache; what was imported from elsewhere is forgotten."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in [name for name in sys.modules if name.partition(".")[0] == "transformers_modules"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path_factory.mktemp("modules")))
+    keep_remote_code_in(tmp_path_factory.mktemp("modules"), monkeypatch)
 
 
 def test_foreign_code_needs_the_flag(tmp_path):

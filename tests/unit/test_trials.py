@@ -43,6 +43,7 @@ from tests.unit.inspected import write_json
 from tests.unit.tiny_models import (
     birefnet_stub,
     change_weights,
+    keep_remote_code_in,
     tiny_blip,
     tiny_detector,
     tiny_diffusion_with_checker,
@@ -129,7 +130,7 @@ def blacken(path: Path, values: dict[str, float]) -> None:
 
 
 def test_clip_and_both_cutters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    keep_remote_code_in(tmp_path / "modules", monkeypatch)
     works(openers.open_clip, {"clip": CHECKPOINTS / "clip"})
     trusted = openers.CutterTrial(trust_remote_code=True)
     works(openers.open_cutter, {"cutter": CHECKPOINTS / "cutout"}, openers.CutterTrial(trust_remote_code=False))

@@ -1,8 +1,10 @@
 """Folders of the real classes that plans load, with random weights and a few thousand parameters; BiRefNet as a stub of its code."""
 
 import json
+import sys
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
@@ -192,6 +194,14 @@ def birefnet_stub(folder: Path, dtype: torch.dtype = torch.float16) -> Path:
     tensors["norm.num_batches_tracked"] = torch.tensor(7)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     return folder
+
+
+def keep_remote_code_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let code of model folders be copied there, not into the user's cache; what was imported from elsewhere is forgotten."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "transformers_modules"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(folder))
 
 
 def change_weights(path: Path, drop: str = "", reshape: str = "") -> None:
