@@ -43,13 +43,17 @@ def open_generator(places: Places, config: GenerateConfig, device: torch.device)
 
 
 def open_segmenter(places: Places, config: CenterNet2Config, device: torch.device) -> TinyBatch:
-    """Open the segmenter with pretrained weights in its backbone; role ``backbone``."""
+    """Open the segmenter with pretrained weights; role ``backbone``, or ``pretrained`` for all but its classifiers."""
     import torch
 
     from methods.common.segmenters.backbones.weights import load_backbone_weights
     from methods.common.segmenters.centernet2.model import CenterNet2
+    from methods.common.segmenters.centernet2.pretrained import load_class_agnostic
 
     model = CenterNet2(config, torch.Generator().manual_seed(0))
-    load_backbone_weights(model.backbone, places["backbone"])
+    if "backbone" in places:
+        load_backbone_weights(model.backbone, places["backbone"])
+    if "pretrained" in places:
+        load_class_agnostic(model, places["pretrained"])
     model.to(device).eval()
     return lambda: model.detect(torch.full((1, 3, SIDE_PX, SIDE_PX), 127.0, device=device))

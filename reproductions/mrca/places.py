@@ -123,6 +123,7 @@ def trials(request: Request, study: MrcaStudy, arms: Arms) -> tuple[Trial, ...]:
         tried.append(trial(place["cutter"], "cutter", open_cutter, CutterTrial(trust_remote_code=trusted)))
     if "clip" in place:
         tried.append(trial(place["clip"], "clip", open_clip))
-    if "backbone" in place:
-        tried.append(trial(place["backbone"], "backbone", openers.open_segmenter, study.segmenter))
+    for role in ("backbone", "pretrained"):
+        if role in place:
+            tried.append(trial(place[role], role, openers.open_segmenter, study.segmenter))
     return tuple(tried)

@@ -1,6 +1,7 @@
 """``check --load``: every kind of network that the plans load is opened by the stages' loaders, and what goes wrong is one sentence."""
 
 import json
+import shutil
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -175,6 +176,16 @@ def test_segmenters_with_published_backbones(tmp_path: Path) -> None:
         works(opener, {"backbone": path}, config)
         torch.save({"stem.weight": torch.zeros(1)}, path)
         assert f"{path} does not fit the ResNet backbone: " in problem(opener, {"backbone": path}, config)
+
+
+def test_the_segmenter_that_starts_from_other_classes(tmp_path: Path) -> None:
+    (study,) = MrcaPaper().studies(Request("mrca", Store(Path("store")), tier="smoke"))
+    weights = {"pretrained": CHECKPOINTS / "segmenter" / "class_agnostic.safetensors"}
+    works(mrca.open_segmenter, weights, study.segmenter)
+    path = Path(shutil.copy(weights["pretrained"], tmp_path))
+    change_weights(path, drop="mask_head.predictor.weight")
+    told = problem(mrca.open_segmenter, {"pretrained": path}, study.segmenter)
+    assert "does not fit the CenterNet2 without its classifiers: 1 missing: mask_head.predictor.weight" in told
 
 
 # -- a process of its own ------------------------------------------------------------------------------------------------
@@ -370,10 +381,11 @@ def test_the_command_tries_each_network_and_its_exit_code_tells(
     assert done.exit_code == exit_code, done.output
     told = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
     expected = [f"{what} as {role}" for what, role in (
-        ("miniature generator", "xpaste_generator"), ("miniature cut-out network", "cutter"), ("miniature CLIP", "clip")
+        ("miniature generator", "xpaste_generator"), ("miniature cut-out network", "cutter"), ("miniature CLIP", "clip"),
+        ("miniature segmenter, of other classes", "pretrained"),
     )]  # fmt: skip
     assert tried_ones == expected
-    assert [told[f"loading {what}"]["state"] for what in expected] == [state] * 3
+    assert [told[f"loading {what}"]["state"] for what in expected] == [state] * 4
     tried_ones.clear()
     assert CliRunner().invoke(app, words).exit_code == 0
     assert tried_ones == [], "without --load nothing is loaded"

@@ -30,7 +30,7 @@ def load_text_to_image(
         device: where the networks go.
         dtype: precision of the networks; files in another precision are converted.
         safety_checker: whether the folder's safety checker, if it has one, is loaded; it turns pictures black that are then
-            no pictures of anything [C MRCA D61] [C SAM filter D39].
+            no pictures of anything [C MRCA D66] [C SAM filter D39].
 
     Returns:
         The diffusers pipeline that the folder names, silent (no progress bars), all networks in evaluation mode.
