@@ -63,7 +63,7 @@ def seconds(run: torch.nn.Module, image: Tensor, dtype: torch.dtype | None, roun
 def measure(config: str, batches: list[int], rounds: int, tiny: bool, backend: str) -> list[dict[str, Any]]:
     """One row a batch size."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    made = fastinst_miniature(8) if tiny else CONFIGS[config](80)
+    made = fastinst_miniature(8).model_copy(update={"decoder_layers": 1}) if tiny else CONFIGS[config](80)
     model = Forward(FastInst(made, torch.Generator().manual_seed(0))).eval().to(device)
     compiled = torch.compile(model, dynamic=False, backend=backend)
     rows = []

@@ -161,8 +161,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _FOLDING.mutant(
         "folded_mean_not_scaled",
-        "norm.bias - norm.running_mean * scale_C",
-        "norm.bias - norm.running_mean",
+        "norm.bias - mean_C * scale_C",
+        "norm.bias - mean_C",
         "a folded norm shifts by the unscaled mean",
         f"{RESNET}::test_folded_norms_change_rounding_alone",
     ),
