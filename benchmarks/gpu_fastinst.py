@@ -60,12 +60,12 @@ def seconds(run: torch.nn.Module, image: Tensor, dtype: torch.dtype | None, roun
 
 
 @torch.no_grad()
-def measure(config: str, batches: list[int], rounds: int, tiny: bool, compiles: bool) -> list[dict[str, Any]]:
+def measure(config: str, batches: list[int], rounds: int, tiny: bool, backend: str) -> list[dict[str, Any]]:
     """One row a batch size."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    made = fastinst_miniature(8) if tiny else CONFIGS[config](80)
+    made = fastinst_miniature(8).model_copy(update={"decoder_layers": 1}) if tiny else CONFIGS[config](80)
     model = Forward(FastInst(made, torch.Generator().manual_seed(0))).eval().to(device)
-    compiled = torch.compile(model, dynamic=False) if compiles else model
+    compiled = torch.compile(model, dynamic=False, backend=backend)
     rows = []
     for batch in batches:
         image = torch.rand(batch, 3, *((64, 64) if tiny else (640, 864)), device=device) * 255
@@ -91,10 +91,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 32])
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--tiny", action="store_true", help="the miniature on 64 px, wherever")
-    parser.add_argument("--no-compile", action="store_true", help="bfloat16 alone")
+    parser.add_argument(
+        "--backend", default="inductor", help="of torch.compile; eager captures the graph and compiles nothing"
+    )
     parser.add_argument("--out", type=Path)
     options = parser.parse_args(arguments)
-    rows = measure(options.config, options.batches, options.rounds, options.tiny, not options.no_compile)
+    rows = measure(options.config, options.batches, options.rounds, options.tiny, options.backend)
     for row in rows:
         print(json.dumps(row))
     if options.out is not None:

@@ -20,6 +20,7 @@ _REGISTRY = "reproductions.study.registry reads it from the module of a paper"
 _STAGES = "a cell names its module, where the harness finds it; for papers from other packages"
 _TORCHVISION = "torchvision's block calls what it overrides"
 _FEATURES = "for programs that compare features which they keep, as the benchmark does"
+_PRESETS = "for papers that plan the common training of instance segmenters"
 _PUBLISHED = "for users of published weights, whose outputs parity tests hold ours to"
 
 _STREET = "for papers on Cityscapes, whose stages train, evaluate and generate on it"
@@ -45,6 +46,13 @@ CALLED_FROM_OUTSIDE = {
     "methods.common.miniature.street_view:DRAW_CITYSCAPES": _STREET,
     "methods.common.segmenters.centernet2.official:load_official": _PUBLISHED,
     "methods.common.segmenters.fastinst.official:load_official": _PUBLISHED,
+    **{
+        f"methods.common.segmenters.fastinst.presets:{name}": _PRESETS
+        for name in (
+            *("cityscapes_recipe", "coco_recipe", "miniature_recipe"),
+            *("fastinst_miniature", "fastinst_r101", "fastinst_r50_d1"),
+        )
+    },
     "methods.common.segmenters.mask2former.official:load_official": _PUBLISHED,
     "methods.common.segmenters.pickled_weights:_ArrayUnpickler.find_class": "pickle calls it",
     "methods.common.stage:LocalContext": "for notebooks and tests, which run a stage without the harness",

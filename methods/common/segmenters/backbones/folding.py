@@ -61,8 +61,11 @@ def _affine(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
     """Return factor and offset of each channel, (C,), of a norm that does not look at the batch; None for others."""
     if not isinstance(norm, FrozenBatchNorm2d | nn.BatchNorm2d) or (isinstance(norm, nn.BatchNorm2d) and norm.training):
         return None
-    scale_C = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    return scale_C, norm.bias - norm.running_mean * scale_C
+    mean_C, variance_C = norm.running_mean, norm.running_var
+    assert isinstance(mean_C, Tensor)
+    assert isinstance(variance_C, Tensor)
+    scale_C = norm.weight * torch.rsqrt(variance_C + norm.eps)
+    return scale_C, norm.bias - mean_C * scale_C
 
 
 def rectified(x: Tensor, added: Tensor | None = None, *, folds: bool = False) -> Tensor:

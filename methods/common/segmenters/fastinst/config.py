@@ -6,6 +6,7 @@ Marks are those of docs/papers/instance_synthesis.md.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -98,4 +99,4 @@ class FastInstConfig(Config):
     @property
     def position_side(self) -> int:
         """Return the side of the learned grid of positions (InstSynth section 7.2)."""
-        return round(self.num_queries**0.5)
+        return round(math.sqrt(self.num_queries))

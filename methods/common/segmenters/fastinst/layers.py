@@ -29,12 +29,12 @@ class Attention(nn.Module):
     def forward(self, query_NLC: Tensor, key_NMC: Tensor, value_NMC: Tensor, seen_NLM: Tensor | None = None) -> Tensor:
         """Return [N, L, C]; where a mask is given, each query sees only the keys at which it is true, at least one."""
         weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
-        projected = [
-            functional.linear(x, weight, bias).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        query, key, value = (
+            functional.linear(x, weight, bias).view(*x.shape[:2], self.heads, -1).transpose(1, 2)
             for x, weight, bias in zip((query_NLC, key_NMC, value_NMC), weights, biases, strict=True)
-        ]
+        )
         mask = None if seen_NLM is None else seen_NLM[:, None]
-        attended = functional.scaled_dot_product_attention(*projected, attn_mask=mask)
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         y: Tensor = self.out_proj(attended.transpose(1, 2).flatten(2))
         return y
 
@@ -75,10 +75,10 @@ class FeedForwardLayer(nn.Module):
     def forward(self, x_NLC: Tensor) -> Tensor:
         """Return [N, L, C]. Without gradients on the CPU few tokens go through at once, so that they stay in its cache."""
         if torch.is_grad_enabled() or x_NLC.device.type != "cpu":
-            return self._forward(x_NLC)
-        return torch.cat([self._forward(part) for part in x_NLC.split(_TOKENS_AT_ONCE, dim=1)], dim=1)
+            return self._update(x_NLC)
+        return torch.cat([self._update(part) for part in torch.split(x_NLC, _TOKENS_AT_ONCE, dim=1)], dim=1)
 
-    def _forward(self, x_NLC: Tensor) -> Tensor:
+    def _update(self, x_NLC: Tensor) -> Tensor:
         y: Tensor = self.norm(x_NLC + self.linear2(torch.relu(self.linear1(x_NLC))))
         return y
 

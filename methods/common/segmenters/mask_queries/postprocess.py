@@ -94,10 +94,11 @@ def instances_of(
     probability_QK = class_logit_QK.float().softmax(dim=-1)[:, :-1]
     num_classes = probability_QK.shape[1]
     score_R, pair_R = probability_QK.flatten().topk(min(num_kept, probability_QK.numel()))
-    query_U, place_R = torch.div(pair_R, num_classes, rounding_mode="floor").unique(return_inverse=True)
+    query_R = torch.div(pair_R, num_classes, rounding_mode="floor")
+    query_U, place_R = torch.unique(query_R, return_inverse=True)
     at_once = _MASKS_AT_ONCE if mask_logit_Qhw.device.type == "cpu" else len(query_U)
     masks, qualities = [], []
-    for part_Uhw in mask_logit_Qhw[query_U].split(at_once):
+    for part_Uhw in torch.split(mask_logit_Qhw[query_U], at_once):
         full_UHW = full_size_masks(part_Uhw, padded, image, output)
         masks.append(full_UHW > 0)
         inside_UHW = masks[-1].float()
