@@ -1,7 +1,8 @@
 """What the miniature recipe can decide: an arm that is better by construction is found, one that is not is left alone.
 
-Drawn pictures stand for generated ones, their exact masks for SAM's, and damaged ones, from good to bad by picture, for masks from attention.
-Scoring, selection, training, evaluation and verdict are those of tier mini; fewer pairs are kept, so that a training is short.
+Drawn pictures stand for generated ones, and their masks, moved by up to a third of the picture, for masks from attention. One arm trains on
+exact masks of the same pictures, one on another random half. Selection, training, evaluation and verdict are those of tier mini, with fewer
+pairs.
 """
 
 import json
@@ -33,16 +34,9 @@ SEEDS = (0, 1, 2)
 NUM_PAIRS, NUM_KEPT = 400, 200
 EXACT, DAMAGED = "exact", "damaged"
 MOST_PX = 20
-"""How far the mask of a picture is moved at most; half of the objects' widths or so."""
-WIDEST = 4.0
-"""Half of a 95 % interval at most, points of mIoU: what the miniature is to resolve."""
-ARMS = {
-    "oracle": (EXACT, "random", 0),
-    "filtered": (DAMAGED, "score", 0),
-    "random": (DAMAGED, "random", 0),
-    "another": (DAMAGED, "random", 100),
-}
-"""Whose masks, how a half is chosen, and what is added to the seed of the choice."""
+"""How far the mask of a picture of 64 px is moved at most along each axis."""
+ARMS = {"oracle": (EXACT, 0), "random": (DAMAGED, 0), "another": (DAMAGED, 100)}
+"""Which masks of a random half, and what is added to the seed of the choice."""
 
 
 def draw(folder: Path) -> None:
@@ -75,7 +69,7 @@ def draw(folder: Path) -> None:
 
 def accuracy(world: Path, arm: str, seed: int, out: Path) -> float:
     """Select, train and evaluate as the plan of tier mini does."""
-    study, (variant, rule, other) = mini(), ARMS[arm]
+    study, (variant, other) = mini(), ARMS[arm]
 
     def run(stage, config, seeds: Seeds, **roles: Path):
         folder = out / stage.name
@@ -83,7 +77,7 @@ def accuracy(world: Path, arm: str, seed: int, out: Path) -> float:
         context = LocalContext(folder, seeds=seeds)
         return folder, stage.run(Inputs({role: [path] for role, path in roles.items()}), config, context)
 
-    choice = SelectConfig(rule=rule, keep=NUM_KEPT, variant=DAMAGED)
+    choice = SelectConfig(rule="random", keep=NUM_KEPT, variant=DAMAGED)
     seeds = Seeds(generation=seed + other, training=seed)
     chosen, _ = run(SELECT, choice, seeds, pairs=world / "pairs", scores=world / "scores")
     recipe = study.recipe.model_copy(update={"iterations": study.iterations_for(NUM_KEPT)})
@@ -127,13 +121,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 @pytest.mark.parametrize(
     ("left", "verdicts"),
-    [("oracle", {"holds"}), ("filtered", {"holds"}), ("another", {"not resolved", "equivalent"})],
+    [("oracle", {"holds"}), ("another", {"not resolved", "equivalent"})],
 )
 def test_what_is_better_by_construction_is_found_and_nothing_else(
     report: Report, left: str, verdicts: set[ClaimVerdict]
 ) -> None:
     [evidence] = Gain(left, "random", ("miou",)).evidence(report, "convolutional")
     assert evidence.verdict in verdicts, evidence
-    assert evidence.low is not None
-    assert evidence.high is not None
-    assert evidence.high - evidence.low <= 2 * WIDEST, evidence
