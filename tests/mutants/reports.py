@@ -333,14 +333,14 @@ MUTANTS: tuple[Mutant, ...] = (
         'found["wall_s"] if found["gpu"] else found["cpu_s"]',
         'found["wall_s"]',
         "what else a machine does counts as an arm's cost",
-        "tests/harness/test_machine_seconds.py::test_a_gpu_counts_by_the_clock_and_a_cpu_by_its_own_time",
+        "tests/unit/test_machine_seconds.py::test_a_gpu_counts_by_the_clock_and_a_cpu_by_its_own_time",
     ),
     _HARNESS_PROVENANCE.mutant(
         "children_cost_nothing",
         "time.process_time() + children.ru_utime + children.ru_stime",
         "time.process_time()",
         "the work of child processes costs nothing",
-        "tests/harness/test_machine_seconds.py::test_the_time_of_children_counts_and_waiting_does_not",
+        "tests/unit/test_machine_seconds.py::test_the_time_of_children_counts_and_waiting_does_not",
     ),
     _MRCA_CLAIMS.mutant(
         "claim_k3_of_the_first_model_alone",

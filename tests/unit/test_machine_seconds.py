@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from methods.common.seeds import Seeds
+from methods.mrca.stages.budget import BUDGET, BudgetStageConfig
 from reproductions.harness.cell import Cell
 from reproductions.harness.provenance import Stopwatch
 from reproductions.mrca.collect import Collector
-from tests.harness.toy import DRAW, DrawConfig
 
 BURN = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
 
@@ -54,6 +54,6 @@ class Told:
 )
 def test_a_gpu_counts_by_the_clock_and_a_cpu_by_its_own_time(found: dict[str, Any], seconds: float) -> None:
     store = Told({"a": found, "b": {"wall_s": 9.0, "cpu_s": 1.0, "gpu": None, "processes": 1}})
-    cells = [Cell(DRAW, DrawConfig(), Seeds(), label) for label in ("a", "b")]
+    cells = [Cell(BUDGET, BudgetStageConfig(objects=1), Seeds(), label) for label in ("a", "b")]
     collector = Collector(store, (), (), "miniature", (), Path())  # type: ignore[arg-type]
     assert collector.seconds(cells) == seconds + 1.0
