@@ -174,7 +174,7 @@ MUTANTS: tuple[Mutant, ...] = (
         f"{RESNET}::test_taps_start_at_their_places",
     ),
     _TRAIN_INSTANCES.mutant(
-        "start_ignored",
+        "instance_start_ignored",
         "        load_weights(model, inputs.folder(role)",
         "        load_weights(build_segmenter(config.segmenter), inputs.folder(role)",
         "a training that should go on from another starts from random weights",

@@ -70,7 +70,7 @@ def load_official(path_or_state_dict: Path | str | Mapping[str, Any], config: Fa
     state = model.state_dict()
     deep_stem = model.config.backbone.stem == "deep"
     ours = {name: our_name(name, deep_stem=deep_stem) for name in weights}
-    known = {name: our for name, our in ours.items() if our in state}
+    known = {name: our for name, our in ours.items() if our is not None and our in state}
     found = set(known.values())
     refuse_misfits(
         origin,
@@ -84,11 +84,10 @@ def load_official(path_or_state_dict: Path | str | Mapping[str, Any], config: Fa
         [
             name_with_shapes(name, weights[name], state[our])
             for name, our in known.items()
-            if our is not None and weights[name].shape != state[our].shape
+            if weights[name].shape != state[our].shape
         ],
     )
     with torch.no_grad():
         for name, our in known.items():
-            assert our is not None
             state[our].copy_(weights[name])
     return model.eval()
