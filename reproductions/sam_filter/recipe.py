@@ -205,8 +205,8 @@ _MINI_VARIANTS = ("s8_c8", "s8_c8_p1", "s8_c8_p0", "s4_c8_p0", "s8_c4", "s8_c4_p
 def mini() -> SamFilterStudy:
     """The claims on the miniature world, with three seeds.
 
-    Five classes on crops of 32 px: a training of a few hundred iterations then ends nearly where another seed's does, which with nine classes
-    on 64 px it does not [C D41, D56].
+    Five classes on crops of 32 px, as many iterations as pairs: a training then ends where another seed's does. With nine classes on 64 px or
+    fewer iterations it is luck which classes are learned (docs/miniature.md) [C D41, D52].
     """
     study = _small()
     assert study.world is not None
