@@ -8,11 +8,14 @@ from methods.common.miniature.training_configs import (
     ClipConfig,
     CutoutConfig,
     GeneratorConfig,
+    GligenTrainingConfig,
+    InpaintingTrainingConfig,
     JudgesConfig,
     LatentsConfig,
     ReportConfig,
     SamTrainingConfig,
     SegmenterConfig,
+    ThingsConfig,
     VaeConfig,
 )
 from methods.common.stage import Config, Context, Inputs, Record, Stage
@@ -72,6 +75,24 @@ def _train_judges(inputs: Inputs, config: JudgesConfig, context: Context) -> Rec
     return _with_provenance(TRAIN_JUDGES, config, context, train_judges(inputs, config, context))
 
 
+def _encode_things(inputs: Inputs, config: ThingsConfig, context: Context) -> Record:
+    from methods.common.miniature.repaint_training import encode_things
+
+    return encode_things(inputs, config, context)
+
+
+def _train_inpainting(inputs: Inputs, config: InpaintingTrainingConfig, context: Context) -> Record:
+    from methods.common.miniature.repaint_training import train_inpainting
+
+    return _with_provenance(TRAIN_INPAINTING, config, context, train_inpainting(inputs, config, context))
+
+
+def _train_gligen(inputs: Inputs, config: GligenTrainingConfig, context: Context) -> Record:
+    from methods.common.miniature.repaint_training import train_gligen
+
+    return _with_provenance(TRAIN_GLIGEN, config, context, train_gligen(inputs, config, context))
+
+
 def _assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Record:
     from methods.common.miniature.assemble import assemble
 
@@ -107,6 +128,15 @@ TRAIN_JUDGES: Stage[JudgesConfig] = Stage(
 )
 TRAIN_SEGMENTER: Stage[SegmenterConfig] = Stage(
     "train_segmenter", 1, SegmenterConfig, _train_segmenter, ("data", "training"), uses_gpu=True, kind="train"
+)
+ENCODE_THINGS: Stage[ThingsConfig] = Stage(
+    "encode_things", 1, ThingsConfig, _encode_things, ("data",), uses_gpu=True, kind="generate"
+)
+TRAIN_INPAINTING: Stage[InpaintingTrainingConfig] = Stage(
+    "train_inpainting", 1, InpaintingTrainingConfig, _train_inpainting, ("training",), uses_gpu=True, kind="train"
+)
+TRAIN_GLIGEN: Stage[GligenTrainingConfig] = Stage(
+    "train_gligen", 1, GligenTrainingConfig, _train_gligen, ("training",), uses_gpu=True, kind="train"
 )
 ASSEMBLE: Stage[AssembleConfig] = Stage("assemble_checkpoints", 1, AssembleConfig, _assemble, (), uses_gpu=False)
 REPORT_CHECKPOINTS: Stage[ReportConfig] = Stage(
