@@ -6,6 +6,7 @@ Shape legend: H, W image or window in pixels; h, w sides of a box; L maps of ids
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -146,9 +147,17 @@ def shows_crumbs(frame: Frame, window: Box, config: FocusConfig) -> bool:
     return False
 
 
+@lru_cache(maxsize=256)
 def nearest_places(length: int, count: int) -> NDArray[np.int64]:
-    """Return which of ``length`` pixels each of ``count`` output pixels repeats: the one under its centre, int64 (count,)."""
-    return (2 * np.arange(count, dtype=np.int64) + 1) * length // (2 * count)
+    """Return which of ``length`` pixels each of ``count`` output pixels repeats: the one under its centre, int64 (count,).
+
+    A centre between two pixels takes the one that OpenCV takes, so that both axes follow one rule.
+    """
+    import cv2
+
+    places = np.arange(length, dtype=np.uint16)[None]
+    repeated = cv2.resize(places, (count, 1), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(repeated)[0].astype(np.int64)
 
 
 def resize_nearest(array_HWC: NDArray[ArrayT], rows: int, columns: int) -> NDArray[ArrayT]:
@@ -158,5 +167,7 @@ def resize_nearest(array_HWC: NDArray[ArrayT], rows: int, columns: int) -> NDArr
     height, width = array_HWC.shape[:2]
     wide: NDArray[Any] = array_HWC
     if columns != width:
-        wide = np.asarray(cv2.resize(np.ascontiguousarray(wide), (columns, height), interpolation=cv2.INTER_NEAREST_EXACT))
+        wide = np.asarray(
+            cv2.resize(np.ascontiguousarray(wide), (columns, height), interpolation=cv2.INTER_NEAREST_EXACT)
+        )
     return wide if rows == height else np.take(wide, nearest_places(height, rows), axis=0)

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from methods.common.datasets.cityscapes_labels import LABEL_BY_ID
+from methods.common.datasets.cityscapes_layout import IMAGE_SUFFIX, IMAGES, INSTANCE_SUFFIX, LABEL_SUFFIX, LABELS
 from methods.common.datasets.images import load_rgb
 from methods.common.datasets.lvis_checks import RecordTable
 from methods.common.datasets.png_labels import LabelMap, check_same_size, read_labels, where_label_is
@@ -71,13 +72,14 @@ class CityscapesFrames:
     """One split in the layout of Cityscapes, with ids and labels from ``*_instanceIds.png`` and ``*_labelIds.png``."""
 
     def __init__(self, folder: Path, split: str) -> None:
-        truth = folder / "gtFine" / split
-        endings = "_gtFine_instanceIds.png"
-        paths = sorted(truth.glob(f"*/*{endings}"))
+        truth = folder / LABELS / split
+        paths = sorted(truth.glob(f"*/*{INSTANCE_SUFFIX}"))
         if not paths:
-            raise InputError(f"there is no <city>/*{endings} in {truth}; name a folder in the layout of Cityscapes")
-        self._truth = {path.name.removesuffix(endings): path for path in paths}
-        self._images = folder / "leftImg8bit" / split
+            raise InputError(
+                f"there is no <city>/*{INSTANCE_SUFFIX} in {truth}; name a folder in the layout of Cityscapes"
+            )
+        self._truth = {path.name.removesuffix(INSTANCE_SUFFIX): path for path in paths}
+        self._images = folder / IMAGES / split
 
     @property
     def names(self) -> Sequence[str]:
@@ -90,13 +92,17 @@ class CityscapesFrames:
         Raises:
             InputError: a file is missing, damaged or of another size, or an id is of no class with instances.
         """
+        if name not in self._truth:
+            raise InputError(
+                f"there is no frame {name} in {self._images.name!r} any more; select the instances of the data again"
+            )
         path = self._truth[name]
         id_HW = read_labels(path).astype(np.uint16, copy=False)
         instances = _instances_of_ids(id_HW, path)
-        labels = path.with_name(path.name.replace("instanceIds", "labelIds"))
+        labels = path.with_name(f"{name}{LABEL_SUFFIX}")
         label_HW = read_labels(labels)
         check_same_size(id_HW, label_HW, labels)
-        image = self._images / path.parent.name / f"{name}_leftImg8bit.png"
+        image = self._images / path.parent.name / f"{name}{IMAGE_SUFFIX}"
         image_HW3 = _load(image, *id_HW.shape, with_image=with_image)
         return Frame(name, image_HW3, (id_HW,), instances, label_HW.astype(np.uint8, copy=False))
 
@@ -124,7 +130,10 @@ class CocoFrames:
         if file is None:
             raise InputError(f"there is neither {places[0]} nor {places[1]}; name a folder in the layout of COCO")
         raw = _read_json(file)
-        images, annotations = RecordTable(file, "image", raw["images"]), RecordTable(file, "annotation", raw["annotations"])
+        images, annotations = (
+            RecordTable(file, "image", raw["images"]),
+            RecordTable(file, "annotation", raw["annotations"]),
+        )
         categories = RecordTable(file, "category", raw["categories"])
         names = dict(zip(categories.unique_ids().tolist(), categories.values("name", (str,), "a name"), strict=True))
         self._folder, self._file = folder / split, file
@@ -158,10 +167,14 @@ class CocoFrames:
         Raises:
             InputError: the image is missing or of another size, or an outline is faulty.
         """
+        if name not in self._images:
+            raise InputError(f"{self._file} has no image {name} any more; select the instances of the data again")
         height, width, file_name = self._images[name]
         annotations = self._annotations[name]
         if len(annotations) >= MOST_IDS:
-            raise InputError(f"{self._file}, image {name} has {len(annotations)} annotations; up to {MOST_IDS - 1} can be told apart")
+            raise InputError(
+                f"{self._file}, image {name} has {len(annotations)} annotations; up to {MOST_IDS - 1} can be told apart"
+            )
         masks = [_decode(segmentation, height, width, where) for _, _, segmentation, where in annotations]
         maps, layers = spread_over_maps(masks, height, width)
         instances = tuple(

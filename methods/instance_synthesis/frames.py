@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.errors import InputError
+
 Image = NDArray[np.uint8]
 IdMap = NDArray[np.uint16]
 Mask = NDArray[np.bool_]
@@ -30,10 +32,12 @@ class Box(NamedTuple):
 
     @property
     def width(self) -> int:
+        """Width in pixels."""
         return self.x1 - self.x0
 
     @property
     def height(self) -> int:
+        """Height in pixels."""
         return self.y1 - self.y0
 
 
@@ -72,8 +76,15 @@ class Frame:
         return id_HW == instance.id if window is None else cut(id_HW, window) == instance.id
 
     def instance(self, id: int, layer: int) -> FrameInstance:
-        """Return one instance."""
-        return next(one for one in self.instances if (one.id, one.layer) == (id, layer))
+        """Return one instance.
+
+        Raises:
+            InputError: the frame has none of this id.
+        """
+        for one in self.instances:
+            if (one.id, one.layer) == (id, layer):
+                return one
+        raise InputError(f"frame {self.name} has no instance {id} any more; select the instances of the data again")
 
 
 def cut(array_HW: NDArray[np.generic], window: Box) -> NDArray[np.generic]:

@@ -52,9 +52,7 @@ class InstanceRow:
     @property
     def window(self) -> Box:
         """The square window."""
-        return Box(
-            self.window_x0, self.window_y0, self.window_x0 + self.window_side, self.window_y0 + self.window_side
-        )
+        return Box(self.window_x0, self.window_y0, self.window_x0 + self.window_side, self.window_y0 + self.window_side)
 
     @property
     def source(self) -> str:

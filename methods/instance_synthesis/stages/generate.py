@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -67,12 +67,12 @@ def generate(inputs: Inputs, config: GenerateStageConfig, context: Context) -> R
     Raises:
         InputError: an input is faulty, or the back end gave a picture of another size or numbers that are not finite.
     """
-    from methods.common.generated.image_shards import GeneratedImage, shard_path, write_images
     from methods.common.generators.repainting.interface import repaint
     from methods.common.generators.repainting.load import load_back_end
     from methods.common.generators.repainting.parts import unet_sha256
     from methods.instance_synthesis.frame_files import open_frames
     from methods.instance_synthesis.manifest import MANIFEST_FILE, InstanceRow, read_rows
+    from methods.instance_synthesis.pictures import RepaintedCrop, shard_path, write_pictures
 
     source = open_frames(inputs.folder("data"), config.layout, config.split)
     rows = read_rows(inputs.folder("manifest") / MANIFEST_FILE, InstanceRow)
@@ -88,21 +88,21 @@ def generate(inputs: Inputs, config: GenerateStageConfig, context: Context) -> R
         shard = tasks[first : first + config.pictures_per_shard]
         if back_end is None:
             back_end = load_back_end(config.back_end, folder, _bank(rows, frames, config), context.device)
-        images: list[GeneratedImage] = []
+        pictures: list[RepaintedCrop] = []
         for start in range(0, len(shard), config.batch_size):
             batch = shard[start : start + config.batch_size]
             for task, picture in zip(batch, repaint(back_end, [frames.order(task) for task in batch]), strict=True):
                 seed = task.row.seeds[task.variant - 1]
-                images.append(GeneratedImage(picture, task.row.number, task.variant, 1, task.row.prompt, seed))
-            context.progress(first + len(images), len(tasks), "images")
-        write_images(shard_path(context.out, shards_done), images)
+                pictures.append(RepaintedCrop(task.row.number, task.variant, seed, picture))
+            context.progress(first + len(pictures), len(tasks), "pictures")
+        write_pictures(shard_path(context.out, shards_done), pictures)
         shards_done += 1
         tally["cpu_s"] += time.process_time() - began
-        tally["denoisings"] += len(images) * back_end.denoisings_per_picture
+        tally["denoisings"] += len(pictures) * back_end.denoisings_per_picture
         if context.checkpoint_due():
             context.checkpoints.save(shards_done, tally)
     return {
-        "num_images": len(tasks),
+        "num_pictures": len(tasks),
         "denoiser_calls": tally["denoisings"],
         "cpu_seconds": round(tally["cpu_s"], 1),
         "unet_sha256": unet_sha256(folder) if folder is not None else "",
@@ -110,20 +110,18 @@ def generate(inputs: Inputs, config: GenerateStageConfig, context: Context) -> R
 
 
 class _Frames:
-    """Crops of the manifest's rows; the last frame stays in memory, as rows of one frame follow each other."""
+    """Crops of the manifest's rows. The last frames stay in memory, as rows of one frame follow each other."""
 
     def __init__(self, source: FrameSource) -> None:
-        self._source = source
-        self._name, self._frame = "", None  # type: tuple[str, Any]
+        self._read = lru_cache(maxsize=4)(source.read)
 
-    def crop(self, row: InstanceRow, tight: bool = False) -> tuple[Picture, Mask]:
+    def crop(self, row: InstanceRow, *, tight: bool = False) -> tuple[Picture, Mask]:
         """Return colours and mask of the row's window, or of its tight box."""
         from methods.instance_synthesis.crop import crop_instance
 
-        if self._name != row.frame:
-            self._name, self._frame = row.frame, self._source.read(row.frame)
-        instance = self._frame.instance(row.instance_id, row.layer)
-        return crop_instance(self._frame, instance, row.box if tight else row.window)
+        frame = self._read(row.frame)
+        instance = frame.instance(row.instance_id, row.layer)
+        return crop_instance(frame, instance, row.box if tight else row.window)
 
     def order(self, task: Task) -> RepaintOrder:
         """Return what a back end is asked for."""
@@ -157,15 +155,4 @@ def _bank(rows: Sequence[InstanceRow], frames: _Frames, config: GenerateStageCon
     return donors
 
 
-def read_pictures(folders: Sequence[Path]) -> Iterator[tuple[int, int, Picture]]:
-    """Yield row number, variant and picture of everything in generation cells, cell after cell."""
-    from methods.common.generated.image_shards import read_images
-
-    for folder in folders:
-        for image in read_images(folder):
-            yield image.category_id, image.index, image.image_HW3
-
-
-GENERATE = Stage(
-    "instance_synthesis_generate", 1, GenerateStageConfig, generate, (), uses_gpu=True, kind="generate"
-)
+GENERATE = Stage("instance_synthesis_generate", 1, GenerateStageConfig, generate, (), uses_gpu=True, kind="generate")

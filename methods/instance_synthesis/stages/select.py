@@ -91,9 +91,7 @@ def rows_of_frame(frame: Frame, config: SelectStageConfig, seeds: Seeds, first: 
                 window_x0=window.x0,
                 window_y0=window.y0,
                 window_side=window.width,
-                prompt=draw_prompt(
-                    instance.class_name, seeds.numpy("generation", "prompt", *key), config.prompts
-                ),
+                prompt=draw_prompt(instance.class_name, seeds.numpy("generation", "prompt", *key), config.prompts),
                 seeds=[seeds.derive("generation", "repaint", *key, variant) for variant in variants],
                 focus_seeds=[seeds.derive("generation", "focus", *key, variant) for variant in variants],
             )

@@ -33,7 +33,9 @@ class BlendedLatent:
         """
         channels = pipeline.unet.config.in_channels
         if channels not in (4, 9):
-            raise InputError(f"the U-Net has {channels} input channels; blended diffusion needs one of a text-to-image model, with 4")
+            raise InputError(
+                f"the U-Net has {channels} input channels; blended diffusion needs one of a text-to-image model, with 4"
+            )
         self._pipeline, self._config, self._device = pipeline, config, device
         self._pipeline.vae.to(torch.float32)
         if config.scheduler == "ddim":
@@ -116,4 +118,6 @@ def _is_xl(folder: Path) -> bool:
     try:
         return "XL" in str(json.loads(index.read_text())["_class_name"]) if index.is_file() else False
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{index} does not name a pipeline class; save the pipeline again with save_pretrained") from error
+        raise InputError(
+            f"{index} does not name a pipeline class; save the pipeline again with save_pretrained"
+        ) from error

@@ -9,9 +9,7 @@ from pydantic import Field
 from methods.common.stage import Config
 
 Precision = Literal["float32", "bfloat16", "float16"]
-GLIGEN_NEGATIVE_PROMPT = (
-    "longbody, lowres, bad anatomy, bad hands, missing fingers, extra digit, fewer digits, cropped, worst quality, low quality"
-)
+GLIGEN_NEGATIVE_PROMPT = "longbody, lowres, bad anatomy, bad hands, missing fingers, extra digit, fewer digits, cropped, worst quality, low quality"
 """Source: InstSynth section 3.3 [code]."""
 
 

@@ -70,7 +70,7 @@ class Inpainting:
         negative = None if config.negative_prompt is None else [config.negative_prompt] * len(orders)
         pictures = self._pipeline(
             [order.prompt for order in orders],
-            image=latents.crops_to_unit(orders, config.size_px, torch.device("cpu")),
+            image=latents.crops_to_unit(orders, config.size_px, torch.device("cpu")) / 2 + 0.5,
             mask_image=torch.from_numpy(mask)[:, None].float(),
             height=config.size_px,
             width=config.size_px,

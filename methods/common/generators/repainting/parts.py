@@ -66,7 +66,9 @@ def load_parts(folder: Path, device: torch.device, dtype: torch.dtype) -> Parts:
     return Parts(
         unet=_loaded("unet", places, lambda: _load_unet(places, device, dtype)),
         vae=_loaded("vae", places, lambda: network(diffusers.AutoencoderKL, "vae", torch.float32)),
-        text_encoder=_loaded("text_encoder", places, lambda: network(transformers.CLIPTextModel, "text_encoder", dtype)),
+        text_encoder=_loaded(
+            "text_encoder", places, lambda: network(transformers.CLIPTextModel, "text_encoder", dtype)
+        ),
         tokenizer=_loaded("tokenizer", places, lambda: tokenizer_class.from_pretrained(places["tokenizer"])),
         scheduler=_loaded("scheduler", places, lambda: _load_scheduler(places["scheduler"])),
     )
