@@ -154,8 +154,8 @@ def test_windows_hold_the_box_lie_in_the_image_and_reach_everywhere():
     for _ in range(3000):
         focus = draw_window(box, 64, 128, rng, FocusConfig())
         window = focus.window
-        assert 0 <= window.x0 <= box.x0 and box.x1 <= window.x1 <= 128
-        assert 0 <= window.y0 <= box.y0 and box.y1 <= window.y1 <= 64
+        assert 0 <= window.x0 <= box.x0 < box.x1 <= window.x1 <= 128
+        assert 0 <= window.y0 <= box.y0 < box.y1 <= window.y1 <= 64
         assert window.width == 2 * window.height
         assert window.height == int(np.ceil(sqrt(focus.ratio * 128 / 2)))
         if focus.ratio == 3.0:

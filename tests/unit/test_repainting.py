@@ -435,7 +435,7 @@ def test_an_instance_of_two_parts_is_painted_in_both():
         back_end = gligen(scheduler="ddim", box=rule)
         painted = repaint(back_end, [one])[0].astype(int)
         decoded = np.abs(painted - painted[0, 0]).max(-1)
-        assert decoded[3, 4] > 0 and decoded[10, 12] > 0
+        assert min(decoded[3, 4], decoded[10, 12]) > 0
 
 
 # -- folders -----------------------------------------------------------------------------------------------------------------
@@ -483,5 +483,5 @@ def test_folders_that_lack_something_are_the_users_mistake(folder, tmp_path):
     shared = {part: str(folder / "base" / part) for part in ("vae", "text_encoder", "tokenizer", "scheduler")}
     (tmp_path / SHARED_FILE).write_text(json.dumps(shared))
     (tmp_path / "unet").mkdir()
-    with pytest.raises(InputError, match="the unet in .* cannot be loaded"):
+    with pytest.raises(InputError, match=r"the unet in .* cannot be loaded"):
         load_parts(tmp_path, CPU, torch.float32)

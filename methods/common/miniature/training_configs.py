@@ -230,6 +230,19 @@ class SamplingConfig(Config):
     """Classifier-free guidance."""
 
 
+class StreetReportConfig(Config):
+    """How much is measured of the painters of the street."""
+
+    things: ThingsConfig = ThingsConfig(num_things=160)
+    """Held-out crops that are repainted."""
+    real_things: ThingsConfig = ThingsConfig(num_things=3000)
+    """Other crops, which say what a picture shows."""
+    num_steps: int = Field(default=12, ge=1)
+    """Denoising steps."""
+    guidance_scale: float = Field(default=3.5, ge=0)
+    """Classifier-free guidance."""
+
+
 class ReportConfig(Config):
     """How much is measured."""
 

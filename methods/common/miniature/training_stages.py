@@ -15,6 +15,7 @@ from methods.common.miniature.training_configs import (
     ReportConfig,
     SamTrainingConfig,
     SegmenterConfig,
+    StreetReportConfig,
     ThingsConfig,
     VaeConfig,
 )
@@ -99,6 +100,18 @@ def _assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Recor
     return assemble(inputs, config, context)
 
 
+def _assemble_street(inputs: Inputs, config: AssembleConfig, context: Context) -> Record:
+    from methods.common.miniature.street_assembly import assemble_street
+
+    return assemble_street(inputs, config, context)
+
+
+def _report_street(inputs: Inputs, config: StreetReportConfig, context: Context) -> Record:
+    from methods.common.miniature.street_report import report_street
+
+    return report_street(inputs, config, context)
+
+
 def _report_checkpoints(inputs: Inputs, config: ReportConfig, context: Context) -> Record:
     from methods.common.miniature.checkpoint_report import report_checkpoints
 
@@ -141,4 +154,8 @@ TRAIN_GLIGEN: Stage[GligenTrainingConfig] = Stage(
 ASSEMBLE: Stage[AssembleConfig] = Stage("assemble_checkpoints", 1, AssembleConfig, _assemble, (), uses_gpu=False)
 REPORT_CHECKPOINTS: Stage[ReportConfig] = Stage(
     "report_checkpoints", 1, ReportConfig, _report_checkpoints, ("data", "generation"), uses_gpu=False, kind="evaluate"
+)
+ASSEMBLE_STREET: Stage[AssembleConfig] = Stage("assemble_street", 1, AssembleConfig, _assemble_street, ())
+REPORT_STREET: Stage[StreetReportConfig] = Stage(
+    "report_street", 1, StreetReportConfig, _report_street, ("data", "generation"), kind="evaluate"
 )
