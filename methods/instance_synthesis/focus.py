@@ -116,7 +116,7 @@ def draw_focus(frame: Frame, box: Box, rng: np.random.Generator, config: FocusCo
         rng: of this sample alone.
         config: how windows are drawn.
 
-    Source: section 2.6, steps 1 to 5. The limit of tries is ours [C D207].
+    Source: section 2.6, steps 1 to 5. The limit of tries is ours [C D26].
     """
     height, width = frame.size
     for number in range(1, config.max_tries + 1):

@@ -26,7 +26,7 @@ class PasteConfig(Config):
 def intensity_offset(generated_SS3: Image, crop: Crop, normalise: Normalise) -> int:
     """Return what is taken off a generated crop, over all channels of the window outside the mask; 0 where there is no such pixel.
 
-    Padding beyond the image counts, as it is part of the window [C D205].
+    Padding beyond the image counts, as it is part of the window [C D24].
 
     Source: section 2.5, step 2.
     """
@@ -57,7 +57,7 @@ def fit_to_window(generated_GG3: Image, crop: Crop, config: PasteConfig) -> tupl
     Returns:
         uint8 RGB (S, S, 3), and the offset.
 
-    Source: section 2.5, steps 1 and 2. Nearest neighbour means the nearest centre [C D206].
+    Source: section 2.5, steps 1 and 2. Nearest neighbour means the nearest centre [C D25].
     """
     import cv2
 

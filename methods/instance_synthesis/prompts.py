@@ -40,7 +40,7 @@ def draw_prompt(class_name: str, rng: np.random.Generator, config: PromptConfig)
     Raises:
         InputError: the class has no phrase.
 
-    Source: section 2.3. The release does not seed the draw; here the generator comes from a derived seed [C D204].
+    Source: section 2.3. The release does not seed the draw; here the generator comes from a derived seed [C D23].
     """
     phrases = config.phrases.get(class_name, ())
     if not phrases:

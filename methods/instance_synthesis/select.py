@@ -46,7 +46,7 @@ class Chosen(NamedTuple):
 def choose_instances(frame: Frame, config: SelectConfig) -> list[Chosen]:
     """Return the largest instances of a frame, largest first, equal ones by id; none for a frame without instances.
 
-    Groups are never taken. Size limits hold before the largest are chosen [C D203].
+    Groups are never taken. Size limits hold before the largest are chosen [C D22].
     """
     counts = [pixels_by_id(id_HW) for id_HW in frame.id_LHW]
     sized = sorted(

@@ -74,7 +74,7 @@ class GligenConfig(DiffusionConfig):
     grounding_share: float = Field(default=1.0, ge=0, le=1)
     """Share of the steps, from the first, in which the gated layers are on; GLIGEN's own default for boxes is 0.3. [code]"""
     box: Literal["union", "first_contour"] = "union"
-    """Of a mask of several parts, the box of all, or, as released, that of the first contour. [C InstSynth D208]"""
+    """Of a mask of several parts, the box of all, or, as released, that of the first contour. [C InstSynth D27]"""
     box_decimals: int | None = Field(default=2, ge=1)
     """The corners, in [0, 1], are rounded to so many decimals. [code]"""
     max_entities: int = Field(default=30, ge=1)
