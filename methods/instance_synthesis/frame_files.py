@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from methods.common.datasets.cityscapes_labels import LABEL_BY_ID
-from methods.common.datasets.cityscapes_layout import IMAGE_SUFFIX, IMAGES, INSTANCE_SUFFIX, LABEL_SUFFIX, LABELS
+from methods.common.datasets.cityscapes_layout import IMAGE_SUFFIX, IMAGES, INSTANCE_SUFFIX, LABEL_SUFFIX, TRUTH
 from methods.common.datasets.images import load_rgb
 from methods.common.datasets.lvis_checks import RecordTable
 from methods.common.datasets.png_labels import LabelMap, check_same_size, read_labels, where_label_is
@@ -72,7 +72,7 @@ class CityscapesFrames:
     """One split in the layout of Cityscapes, with ids and labels from ``*_instanceIds.png`` and ``*_labelIds.png``."""
 
     def __init__(self, folder: Path, split: str) -> None:
-        truth = folder / LABELS / split
+        truth = folder / TRUTH / split
         paths = sorted(truth.glob(f"*/*{INSTANCE_SUFFIX}"))
         if not paths:
             raise InputError(

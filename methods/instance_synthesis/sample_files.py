@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.datasets.cityscapes_layout import IMAGE_SUFFIX, IMAGES, INSTANCE_SUFFIX, LABEL_SUFFIX, LABELS
+from methods.common.datasets.cityscapes_layout import IMAGE_SUFFIX, IMAGES, INSTANCE_SUFFIX, LABEL_SUFFIX, TRUTH
 from methods.common.files import write_atomic
 from methods.instance_synthesis.frame_files import Layout
 from methods.instance_synthesis.integrate import Sample
@@ -37,7 +37,7 @@ def sample_paths(layout: Layout, name: str) -> tuple[str, ...]:
     if layout == "coco":
         return (f"{SPLIT}/{name}.png",)
     city = name.split("_")[0]
-    truth = f"{LABELS}/{SPLIT}/{city}/{name}"
+    truth = f"{TRUTH}/{SPLIT}/{city}/{name}"
     return f"{IMAGES}/{SPLIT}/{city}/{name}{IMAGE_SUFFIX}", f"{truth}{INSTANCE_SUFFIX}", f"{truth}{LABEL_SUFFIX}"
 
 

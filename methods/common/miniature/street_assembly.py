@@ -31,6 +31,16 @@ _SHARED = {
         "unet_base": "../inpainting/unet",
     },
 }
+_PIPELINES = {"inpainting": "StableDiffusionInpaintPipeline", "gligen": "StableDiffusionGLIGENPipeline"}
+_OWN_PARTS = {
+    "inpainting": {
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "scheduler": ["diffusers", "DPMSolverMultistepScheduler"],
+    },
+    "gligen": {"unet": ["diffusers", "UNet2DConditionModel"]},
+}
+"""What ``model_index.json`` names: the parts that lie in the folder itself."""
 _WEIGHTS = {"unet": "diffusion_pytorch_model.safetensors", "text_encoder": "model.safetensors"}
 
 
@@ -52,6 +62,8 @@ def assemble_street(inputs: Inputs, config: AssembleConfig, context: Context) ->
         for part, file in _WEIGHTS.items():
             if (source / part).is_dir():
                 _copy_in_half(source / part, out / painter / part, file)
+        index = {"_class_name": _PIPELINES[painter], **_OWN_PARTS[painter]}
+        write_atomic(out / painter / "model_index.json", json.dumps(index, indent=2).encode())
         write_atomic(out / painter / SHARED_FILE, json.dumps(_SHARED[painter], indent=2).encode())
         shutil.copyfile(source / FILE_NAME, out / painter / FILE_NAME)
     ask_for_float32(out / "inpainting" / "text_encoder" / "config.json")
