@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from methods.common.stage import Config
 from methods.instance_synthesis.focus import resize_nearest
-from methods.instance_synthesis.frames import Box, Frame, FrameInstance, IdMap, Mask
+from methods.instance_synthesis.frames import ArrayT, Box, Frame, FrameInstance, IdMap, Mask
 
 Outlines = Literal["bitmask", "polygon_per_part", "joined_polygon"]
 
@@ -75,5 +75,5 @@ def focus_labels(frame: Frame, window: Box, rows: int, columns: int) -> NDArray[
     return None if frame.label_HW is None else resize_nearest(_part(frame.label_HW, window), rows, columns)
 
 
-def _part(array_HW: NDArray[np.generic], window: Box) -> NDArray[np.generic]:
+def _part(array_HW: NDArray[ArrayT], window: Box) -> NDArray[ArrayT]:
     return array_HW[window.y0 : window.y1, window.x0 : window.x1]

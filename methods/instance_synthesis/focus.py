@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from methods.common.stage import Config
-from methods.instance_synthesis.frames import Box, Frame, pixels_by_id
-
-ArrayT = TypeVar("ArrayT", bound=np.generic)
+from methods.instance_synthesis.frames import ArrayT, Box, Frame, pixels_by_id
 
 
 class FocusConfig(Config):
@@ -156,8 +154,8 @@ def nearest_places(length: int, count: int) -> NDArray[np.int64]:
     import cv2
 
     places = np.arange(length, dtype=np.uint16)[None]
-    repeated = cv2.resize(places, (count, 1), interpolation=cv2.INTER_NEAREST_EXACT)
-    return np.asarray(repeated)[0].astype(np.int64)
+    repeated: NDArray[np.uint16] = cv2.resize(places, (count, 1), interpolation=cv2.INTER_NEAREST_EXACT)
+    return repeated[0].astype(np.int64)
 
 
 def resize_nearest(array_HWC: NDArray[ArrayT], rows: int, columns: int) -> NDArray[ArrayT]:

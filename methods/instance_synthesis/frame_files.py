@@ -103,7 +103,8 @@ class CityscapesFrames:
         label_HW = read_labels(labels)
         check_same_size(id_HW, label_HW, labels)
         image = self._images / path.parent.name / f"{name}{IMAGE_SUFFIX}"
-        image_HW3 = _load(image, *id_HW.shape, with_image=with_image)
+        height, width = id_HW.shape
+        image_HW3 = _load(image, height, width, with_image)
         return Frame(name, image_HW3, (id_HW,), instances, label_HW.astype(np.uint8, copy=False))
 
 

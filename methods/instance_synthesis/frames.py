@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from methods.common.errors import InputError
 Image = NDArray[np.uint8]
 IdMap = NDArray[np.uint16]
 Mask = NDArray[np.bool_]
+ArrayT = TypeVar("ArrayT", bound=np.generic)
 MOST_IDS = 1 << 16
 
 
@@ -73,7 +74,8 @@ class Frame:
     def mask(self, instance: FrameInstance, window: Box | None = None) -> Mask:
         """Return where an instance lies, bool (H, W), or its part in a window, False beyond the image."""
         id_HW = self.id_LHW[instance.layer]
-        return id_HW == instance.id if window is None else cut(id_HW, window) == instance.id
+        part_HW = id_HW if window is None else cut(id_HW, window)
+        return np.asarray(part_HW == instance.id)
 
     def instance(self, id: int, layer: int) -> FrameInstance:
         """Return one instance.
@@ -87,7 +89,7 @@ class Frame:
         raise InputError(f"frame {self.name} has no instance {id} any more; select the instances of the data again")
 
 
-def cut(array_HW: NDArray[np.generic], window: Box) -> NDArray[np.generic]:
+def cut(array_HW: NDArray[ArrayT], window: Box) -> NDArray[ArrayT]:
     """Return a window of an array (H, W) or (H, W, C), zeros where it passes the border; a view where it does not."""
     height, width = array_HW.shape[:2]
     y0, x0, y1, x1 = max(window.y0, 0), max(window.x0, 0), min(window.y1, height), min(window.x1, width)

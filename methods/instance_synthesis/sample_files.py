@@ -100,7 +100,8 @@ def write_coco(folder: Path, samples: Sequence[dict[str, Any]]) -> None:
     """Write the annotation file of all samples: ``name``, ``height``, ``width``, ``annotations`` of each."""
     names = sorted({record["category"] for sample in samples for record in sample["annotations"]})
     ids = {name: number for number, name in enumerate(names, start=1)}
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, sample in enumerate(samples, start=1):
         size = {side: sample[side] for side in ("height", "width")}
         images.append({"id": number, "file_name": f"{sample['name']}.png", **size})

@@ -56,8 +56,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _FRAMES.mutant(
         "neighbours_in_the_mask",
-        "cut(id_HW, window) == instance.id",
-        "cut(id_HW, window) >= 24000",
+        "np.asarray(part_HW == instance.id)",
+        "np.asarray(part_HW >= 24000)",
         "the mask of a crop holds neighbours",
         f"{CROPS}::test_padding_is_black_and_no_mask_and_neighbours_are_background",
     ),
