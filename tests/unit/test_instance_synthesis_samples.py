@@ -1,4 +1,4 @@
-"""Pasting back, focused crops and annotations (InstSynth sections 2.5 to 2.7), with the acceptance checks of section 13."""
+"""Pasting back, focused crops and annotations (InstSynth sections 2.5 to 2.7), with its acceptance checks, InstSynth section 13."""
 
 from collections import Counter
 from math import erf, sqrt

@@ -118,7 +118,7 @@ def test_seeds_of_an_instance_depend_on_nothing_else(bench):
 
 
 def test_identity_through_all_stages_is_zoom_alone(bench):
-    """The control of section 2.6, on disk: colours, ids and labels agree everywhere."""
+    """The control of InstSynth section 2.6, on disk: colours, ids and labels agree everywhere."""
     assert generated(bench, IdentityConfig()) == {
         "num_pictures": 8,
         "denoiser_calls": 0,

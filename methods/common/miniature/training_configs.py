@@ -233,9 +233,9 @@ class SamplingConfig(Config):
 class StreetReportConfig(Config):
     """How much is measured of the painters of the street."""
 
-    things: ThingsConfig = ThingsConfig(num_things=160)
+    things: ThingsConfig = ThingsConfig(num_things=96)
     """Held-out crops that are repainted."""
-    real_things: ThingsConfig = ThingsConfig(num_things=3000)
+    real_things: ThingsConfig = ThingsConfig(num_things=2000)
     """Other crops, which say what a picture shows."""
     num_steps: int = Field(default=12, ge=1)
     """Denoising steps."""

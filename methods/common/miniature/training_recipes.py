@@ -123,7 +123,10 @@ def full_checkpoints() -> CheckpointsConfig:
             optimizer=OptimizerConfig(num_steps=900, batch_size=20, learning_rate=1e-3, cosine_from=0.4)
         ),
         gligen=GligenTrainingConfig(
-            optimizer=OptimizerConfig(num_steps=500, batch_size=16, learning_rate=1e-3, cosine_from=0.4)
+            optimizer=OptimizerConfig(
+                num_steps=200, batch_size=16, learning_rate=2e-3, cosine_from=0.4, warmup_steps=20
+            ),
+            ema_decay=0.99,
         ),
         street_report=StreetReportConfig(),
     )
