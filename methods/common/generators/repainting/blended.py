@@ -37,7 +37,7 @@ class BlendedLatent:
                 f"the U-Net has {channels} input channels; blended diffusion needs one of a text-to-image model, with 4"
             )
         self._pipeline, self._config, self._device = pipeline, config, device
-        self._pipeline.vae.to(torch.float32)
+        torch.nn.Module.to(self._pipeline.vae, torch.float32)
         if config.scheduler == "ddim":
             self._pipeline.scheduler = latents.ddim_like(pipeline.scheduler)
         self._sampling = latents.BlendedSampling(config.num_steps, config.skip, config.start, config.background)

@@ -49,7 +49,7 @@ class Inpainting:
 
         dtype = getattr(torch, config.precision) if device.type == "cuda" else torch.float32
         parts = load_parts(folder, device, dtype)
-        parts.vae.to(dtype)  # the stock pipeline mixes no precisions
+        torch.nn.Module.to(parts.vae, dtype)  # the stock pipeline mixes no precisions
         return cls(parts.pipeline(StableDiffusionInpaintPipeline), config)
 
     @property

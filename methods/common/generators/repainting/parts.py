@@ -105,6 +105,7 @@ def _loaded(part: str, places: dict[str, Path], load: Callable[[], Any]) -> Any:
 
 def _load_unet(places: dict[str, Path], device: torch.device, dtype: torch.dtype) -> Any:
     import diffusers
+    import torch
 
     network: Any = diffusers.UNet2DConditionModel
     if "unet_base" not in places:
@@ -113,7 +114,7 @@ def _load_unet(places: dict[str, Path], device: torch.device, dtype: torch.dtype
     unet = network.from_config(network.load_config(places["unet"]))
     weights = {**_weights(places["unet_base"]), **_weights(places["unet"])}
     unet.load_state_dict(weights)
-    return unet.to(device, dtype).eval()
+    return torch.nn.Module.to(unet, device, dtype).eval()
 
 
 def _weights(folder: Path) -> dict[str, Any]:
