@@ -221,6 +221,6 @@ def test_blended_sampling(benchmark):
         return painted
 
     pictures = benchmark.pedantic(run, rounds=3, warmup_rounds=1)
-    assert pictures.shape == (BATCH, SIDE, SIDE, 3)
+    assert np.stack(pictures).shape == (BATCH, SIDE, SIDE, 3)
     benchmark.extra_info["images_per_s"] = round(BATCH / benchmark.stats["min"], 2)
     benchmark.extra_info["cpu_ratio_to_stock"] = round(min(own_s) / min(stock_s), 3)

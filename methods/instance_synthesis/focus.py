@@ -154,8 +154,8 @@ def nearest_places(length: int, count: int) -> NDArray[np.int64]:
     import cv2
 
     places = np.arange(length, dtype=np.uint16)[None]
-    repeated: NDArray[np.uint16] = cv2.resize(places, (count, 1), interpolation=cv2.INTER_NEAREST_EXACT)
-    return repeated[0].astype(np.int64)
+    repeated = cv2.resize(places, (count, 1), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(repeated[0], np.int64)
 
 
 def resize_nearest(array_HWC: NDArray[ArrayT], rows: int, columns: int) -> NDArray[ArrayT]:

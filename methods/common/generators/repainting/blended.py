@@ -73,8 +73,8 @@ class BlendedLatent:
         return self._num_halves * (self._config.num_steps - latents.first_step(self._sampling))
 
     @torch.no_grad()
-    def paint(self, orders: Sequence[RepaintOrder]) -> NDArray[np.float32]:
-        """Repaint a batch, float32 [N, S, S, 3] in [0, 1]."""
+    def paint(self, orders: Sequence[RepaintOrder]) -> list[NDArray[np.float32]]:
+        """Repaint a batch, each float32 (S, S, 3) in [0, 1]."""
         config, pipeline = self._config, self._pipeline
         source_NChw = latents.encode(pipeline.vae, latents.crops_to_unit(orders, config.size_px, self._device))
         grid = source_NChw.shape[-1]
@@ -89,7 +89,7 @@ class BlendedLatent:
         painted = latents.sample_blended(
             pipeline.scheduler, denoise, source_NChw, repaint_N1hw, streams, self._sampling
         )
-        return latents.decode(pipeline.vae, painted)
+        return list(latents.decode(pipeline.vae, painted))
 
     def _denoiser(self, text: latents.Text, source_NChw: Tensor) -> latents.Denoise:
         unet, halves = self._pipeline.unet, len(text.halves)

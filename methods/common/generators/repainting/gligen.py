@@ -48,7 +48,8 @@ class Gligen:
         self._config, self._device = config, device
         own: Any = parts.scheduler
         schedulers = {"own": own, "ddim": latents.ddim_like(own)}
-        schedulers["plms"] = PNDMScheduler.from_config(schedulers["ddim"].config, skip_prk_steps=True)
+        plms: Any = PNDMScheduler
+        schedulers["plms"] = plms.from_config(schedulers["ddim"].config, skip_prk_steps=True)
         self._scheduler = schedulers[config.scheduler]
         self._pipeline = parts.pipeline(StableDiffusionPipeline)
         self._gates = gated_layers(parts.unet)
@@ -79,8 +80,8 @@ class Gligen:
         return self._num_halves * len(self._scheduler.timesteps)
 
     @torch.no_grad()
-    def paint(self, orders: Sequence[RepaintOrder]) -> NDArray[np.float32]:
-        """Repaint a batch, float32 [N, S, S, 3] in [0, 1]."""
+    def paint(self, orders: Sequence[RepaintOrder]) -> list[NDArray[np.float32]]:
+        """Repaint a batch, each float32 (S, S, 3) in [0, 1]."""
         config, vae = self._config, self._pipeline.vae
         source_NChw = latents.encode(vae, latents.crops_to_unit(orders, config.size_px, self._device))
         grid = source_NChw.shape[-1]
@@ -98,7 +99,7 @@ class Gligen:
             latents.Streams([order.seed for order in orders]),
             latents.BlendedSampling(config.num_steps, 0.0, "noise", config.background),
         )
-        return latents.decode(vae, painted)
+        return list(latents.decode(vae, painted))
 
     def _grounding(self, orders: Sequence[RepaintOrder]) -> dict[str, Tensor]:
         """Return what the gated layers are told: phrase and box in the first token of the half with prompts, null tokens elsewhere."""

@@ -63,8 +63,8 @@ class Inpainting:
         return self._config.num_steps * (2 if self._config.guidance_scale > 1 else 1)
 
     @torch.no_grad()
-    def paint(self, orders: Sequence[RepaintOrder]) -> NDArray[np.float32]:
-        """Repaint a batch, float32 [N, S, S, 3] in [0, 1]. Source: InstSynth section 3.2 [code]."""
+    def paint(self, orders: Sequence[RepaintOrder]) -> list[NDArray[np.float32]]:
+        """Repaint a batch, each float32 (S, S, 3) in [0, 1]. Source: InstSynth section 3.2 [code]."""
         config = self._config
         mask = np.stack([latents.resize_mask(order.mask_SS, config.size_px) for order in orders])
         negative = None if config.negative_prompt is None else [config.negative_prompt] * len(orders)
@@ -81,4 +81,4 @@ class Inpainting:
             generator=[torch.Generator("cpu").manual_seed(order.seed) for order in orders],
             output_type="np",
         ).images
-        return np.asarray(pictures, np.float32)
+        return list(np.asarray(pictures, np.float32))
