@@ -147,7 +147,8 @@ def repaint_loss(predicted_NCHW: Tensor, batch: _Batch, schedule: Any, config: I
     weight_N1HW = config.kept_weight + (1.0 - config.kept_weight) * batch.repaint_N1HW
     weight_N1HW = weight_N1HW / weight_N1HW.mean((1, 2, 3), keepdim=True)
     error_N = ((predicted_NCHW - velocity_NCHW).square() * weight_N1HW).mean((1, 2, 3))
-    return (weight_N * error_N).mean()
+    loss: Tensor = (weight_N * error_N).mean()
+    return loss
 
 
 def widen_for_inpainting(unet: Any) -> Any:

@@ -82,7 +82,7 @@ def describe(images: Pictures, masks: Sequence[NDArray[np.bool_]]) -> NDArray[np
         cv2.resize(image * mask[..., None], (_GRID, _GRID), interpolation=cv2.INTER_AREA)
         for image, mask in zip(images, masks, strict=True)
     ]
-    return np.stack(small).reshape(len(small), -1).astype(np.float32) / 255
+    return np.asarray(np.stack(small).reshape(len(small), -1) / 255, np.float32)
 
 
 def nearest_agree(
