@@ -25,12 +25,16 @@ _EXPECTED_S = {
     "cutout": 250.0,
     "sam": 320.0,
     "judges": 120.0,
+    "things": 150.0,
+    "inpainting": 400.0,
+    "gligen": 200.0,
+    "street_report": 120.0,
 }
 """Processor seconds at full size, as ``docs/miniature.md`` tells them; only for the time left."""
 
 
 class MiniatureCheckpoints:
-    """Generator, cut-out network, Segment Anything, CLIP and judges of the miniature world."""
+    """Generators, cut-out network, Segment Anything, CLIP and judges of the miniature world."""
 
     id = "checkpoints"
     title = "Miniature checkpoints"
@@ -54,7 +58,7 @@ class MiniatureCheckpoints:
             inputs = {role: (cells[name],) for role, name in planned.inputs.items()}
             cost_s = 5.0 if smoke else _EXPECTED_S.get(planned.name, 60.0)
             cells[planned.name] = Cell(planned.stage, planned.config, Seeds(), planned.name, inputs, cost_s=cost_s)
-        return Plan(f"checkpoints-{request.tier}", (cells["report"],))
+        return Plan(f"checkpoints-{request.tier}", (cells["report"], cells["street_report"]))
 
     def needs(self, request: Request) -> Sequence[Need]:
         """Nothing comes from outside: the world is drawn."""
@@ -76,10 +80,10 @@ class MiniatureCheckpoints:
         Raises:
             InputError: a cell is not finished.
         """
-        from methods.common.miniature.install import REPORT_FILE, install_checkpoints
+        from methods.common.miniature.install import REPORT_FILE, install_checkpoints, install_street
 
         cells = {cell.label: cell for cell in plan}
-        for name in ("checkpoints", "report"):
+        for name in ("checkpoints", "report", "street_checkpoints", "street_report"):
             if not request.store.is_complete(cells[name]):
                 raise InputError(f"{name} is not finished; run `segrepro run checkpoints --tier {request.tier}` first")
         weights, measured = (request.store.cell_folder(cells[name]) for name in ("checkpoints", "report"))
@@ -88,6 +92,8 @@ class MiniatureCheckpoints:
             folder.mkdir(parents=True, exist_ok=True)
             return Path(shutil.copy2(measured / REPORT_FILE, folder / REPORT_FILE))
         install_checkpoints(weights, measured, REPOSITORY)
+        painters, painted = (request.store.cell_folder(cells[f"street_{name}"]) for name in ("checkpoints", "report"))
+        install_street(painters, painted, REPOSITORY)
         return REPOSITORY / "docs" / "miniature.md"
 
 

@@ -11,15 +11,26 @@ from diffusers import StableDiffusionPipeline
 from torchvision.ops import box_iou
 
 from methods.common.cutouts.load import load_cutout
+from methods.common.generators.repainting.configs import GligenConfig, InpaintingConfig
+from methods.common.generators.repainting.interface import RepaintOrder, repaint
+from methods.common.generators.repainting.load import load_back_end
 from methods.common.miniature import measurements as measure
 from methods.common.miniature.categories import CATEGORY_NAMES
 from methods.common.miniature.faults import fault_level
-from methods.common.miniature.install import REPORT_FILE, measured_tables, replace_measured
+from methods.common.miniature.install import (
+    PAINTERS,
+    REPORT_FILE,
+    STREET_REPORT_FILE,
+    measured_tables,
+    replace_measured,
+)
 from methods.common.miniature.judges import load_judges
 from methods.common.miniature.provenance import read_provenance
+from methods.common.miniature.repaint_training import draw_things
 from methods.common.miniature.segmenter_training import SEGMENTER_FILE
 from methods.common.miniature.shipped import CHECKPOINTS
-from methods.common.miniature.training_configs import SamplingConfig
+from methods.common.miniature.street_report import street_tables
+from methods.common.miniature.training_configs import SamplingConfig, ThingsConfig
 from methods.common.miniature.training_recipes import full_checkpoints
 from methods.common.miniature.web import web_sample
 from methods.common.miniature.world_config import WebConfig
@@ -123,3 +134,48 @@ def test_sheets_are_there_and_small():
     pictures = re.findall(r"\((images/miniature_\w+\.png)\)", page)
     assert len(pictures) >= 7
     assert all(0 < (REPOSITORY / "docs" / picture).stat().st_size < 300_000 for picture in pictures)
+
+
+# -- the painters of the street ----------------------------------------------------------------------------------------------
+
+
+def test_painters_come_from_the_recipe_that_the_repository_lists():
+    recipe = full_checkpoints().model_dump(mode="json")
+    for painter in PAINTERS:
+        record = read_provenance(CHECKPOINTS / painter)
+        assert record["config"] == recipe[painter], painter
+        assert record["stage"] == f"train_{painter}"
+        size = sum(path.stat().st_size for path in (CHECKPOINTS / painter).rglob("*") if path.is_file())
+        assert size < 6.5e6, painter
+
+
+def test_the_page_shows_what_the_report_of_the_street_measured():
+    page = (REPOSITORY / "docs" / "miniature.md").read_text()
+    report = json.loads((CHECKPOINTS / STREET_REPORT_FILE).read_text())
+    provenance = {painter: read_provenance(CHECKPOINTS / painter) for painter in PAINTERS}
+    assert replace_measured(page, street_tables(report, provenance), "street") == page
+    painted = report["painters"]["inpainting"]
+    assert f"| inpainting | {painted['class']:.3f} | {painted['colour']:.3f} |" in page
+
+
+@pytest.mark.parametrize("painter", PAINTERS)
+def test_painters_heed_the_colour_that_is_asked_for(painter):
+    crops = [crop for crop in draw_things(11, ThingsConfig(num_things=60)) if crop.kind in ("car", "bus", "truck")][:4]
+    config = {"size_px": 64, "num_steps": 8, "guidance_scale": 3.5, "precision": "float32"}
+    back_end = (
+        InpaintingConfig(**config)
+        if painter == "inpainting"
+        else GligenConfig(**config, scheduler="own", max_entities=4, negative_prompt=None)
+    )
+    painted = {}
+    for colour in ("red", "green"):
+        orders = [
+            RepaintOrder(crop.image_HW3, crop.mask_HW, f"a photo of a {colour} {crop.kind}", crop.kind, number)
+            for number, crop in enumerate(crops)
+        ]
+        pictures = repaint(load_back_end(back_end, CHECKPOINTS / painter, {}, torch.device("cpu")), orders)
+        inside = [picture[crop.mask_HW].mean(0) for picture, crop in zip(pictures, crops, strict=True)]
+        painted[colour] = np.mean(inside, 0)
+    redder = painted["red"] - painted["green"]
+    assert redder[0] > 25
+    assert redder[1] < -15

@@ -55,10 +55,11 @@ def save_pipeline(pipeline: Any, folder: Path) -> None:
     for network in (pipeline.vae, pipeline.text_encoder, pipeline.unet):
         nn.Module.half(network)
     pipeline.save_pretrained(folder, safe_serialization=True)
-    _ask_for_float32(folder / "text_encoder" / "config.json")
+    ask_for_float32(folder / "text_encoder" / "config.json")
 
 
-def _ask_for_float32(config_file: Path) -> None:
+def ask_for_float32(config_file: Path) -> None:
+    """Let a saved transformers config ask for float32, whatever its weights are stored in."""
     config = json.loads(config_file.read_text())
     config["dtype"] = "float32"
     for tower in ("text_config", "vision_config"):
@@ -72,14 +73,14 @@ def save_clip(clip: Any, tokenizer: CLIPTokenizer, folder: Path) -> None:
     clip.to(torch.float16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     build_image_processor(clip.config.vision_config.image_size).save_pretrained(folder)
-    _ask_for_float32(folder / "config.json")
+    ask_for_float32(folder / "config.json")
 
 
 def save_sam(source: Path, folder: Path) -> None:
     """Save a trained Segment Anything folder in float16, with its image processor."""
     SamModel.from_pretrained(source, dtype=torch.float16).save_pretrained(folder)
     SamImageProcessor.from_pretrained(source).save_pretrained(folder)
-    _ask_for_float32(folder / "config.json")
+    ask_for_float32(folder / "config.json")
 
 
 def save_half(source: Path, target: Path) -> None:

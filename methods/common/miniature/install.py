@@ -10,7 +10,8 @@ from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.stage import Record
 
 REPORT_FILE = "checkpoint_report.json"
-_BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
+STREET_REPORT_FILE = "street_report.json"
+PAINTERS = ("inpainting", "gligen")
 _BAR_NAMES = {
     "generated_colour": "generated objects of reliable categories recognised, colour judge",
     "generated_grey": "generated objects of reliable categories recognised, grey judge",
@@ -113,11 +114,41 @@ def _training_rows(provenance: Record) -> list[str]:
     return rows
 
 
-def replace_measured(page: str, tables: str) -> str:
-    """Return a page with the text between its two markers replaced."""
-    assert page.count(_BEGIN) == page.count(_END) == 1, "the page has one pair of markers"
-    before, rest = page.split(_BEGIN)
-    return f"{before}{_BEGIN}\n{tables}\n{_END}{rest.split(_END)[1]}"
+def replace_measured(page: str, tables: str, subject: str = "measured") -> str:
+    """Return a page with the text between the two markers of a subject replaced."""
+    begin, end = f"<!-- {subject}: begin -->", f"<!-- {subject}: end -->"
+    assert page.count(begin) == page.count(end) == 1, f"the page has one pair of markers for {subject}"
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n{tables}\n{end}{rest.split(end)[1]}"
+
+
+def install_street(checkpoints: Path, report: Path, repository: Path) -> None:
+    """Copy the finished painters of the street into the repository.
+
+    Args:
+        checkpoints: folder of ``assemble_street``.
+        report: folder of ``report_street``.
+        repository: root of the checkout.
+    """
+    from methods.common.miniature.street_report import street_tables
+
+    target = repository / CHECKPOINTS.relative_to(CHECKPOINTS.parents[3])
+    for painter in PAINTERS:
+        shutil.rmtree(target / painter, ignore_errors=True)
+        shutil.copytree(checkpoints / painter, target / painter)
+    shutil.copyfile(report / STREET_REPORT_FILE, target / STREET_REPORT_FILE)
+    _copy_sheets(report, repository)
+    page = repository / "docs" / "miniature.md"
+    provenance = {painter: read_provenance(target / painter) for painter in PAINTERS}
+    tables = street_tables(json.loads((target / STREET_REPORT_FILE).read_text()), provenance)
+    write_atomic(page, replace_measured(page.read_text(), tables, "street").encode())
+
+
+def _copy_sheets(report: Path, repository: Path) -> None:
+    images = repository / "docs" / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    for sheet in sorted((report / "sheets").glob("*.png")):
+        shutil.copyfile(sheet, images / f"miniature_{sheet.name}")
 
 
 def install_checkpoints(checkpoints: Path, report: Path, repository: Path) -> None:
@@ -134,10 +165,7 @@ def install_checkpoints(checkpoints: Path, report: Path, repository: Path) -> No
         shutil.copytree(checkpoints / part, target / part)
     shutil.copyfile(checkpoints / FILE_NAME, target / FILE_NAME)
     shutil.copyfile(report / REPORT_FILE, target / REPORT_FILE)
-    images = repository / "docs" / "images"
-    images.mkdir(parents=True, exist_ok=True)
-    for sheet in sorted((report / "sheets").glob("*.png")):
-        shutil.copyfile(sheet, images / f"miniature_{sheet.name}")
+    _copy_sheets(report, repository)
     page = repository / "docs" / "miniature.md"
     tables = measured_tables(json.loads((target / REPORT_FILE).read_text()), read_provenance(target))
     write_atomic(page, replace_measured(page.read_text(), tables).encode())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from methods.common.growth import Added
+from methods.common.miniature.street_classes import StreetConfig
 from methods.common.miniature.world_config import SceneConfig, WebConfig
 from methods.common.stage import Config
 from methods.common.training.recipe import Recipe
@@ -173,6 +174,49 @@ class JudgesConfig(Config):
     """Pictures; judges see single objects only."""
 
 
+class ThingsConfig(Config):
+    """Which crops of the street the repainting generators learn from."""
+
+    num_things: int = Field(default=5000, ge=8)
+    """Crops, drawn and encoded once."""
+    side_px: int = Field(default=64, ge=16)
+    """Their side."""
+    scene: StreetConfig = StreetConfig(evenness=1.0)
+    """The scenes that they are cut from."""
+
+
+class InpaintingTrainingConfig(Config):
+    """Training of the inpainting U-Net and its text encoder."""
+
+    optimizer: OptimizerConfig
+    """Steps and rates."""
+    ema_decay: float = Field(default=0.998, ge=0, lt=1)
+    """Decay of the averaged weights, which are the ones kept."""
+    empty_caption_share: float = Field(default=0.1, ge=0, lt=1)
+    """Share of captions left out, for classifier-free guidance."""
+    plain_caption_share: float = Field(default=0.2, ge=0, le=1)
+    """Share of captions that name the class only."""
+    whole_share: float = Field(default=0.15, ge=0, le=1)
+    """Share of the pictures that are hidden altogether, so that the network can paint from text alone."""
+    kept_weight: float = Field(default=0.25, ge=0, le=1)
+    """Weight of what is only copied, against 1 for what is painted."""
+    snr_limit: float = Field(default=5.0, gt=0)
+    """Loss weight of a timestep is (min(SNR, limit) + 1) / (SNR + 1), for v-prediction."""
+
+
+class GligenTrainingConfig(InpaintingTrainingConfig):
+    """Training of the gated layers and the first convolution."""
+
+    empty_caption_share: float = Field(default=0.4, ge=0, lt=1)
+    """Share of captions left out, so that the class must come from the grounding."""
+    whole_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the pictures that are hidden altogether."""
+    null_share: float = Field(default=0.1, ge=0, lt=1)
+    """Share of pictures without grounding, for classifier-free guidance."""
+    max_entities: int = Field(default=4, ge=1)
+    """Grounding tokens; the real GLIGEN has 30, all but one of them null tokens here, too."""
+
+
 class AssembleConfig(Config):
     """Nothing to choose."""
 
@@ -183,6 +227,19 @@ class SamplingConfig(Config):
     num_steps: int = 12
     """DPM-Solver++ steps."""
     guidance_scale: float = 3.5
+    """Classifier-free guidance."""
+
+
+class StreetReportConfig(Config):
+    """How much is measured of the painters of the street."""
+
+    things: ThingsConfig = ThingsConfig(num_things=96)
+    """Held-out crops that are repainted."""
+    real_things: ThingsConfig = ThingsConfig(num_things=2000)
+    """Other crops, which say what a picture shows."""
+    num_steps: int = Field(default=12, ge=1)
+    """Denoising steps."""
+    guidance_scale: float = Field(default=3.5, ge=0)
     """Classifier-free guidance."""
 
 

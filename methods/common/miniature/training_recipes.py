@@ -8,6 +8,8 @@ from methods.common.miniature.training_configs import (
     ClipConfig,
     CutoutConfig,
     GeneratorConfig,
+    GligenTrainingConfig,
+    InpaintingTrainingConfig,
     JudgesConfig,
     LatentsConfig,
     OptimizerConfig,
@@ -15,15 +17,22 @@ from methods.common.miniature.training_configs import (
     SamplingConfig,
     SamTrainingConfig,
     SegmenterConfig,
+    StreetReportConfig,
+    ThingsConfig,
     VaeConfig,
 )
 from methods.common.miniature.training_stages import (
     ASSEMBLE,
+    ASSEMBLE_STREET,
+    ENCODE_THINGS,
     ENCODE_WEB,
     REPORT_CHECKPOINTS,
+    REPORT_STREET,
     TRAIN_CLIP,
     TRAIN_CUTOUT,
     TRAIN_GENERATOR,
+    TRAIN_GLIGEN,
+    TRAIN_INPAINTING,
     TRAIN_JUDGES,
     TRAIN_SAM,
     TRAIN_SEGMENTER,
@@ -58,10 +67,18 @@ class CheckpointsConfig(Config):
     """The networks that grade the others."""
     report: ReportConfig
     """What is measured in the end."""
+    things: ThingsConfig
+    """Crops of the street that its painters learn from."""
+    inpainting: InpaintingTrainingConfig
+    """The inpainting U-Net of the street and its text encoder."""
+    gligen: GligenTrainingConfig
+    """What makes it a grounded one."""
+    street_report: StreetReportConfig
+    """What is measured of them."""
 
 
 def full_checkpoints() -> CheckpointsConfig:
-    """The shipped weights: about 110 processor minutes on one core, 70 of them for the generator."""
+    """The shipped weights: about 120 processor minutes on one core, 70 of them for the generator."""
     return CheckpointsConfig(
         vae=VaeConfig(
             optimizer=OptimizerConfig(num_steps=2800, batch_size=16, learning_rate=3e-3, beta2=0.98, cosine_from=0.4)
@@ -101,11 +118,22 @@ def full_checkpoints() -> CheckpointsConfig:
             optimizer=OptimizerConfig(num_steps=400, batch_size=64, learning_rate=3e-3, warmup_steps=20)
         ),
         report=ReportConfig(),
+        things=ThingsConfig(),
+        inpainting=InpaintingTrainingConfig(
+            optimizer=OptimizerConfig(num_steps=900, batch_size=20, learning_rate=1e-3, cosine_from=0.4)
+        ),
+        gligen=GligenTrainingConfig(
+            optimizer=OptimizerConfig(
+                num_steps=200, batch_size=16, learning_rate=2e-3, cosine_from=0.4, warmup_steps=20
+            ),
+            ema_decay=0.99,
+        ),
+        street_report=StreetReportConfig(),
     )
 
 
 def smoke_checkpoints() -> CheckpointsConfig:
-    """A few steps of everything, about half a minute; the weights are useless."""
+    """A few steps of everything, about a minute; the weights are useless."""
     few = OptimizerConfig(num_steps=3, batch_size=4, learning_rate=1e-3, warmup_steps=0)
     return CheckpointsConfig(
         vae=VaeConfig(optimizer=few, num_pictures=16),
@@ -125,6 +153,12 @@ def smoke_checkpoints() -> CheckpointsConfig:
             num_attention=6,
             sampling=SamplingConfig(num_steps=1, guidance_scale=3.5),
         ),
+        things=ThingsConfig(num_things=16),
+        inpainting=InpaintingTrainingConfig(optimizer=few),
+        gligen=GligenTrainingConfig(optimizer=few),
+        street_report=StreetReportConfig(
+            things=ThingsConfig(num_things=8), real_things=ThingsConfig(num_things=16), num_steps=2
+        ),
     )
 
 
@@ -143,9 +177,11 @@ class PlannedStage:
 def checkpoint_plan(config: CheckpointsConfig) -> list[PlannedStage]:
     """Return the stages behind the checkpoints, each after those it reads.
 
-    The cell ``checkpoints`` is the folder to ship, ``report`` holds ``checkpoint_report.json`` and the sample sheets.
+    The cells ``checkpoints`` and ``street_checkpoints`` are the folders to ship, ``report`` and ``street_report`` hold
+    ``checkpoint_report.json``, ``street_report.json`` and the sample sheets.
     """
     parts = ("vae", "clip", "generator", "faulty_generator", "cutout", "sam", "segmenter", "judges")
+    street = ("vae", "clip", "inpainting", "gligen")
     return [
         PlannedStage("vae", TRAIN_VAE, config.vae),
         PlannedStage("clip", TRAIN_CLIP, config.clip),
@@ -164,4 +200,9 @@ def checkpoint_plan(config: CheckpointsConfig) -> list[PlannedStage]:
         PlannedStage("judges", TRAIN_JUDGES, config.judges),
         PlannedStage("checkpoints", ASSEMBLE, AssembleConfig(), {part: part for part in parts}),
         PlannedStage("report", REPORT_CHECKPOINTS, config.report, {"checkpoints": "checkpoints"}),
+        PlannedStage("things", ENCODE_THINGS, config.things, {"vae": "vae", "clip": "clip"}),
+        PlannedStage("inpainting", TRAIN_INPAINTING, config.inpainting, {"things": "things", "generator": "generator"}),
+        PlannedStage("gligen", TRAIN_GLIGEN, config.gligen, {"things": "things", "inpainting": "inpainting"}),
+        PlannedStage("street_checkpoints", ASSEMBLE_STREET, AssembleConfig(), {part: part for part in street}),
+        PlannedStage("street_report", REPORT_STREET, config.street_report, {"checkpoints": "street_checkpoints"}),
     ]

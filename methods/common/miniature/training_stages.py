@@ -8,11 +8,15 @@ from methods.common.miniature.training_configs import (
     ClipConfig,
     CutoutConfig,
     GeneratorConfig,
+    GligenTrainingConfig,
+    InpaintingTrainingConfig,
     JudgesConfig,
     LatentsConfig,
     ReportConfig,
     SamTrainingConfig,
     SegmenterConfig,
+    StreetReportConfig,
+    ThingsConfig,
     VaeConfig,
 )
 from methods.common.stage import Config, Context, Inputs, Record, Stage
@@ -72,10 +76,40 @@ def _train_judges(inputs: Inputs, config: JudgesConfig, context: Context) -> Rec
     return _with_provenance(TRAIN_JUDGES, config, context, train_judges(inputs, config, context))
 
 
+def _encode_things(inputs: Inputs, config: ThingsConfig, context: Context) -> Record:
+    from methods.common.miniature.repaint_training import encode_things
+
+    return encode_things(inputs, config, context)
+
+
+def _train_inpainting(inputs: Inputs, config: InpaintingTrainingConfig, context: Context) -> Record:
+    from methods.common.miniature.repaint_training import train_inpainting
+
+    return _with_provenance(TRAIN_INPAINTING, config, context, train_inpainting(inputs, config, context))
+
+
+def _train_gligen(inputs: Inputs, config: GligenTrainingConfig, context: Context) -> Record:
+    from methods.common.miniature.repaint_training import train_gligen
+
+    return _with_provenance(TRAIN_GLIGEN, config, context, train_gligen(inputs, config, context))
+
+
 def _assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Record:
     from methods.common.miniature.assemble import assemble
 
     return assemble(inputs, config, context)
+
+
+def _assemble_street(inputs: Inputs, config: AssembleConfig, context: Context) -> Record:
+    from methods.common.miniature.street_assembly import assemble_street
+
+    return assemble_street(inputs, config, context)
+
+
+def _report_street(inputs: Inputs, config: StreetReportConfig, context: Context) -> Record:
+    from methods.common.miniature.street_report import report_street
+
+    return report_street(inputs, config, context)
 
 
 def _report_checkpoints(inputs: Inputs, config: ReportConfig, context: Context) -> Record:
@@ -108,7 +142,20 @@ TRAIN_JUDGES: Stage[JudgesConfig] = Stage(
 TRAIN_SEGMENTER: Stage[SegmenterConfig] = Stage(
     "train_segmenter", 1, SegmenterConfig, _train_segmenter, ("data", "training"), uses_gpu=True, kind="train"
 )
+ENCODE_THINGS: Stage[ThingsConfig] = Stage(
+    "encode_things", 1, ThingsConfig, _encode_things, ("data",), uses_gpu=True, kind="generate"
+)
+TRAIN_INPAINTING: Stage[InpaintingTrainingConfig] = Stage(
+    "train_inpainting", 1, InpaintingTrainingConfig, _train_inpainting, ("training",), uses_gpu=True, kind="train"
+)
+TRAIN_GLIGEN: Stage[GligenTrainingConfig] = Stage(
+    "train_gligen", 1, GligenTrainingConfig, _train_gligen, ("training",), uses_gpu=True, kind="train"
+)
 ASSEMBLE: Stage[AssembleConfig] = Stage("assemble_checkpoints", 1, AssembleConfig, _assemble, (), uses_gpu=False)
 REPORT_CHECKPOINTS: Stage[ReportConfig] = Stage(
     "report_checkpoints", 1, ReportConfig, _report_checkpoints, ("data", "generation"), uses_gpu=False, kind="evaluate"
+)
+ASSEMBLE_STREET: Stage[AssembleConfig] = Stage("assemble_street", 1, AssembleConfig, _assemble_street, ())
+REPORT_STREET: Stage[StreetReportConfig] = Stage(
+    "report_street", 1, StreetReportConfig, _report_street, ("data", "generation"), kind="evaluate"
 )

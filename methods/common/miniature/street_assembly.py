@@ -1,0 +1,79 @@
+"""The finished painters of the street as folders that :func:`methods.common.generators.repainting.parts.load_parts` reads, float16 on disk.
+
+``inpainting`` holds U-Net, text encoder and scheduler, and shares the VAE and tokenizer of ``stable_diffusion`` beside it. ``gligen`` holds only
+what was added to the inpainting U-Net, and shares everything else.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+
+from methods.common.files import write_atomic
+from methods.common.generators.repainting.parts import SHARED_FILE
+from methods.common.miniature.assemble import ask_for_float32
+from methods.common.miniature.generator import build_noise_schedule
+from methods.common.miniature.install import PAINTERS
+from methods.common.miniature.model_classes import AutoencoderKL, DPMSolverMultistepScheduler
+from methods.common.miniature.provenance import FILE_NAME
+from methods.common.miniature.tokenizer import load_tokenizer
+from methods.common.miniature.training_configs import AssembleConfig
+from methods.common.stage import Context, Inputs, Record
+
+BESIDE = "stable_diffusion"
+"""The folder beside them that holds what they share."""
+_SHARED = {
+    "inpainting": {part: f"../{BESIDE}/{part}" for part in ("vae", "tokenizer")},
+    "gligen": {
+        **{part: f"../{BESIDE}/{part}" for part in ("vae", "tokenizer")},
+        **{part: f"../inpainting/{part}" for part in ("text_encoder", "scheduler")},
+        "unet_base": "../inpainting/unet",
+    },
+}
+_PIPELINES = {"inpainting": "StableDiffusionInpaintPipeline", "gligen": "StableDiffusionGLIGENPipeline"}
+_OWN_PARTS = {
+    "inpainting": {
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "scheduler": ["diffusers", "DPMSolverMultistepScheduler"],
+    },
+    "gligen": {"unet": ["diffusers", "UNet2DConditionModel"]},
+}
+"""What ``model_index.json`` names: the parts that lie in the folder itself."""
+_WEIGHTS = {"unet": "diffusion_pytorch_model.safetensors", "text_encoder": "model.safetensors"}
+
+
+def assemble_street(inputs: Inputs, config: AssembleConfig, context: Context) -> Record:
+    """Put the painters together below ``context.out``, each with its ``training_provenance.json``.
+
+    ``stable_diffusion`` there holds no more than what they share. Inputs: ``vae``, ``clip``, ``inpainting``, ``gligen``: the stages that
+    trained them.
+    """
+    out = context.out
+    vae = AutoencoderKL.from_pretrained(inputs.folder("vae") / "vae")
+    vae.half().save_pretrained(out / BESIDE / "vae")
+    load_tokenizer(inputs.folder("clip") / "clip").save_pretrained(out / BESIDE / "tokenizer")
+    DPMSolverMultistepScheduler.from_config(build_noise_schedule().config).save_pretrained(
+        out / "inpainting" / "scheduler"
+    )
+    for painter in PAINTERS:
+        source = inputs.folder(painter)
+        for part, file in _WEIGHTS.items():
+            if (source / part).is_dir():
+                _copy_in_half(source / part, out / painter / part, file)
+        index = {"_class_name": _PIPELINES[painter], **_OWN_PARTS[painter]}
+        write_atomic(out / painter / "model_index.json", json.dumps(index, indent=2).encode())
+        write_atomic(out / painter / SHARED_FILE, json.dumps(_SHARED[painter], indent=2).encode())
+        shutil.copyfile(source / FILE_NAME, out / painter / FILE_NAME)
+    ask_for_float32(out / "inpainting" / "text_encoder" / "config.json")
+    sizes = [path.stat().st_size for painter in PAINTERS for path in (out / painter).rglob("*") if path.is_file()]
+    return {"megabytes": round(sum(sizes) / 1e6, 3)}
+
+
+def _copy_in_half(source: Path, target: Path, file: str) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source / "config.json", target / "config.json")
+    tensors = load_file(source / file)
+    half = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    save_file(half, target / file, metadata={"format": "pt"})

@@ -1,0 +1,217 @@
+"""Frames from files: a Cityscapes folder, or a COCO annotation file with its images.
+
+Everything is checked on the way in; a message names file and record.
+
+Shape legend: H, W image in pixels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from methods.common.datasets.cityscapes_labels import LABEL_BY_ID
+from methods.common.datasets.cityscapes_layout import IMAGE_SUFFIX, IMAGES, INSTANCE_SUFFIX, LABEL_SUFFIX, TRUTH
+from methods.common.datasets.images import load_rgb
+from methods.common.datasets.lvis_checks import RecordTable
+from methods.common.datasets.png_labels import LabelMap, check_same_size, read_labels, where_label_is
+from methods.common.datasets.rle import decode_mask, polygons_to_rle, rle_fault, runs_to_rle
+from methods.common.errors import InputError, reason
+from methods.instance_synthesis.frames import (
+    MOST_IDS,
+    Frame,
+    FrameInstance,
+    Image,
+    Mask,
+    pixels_by_id,
+    spread_over_maps,
+)
+
+Layout = Literal["cityscapes", "coco"]
+FIRST_ID = 1000
+"""Cityscapes: from here on a value is ``1000 * label id + number``; below it is a label, and a group where the label has instances."""
+
+
+class FrameSource(Protocol):
+    """A set of frames that is read one by one."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of all frames, in a fixed order."""
+
+    def read(self, name: str, *, with_image: bool = True) -> Frame:
+        """Read one frame; without its image, which then is black, where only the instances are asked for."""
+
+
+def open_frames(folder: Path, layout: Layout, split: str) -> FrameSource:
+    """Open one split of a data set.
+
+    Args:
+        folder: the data set's.
+        layout: ``cityscapes`` has ``leftImg8bit/<split>/<city>`` and ``gtFine/<split>/<city>``; ``coco`` has
+            ``annotations/instances_<split>.json``, or ``<split>.json``, and the images in ``<split>``.
+        split: such as ``train``.
+
+    Raises:
+        InputError: something is missing or faulty.
+    """
+    return CityscapesFrames(folder, split) if layout == "cityscapes" else CocoFrames(folder, split)
+
+
+def _load(path: Path, height: int, width: int, with_image: bool) -> Image:
+    if not with_image:
+        return np.broadcast_to(np.uint8(0), (height, width, 3))
+    return load_rgb(path, height, width)
+
+
+class CityscapesFrames:
+    """One split in the layout of Cityscapes, with ids and labels from ``*_instanceIds.png`` and ``*_labelIds.png``."""
+
+    def __init__(self, folder: Path, split: str) -> None:
+        truth = folder / TRUTH / split
+        paths = sorted(truth.glob(f"*/*{INSTANCE_SUFFIX}"))
+        if not paths:
+            raise InputError(
+                f"there is no <city>/*{INSTANCE_SUFFIX} in {truth}; name a folder in the layout of Cityscapes"
+            )
+        self._truth = {path.name.removesuffix(INSTANCE_SUFFIX): path for path in paths}
+        self._images = folder / IMAGES / split
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of all frames, ``city_sequence_frame``, sorted."""
+        return list(self._truth)
+
+    def read(self, name: str, *, with_image: bool = True) -> Frame:
+        """Read one frame.
+
+        Raises:
+            InputError: a file is missing, damaged or of another size, or an id is of no class with instances.
+        """
+        if name not in self._truth:
+            raise InputError(
+                f"there is no frame {name} in {self._images.name!r} any more; select the instances of the data again"
+            )
+        path = self._truth[name]
+        id_HW = read_labels(path).astype(np.uint16, copy=False)
+        instances = _instances_of_ids(id_HW, path)
+        labels = path.with_name(f"{name}{LABEL_SUFFIX}")
+        label_HW = read_labels(labels)
+        check_same_size(id_HW, label_HW, labels)
+        image = self._images / path.parent.name / f"{name}{IMAGE_SUFFIX}"
+        height, width = id_HW.shape
+        image_HW3 = _load(image, height, width, with_image)
+        return Frame(name, image_HW3, (id_HW,), instances, label_HW.astype(np.uint8, copy=False))
+
+
+def _instances_of_ids(id_HW: LabelMap, path: Path) -> tuple[FrameInstance, ...]:
+    found = []
+    for id in np.flatnonzero(pixels_by_id(id_HW)).tolist():
+        label = LABEL_BY_ID.get(id if id < FIRST_ID else id // FIRST_ID)
+        if label is None or (id >= FIRST_ID and not label.has_instances):
+            raise InputError(
+                f"{path} has {where_label_is(id_HW, id)}; values are label ids, or 1000 * label id + number of a class that "
+                "has instances"
+            )
+        if label.has_instances:
+            found.append(FrameInstance(id, 0, label.name, is_group=id < FIRST_ID))
+    return tuple(found)
+
+
+class CocoFrames:
+    """One split in the layout of COCO; the ids of a frame are numbers of its annotations, from 1 in the order of the file."""
+
+    def __init__(self, folder: Path, split: str) -> None:
+        places = [folder / "annotations" / f"instances_{split}.json", folder / f"{split}.json"]
+        file = next((place for place in places if place.is_file()), None)
+        if file is None:
+            raise InputError(f"there is neither {places[0]} nor {places[1]}; name a folder in the layout of COCO")
+        raw = _read_json(file)
+        images, annotations = (
+            RecordTable(file, "image", raw["images"]),
+            RecordTable(file, "annotation", raw["annotations"]),
+        )
+        categories = RecordTable(file, "category", raw["categories"])
+        names = dict(zip(categories.unique_ids().tolist(), categories.values("name", (str,), "a name"), strict=True))
+        self._folder, self._file = folder / split, file
+        sizes = [images.integers(side, 1).tolist() for side in ("height", "width")]
+        files = images.values("file_name", (str,), "the image's file name")
+        self._images = {
+            str(id): (height, width, name)
+            for id, height, width, name in zip(images.unique_ids().tolist(), *sizes, files, strict=True)
+        }
+        self._annotations: dict[str, list[tuple[str, bool, Any, str]]] = {name: [] for name in self._images}
+        for index, (image, category) in enumerate(
+            zip(annotations.integers("image_id"), annotations.integers("category_id"), strict=True)
+        ):
+            if str(image) not in self._images:
+                annotations.blame(index, "image_id", f"is {image}, which is no image", "name an image of the file")
+            if category not in names:
+                annotations.blame(index, "category_id", f"is {category}, which is no class", "name a class of the file")
+            record = annotations.records[index]
+            crowd = bool(record.get("iscrowd", 0))
+            where = f"{file}, annotation {record.get('id', f'number {index}')}"
+            self._annotations[str(image)].append((names[int(category)], crowd, record.get("segmentation"), where))
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Ids of all images as text, in the order of the file."""
+        return list(self._images)
+
+    def read(self, name: str, *, with_image: bool = True) -> Frame:
+        """Read one frame.
+
+        Raises:
+            InputError: the image is missing or of another size, or an outline is faulty.
+        """
+        if name not in self._images:
+            raise InputError(f"{self._file} has no image {name} any more; select the instances of the data again")
+        height, width, file_name = self._images[name]
+        annotations = self._annotations[name]
+        if len(annotations) >= MOST_IDS:
+            raise InputError(
+                f"{self._file}, image {name} has {len(annotations)} annotations; up to {MOST_IDS - 1} can be told apart"
+            )
+        masks = [_decode(segmentation, height, width, where) for _, _, segmentation, where in annotations]
+        maps, layers = spread_over_maps(masks, height, width)
+        instances = tuple(
+            FrameInstance(number, layer, class_name, crowd)
+            for number, (layer, (class_name, crowd, _, _)) in enumerate(zip(layers, annotations, strict=True), start=1)
+        )
+        return Frame(name, _load(self._folder / file_name, height, width, with_image), maps, instances)
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read ({reason(error)}); write it again") from error
+    content: dict[str, Any] = raw if isinstance(raw, dict) else {}
+    for key in ("images", "annotations", "categories"):
+        if key not in content:
+            raise InputError(f"{file} is no COCO file: it has no `{key}`; name a file of instances")
+    return content
+
+
+def _decode(segmentation: Any, height: int, width: int, where: str) -> Mask:
+    """Rasterise an outline; parts outside of the image are cut off."""
+    if isinstance(segmentation, list) and segmentation:
+        sound = all(
+            isinstance(polygon, list)
+            and len(polygon) >= 6
+            and len(polygon) % 2 == 0
+            and all(type(number) in (int, float) and np.isfinite(number) for number in polygon)
+            for polygon in segmentation
+        )
+        if not sound:
+            raise InputError(f"{where}: `segmentation` is no list of polygons of at least three points; draw it again")
+        return decode_mask(polygons_to_rle([np.array(polygon, np.float64) for polygon in segmentation], height, width))
+    fault = rle_fault(segmentation, height, width)
+    if fault is not None:
+        raise InputError(f"{where}: `segmentation` {fault}; write it again")
+    counts = segmentation["counts"]
+    return decode_mask(runs_to_rle(counts, height, width) if isinstance(counts, list) else segmentation)
