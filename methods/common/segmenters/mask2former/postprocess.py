@@ -1,8 +1,6 @@
 """From queries to label scores and to instances, as the official release does it.
 
-``transformers`` resizes masks to 384 x 384 on the way and ignores some of its arguments, so its own functions are not used.
-
-Shape legend: Q queries, K classes, R instances kept, H, W pixels, h, w cells of mask logits.
+Shape legend: Q queries, K classes, R instances kept, H, W pixels.
 """
 
 from __future__ import annotations
@@ -11,9 +9,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-Size = tuple[int, int]
+from methods.common.segmenters.mask_sets.postprocess import best_pairs, mask_quality
 
 
 @dataclass(frozen=True)
@@ -31,20 +28,6 @@ class Instances:
     mask_RHW: Tensor
 
 
-def full_size_masks(mask_logit_Qhw: Tensor, padded: Size, image: Size, output: Size | None = None) -> Tensor:
-    """Resize mask logits to the padded image, cut the image out, and resize that to the output size if it is another.
-
-    Returns:
-        float32 [Q, H, W] at ``output``, or at ``image`` when None.
-    Source: SAM filter section 8 [MM], [M2F]; bilinear, corners not aligned.
-    """
-    mask = functional.interpolate(mask_logit_Qhw.float()[None], padded, mode="bilinear", align_corners=False)
-    mask = mask[..., : image[0], : image[1]]
-    if output is not None and output != image:
-        mask = functional.interpolate(mask, output, mode="bilinear", align_corners=False)
-    return mask[0]
-
-
 def semantic_scores(class_logit_QK: Tensor, mask_logit_QHW: Tensor) -> Tensor:
     """Return class softmax without "no object" times mask sigmoid, summed over queries, [K, H, W].
 
@@ -59,12 +42,7 @@ def best_instances(class_logit_QK: Tensor, mask_logit_QHW: Tensor, num_kept: int
 
     A pair's score is its class probability times the mean mask probability of the pixels inside its mask. Source: [M2F].
     """
-    probability_QK = class_logit_QK.float().softmax(dim=-1)[:, :-1]
-    num_classes = probability_QK.shape[1]
-    score_R, pair_R = probability_QK.flatten().topk(min(num_kept, probability_QK.numel()))
-    inside_QHW = mask_logit_QHW > 0
-    chance_Q = (mask_logit_QHW.sigmoid() * inside_QHW).sum(dim=(1, 2))
-    quality_Q = chance_Q / (inside_QHW.sum(dim=(1, 2)) + 1e-6)
-    query_R, class_R = pair_R // num_classes, pair_R % num_classes
-    score_R, order_R = (score_R * quality_Q[query_R]).sort(descending=True, stable=True)
-    return Instances(score_R, class_R[order_R], inside_QHW[query_R[order_R]])
+    pairs = best_pairs(class_logit_QK, num_kept)
+    score_R = pairs.probability_R * mask_quality(mask_logit_QHW)[pairs.query_R]
+    score_R, order_R = score_R.sort(descending=True, stable=True)
+    return Instances(score_R, pairs.class_R[order_R], (mask_logit_QHW > 0)[pairs.query_R[order_R]])

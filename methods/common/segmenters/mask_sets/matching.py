@@ -13,9 +13,9 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional
 
-from methods.common.segmenters.mask2former.config import Mask2FormerLossConfig
-from methods.common.segmenters.mask2former.points import sample
-from methods.common.segmenters.mask2former.targets import Targets
+from methods.common.segmenters.mask_sets.config import MaskSetLossConfig
+from methods.common.segmenters.mask_sets.points import sample
+from methods.common.segmenters.mask_sets.targets import Targets
 
 FORBIDDEN = 1e6
 """Cost of a pair that is not a number. The loss will be none either, and the training says so."""
@@ -23,7 +23,7 @@ FORBIDDEN = 1e6
 
 @torch.no_grad()
 def matching_cost(
-    class_logit_NQK: Tensor, mask_logit_NQhw: Tensor, targets: Targets, point_NP2: Tensor, config: Mask2FormerLossConfig
+    class_logit_NQK: Tensor, mask_logit_NQhw: Tensor, targets: Targets, point_NP2: Tensor, config: MaskSetLossConfig
 ) -> Tensor:
     """Return the cost of each pair of query and target, [N, Q, T]; unused places of the table hold anything.
 

@@ -1,0 +1,49 @@
+"""What the queries should find: masks with classes, those of all images one after another.
+
+Shape legend: N images, T targets of the image with most, M targets of all images, P points, H, W pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from methods.common.segmenters.mask_sets.points import sample
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The targets of some images, those of an image one after another.
+
+    Attributes:
+        class_M: int64.
+        image_M: int64, the image that each is in.
+        place_M: int64, its place among those of its image.
+        mask_MHW: float32, 1 where the pixel is part of the target.
+        counts: number of targets of each image.
+        known_NHW: bool, false where neither loss nor matching may look; None where they may look everywhere.
+    """
+
+    class_M: Tensor
+    image_M: Tensor
+    place_M: Tensor
+    mask_MHW: Tensor
+    counts: list[int]
+    known_NHW: Tensor | None
+
+    def at_points(self, point_MP2: Tensor) -> Tensor:
+        """Read each mask at its own points, float32 [M, P]. Unknown neighbours of a point take no part in its interpolation."""
+        value_MP = sample(self.mask_MHW[:, None], point_MP2)[:, 0]
+        if self.known_NHW is None:
+            return value_MP
+        known_M1HW = self.known_NHW.float()[self.image_M][:, None]
+        known_MP = sample(known_M1HW, point_MP2)[:, 0]
+        inside_MP = sample(known_M1HW.new_ones(known_M1HW.shape), point_MP2)[:, 0]
+        return value_MP * inside_MP / known_MP.clamp(min=1e-6)
+
+    def table(self, value_MP: Tensor) -> Tensor:
+        """Spread rows of all targets over images, [N, T, P], zero in unused places."""
+        table_NTP = value_MP.new_zeros(len(self.counts), max(self.counts), value_MP.shape[1])
+        table_NTP[self.image_M, self.place_M] = value_MP
+        return table_NTP
