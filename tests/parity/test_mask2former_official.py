@@ -14,7 +14,7 @@ from torch import Tensor
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig, resnet50
 from methods.common.segmenters.mask2former.model import Mask2Former, Mask2FormerOutputs
 from methods.common.segmenters.mask2former.official import infer_config, load_official
-from methods.common.segmenters.mask2former.official_names import UNUSED, official_name, our_places
+from methods.common.segmenters.mask2former.official_names import NAMES
 from methods.common.segmenters.mask2former.presets import mask2former_r50, mask2former_swinl
 
 RELATIVE = 1e-4
@@ -98,13 +98,13 @@ def test_every_official_entry_has_exactly_one_place(shared: Path, stem: str) -> 
         ours = {name: tuple(value.shape) for name, value in Mask2Former(STEMS[stem]).state_dict().items()}
     placed: dict[str, tuple[int, ...]] = {}
     for row in key_table(shared, stem):
-        if UNUSED.fullmatch(row["name"]):
+        if NAMES.unused.fullmatch(row["name"]):
             continue
-        places, shape = our_places(row["name"]), shape_of(row)
+        places, shape = NAMES.our_places(row["name"]), shape_of(row)
         assert len(places) in (1, 3), row["name"]
         for place in places:
             assert place.ours not in placed, place
-            assert official_name(place.ours) == row["name"]
+            assert NAMES.official_name(place.ours) == row["name"]
             placed[place.ours] = (shape[0] // len(places), *shape[1:]) if shape else ()
     assert placed == ours
 

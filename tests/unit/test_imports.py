@@ -35,9 +35,16 @@ ROOMS = {
     "instance": ("saved", "image_batches"),
     "semantic": ("saved", "construction", "image_batches", "backbones"),
     "centernet2": ("backbones", "checkpoints", "saved", "construction", "instance.interface"),
+    "official_weights": ("checkpoints",),
     "mask_sets": ("backbones.config",),
-    "mask2former": ("backbones", "checkpoints", "saved", "construction", "mask_sets", "semantic.interface"),
-    "oneformer": ("backbones", "checkpoints", "saved", "construction", "mask_sets", "instance.interface"),
+    "mask2former": (
+        *("backbones", "checkpoints", "official_weights", "saved", "construction", "mask_sets"),
+        "semantic.interface",
+    ),
+    "oneformer": (
+        *("backbones", "checkpoints", "official_weights", "saved", "construction", "mask_sets"),
+        "instance.interface",
+    ),
 }
 """What each room of the segmenters imports of the others."""
 DISPATCHES = {"semantic.segmenters": ("mask2former",), "instance.segmenters": ("centernet2",)}

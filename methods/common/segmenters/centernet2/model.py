@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from methods.common.segmenters.backbones.build import build_backbone
-from methods.common.segmenters.backbones.resnet import ResNet
-from methods.common.segmenters.backbones.swin import Swin
+from methods.common.segmenters.backbones.build import Backbone, build_backbone
 from methods.common.segmenters.centernet2.cascade import Cascade
 from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.centernet2.detection import finish, select
@@ -41,7 +39,7 @@ class CenterNet2(InstanceSegmenter):
     Source: MRCA section 6.
     """
 
-    backbone: ResNet | Swin
+    backbone: Backbone
 
     def __init__(self, config: CenterNet2Config, generator: torch.Generator | None = None) -> None:
         """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
