@@ -122,6 +122,10 @@ class OneFormerConfig(Config):
             raise ValueError(
                 f"width {self.width} is no multiple of 32, of norm_groups {self.norm_groups} and of twice the {self.heads} heads"
             )
+        if self.text is not None and self.text.width != self.width:
+            raise ValueError(
+                f"text.width {self.text.width} differs from width {self.width}; learned vectors stand beside projected sentences"
+            )
         return self
 
     @model_validator(mode="after")

@@ -46,6 +46,9 @@ def find_instances(
     pairs = best_pairs(class_logit_QK, num_kept)
     thing_R = torch.isin(pairs.class_R, pairs.class_R.new_tensor(thing_classes))
     probability_R, query_R, class_R = (rows[thing_R] for rows in pairs)
+    if not len(query_R):
+        empty = torch.zeros(0, *sizes[2], dtype=torch.bool, device=class_logit_QK.device)
+        return Detections(probability_R.new_zeros(0, 4), probability_R, class_R, empty if masks else None)
     used_Q, place_R = query_R.unique(return_inverse=True)
     quality, boxes, inside = [], [], []
     for some_Q in used_Q.split(max(1, _PIXELS_AT_ONCE // (sizes[2][0] * sizes[2][1]))):
@@ -54,9 +57,6 @@ def find_instances(
         boxes.append(boxes_around(logit_QHW > 0))
         if masks:
             inside.append(logit_QHW > 0)
-    if not quality:
-        empty = torch.zeros(0, *sizes[2], dtype=torch.bool, device=class_logit_QK.device)
-        return Detections(probability_R.new_zeros(0, 4), probability_R, class_R, empty if masks else None)
     score_R = probability_R * torch.cat(quality)[place_R]
     order_R = score_R.sort(descending=True, stable=True).indices
     order_R = order_R[score_R[order_R] > 0]
