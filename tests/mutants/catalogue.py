@@ -1,6 +1,6 @@
 """Every mutant. A new wire between two parts wants one here: change it on purpose, and name the fast test that notices."""
 
-from tests.mutants import common, mrca_plan, mrca_stages, reports, sam_filter_plan, sam_filter_stages
+from tests.mutants import common, mrca_plan, mrca_stages, oneformer, reports, sam_filter_plan, sam_filter_stages
 from tests.mutants.mutant import Mutant
 
 CATALOGUE: tuple[Mutant, ...] = (
@@ -9,5 +9,6 @@ CATALOGUE: tuple[Mutant, ...] = (
     *sam_filter_plan.MUTANTS,
     *sam_filter_stages.MUTANTS,
     *common.MUTANTS,
+    *oneformer.MUTANTS,
     *reports.MUTANTS,
 )

@@ -31,6 +31,7 @@ CALLED_FROM_OUTSIDE = {
     "methods.common.metrics.generated_images.paired:evaluate_paired": "for programs; no command compares pairs of pictures",
     "methods.common.segmenters.centernet2.official:load_official": _PUBLISHED,
     "methods.common.segmenters.mask2former.official:load_official": _PUBLISHED,
+    "methods.common.segmenters.oneformer.official:load_official": _PUBLISHED,
     "methods.common.segmenters.pickled_weights:_ArrayUnpickler.find_class": "pickle calls it",
     "methods.common.stage:LocalContext": "for notebooks and tests, which run a stage without the harness",
     "methods.common.stages.evaluate_instances:EVALUATE_INSTANCES": _STAGES,

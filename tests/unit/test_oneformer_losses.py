@@ -98,6 +98,13 @@ def test_commands_have_clips_numbers_without_a_vocabulary() -> None:
     assert not table[:-3].any()
 
 
+def test_the_network_is_told_its_task_by_the_sentence() -> None:
+    table, place = known_tokens(config()), sentences_of(config()).index("the task is instance")
+    commands = OneFormer(config()).commands(torch.tensor([INSTANCE, PANOPTIC]))
+    assert commands.dtype == torch.float32
+    assert torch.equal(commands.long(), table[place : place + 2])
+
+
 def test_words_are_numbered_and_the_end_is_the_largest() -> None:
     table = known_tokens(config())
     end = int(table.max())
