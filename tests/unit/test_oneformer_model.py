@@ -11,6 +11,7 @@ from transformers.models.oneformer import modeling_oneformer as library
 from methods.common.segmenters.backbones.config import ConvNeXtConfig, SwinConfig
 from methods.common.segmenters.backbones.convnext import ConvNeXt
 from methods.common.segmenters.oneformer.config import OneFormerConfig
+from methods.common.segmenters.oneformer.decoder import decode
 from methods.common.segmenters.oneformer.dropout import ImageDropout
 from methods.common.segmenters.oneformer.head import library_config
 from methods.common.segmenters.oneformer.model import OneFormer
@@ -79,14 +80,17 @@ def test_decoder_is_the_librarys_in_all_layers(model: OneFormer) -> None:
 
 @torch.no_grad()
 def test_a_query_with_an_empty_mask_looks_everywhere(model: OneFormer) -> None:
-    features = maps()
-    with torch.no_grad():
-        bias = model.head.transformer.decoder.mask_embed.layers[-1].get_parameter("0.bias")
-        kept = bias.clone()
-        bias.fill_(-50.0)
-    outputs = model.head(features, model.commands(torch.tensor([1, 1])), all_layers=True)
+    generator, module = torch.Generator().manual_seed(2), model.head.transformer
+    scales = [torch.randn(1, 64, side, side, generator=generator) for side in (2, 4, 8)]
+    features, task = torch.rand(1, 64, 16, 16, generator=generator), torch.randn(1, 64, generator=generator)
+    bias = module.decoder.mask_embed.layers[-1].get_parameter("0.bias")
+    kept = bias.clone()
+    bias.fill_(-50.0)
+    ours = decode(module, scales, features, task, ImageDropout(0.0), all_layers=False)
+    theirs = module(scales, features, task)
     bias.copy_(kept)
-    assert all(torch.isfinite(logit).all() for logit in outputs.class_logits)
+    assert ours.mask_logits[0].max() < 0, "no mask is empty"
+    assert torch.allclose(ours.class_logits[0], theirs.prediction_class, atol=2e-5)
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Recipe of semantic segmenters: AdamW with polynomial decay. Holds no torch until an optimiser is built.
+"""Recipe of semantic segmenters and of OneFormer: AdamW with polynomial decay. Holds no torch until an optimiser is built.
 
 Marks are those of docs/papers/sam_filter.md.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from methods.common.segmenters.instance.interface import InstanceSegmenter
     from methods.common.segmenters.semantic.interface import SemanticSegmenter
 
 NonNegative = Annotated[float, Field(ge=0)]
@@ -39,7 +40,7 @@ def polynomial_decay(
 
 
 class PolyRecipe(Recipe):
-    """How a semantic segmenter is trained. Defaults are those of Mask2Former-R50 on ADE20K (SAM filter section 8)."""
+    """How a segmenter is trained by AdamW with polynomial decay. Defaults are those of Mask2Former-R50 on ADE20K (SAM filter section 8)."""
 
     iterations: Annotated[int, Field(ge=1)]
     """Length of the training in optimiser steps; the rate reaches 0 there. [P]"""
@@ -69,7 +70,7 @@ class PolyRecipe(Recipe):
         """Return the learning rate of an iteration counted from 0, without the backbone's factor."""
         return polynomial_decay(iteration, self.base_lr, self.iterations, self.power, self.warmup_iterations)
 
-    def build_optimizer(self, model: SemanticSegmenter) -> torch.optim.AdamW:
+    def build_optimizer(self, model: SemanticSegmenter | InstanceSegmenter) -> torch.optim.AdamW:
         """Return AdamW over all parameters that need a gradient; :meth:`set_rates` sets its rates."""
         import torch
 

@@ -74,6 +74,7 @@ def decode(
     ]
     x, predictions = query_NQC, []
     for index, layer in enumerate(decoder.layers):
+        assert isinstance(layer, OneFormerTransformerDecoderLayer)
         head = _Head.of(decoder, x)
         if all_layers:
             predictions.append(head.predict(decoder, mask_features_NChw))
@@ -116,7 +117,7 @@ class _Head:
 
     def _masks(self, features_NChw: Tensor) -> Tensor:
         flat = self.mask_vector_NQC @ features_NChw.flatten(2)
-        return flat.unflatten(2, features_NChw.shape[2:])
+        return flat.view(*flat.shape[:2], *features_NChw.shape[2:])
 
     @torch.no_grad()
     def may_attend(self, small_NChw: Tensor) -> Tensor:
@@ -227,11 +228,12 @@ def _attend(
     drop: ImageDropout = _NO_DROPOUT,
 ) -> Tensor:
     """Return multi-head attention before its output projection, [N, Q, C]; ``drop`` drops attention weights."""
-    query, key, value = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (query_NQC, key_NSC, value_NSC))
+    query, key, value = (x.reshape(*x.shape[:2], heads, -1).transpose(1, 2) for x in (query_NQC, key_NSC, value_NSC))
     if drop.active:
         assert may_attend_N1QS is None, "masked attention drops nothing"
         weight_NAQS = (query @ key.transpose(2, 3) / math.sqrt(query.shape[-1])).softmax(dim=-1)
         attended = drop(weight_NAQS) @ value
     else:
         attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=may_attend_N1QS)
-    return attended.transpose(1, 2).flatten(2)
+    out: Tensor = attended.transpose(1, 2).flatten(2)
+    return out

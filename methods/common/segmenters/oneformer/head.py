@@ -112,8 +112,9 @@ def _initialise_transformer(module: OneFormerTransformerModule) -> None:
         if parameter.dim() > 1:
             nn.init.xavier_uniform_(parameter)
     nn.init.kaiming_uniform_(decoder.query_input_projection.weight, a=1)
-    nn.init.zeros_(decoder.query_input_projection.bias)
+    nn.init.zeros_(decoder.get_parameter("query_input_projection.bias"))
     for layer in decoder.layers:
+        assert isinstance(layer, OneFormerTransformerDecoderLayer)
         _initialise_decoder_layer(layer)
 
 

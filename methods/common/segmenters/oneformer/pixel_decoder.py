@@ -6,6 +6,7 @@ Shape legend: N images, S cells of all levels, C channels, L levels, A attention
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import transformers
@@ -36,12 +37,15 @@ class EncoderLayer(OneFormerPixelDecoderEncoderLayer):
         self,
         hidden_states: Tensor,
         attention_mask: Tensor | None,
-        position_embeddings: Tensor,
-        reference_points: Tensor,
-        spatial_shapes_list: Sequence[tuple[int, int]],
-        **_: object,
+        position_embeddings: Tensor | None = None,
+        reference_points: Any = None,
+        spatial_shapes: object = None,
+        level_start_index: object = None,
+        output_attentions: bool = False,
+        spatial_shapes_list: Any = None,
     ) -> tuple[Tensor]:
         """Keep the shape [N, S, C]; no cell is padding, so that the mask is not read."""
+        assert position_embeddings is not None
         x, drop = hidden_states, self.image_dropout
         attended = attend_deformably(self.self_attn, x, x + position_embeddings, reference_points, spatial_shapes_list)
         x = self.self_attn_layer_norm(x + drop(attended))

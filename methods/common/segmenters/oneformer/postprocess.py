@@ -49,9 +49,10 @@ def find_instances(
     if not len(query_R):
         empty = torch.zeros(0, *sizes[2], dtype=torch.bool, device=class_logit_QK.device)
         return Detections(probability_R.new_zeros(0, 4), probability_R, class_R, empty if masks else None)
-    used_Q, place_R = torch.unique(query_R, return_inverse=True)
+    used_Q = query_R.bincount().nonzero()[:, 0]
+    place_R = torch.searchsorted(used_Q, query_R)
     quality, boxes, inside = [], [], []
-    for some_Q in used_Q.split(max(1, _PIXELS_AT_ONCE // (sizes[2][0] * sizes[2][1]))):
+    for some_Q in torch.split(used_Q, max(1, _PIXELS_AT_ONCE // (sizes[2][0] * sizes[2][1]))):
         logit_QHW = full_size_masks(mask_logit_Qhw[some_Q], *sizes)
         quality.append(mask_quality(logit_QHW))
         boxes.append(boxes_around(logit_QHW > 0))

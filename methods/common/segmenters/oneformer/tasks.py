@@ -73,7 +73,7 @@ def _segments(target: InstanceTarget, task: str, config: OneFormerConfig) -> tup
     class_M, mask_MHW = class_M[kept_M], mask_MHW[kept_M]
     if task != "semantic":
         return class_M, mask_MHW
-    present = class_M.unique()
+    present = class_M.bincount().nonzero()[:, 0]
     merged = [mask_MHW[class_M == index].any(dim=0) for index in present]
     return present, torch.stack(merged) if merged else mask_MHW
 

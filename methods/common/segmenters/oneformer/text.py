@@ -55,6 +55,7 @@ class TextBranch(nn.Module):
         length = int(end_S.max()) + 1
         x = encoder.token_embedding(sentence_SL[:, :length]) + encoder.positional_embedding[:length]
         for layer in encoder.transformer.layers:
+            assert isinstance(layer, OneFormerTextTransformerLayer)
             x = _layer(layer, x)
         x = encoder.ln_final(x)
         out: Tensor = x[torch.arange(len(x), device=x.device), end_S]
@@ -65,7 +66,9 @@ def _layer(layer: OneFormerTextTransformerLayer, x_SLC: Tensor) -> Tensor:
     attention = layer.self_attn
     normed = layer.layer_norm1(x_SLC)
     joint = functional.linear(normed, attention.in_proj_weight, attention.in_proj_bias)
-    query, key, value = (part.unflatten(2, (attention.num_heads, -1)).transpose(1, 2) for part in joint.chunk(3, dim=2))
+    query, key, value = (
+        part.reshape(*part.shape[:2], attention.num_heads, -1).transpose(1, 2) for part in joint.chunk(3, dim=2)
+    )
     attended = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
     x = x_SLC + attention.out_proj(attended.transpose(1, 2).flatten(2))
     out: Tensor = x + layer.mlp(layer.layer_norm2(x))
@@ -78,7 +81,7 @@ def _initialise(mapper: OneFormerTextMapper) -> None:
     width, layers = encoder.width, len(encoder.transformer.layers)
     narrow = width**-0.5 * (2 * layers) ** -0.5
     for layer in encoder.transformer.layers:
-        layer.attn_mask = None  # a plain tensor that nothing reads
+        assert isinstance(layer, OneFormerTextTransformerLayer)
         nn.init.normal_(layer.self_attn.in_proj_weight, std=width**-0.5)
         nn.init.normal_(layer.self_attn.out_proj.weight, std=narrow)
         nn.init.normal_(layer.mlp.fc1.weight, std=(2 * width) ** -0.5)
