@@ -47,7 +47,7 @@ ROOMS = {
     ),
 }
 """What each room of the segmenters imports of the others."""
-DISPATCHES = {"semantic.segmenters": ("mask2former",), "instance.segmenters": ("centernet2",)}
+DISPATCHES = {"semantic.segmenters": ("mask2former",), "instance.segmenters": ("centernet2", "oneformer")}
 """The one file of a room that knows networks by name, and which."""
 
 

@@ -10,6 +10,7 @@ from transformers.models.oneformer import modeling_oneformer as library
 
 from methods.common.segmenters.backbones.config import ConvNeXtConfig, SwinConfig
 from methods.common.segmenters.backbones.convnext import ConvNeXt
+from methods.common.segmenters.instance.segmenters import load_segmenter
 from methods.common.segmenters.oneformer.config import OneFormerConfig
 from methods.common.segmenters.oneformer.decoder import decode
 from methods.common.segmenters.oneformer.dropout import ImageDropout
@@ -226,6 +227,7 @@ def test_a_saved_network_is_the_same(model: OneFormer, tmp_path: Path) -> None:
     assert again.config == model.config
     assert again.state_dict().keys() == model.state_dict().keys()
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in again.state_dict().items())
+    assert isinstance(load_segmenter(tmp_path), OneFormer)
     images = scenes(1)[0]
     assert torch.equal(again.detect(images)[0].scores_N, model.detect(images)[0].scores_N)
 

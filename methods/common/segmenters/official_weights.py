@@ -7,7 +7,7 @@ matrix in a release, while ``transformers`` keeps three.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -18,8 +18,6 @@ from methods.common.segmenters.checkpoints import name_with_shapes, refuse_misfi
 
 _FIELDS = {"i": "[0-9]+", "p": "[a-z_]+", "r": ".+"}
 """Fields of a template: a number, one part of a name, the rest of a name."""
-Templates = Iterable[tuple[str, str]]
-"""Official names and ours, with fields for what is the same in both."""
 Rules = list[tuple[re.Pattern[str], str]]
 
 

@@ -24,6 +24,10 @@ def load_segmenter(folder: Path) -> InstanceSegmenter:
         from methods.common.segmenters.centernet2.model import CenterNet2
 
         return CenterNet2.from_pretrained(folder)
+    if kind == "oneformer":
+        from methods.common.segmenters.oneformer.model import OneFormer
+
+        return OneFormer.from_pretrained(folder)
     raise InputError(
-        f"{folder / CONFIG_FILE} names the kind {kind!r}, which is no instance segmenter; give the folder of a CenterNet2"
+        f"{folder / CONFIG_FILE} names the kind {kind!r}, which is no instance segmenter; give the folder of a CenterNet2 or OneFormer"
     )
