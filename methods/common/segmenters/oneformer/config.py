@@ -84,7 +84,7 @@ class OneFormerConfig(Config):
     sentence_length: Annotated[int, Field(ge=8)] = 77
     """Numbers that stand for a sentence, padded with 0; the width of the task MLP's input. [OF]"""
     text: TextBranchConfig | None = TextBranchConfig()
-    """The text branch; None trains without it ("without CLIP", InstSynth section 10, item 4). [C]"""
+    """The text branch; None trains without it ("without CLIP", InstSynth section 10, item 4)."""
     task_shares: tuple[Probability, Probability, Probability] = (1 / 3, 1 / 3, 1 / 3)
     """Chance of each task for a training image, in the order of ``TASKS`` (InstSynth section 8.3). [OF]"""
     loss: MaskSetLossConfig = MaskSetLossConfig()
