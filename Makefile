@@ -4,7 +4,7 @@ TIER    ?= mini
 CLUSTER ?= local
 WAIT    ?=
 SITE    ?=
-SEEDS   ?= 3
+SEEDS   ?=
 STORE   ?= .segrepro
 DATA    ?=
 OBJECTS ?=
@@ -13,7 +13,7 @@ ARGS    ?=
 PYTHON  ?= python3
 
 RUN  := .venv/bin/segrepro
-PLAN := $(PAPER) --tier $(TIER) --seeds $(SEEDS) --store $(STORE) $(if $(DATA),--data $(DATA)) $(if $(OBJECTS),--objects $(OBJECTS)) $(if $(SITE),--site $(SITE)) $(ARGS)
+PLAN := $(PAPER) --tier $(TIER) $(if $(SEEDS),--seeds $(SEEDS)) --store $(STORE) $(if $(DATA),--data $(DATA)) $(if $(OBJECTS),--objects $(OBJECTS)) $(if $(SITE),--site $(SITE)) $(ARGS)
 WHERE := --cluster $(CLUSTER) $(if $(WAIT),--wait)
 
 export OMP_NUM_THREADS ?= 1
@@ -28,7 +28,7 @@ endif
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
-	@echo "  variables: PAPER TIER=$(TIER) CLUSTER=$(CLUSTER) WAIT SITE SEEDS=$(SEEDS) STORE=$(STORE) DATA OBJECTS OUT=$(OUT) ARGS (passed on)"
+	@echo "  variables: PAPER TIER=$(TIER) CLUSTER=$(CLUSTER) WAIT SITE SEEDS STORE=$(STORE) DATA OBJECTS OUT=$(OUT) ARGS (passed on)"
 
 setup: .venv/ready ## make .venv with the locked packages
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from reports.figure import Figure
@@ -130,13 +130,36 @@ def _seen(report: Report, evidence: Sequence[Evidence]) -> str:
 
 
 def _qualified(report: Report, claim: ClaimOutcome) -> str:
-    """The control that qualifies a claim, with its own numbers on the claim's metrics."""
-    control = next((known for known in report.claims if claim.qualified_by and known.id == claim.qualified_by), None)
+    """The control that qualifies a claim, with its own numbers on the claim's metrics and their share of the claim's."""
+    control = _control_of(report, claim)
     if control is None:
         return ""
-    metrics = {item.metric for item in claim.evidence if item.metric is not None}
-    seen = _seen(report, [item for item in control.evidence if item.metric in metrics])
+    seen = _left_over(report, claim, control)
     return f" Read it with {control.id}, {control.verdict}: {control.wording.rstrip('.')} ({seen})."
+
+
+def _control_of(report: Report, claim: ClaimOutcome) -> ClaimOutcome | None:
+    """The control without whose number the claim's would mislead."""
+    return next((known for known in report.claims if claim.qualified_by and known.id == claim.qualified_by), None)
+
+
+def _left_over(report: Report, claim: ClaimOutcome, control: ClaimOutcome) -> str:
+    """A control's means on the claim's metrics, on all of its own where the claim has none; a smaller gain also as a share."""
+    metrics = {item.metric for item in claim.evidence if item.metric is not None}
+    shown = [item for item in control.evidence if item.metric in metrics] or control.evidence
+    return ", ".join(f"{_seen(report, [item])}{_share(claim, item)}" for item in shown)
+
+
+def _share(claim: ClaimOutcome, left: Evidence) -> str:
+    """How much of the claim's own gain the control leaves; nothing where the claim sees none."""
+    for item in claim.evidence:
+        same = (item.left, item.metric, item.backbone) == (left.left, left.metric, left.backbone)
+        if same and left.kind == "difference" and item.mean and item.mean > 0 and left.mean is not None:
+            share = left.mean / item.mean
+            return (
+                ", none of it" if share <= 0 else f", {fixed(100 * share, 0)} % of it" if share < 1 else ", all of it"
+            )
+    return ""
 
 
 def _without_unit(item: Evidence) -> str:
@@ -151,7 +174,7 @@ def _short(report: Report, item: Evidence) -> str:
         return title if len(report.metrics) > 1 else item.label.removesuffix(f", {title}")
     if item.kind == "correlation":
         return item.label.split(",")[0]
-    return "share of the objects, no test," if item.kind == "ratio" else "change"
+    return "share of the objects, no test," if item.kind == "ratio" else item.label
 
 
 def _count_line(claims: Sequence[ClaimOutcome], one: str, many: str) -> str:
@@ -242,11 +265,20 @@ def _claims_table(report: Report, claims: Sequence[ClaimOutcome]) -> str:
             claim.id,
             claim.wording + (f" *({claim.source})*" if not claim.control else ""),
             f"**{claim.verdict}**<br>{claim.reason}",
-            "<br>".join(evidence_text(report, item) for item in claim.evidence) or NOTHING,
+            "<br>".join([*(evidence_text(report, item) for item in claim.evidence), *_beside(report, claim)])
+            or NOTHING,
         ]
         for claim in claims
     ]
     return markdown_table(["Id", "Claim", "Verdict", "Seen here: mean over seeds [95 % interval]"], rows)
+
+
+def _beside(report: Report, claim: ClaimOutcome) -> list[str]:
+    """A line with the means of the control that the claim must be read with."""
+    control = _control_of(report, claim)
+    if control is None or not any(item.mean is not None for item in control.evidence):
+        return []
+    return [f"*read with {control.id}, {control.verdict}: {_left_over(report, claim, control)}*"]
 
 
 def claims_section(report: Report) -> str:
@@ -388,6 +420,7 @@ def provenance_section(report: Report) -> str:
         ["Computed on", "; ".join([*source.devices, *source.hosts])],
         ["Cells", f"{whole(source.cells)}, first started {source.started}, last finished {source.finished}"],
         ["Store", f"`{source.store}`" if source.store else ""],
+        *([f"Weights, {used.role}", f"{used.what}: {_hashes(used.files)}"] for used in source.weights),
     ]
     table = markdown_table(["", ""], [row for row in rows if row[1]])
     note = (
@@ -395,6 +428,14 @@ def provenance_section(report: Report) -> str:
         "own number with its verdict; `tables.tex`, the tables for a paper of yours; `records.json`, everything behind this page."
     )
     return f"## Provenance\n\n{table}\n\n{note}"
+
+
+_SHOWN_DIGITS = 16
+
+
+def _hashes(files: Mapping[str, str]) -> str:
+    """Name files with the first digits of their SHA-256; ``records.json`` has all of them."""
+    return ", ".join(f"`{name}` {digest[:_SHOWN_DIGITS]}" for name, digest in sorted(files.items()))
 
 
 def command_section(report: Report) -> str:

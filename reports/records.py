@@ -37,6 +37,17 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
+class Weights(Record):
+    """Weights from outside that a report rests on."""
+
+    role: str
+    """What the stages call them."""
+    what: str
+    """What people call them."""
+    files: dict[str, str]
+    """SHA-256 of each file of weights, by its name."""
+
+
 class Provenance(Record):
     """Where the numbers come from. Printed in ``report.md``; never in ``results.csv``."""
 
@@ -56,6 +67,8 @@ class Provenance(Record):
     cells: int = Field(default=0, ge=0)
     """How many cells stand behind the report."""
     store: str = ""
+    weights: tuple[Weights, ...] = _if_any(())
+    """Weights from outside, whoever published them."""
 
 
 class Run(Record):
@@ -240,7 +253,7 @@ class TableStyle(Record):
     earlier_title: str = "Warm-up iterations"
     cost_note: str = (
         "Means over seeds. Objects, calls and seconds are what the arm needs by itself, also where arms share work. "
-        "Iterations in total include the warm-up."
+        "Seconds are those of a GPU, or of the CPU where no GPU was used. Iterations in total include the warm-up."
     )
     marks: str = "P paper, R authors' release, B code or paper of a baseline, D framework default, C our choice."
     """What the marks of the deviation ledger mean."""

@@ -23,19 +23,31 @@ ItemT = TypeVar("ItemT")
 _BACKDROP = (222, 222, 222, 255)
 """Light grey behind cut-outs, so that white objects and holes in a mask are seen."""
 _CUT_OUT_PX, _INSTANCE_PX = 72, 234
+_HEAD_LETTERS = 13
+"""As many letters as fit above a cut-out."""
 _PASTED, _REAL = PALETTE[1], PALETTE[5]
 
 
 def cut_out_sheet(samples: Sequence[CutOutSample], path: Path, columns: int = 10, most_rows: int = 12) -> bool:
-    """Draw a row a row name of cut-outs with their class, on light grey; more than ``most_rows`` are thinned evenly."""
+    """Draw cut-outs on light grey, a row a row name and a column a class, so that a column shows one class alone.
+
+    A class that a row has no cut-out of leaves its place empty, the first of several is shown; more than ``most_rows`` rows are
+    thinned evenly, classes beyond ``columns`` left out.
+    """
     names = _thinned(list(dict.fromkeys(sample.row for sample in samples)), most_rows)
-    by_row = {name: [sample for sample in samples if sample.row == name][:columns] for name in names}
-    rows = [SheetRow([_cut_out(sample) for sample in row], name) for name, row in by_row.items()]
-    return draw_sheet(Sheet(rows, _CUT_OUT_PX), path)
+    classes = list(dict.fromkeys(sample.category for sample in samples))[:columns]
+    first = {(sample.row, sample.category): sample for sample in reversed(samples)}
+    rows = [SheetRow([_cut_out(first.get((name, category))) for category in classes], name) for name in names]
+    return draw_sheet(Sheet(rows, _CUT_OUT_PX, strip_heads=[_shortened(_words(name)) for name in classes]), path)
 
 
-def _cut_out(sample: CutOutSample) -> Strip:
-    return Strip([Tile(_on_grey(sample.path, _CUT_OUT_PX))], _words(sample.category))
+def _cut_out(sample: CutOutSample | None) -> Strip:
+    return Strip([] if sample is None else [Tile(_on_grey(sample.path, _CUT_OUT_PX))])
+
+
+def _shortened(text: str) -> str:
+    """Fit words above a cut-out."""
+    return text if len(text) <= _HEAD_LETTERS else f"{text[: _HEAD_LETTERS - 1].rstrip()}…"
 
 
 def _on_grey(path: Path, side: int) -> Image.Image:

@@ -233,7 +233,7 @@ def lost_text(lost: LostTarget) -> str:
 
 
 def cost_table(report: Report) -> pd.DataFrame:
-    """Return what every arm took, as means over seeds and text; seconds are wall time of the stages themselves.
+    """Return what every arm took, as means over seeds and text; seconds are those of GPUs, or of CPUs where none was used.
 
     Columns that no arm has a number for are left out.
     """

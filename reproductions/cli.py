@@ -69,6 +69,7 @@ WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Pro
 WaitOption = Annotated[bool, typer.Option("--wait", help="Stay until the cluster is through.")]
 ParallelOption = Annotated[int | None, typer.Option("--max-parallel", min=1, help="Jobs of an array at once.")]
 HoursOption = Annotated[float | None, typer.Option("--max-gpu-hours", min=0, help="Refuse to start more than this.")]
+LoadOption = Annotated[bool, typer.Option("--load", help="Also load each network and send a tiny batch through it.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Submit though `check` finds problems.")]
 
 
@@ -301,14 +302,17 @@ def check(
     paper: Paper,
     request: Request,
     cluster: ClusterOption = "local",
+    load: LoadOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Look whether everything that the plan needs is there and whole; exit code 2 when it is not."""
-    from reproductions.commands.running import check_cluster, damaged_cells, preflight
+    from reproductions.commands.running import check_cluster, damaged_cells, preflight, try_networks
     from reproductions.harness.store import Store
     from reproductions.requirements.preflight import fatal, print_findings
 
     found = preflight(paper, request, check_cluster(cluster))
+    if load:
+        found += try_networks(paper, request, found)
     damaged = [] if fatal(found) else damaged_cells(paper.plan(request), request.store)
     if request.store.root.exists():
         Store.create(request.store.root)

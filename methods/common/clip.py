@@ -3,8 +3,7 @@
 Shape suffixes: I pictures, T texts, D joint space, H, W pixels.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -13,28 +12,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
-from transformers.utils.logging import disable_progress_bar, get_verbosity, set_verbosity, set_verbosity_error
 
 from methods.common.errors import InputError
+from methods.common.whole_weights import SAVED_BY_TRANSFORMERS, load_whole, one_sentence
 
 _BATCH = 64
 _VOCABULARIES = ("tokenizer.json", "vocab.json")
-_LOADING_FAULTS = (OSError, ValueError, RuntimeError, TypeError, KeyError, SafetensorError)
-
-
-@contextmanager
-def _errors_only() -> Iterator[None]:
-    """Keep transformers from printing a table of what it misses: that is said in one sentence."""
-    before = get_verbosity()
-    set_verbosity_error()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        set_verbosity(before)
 
 
 class ClipScorer:
@@ -55,25 +41,17 @@ class ClipScorer:
         """Load a folder, or a model name that transformers knows, in float32 and evaluation mode.
 
         Raises:
-            InputError: nothing loadable is there.
+            InputError: nothing loadable is there, or weights are missing or of other shapes.
         """
-        remedy = "name a folder saved by transformers"
         if Path(folder).is_dir() and not any((Path(folder) / name).is_file() for name in _VOCABULARIES):
             # transformers would go on with an empty vocabulary
-            raise InputError(f"{folder} holds no CLIP (neither {' nor '.join(_VOCABULARIES)} is there); {remedy}")
-        disable_progress_bar()  # type: ignore[no-untyped-call]
-        try:
-            with _errors_only():
-                both: Any = CLIPModel.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
-            model, loaded = both
+            raise InputError(
+                f"{folder} holds no CLIP (neither {' nor '.join(_VOCABULARIES)} is there); {SAVED_BY_TRANSFORMERS}"
+            )
+        model = load_whole(CLIPModel, folder, "CLIP", dtype=torch.float32)
+        with one_sentence(folder, "CLIP"):
             tokenizer = CLIPTokenizer.from_pretrained(folder)
             processor = CLIPImageProcessor.from_pretrained(folder)
-        except _LOADING_FAULTS as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(f"{folder} holds no CLIP ({reason}); {remedy}") from error
-        absent = sorted(loaded["missing_keys"])
-        if absent:
-            raise InputError(f"{folder} lacks the tensor {absent[0]}, and {len(absent)} in all; {remedy}")
         return cls(model.to(device or torch.device("cpu")).eval(), tokenizer, processor)
 
     @property

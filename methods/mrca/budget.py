@@ -6,12 +6,14 @@ Shape legend: C classes, D width of the classifier's features.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.growth import Added
 from methods.common.stage import Config
+from methods.mrca.accuracy import AS_PRINTED, ShrinkageConfig, group_mean_accuracy
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -28,6 +30,8 @@ class BudgetConfig(Config):
     """Rounds without feedback: B / C each [P], or in proportion to 1 / S, the released code's default [R]."""
     weight_change_rows: Literal["aligned", "shifted"] = "aligned"
     """``aligned``: row c belongs to class c. ``shifted``: row c + 1, the released code's off-by-one [R]."""
+    shrinkage: Annotated[ShrinkageConfig, Added(neutral=AS_PRINTED)] = ShrinkageConfig()
+    """How far the accuracy of a class with few feedback objects is believed. [C D62]"""
 
 
 def apportion(weight_C: Floats, total: int) -> Ints:
@@ -85,16 +89,8 @@ def fill_undefined_accuracy(ap_C: Floats, frequency_C: Sequence[str]) -> Floats:
 
     Source: [C D33]; dropping such a class would drop its budget too.
     """
-    assert len(ap_C) == len(frequency_C), f"{len(ap_C)} accuracies for {len(frequency_C)} classes"
-    filled_C = np.array(ap_C, dtype=np.float64)
-    defined_C = np.isfinite(filled_C)
-    overall = float(filled_C[defined_C].mean()) if defined_C.any() else 0.0
-    group_C = np.asarray(frequency_C)
-    for group in np.unique(group_C):
-        member_C = group_C == group
-        known_C = member_C & defined_C
-        filled_C[member_C & ~defined_C] = filled_C[known_C].mean() if known_C.any() else overall
-    return filled_C
+    known_C = np.array(ap_C, dtype=np.float64)
+    return np.where(np.isfinite(known_C), known_C, group_mean_accuracy(known_C, frequency_C))
 
 
 def classifier_change(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from methods.common.growth import Added
 from methods.common.stage import Config
+from methods.mrca.accuracy import AS_PRINTED, ShrinkageConfig
 
 Floats = NDArray[np.float64]
 
@@ -16,6 +20,8 @@ class ResizingConfig(Config):
 
     max_factor: float = Field(default=16.0, ge=1.0)
     """Linear factor at AP 0; its inverse at AP 100, 1 at the mean over classes [R]. 1 switches resizing off."""
+    shrinkage: Annotated[ShrinkageConfig, Added(neutral=AS_PRINTED)] = ShrinkageConfig()
+    """How far the accuracy of a class with few feedback objects is believed. [C D62]"""
 
 
 def resize_factor(ap_percent: float, class_mean_percent: float, max_factor: float = 16.0) -> float:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from methods.common.errors import InputError
+from methods.common.growth import Added
 from methods.common.seeds import derive_seed
 from methods.common.stage import Config
 from methods.mrca.cut import Image, Mask, Scorer, SoftMask, composite, largest_component
@@ -39,8 +41,16 @@ class XPasteFilterConfig(Config):
 class XPasteSamplerConfig(Config):
     """How many objects X-Paste pastes."""
 
+    min_objects_per_image: Annotated[int, Added(neutral=0)] = Field(default=0, ge=0)
+    """The number of objects is uniform from this [B] ..."""
     max_objects_per_image: int = Field(default=19, ge=0)
-    """The number of objects is uniform in 0 .. this [B]."""
+    """... to this [B]."""
+
+    @model_validator(mode="after")
+    def _some_number_is_left(self) -> Self:
+        if self.min_objects_per_image > self.max_objects_per_image:
+            raise ValueError("min_objects_per_image must not be above max_objects_per_image")
+        return self
 
 
 @dataclass(frozen=True)
@@ -148,8 +158,8 @@ class XPasteSampler:
         _, self._first, self._count = np.unique(class_N[self._by_class], return_index=True, return_counts=True)
 
     def objects_of_image(self, image_number: int) -> Ints:
-        """Return the pool indices for one image, int64 [0 .. max_objects_per_image]."""
+        """Return the pool indices for one image, int64 [min_objects_per_image .. max_objects_per_image]."""
         rng = np.random.default_rng(derive_seed("xpaste", self.seed, image_number))
-        number = int(rng.integers(0, self.config.max_objects_per_image + 1))
+        number = int(rng.integers(self.config.min_objects_per_image, self.config.max_objects_per_image + 1))
         chosen = rng.integers(0, len(self._first), number)
         return np.asarray(self._by_class[self._first[chosen] + rng.integers(0, self._count[chosen])], dtype=np.int64)

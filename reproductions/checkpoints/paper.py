@@ -11,6 +11,7 @@ from methods.common.seeds import Seeds
 from reproductions.harness.cell import Cell
 from reproductions.harness.plan import Plan
 from reproductions.requirements.need import GpuNeed, Need
+from reproductions.requirements.trial import Trial
 from reproductions.study.request import Request
 from reproductions.study.settings import changed
 
@@ -61,6 +62,10 @@ class MiniatureCheckpoints:
 
     def gpu_needs(self, request: Request) -> Sequence[GpuNeed]:
         """Nothing needs a GPU."""
+        return []
+
+    def trials(self, request: Request) -> Sequence[Trial]:
+        """Nothing from outside is loaded."""
         return []
 
     def report(self, request: Request, plan: Plan, out: Path) -> Path:

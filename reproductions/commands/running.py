@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -156,6 +157,20 @@ def preflight(paper: Paper, request: Request, cluster: Cluster, planned: Plan | 
     if cluster == "slurm" and planned is not None:
         found.append(_cluster_finding(planned, request.site))
     return found
+
+
+def try_networks(paper: Paper, request: Request, found: Sequence[Finding]) -> list[Finding]:
+    """Open every network of the plan, one after another, each in a process of its own; say on stderr which one it is.
+
+    Raises:
+        InputError: the request itself makes no sense.
+    """
+    from reproductions.requirements.trial_runs import loading_findings
+
+    def announce(what: str) -> None:
+        print(f"loading {what} ...", file=sys.stderr)
+
+    return list(loading_findings(paper.trials(request), found, announce))
 
 
 def _cluster_finding(planned: Plan, site: Site) -> Finding:

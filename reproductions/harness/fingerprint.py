@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from methods.common.errors import InputError
@@ -54,6 +54,19 @@ class Fingerprints:
         if not listing:
             raise InputError(f"{what} is empty: {path} holds no file")
         return External(path, hashlib.sha256(json.dumps(listing).encode()).hexdigest())
+
+    def files(self, path: Path, suffixes: Collection[str]) -> dict[str, str]:
+        """SHA-256 of a file, or of each file below a folder whose name ends so, by its name below the folder.
+
+        Args:
+            path: a place that :meth:`of` can fingerprint.
+            suffixes: such as ``.safetensors``.
+        """
+        path = path.resolve()
+        if path.is_file():
+            return {path.name: self.sha256(path)}
+        found = sorted(item for item in _files(path) if item.suffix in suffixes)
+        return {item.relative_to(path).as_posix(): self.sha256(item) for item in found}
 
     def save(self) -> None:
         """Write the memory, when there is a place for it."""

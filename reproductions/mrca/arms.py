@@ -22,6 +22,10 @@ class RandomPasting:
 
     equal_pool: bool = False
     """Only as many generated objects as MRCA has in all rounds."""
+    equal_paste: bool = False
+    """As many objects into an image as MRCA pastes."""
+    from_warm_up: bool = False
+    """From M_0 on, so as long as MRCA in all, also where the recipe has X-Paste start from pretrained weights."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,25 @@ ARMS: tuple[Arm[How], ...] = (
         "xpaste_equal_pool",
         "X-Paste, equal pool",
         "X-Paste with as many generated objects as MRCA; it still pastes more of them into an image than MRCA does.",
-        RandomPasting(equal_pool=True),
+        RandomPasting(equal_pool=True, from_warm_up=True),
         control=True,
+        topics=frozenset({RANDOM_POOL}),
+    ),
+    Arm(
+        "xpaste_equal_paste",
+        "X-Paste, equal pool and pasting",
+        "X-Paste with as many generated objects as MRCA, and as many pasted into an image.",
+        RandomPasting(equal_pool=True, equal_paste=True, from_warm_up=True),
+        control=True,
+        topics=frozenset({RANDOM_POOL}),
+    ),
+    Arm(
+        "xpaste_double",
+        "X-Paste, twice the iterations",
+        "X-Paste from the warm-up on, so for as many iterations as MRCA.",
+        RandomPasting(from_warm_up=True),
+        control=True,
+        table="Table 1",
         topics=frozenset({RANDOM_POOL}),
     ),
     Arm(

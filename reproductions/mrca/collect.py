@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
+import numpy as np
+
+from methods.mrca.budget import inverse_count_budget
 from reports.records import SeriesPoint
 from reports.samples import CutOutSample, InstanceSample, save_sample
+from reproductions.harness.cell import Cell
 from reproductions.mrca.arms import How
-from reproductions.mrca.claims import ENTROPY_CURRENT, ENTROPY_WARMUP
+from reproductions.mrca.claims import (
+    ENTROPY_CURRENT,
+    ENTROPY_LAST,
+    ENTROPY_SAME,
+    ENTROPY_WARMUP,
+    UNGUIDED_LAST,
+    UNGUIDED_WARMUP,
+)
 from reproductions.mrca.plan import ArmCells, RoundCells, SeedPlanner
 from reproductions.mrca.recipe import MrcaStudy
-from reproductions.mrca.records import BudgetRound, ClassInfo
+from reproductions.mrca.records import BudgetRound, ClassInfo, GuidanceCost
 from reproductions.study import collector
 from reproductions.study.arms import Arm
 
-_SAMPLES_PER_ROUND = 12
+_SHOWN_CLASSES = 10
+"""Of so many classes an object of each round is shown."""
 
 
 class Collector(collector.Collector[MrcaStudy, How, ArmCells]):
@@ -49,6 +63,7 @@ class Collector(collector.Collector[MrcaStudy, How, ArmCells]):
         return {
             "classes": tuple(self._classes()),
             "budgets": tuple(self._budgets()),
+            "guidance_costs": tuple(self._guidance_costs()),
             "series": tuple(self._series()),
             "objects": tuple(self._objects()),
             "pasted": tuple(self._pasted()),
@@ -70,56 +85,124 @@ class Collector(collector.Collector[MrcaStudy, How, ArmCells]):
 
     def _classes(self) -> Iterator[ClassInfo]:
         for item in self._class_list():
-            yield ClassInfo(id=item["id"], name=item["name"], group=item["group"], train_images=item["image_count"])
+            yield ClassInfo(
+                id=item["id"],
+                name=item["name"],
+                group=item["group"],
+                train_images=item["image_count"],
+                feedback_images=item["feedback_image_count"],
+            )
 
     def _budgets(self) -> Iterator[BudgetRound]:
         ids = [str(item["id"]) for item in self._class_list()]
         for seed, arm, item in self._rounds():
             if item.budget is None or not self.done(item.budget):
                 continue
-            accepted = self.store.record(item.pool)["accepted"] if self.done(item.pool) else None
+            budget, accepted = self.store.record(item.budget), self._accepted(item.pools)
             yield BudgetRound(
                 arm=arm.id,
                 backbone=self.backbone,
                 seed=seed,
                 round=item.plan.number,
-                objects=tuple(self.store.record(item.budget)["counts"]),
+                objects=tuple(budget["counts"]),
                 accepted=None if accepted is None else tuple(accepted.get(class_id, 0) for class_id in ids),
+                **(_beside_counts(budget) if budget["feedback"] else {}),
             )
 
-    def _series(self) -> Iterator[SeriesPoint]:
-        lag = self.planners[0].study.mrca.rounds.feedback_lag
+    def _accepted(self, pools: tuple[Cell, ...]) -> Counter[str] | None:
+        """Count a round's accepted objects by class; None while a shard is missing."""
+        if not self.done(*pools):
+            return None
+        found: Counter[str] = Counter()
+        for pool in pools:
+            found.update(self.store.record(pool)["accepted"])
+        return found
+
+    def _guidance_costs(self) -> Iterator[GuidanceCost]:
+        """Of the shards that were painted twice, with guidance and without."""
         for seed, arm, item in self._rounds():
-            if item.entropy is None or not self.done(item.entropy):
-                continue
-            record = self.store.record(item.entropy)
-            steering = f"M_{max(item.plan.number - lag, 0)}"
-            for series, role, model in ((ENTROPY_CURRENT, "current", steering), (ENTROPY_WARMUP, "warm_up", "M_0")):
-                yield SeriesPoint(
-                    series=series,
+            guided = item.images[: len(item.twins)]
+            if item.is_guided and self.done(*guided, *item.twins):
+                yield GuidanceCost(
                     arm=arm.id,
                     backbone=self.backbone,
                     seed=seed,
                     round=item.plan.number,
-                    value=record[role]["mean"],
-                    standard_error=record[role]["standard_error"],
-                    count=record["num_images"],
-                    model=model,
+                    guided_s=self.seconds(guided),
+                    unguided_s=self.seconds(item.twins),
                 )
 
+    def _series(self) -> Iterator[SeriesPoint]:
+        """Entropies of guided objects, of their unguided twins, and of round 1's objects under every model."""
+        lag = self.planners[0].study.mrca.rounds.feedback_lag
+        for seed, arm, item in self._rounds():
+            steering = max(item.plan.number - lag, 0)
+            place = {"arm": arm.id, "backbone": self.backbone, "seed": seed}
+            if item.is_guided and self.done(item.entropy):
+                guided = ((ENTROPY_CURRENT, steering), (ENTROPY_WARMUP, 0), (ENTROPY_LAST, -1))
+                yield from self._seen(item.entropy, guided, {**place, "round": item.plan.number})
+            if not self.done(item.twin_entropy):
+                continue
+            twins = ((UNGUIDED_WARMUP, 0), (UNGUIDED_LAST, -1))
+            yield from self._seen(item.twin_entropy, twins, {**place, "round": item.plan.number})
+            if item.plan.number == 1:
+                for number in range(self._num_models(item.twin_entropy)):
+                    yield from self._seen(item.twin_entropy, ((ENTROPY_SAME, number),), {**place, "round": number})
+
+    def _num_models(self, cell: Cell | None) -> int:
+        assert cell is not None, "a finished cell"
+        return len(cell.inputs["models"])
+
+    def _seen(
+        self, cell: Cell | None, wanted: tuple[tuple[str, int], ...], place: dict[str, Any]
+    ) -> Iterator[SeriesPoint]:
+        """Yield what models, by number, see in the images of a finished entropy cell; -1 is the last one."""
+        assert cell is not None, "a finished cell"
+        record = self.store.record(cell)
+        for series, model in wanted:
+            number = model % self._num_models(cell)
+            yield SeriesPoint(
+                series=series,
+                value=record["models"][number]["class_mean"],
+                standard_error=record["models"][number]["standard_error"],
+                count=record["num_images"],
+                model=f"M_{number}",
+                **place,
+            )
+
     def _objects(self) -> Iterator[CutOutSample]:
-        """Take a few objects of each round, spread over the pool, out of the first seed's shards."""
+        """Take an object of each of a few classes from each round of the first seed; the classes are those with objects in most rounds."""
         from methods.common.objects.pool import ObjectPool
 
-        names = {item["id"]: item["name"] for item in self._class_list()}
-        for seed, arm, item in self._rounds():
-            if seed != self.planners[0].index or item.images is None or not self.done(item.pool):
-                continue
-            pool, number = ObjectPool.open([self.store.cell_folder(item.pool)]), item.plan.number
-            for index in range(min(_SAMPLES_PER_ROUND, len(pool))):
-                taken = pool[index * len(pool) // min(_SAMPLES_PER_ROUND, len(pool))]
-                path = save_sample(self.pictures, f"{arm.id}-seed{seed}-round{number}-{index:02d}", taken.rgba_HW4)
-                yield CutOutSample(arm=arm.id, row=f"round {number}", category=names[taken.category_id], path=path)
+        for arm in self.arms:
+            cells = self.planners[0].arm(arm)
+            rounds = [item for item in cells.rounds if item.images and self.done(*item.pools)]
+            pools = {
+                item.plan.number: ObjectPool.open(
+                    [self.store.cell_folder(cell) for cell in item.pools], allow_empty=True
+                )
+                for item in rounds
+            }
+            shown = self._shown_classes([pool.category_id.tolist() for pool in pools.values()])
+            for number, pool in pools.items():
+                for category_id, name in shown.items():
+                    places = np.flatnonzero(pool.category_id == category_id)
+                    if len(places):
+                        file = f"{arm.id}-seed{self.planners[0].index}-round{number}-class{category_id}"
+                        path = save_sample(self.pictures, file, pool[int(places[0])].rgba_HW4)
+                        yield CutOutSample(arm=arm.id, row=f"round {number}", category=name, path=path)
+
+    def _shown_classes(self, by_round: list[list[int]]) -> dict[int, str]:
+        """Name the classes that most rounds have objects of, from all frequency groups, in the order of the class list."""
+        rounds_of = Counter(category_id for found in by_round for category_id in set(found))
+        ranked: dict[str, list[int]] = {}
+        for item in sorted(self._class_list(), key=lambda item: (-rounds_of[item["id"]], item["image_count"])):
+            if rounds_of[item["id"]]:
+                ranked.setdefault(item["group"], []).append(item["id"])
+        dealt = [found for turn in zip_longest(*ranked.values()) for found in turn if found is not None]
+        most = max(rounds_of.values(), default=0)
+        chosen = sorted(dealt, key=lambda found: rounds_of[found] < most)[:_SHOWN_CLASSES]
+        return {item["id"]: item["name"] for item in self._class_list() if item["id"] in chosen}
 
     def _pasted(self) -> Iterator[InstanceSample]:
         for arm in self.arms:
@@ -138,3 +221,14 @@ class Collector(collector.Collector[MrcaStudy, How, ArmCells]):
                         pasted=tuple(note["pasted"]),
                         names={int(key): name for key, name in note["names"].items()},
                     )
+
+
+def _beside_counts(budget: dict[str, Any]) -> dict[str, Any]:
+    """What 1/S alone would make of a round's budget, and how far the weights go with it."""
+    count_C, weight_C = np.array(budget["training_counts"], np.int64), np.array(budget["weights"])
+    share_C = 1.0 / np.maximum(count_C, 1)
+    spread = min(float(share_C.std()), float(weight_C.std()))
+    return {
+        "by_count": tuple(inverse_count_budget(sum(budget["counts"]), count_C).tolist()),
+        "count_correlation": float(np.corrcoef(share_C, weight_C)[0, 1]) if spread > 0 else None,
+    }

@@ -10,8 +10,8 @@ from methods.common.errors import InputError
 from reports.figure import Figure
 from reports.records import Deviation
 from reproductions.mrca import places, recipe
-from reproductions.mrca.arms import ARMS, How, needs
-from reproductions.mrca.claims import CLAIMS, GIVEN_OBJECTS_CLAIMS, METRICS
+from reproductions.mrca.arms import ARMS, How, RandomPasting, needs
+from reproductions.mrca.claims import CLAIMS, EQUAL_LENGTH_CLAIMS, GIVEN_OBJECTS_CLAIMS, METRICS
 from reproductions.mrca.collect import Collector
 from reproductions.mrca.plan import ArmCells, SeedPlanner
 from reproductions.mrca.recipe import MrcaStudy
@@ -46,6 +46,7 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
     report_type = MrcaReport
     study_needs = staticmethod(places.needs)
     study_gpu_needs = staticmethod(places.gpu_needs)
+    study_trials = staticmethod(places.trials)
 
     def studies(self, request: Request) -> tuple[MrcaStudy, ...]:
         """Return the study of each table: one at the small tiers, one a backbone at tier paper."""
@@ -56,7 +57,9 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
         return (recipe.mini() if request.tier == "mini" else recipe.smoke(),)
 
     def impossible(self, arm: Arm[How], request: Request, study: MrcaStudy) -> str | None:
-        """Say what an arm needs that is not given."""
+        """Say what an arm needs that is not given, or that it is another one here."""
+        if arm.how == RandomPasting(from_warm_up=True) and study.xpaste.from_warm_up:
+            return "is X-Paste itself here, which starts from the warm-up"
         given = "given objects" if request.objects is not None else "generator"
         wanted = needs(arm.how)
         if not wanted or given in wanted:
@@ -66,6 +69,13 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
     def asked_claims(self, request: Request) -> Sequence[Claim]:
         """Return the paper's claims, or what can be asked of given objects."""
         return self.claims if request.objects is None else GIVEN_OBJECTS_CLAIMS
+
+    def study_claims(self, request: Request, study: MrcaStudy) -> Sequence[Claim]:
+        """Add the control of equal length where X-Paste trains for fewer iterations than MRCA."""
+        asked = self.asked_claims(request)
+        if request.objects is not None or study.xpaste.from_warm_up:
+            return asked
+        return (*asked, *EQUAL_LENGTH_CLAIMS)
 
     def ledger(self, request: Request) -> tuple[Deviation, ...]:
         """Return the ledger; nothing is held out where the evaluation split gives the feedback, as released."""
@@ -98,6 +108,12 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
         from reproductions.mrca.figures import draw_figures
 
         return draw_figures(report, folder)
+
+    def sections(self, report: MrcaReport) -> Sequence[str]:
+        """Say what guidance costs and what it changes."""
+        from reproductions.mrca.figures import guidance_section
+
+        return (guidance_section(report),)
 
 
 def _count(data: Path) -> tuple[int, int]:

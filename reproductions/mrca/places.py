@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from methods.mrca.stages.cut import CutStageConfig
+from reproductions.mrca import openers
 from reproductions.mrca.arms import How, RandomPasting, RealOnly, Rounds
 from reproductions.mrca.recipe import MrcaStudy
 from reproductions.requirements import gpu_estimates
 from reproductions.requirements.inspect_cutouts import cutouts_folder
 from reproductions.requirements.inspect_lvis import own_lvis_folder
 from reproductions.requirements.need import GpuNeed, Need
+from reproductions.requirements.openers import CutterTrial, open_clip, open_cutter
 from reproductions.requirements.places import data, generator, own, published, shipped, with_own_code
 from reproductions.requirements.published_data import LVIS_V1
 from reproductions.requirements.published_weights import (
@@ -19,11 +22,13 @@ from reproductions.requirements.published_weights import (
     CLIP,
     MINIATURE_CLIP,
     MINIATURE_CUTTER,
+    MINIATURE_SEGMENTER,
     RESNET50_21K,
     STABLE_DIFFUSION_3,
     STABLE_DIFFUSION_15,
     SWIN_L,
 )
+from reproductions.requirements.trial import Trial, half_precision_trial, trial
 from reproductions.study.arms import Arm
 from reproductions.study.request import Request
 
@@ -35,6 +40,8 @@ def needs(request: Request, study: MrcaStudy, arms: Arms) -> tuple[Need, ...]:
     found = data(request, LVIS_V1, own_lvis_folder, "train.json, val.json and the images")
     if any(not isinstance(arm.how, RealOnly) for arm in arms):
         found += _objects(request, study, arms)
+    if request.data is None and request.tier != "paper":
+        found.append(shipped("pretrained", MINIATURE_SEGMENTER))
     if request.tier == "paper" and request.data is None:
         found.append(published("backbone", RESNET50_21K if study.backbone == "resnet50" else SWIN_L))
     return tuple(found)
@@ -64,10 +71,15 @@ def _objects(request: Request, study: MrcaStudy, arms: Arms) -> list[Need]:
 
 
 def _cutter(study: MrcaStudy, arms: Arms) -> Need:
-    asked = {"mrca": study.mrca.cutting} if _generated(arms) else {}
-    asked |= {"xpaste": study.xpaste.cutting} if _pooled(arms) else {}
-    allowed = {f"{name}.cutting.trust_remote_code": cutting.trust_remote_code for name, cutting in asked.items()}
+    asked = _cuttings(study, arms).items()
+    allowed = {f"{name}.cutting.trust_remote_code": cutting.trust_remote_code for name, cutting in asked}
     return with_own_code("cutter", BIREFNET, BIREFNET_PACKAGES, allowed)
+
+
+def _cuttings(study: MrcaStudy, arms: Arms) -> dict[str, CutStageConfig]:
+    """How the arms' objects are cut, by the name of the setting above."""
+    asked = {"mrca": study.mrca.cutting} if _generated(arms) else {}
+    return asked | ({"xpaste": study.xpaste.cutting} if _pooled(arms) else {})
 
 
 def gpu_needs(request: Request, study: MrcaStudy, arms: Arms) -> tuple[GpuNeed, ...]:
@@ -96,3 +108,22 @@ def _plain(study: MrcaStudy) -> GpuNeed:
     config, estimate = study.xpaste.generation, gpu_estimates.STABLE_DIFFUSION_15
     what, setting = "generation, SD 1.5", "xpaste.generation.batch_size"
     return estimate.generation(what, config.size_px, config.batch_size, setting)
+
+
+def trials(request: Request, study: MrcaStudy, arms: Arms) -> tuple[Trial, ...]:
+    """Return how each network that these arms need from outside is tried, one trial a network."""
+    place = {need.role: need for need in needs(request, study, arms)}
+    tried = []
+    sampled = {"generator": study.mrca.generation, "xpaste_generator": study.xpaste.generation}
+    for role, config in sampled.items():
+        if role in place:
+            tried.append(half_precision_trial(place[role], "generator", openers.open_generator, config))
+    if "cutter" in place:
+        trusted = all(cutting.trust_remote_code for cutting in _cuttings(study, arms).values())
+        tried.append(trial(place["cutter"], "cutter", open_cutter, CutterTrial(trust_remote_code=trusted)))
+    if "clip" in place:
+        tried.append(trial(place["clip"], "clip", open_clip))
+    for role in ("backbone", "pretrained"):
+        if role in place:
+            tried.append(trial(place[role], role, openers.open_segmenter, study.segmenter))
+    return tuple(tried)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -31,13 +31,35 @@ class RoundCells:
     """The cells of one MRCA round; those that make objects are None with a given pool."""
 
     plan: Round
-    budget: Cell | None
-    images: Cell | None
-    pool: Cell
+    pools: tuple[Cell, ...]
+    """Its objects, a cell a shard."""
     train: Cell
     feedback: Cell | None
     """Evaluation on the feedback split; None where no later round needs it."""
-    entropy: Cell | None
+    budget: Cell | None = None
+    images: tuple[Cell, ...] = ()
+    """A cell a shard."""
+    twins: tuple[Cell, ...] = ()
+    """The same images of the first shards, painted without guidance; the very cells where the round has none."""
+    entropy: Cell | None = None
+    """Of the first shards' images, under every model."""
+    twin_entropy: Cell | None = None
+    """Of their twins; the very cell where the round is unguided."""
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether a model guided the images."""
+        return any(image.id != twin.id for image, twin in zip(self.images, self.twins, strict=False))
+
+
+@dataclass(frozen=True)
+class _Objects:
+    """What a round's objects are made by; only the pool where they are given."""
+
+    pools: tuple[Cell, ...]
+    budget: Cell | None = None
+    images: tuple[Cell, ...] = ()
+    twins: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,8 +77,9 @@ class ArmCells(planner.ArmCells):
 
     @property
     def wanted(self) -> tuple[Cell, ...]:
-        """The evaluation, and the entropy of every round's objects."""
-        return (*super().wanted, *(item.entropy for item in self.rounds if item.entropy is not None))
+        """The evaluation, and the entropies of every round."""
+        measured = (cell for item in self.rounds for cell in (item.entropy, item.twin_entropy) if cell is not None)
+        return (*super().wanted, *{cell.id: cell for cell in measured}.values())
 
     @property
     def behind(self) -> tuple[Cell, ...]:
@@ -68,7 +91,7 @@ class ArmCells(planner.ArmCells):
 class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
     """Builds the cells of one study with one seed.
 
-    Roles from outside: data, generator, xpaste_generator, cutter, clip, backbone, objects.
+    Roles from outside: data, generator, xpaste_generator, cutter, clip, backbone or pretrained, objects.
     """
 
     def plan_arm(self, arm: Arm[How]) -> ArmCells:
@@ -124,7 +147,7 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
             config,
             label,
             {"split": (self.split,), **inputs},
-            ("data", "backbone") if start == "scratch" else ("data",),
+            ("data", "backbone", "pretrained") if start == "scratch" else ("data",),
             cost_s=(stretch[1] - stretch[0]) * study.expected_step_s,
             disk_bytes=5e6 * study.expected_model_mb,
         )
@@ -171,13 +194,26 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
             config = TakeConfig(images_per_class=per_class, generation=study.xpaste.generation)
             pools = (self.cell(TAKE, config, f"{arm}/take", {"split": (self.split,), "pool": cuts}),)
             taken = per_class * study.segmenter.num_classes
-        trains = self._main_phase(arm, study.xpaste.pasting, pools, study.xpaste.from_warm_up)
+        pasting = study.xpaste.pasting
+        if how.equal_paste:
+            number = study.mrca.pasting.mapping
+            limits = {
+                "min_objects_per_image": number.min_objects_per_image,
+                "max_objects_per_image": number.max_objects_per_image,
+            }
+            pasting = pasting.model_copy(update={"sampler": pasting.sampler.model_copy(update=limits)})
+        trains = self._main_phase(arm, pasting, pools, study.xpaste.from_warm_up or how.from_warm_up)
         evaluation = self._evaluate(f"{arm}/evaluate", trains[-1], "val")
         return ArmCells(evaluation, trains, images, cuts, pools, equal_objects=taken)
 
     @cached_property
     def _xpaste_objects(self) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
-        """Image cells and pool cells of X-Paste's large pool."""
+        """Image cells and pool cells of X-Paste's large pool.
+
+        Every seed has a pool of its own, as it has objects of its own in MRCA's rounds, which no two seeds can share because
+        their models guide them: with one pool for all seeds, the luck of that pool would be in every difference and in no
+        interval [C D64]. The tables of one run share it, as they do the unguided round 1: no model is behind either.
+        """
         if "objects" in self.external:
             return (), (self._given_pool,)
         study = self.study.xpaste
@@ -247,39 +283,46 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
         needed = {number for plan in plans for number in (*(plan.budget_models or ()), plan.resize_model)}
         models: dict[int, Cell] = {0: self.warm_up}
         feedback: dict[int, Cell] = {}
-        pools: dict[int, Cell] = {}
-        rounds = []
+        made: dict[int, _Objects] = {}
         for plan in plans:
             name = f"{arm}/round{plan.number}"
-            budget, images, pools[plan.number] = (
-                (None, None, self._given_pool)
-                if given_pool
-                else self._make_objects(name, plan, models, feedback, pools)
+            made[plan.number] = (
+                _Objects((self._given_pool,)) if given_pool else self._make_objects(name, plan, models, feedback, made)
             )
-            models[plan.number] = self._train_round(name, plan, models, feedback, pools, given_pool)
+            models[plan.number] = self._train_round(name, plan, models, feedback, made, given_pool)
             if plan.number in needed:
                 feedback[plan.number] = self._evaluate(f"{name}/feedback", models[plan.number], "feedback")
-            entropy = None if images is None else self._measure_entropy(name, plan, models, images)
-            rounds.append(
+        rounds = [
+            self._with_entropies(
+                f"{arm}/round{plan.number}",
                 RoundCells(
                     plan,
-                    budget,
-                    images,
-                    pools[plan.number],
+                    made[plan.number].pools,
                     models[plan.number],
                     feedback.get(plan.number),
-                    entropy,
-                )
+                    made[plan.number].budget,
+                    made[plan.number].images,
+                    made[plan.number].twins,
+                ),
+                models,
             )
+            for plan in plans
+        ]
         evaluation = self._evaluate(f"{arm}/evaluate", models[schedule.num_rounds], "val")
         trains = tuple(models[number] for number in sorted(models))
-        all_images = tuple(item.images for item in rounds if item.images is not None)
-        unique_pools = tuple({cell.id: cell for cell in pools.values()}.values())
+        all_images = tuple(cell for item in rounds for cell in item.images)
+        unique_pools = tuple({cell.id: cell for item in rounds for cell in item.pools}.values())
         return ArmCells(evaluation, trains, all_images, unique_pools, unique_pools, tuple(rounds))
 
     def _make_objects(
-        self, name: str, plan: Round, models: dict[int, Cell], feedback: dict[int, Cell], pools: dict[int, Cell]
-    ) -> tuple[Cell, Cell, Cell]:
+        self,
+        name: str,
+        plan: Round,
+        models: dict[int, Cell],
+        feedback: dict[int, Cell],
+        made: dict[int, _Objects],
+    ) -> _Objects:
+        """Build the budget of a round, and in each shard its images and their cut-outs; in the first ones also the twins."""
         study = self.study.mrca
         roles: dict[str, tuple[Cell, ...]] = {"split": (self.split,)}
         if plan.budget_models is not None:
@@ -288,19 +331,24 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
                 "feedback": (feedback[now],),
                 "model": (models[now],),
                 "model_before": (models[before],),
-                "pools": tuple(pools[number] for number in plan.counted_rounds),
+                "pools": tuple(cell for number in plan.counted_rounds for cell in made[number].pools),
             }
         wanted = BudgetStageConfig(objects=study.rounds.objects_per_round, formula=study.budget)
         budget = self.cell(BUDGET, wanted, f"{name}/budget", roles)
-        changes: dict[str, object] = {"round_index": plan.number}
-        if plan.guide_model is None:
-            changes["guidance"] = None
-        config = study.generation.model_copy(update=changes)
-        guide = () if config.guidance is None or plan.guide_model is None else (models[plan.guide_model],)
-        number = study.rounds.objects_per_round
-        images = self._generate(name, config, "generator", budget, guide, number)
-        pool = self._cut(name, study.cutting, images, number)
-        return budget, images, pool
+        images, twins, pools = [], [], []
+        for shard in range(study.num_shards):
+            part = name if study.num_shards == 1 else f"{name}/shard{shard}"
+            changes = {"round_index": plan.number, "shard_index": shard, "num_shards": study.num_shards}
+            config = study.generation.model_copy(update=changes)
+            plain = config.model_copy(update={"guidance": None})
+            guide = () if config.guidance is None or plan.guide_model is None else (models[plan.guide_model],)
+            number = study.rounds.objects_per_round / study.num_shards
+            images.append(self._generate(part, config if guide else plain, "generator", budget, guide, number))
+            pools.append(self._cut(part, study.cutting, images[-1], number))
+            if shard < study.entropy_shards:
+                twin = f"{part}/unguided"
+                twins.append(self._generate(twin, plain, "generator", budget, (), number) if guide else images[-1])
+        return _Objects(tuple(pools), budget, tuple(images), tuple(twins))
 
     def _train_round(
         self,
@@ -308,14 +356,14 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
         plan: Round,
         models: dict[int, Cell],
         feedback: dict[int, Cell],
-        pools: dict[int, Cell],
+        made: dict[int, _Objects],
         given_pool: bool,
     ) -> Cell:
         schedule = self.study.mrca.rounds
         rounds = (plan.number,) if given_pool else plan.pool_rounds
         inputs: dict[str, tuple[Cell, ...]] = {
             "start": (models[plan.number - 1],),
-            "pool": tuple(pools[number] for number in rounds),
+            "pool": tuple(cell for number in rounds for cell in made[number].pools),
         }
         if plan.resize_model is not None:
             inputs["feedback"] = (feedback[plan.resize_model],)
@@ -329,7 +377,15 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
             inputs,
         )
 
-    def _measure_entropy(self, name: str, plan: Round, models: dict[int, Cell], images: Cell) -> Cell:
-        current = models[max(plan.number - self.study.mrca.rounds.feedback_lag, 0)]
-        roles = {"images": (images,), "current": (current,), "warm_up": (self.warm_up,)}
-        return self.cell(ENTROPY, self.study.entropy, f"{name}/entropy", roles, cost_s=4.0)
+    def _with_entropies(self, name: str, item: RoundCells, models: dict[int, Cell]) -> RoundCells:
+        """Add what every model, M_0 first, sees in a round's images and in their twins."""
+        if not item.images:
+            return item
+        shown = item.images[: self.study.mrca.entropy_shards]
+        entropy = self._measure_entropy(f"{name}/entropy", shown, models)
+        twin = self._measure_entropy(f"{name}/unguided/entropy", item.twins, models) if item.is_guided else entropy
+        return replace(item, entropy=entropy, twin_entropy=twin)
+
+    def _measure_entropy(self, label: str, images: tuple[Cell, ...], models: dict[int, Cell]) -> Cell:
+        roles = {"images": images, "models": tuple(models[number] for number in sorted(models))}
+        return self.cell(ENTROPY, self.study.entropy, label, roles, cost_s=2.0 * len(models))

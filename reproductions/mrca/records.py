@@ -20,6 +20,8 @@ class ClassInfo(Record):
     group: FrequencyGroup
     train_images: int = Field(ge=0)
     """Training images that contain it."""
+    feedback_images: int | None = Field(default=None, ge=0, exclude_if=lambda value: value is None)
+    """Images of the feedback split that contain it; its AP is known where there is one."""
 
 
 class BudgetRound(Record):
@@ -33,6 +35,22 @@ class BudgetRound(Record):
     """One count a class, in the order of ``Report.classes``."""
     accepted: tuple[int, ...] | None = None
     """How many of them survived cutting and filtering."""
+    by_count: tuple[int, ...] | None = Field(default=None, exclude_if=lambda value: value is None)
+    """What 1/S alone would have asked for; None in a round without feedback."""
+    count_correlation: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Pearson's, over classes, between the budget's weights and 1/S; None without feedback or spread."""
+
+
+class GuidanceCost(Record):
+    """What the guided images of one round took beside the same number of unguided twins."""
+
+    arm: str
+    backbone: str
+    seed: int
+    round: int = Field(ge=1)
+    guided_s: float
+    """GPU seconds, or CPU seconds where no GPU was used, as in the table of costs."""
+    unguided_s: float
 
 
 class MrcaReport(Report):
@@ -40,13 +58,15 @@ class MrcaReport(Report):
 
     classes: tuple[ClassInfo, ...] = ()
     budgets: tuple[BudgetRound, ...] = ()
+    guidance_costs: tuple[GuidanceCost, ...] = ()
     objects: tuple[CutOutSample, ...] = ()
-    """Generated ones, a row a round."""
+    """Generated ones, a row a round; the same classes in each."""
     pasted: tuple[InstanceSample, ...] = ()
     """Training images after pasting."""
 
     @model_validator(mode="after")
     def _budgets_fit(self) -> Self:
         for budget in self.budgets:
-            assert len(budget.objects) == len(self.classes), f"round {budget.round}: one count a class"
+            for counts in (budget.objects, budget.accepted, budget.by_count):
+                assert counts is None or len(counts) == len(self.classes), f"round {budget.round}: one count a class"
         return self

@@ -42,6 +42,26 @@ def _first_that_exists(place: Path) -> Path:
     return next((folder for folder in (place, *place.parents) if folder.exists()), place)
 
 
+def free_memory_bytes(told: Path = Path("/proc/meminfo"), group: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Return how much memory a new process can have: what the system has to give, and what a container leaves; None if unknown.
+
+    Args:
+        told: where the kernel tells it.
+        group: folder of the control group, whose limit counts where there is one.
+    """
+    try:
+        kib = next(line.split()[1] for line in told.read_text().splitlines() if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, IndexError):
+        return None
+    free = int(kib) << 10
+    try:
+        limit, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        reclaimable = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return min(free, int(limit) - int(used) + int(reclaimable.get("inactive_file", 0)))
+    except (OSError, ValueError):  # no such group, or "max"
+        return free
+
+
 def gpu_memory(need: GpuNeed, promised_gib: float | None, here: bool = True) -> Inspection:
     """Compare a GPU's memory with our estimate of a need.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import re
 import sys
 import zipfile
@@ -90,6 +91,11 @@ def check_torch_file(path: Path) -> None:
         raise FaultyFileError("is a zip file, but not one that torch wrote")
 
 
+def safetensors_file(path: Path) -> Inspection:
+    """Inspect one ``.safetensors`` file."""
+    return judge(fault(path, path, check_safetensors))
+
+
 def torch_file(path: Path) -> Inspection:
     """Inspect one ``.pth`` file."""
     problems = fault(path, path, check_torch_file)
@@ -153,13 +159,18 @@ def _check_text(path: Path) -> None:
 
 
 def diffusers_folder(folder: Path) -> Inspection:
-    """Inspect a pipeline folder: every part that ``model_index.json`` names, with its config and whole safetensors."""
+    """Inspect a pipeline folder: every part that ``model_index.json`` names, with its config and whole safetensors.
+
+    A safety checker may be left out, because none is loaded unless a setting asks for it.
+    """
     check_is_folder(folder)
     index = folder / "model_index.json"
     problems = fault(folder, index, _check_pipeline_index)
     if problems:
         return judge(problems)
     parts = _parts(read_object(index))
+    if not (folder / "safety_checker").exists():
+        parts.pop("safety_checker", None)
     return judge(text for name, kind in parts.items() for text in _part_faults(folder, name, kind))
 
 
@@ -225,6 +236,38 @@ def _weights_faults(root: Path, folder: Path, may_be_pickled: bool) -> list[str]
     if may_be_pickled and pickled.exists():
         return fault(root, pickled, check_torch_file)
     return [f"{_name(root, folder)} holds no whole weights: {_what_is_there_instead(folder)}"]
+
+
+def weight_files(place: Path) -> list[Path]:
+    """Return the files that a loader would read at a place that its inspector found whole.
+
+    Args:
+        place: a file, a folder of transformers, or one of diffusers, whose safety checker does not count.
+    """
+    if place.is_file():
+        return [place]
+    folders = [place, *sorted(item for item in place.iterdir() if item.is_dir() and item.name != "safety_checker")]
+    return [path for folder in folders if (folder / "config.json").is_file() for path in _files_of_model(folder)]
+
+
+def _files_of_model(folder: Path) -> list[Path]:
+    for stem in ("diffusion_pytorch_model", "model"):
+        single, index = folder / f"{stem}.safetensors", folder / f"{stem}.safetensors.index.json"
+        if single.exists():
+            return [single]
+        if index.exists():
+            return [folder / name for name in sorted(set(read_object(index)["weight_map"].values()))]
+    pickled = folder / "pytorch_model.bin"
+    return [pickled] if pickled.exists() else []
+
+
+def count_weights(path: Path) -> int:
+    """Count the numbers in a file of weights that is whole; files that torch wrote are taken to hold float32."""
+    if path.suffix != ".safetensors":
+        return path.stat().st_size // 4
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(_LENGTH_BYTES), "little")))
+    return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
 
 
 def _name(root: Path, folder: Path) -> str:

@@ -9,8 +9,9 @@ from typing import Literal
 
 from reproductions.requirements.file_checks import refusal
 
-State = Literal["ok", "unknown", "missing", "damaged", "not ready", "too small"]
-"""``not ready``: there and whole, but something must be allowed or installed first; ``too small``: memory or disk."""
+State = Literal["ok", "unknown", "missing", "damaged", "not ready", "too small", "does not load"]
+"""``not ready``: there and whole, but something must be allowed or installed first; ``too small``: memory or disk; ``does not load``: it
+was tried."""
 
 HARMLESS: frozenset[State] = frozenset({"ok", "unknown"})
 """States in which a plan may start."""

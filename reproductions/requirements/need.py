@@ -31,6 +31,8 @@ class Need:
     checksums: Mapping[str, tuple[str, ...]] | None = None
     """SHA-256 of files as published, by name below ``place`` ("." is the place itself), one for each published revision;
     empty when none is known, None where nothing is published."""
+    is_copy: bool = False
+    """Whether the publisher has withdrawn it, so that what is there is somebody's copy and may be other files."""
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ def published(role: str, thing: Published, purpose: str = "") -> Need:
     elsewhere = f"(or, if you have it elsewhere: name the folder that holds {inside} in {variable})"
     title = f"{thing.title} ({purpose})" if purpose else thing.title
     steps = (*thing.steps(place), elsewhere)
-    return Need(role, title, place, thing.inspect, steps, thing.licence, thing.source, thing.checksums)
+    is_copy = isinstance(thing, HubModel) and thing.is_withdrawn
+    return Need(role, title, place, thing.inspect, steps, thing.licence, thing.source, thing.checksums, is_copy)
 
 
 def either(role: str, usual: Published, other: Published) -> Need:

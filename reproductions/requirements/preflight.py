@@ -167,7 +167,13 @@ def _with_checksums(seen: Inspection, need: Need, fingerprints: Fingerprints) ->
         return Inspection(seen.state, seen.problems, (*seen.notes, "no published checksum is known"), seen.steps)
     faults = (_checksum_faults(need, name, known, fingerprints) for name, known in need.checksums.items())
     problems = [text for texts in faults for text in texts]
+    if need.is_copy:
+        return Inspection(seen.state, seen.problems, (*seen.notes, *map(_of_a_copy, problems)), seen.steps)
     return judge(problems) if problems else seen
+
+
+def _of_a_copy(problem: str) -> str:
+    return f"{problem}; a copy of withdrawn weights may differ, and the report names what was used"
 
 
 def _checksum_faults(need: Need, name: str, known: Sequence[str], fingerprints: Fingerprints) -> list[str]:

@@ -36,6 +36,14 @@ class HubModel:
     leave_out: tuple[str, ...] = ()
     """Patterns of files that are not used here."""
     gated: bool = False
+    copies: tuple[str, ...] = ()
+    """Repositories of others with the same weights, the one to take first; for what its publisher has withdrawn, and so only
+    where ``repository`` is not served any more."""
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether only copies are to be had, which may hold other files than the published ones."""
+        return bool(self.copies)
 
     @property
     def name(self) -> str:
@@ -44,12 +52,12 @@ class HubModel:
 
     @property
     def source(self) -> str:
-        """Address of the model page."""
-        return f"https://huggingface.co/{self.repository}"
+        """Address of the model page, or that of the first copy."""
+        return f"https://huggingface.co/{(*self.copies, self.repository)[0]}"
 
     def steps(self, place: Path) -> tuple[str, ...]:
         """How to get it to ``place``."""
-        words = [_hf(), "download", self.repository]
+        words = [_hf(), "download", (*self.copies, self.repository)[0]]
         words += ["--revision", self.revision] if self.revision is not None else []
         words += [word for pattern in self.leave_out for word in ("--exclude", pattern)]
         download = shlex.join([*words, "--local-dir", str(place)])
@@ -57,6 +65,9 @@ class HubModel:
             f"(open {self.source}, sign in and accept the licence)",
             f"{_hf()} auth login  # with a read token from https://huggingface.co/settings/tokens",
         )
+        if self.is_withdrawn:
+            others = f"; others: {', '.join(self.copies[1:])}" if self.copies[1:] else ""
+            return (f"({self.repository} was withdrawn by its publisher; this is a copy{others})", download)
         return (*gate, download) if self.gated else (download,)
 
 

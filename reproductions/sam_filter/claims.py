@@ -22,7 +22,8 @@ STYLE = TableStyle(
     earlier_title="Pre-training iterations",
     cost_note=(
         "Means over seeds. Generated and segmented images, calls and the seconds for them are those of the whole set that an arm's "
-        "images are chosen from, which arms share. Iterations in total include the pre-training."
+        "images are chosen from, which arms share. Seconds are those of a GPU, or of the CPU where no GPU was used. Iterations in total "
+        "include the pre-training."
     ),
     marks=(
         "P paper, DD Dataset Diffusion's release, SR SegRCDB's release, VA VisualAtoms' release, MM MMSegmentation, "

@@ -45,6 +45,7 @@ class SamFilterPaper(StudiedPaper[SamFilterStudy, How, ArmCells, SamFilterReport
     report_type = SamFilterReport
     study_needs = staticmethod(places.needs)
     study_gpu_needs = staticmethod(places.gpu_needs)
+    study_trials = staticmethod(places.trials)
 
     def studies(self, request: Request) -> tuple[SamFilterStudy, ...]:
         """Return the study of the tier, or the one of own data."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from methods.sam_filter.prompters.configs import ROLES, PrompterConfig, SalientConfig
+from methods.common.generators.captioners import BlipCaptions
+from methods.sam_filter.prompters.configs import ROLES, PrompterConfig, SalientConfig, Sam3PrompterConfig
 from reproductions.requirements import gpu_estimates
 from reproductions.requirements.inspect_labelled import labelled_folder
 from reproductions.requirements.need import GpuNeed, Need
+from reproductions.requirements.openers import CutterTrial, open_captioner, open_clip, open_cutter, open_sam
 from reproductions.requirements.places import data, either, generator, published, shipped, with_own_code
 from reproductions.requirements.published_data import VOC_2012
 from reproductions.requirements.published_weights import (
@@ -25,6 +27,8 @@ from reproductions.requirements.published_weights import (
     SAM_RELEASE,
     STABLE_DIFFUSION_21,
 )
+from reproductions.requirements.trial import Trial, half_precision_trial, trial
+from reproductions.sam_filter import openers
 from reproductions.sam_filter.arms import Arm, GeneratedPairs, PilotStudy
 from reproductions.sam_filter.recipe import SamFilterStudy
 from reproductions.study.request import Request
@@ -40,7 +44,7 @@ def needs(request: Request, study: SamFilterStudy, arms: Sequence[Arm]) -> tuple
     """List what these arms of the study need, by role. Nothing is looked up yet."""
     found = data(request, VOC_2012, labelled_folder, "classes.txt, and images and labels of train and val")
     if _generating(arms):
-        prompters = {"prompter": study.prompter} | ({"reference": study.reference} if _with_pilot(arms) else {})
+        prompters = _prompters(study, arms)
         roles = {role for config in prompters.values() for role in ROLES[config.kind]}
         found.append(generator("generator", request, STABLE_DIFFUSION_21))
         found += [published("captioner", BLIP)] if study.prompts.captioner.kind != "template" else []
@@ -48,6 +52,12 @@ def needs(request: Request, study: SamFilterStudy, arms: Sequence[Arm]) -> tuple
     if study.classifier is None and any("imagenet" in arm.topics for arm in arms):
         found.append(published("backbone", RESNET50))
     return tuple(found)
+
+
+def _prompters(study: SamFilterStudy, arms: Sequence[Arm]) -> dict[str, PrompterConfig]:
+    """What turns names into masks, by the name of the setting."""
+    reference: dict[str, PrompterConfig] = {"reference": study.reference} if _with_pilot(arms) else {}
+    return {"prompter": study.prompter, **reference}
 
 
 def _with_pilot(arms: Sequence[Arm]) -> bool:
@@ -85,3 +95,35 @@ def gpu_needs(request: Request, study: SamFilterStudy, arms: Sequence[Arm]) -> t
     if _with_pilot(arms) or any("filtered" in arm.topics for arm in arms):
         needs.append(gpu_estimates.SAM_VIT_H.one_by_one("segmenting by name, SAM ViT-H"))
     return tuple(needs)
+
+
+def trials(request: Request, study: SamFilterStudy, arms: Sequence[Arm]) -> tuple[Trial, ...]:
+    """Return how each network that these arms need from outside is tried, one trial a network."""
+    place = {need.role: need for need in needs(request, study, arms)}
+    found = []
+    if "generator" in place:
+        found.append(half_precision_trial(place["generator"], "generator", openers.open_generator, study.synthesis))
+    if "captioner" in place and isinstance(study.prompts.captioner, BlipCaptions):
+        found.append(trial(place["captioner"], "captioner", open_captioner, study.prompts.captioner))
+    prompters = _prompters(study, arms) if _generating(arms) else {}
+    found += [_trial_of_part(role, place[role], prompters) for role in _ORDER if role in place]
+    if "backbone" in place:
+        segmenter = study.imagenet_segmenter or study.segmenter
+        found.append(trial(place["backbone"], "backbone", openers.open_segmenter, segmenter))
+    return tuple(found)
+
+
+def _trial_of_part(role: str, need: Need, prompters: Mapping[str, PrompterConfig]) -> Trial:
+    """Return the trial of a network of the prompters, with the settings of the first that has it."""
+    config = next(config for config in prompters.values() if role in ROLES[config.kind])
+    if role == "sam":
+        if isinstance(config, Sam3PrompterConfig):
+            return trial(need, role, openers.open_sam3, config)
+        return trial(need, role, open_sam)
+    if role == "detector":
+        return trial(need, role, openers.open_detector, config)
+    if role == "clip":
+        return trial(need, role, open_clip)
+    salient = [config for config in prompters.values() if isinstance(config, SalientConfig)]
+    trusted = all(config.trust_remote_code for config in salient)
+    return trial(need, role, open_cutter, CutterTrial(trust_remote_code=trusted))

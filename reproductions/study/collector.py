@@ -86,8 +86,16 @@ class Collector(Generic[StudyT, HowT, CellsT]):
         return sum(int(self.store.record(cell)[name]) for cell in cells)
 
     def seconds(self, cells: Iterable[Cell]) -> float:
-        """Add up the wall time of finished cells, all attempts."""
-        return float(sum(self.store.provenance(cell)["wall_s"] for cell in cells))
+        """Add up what finished cells took, all attempts: GPU seconds, or CPU seconds where no GPU was used.
+
+        A GPU works for one process alone, so its time is the clock's, times the processes that shared the cell. A CPU does not:
+        beside other work the clock runs on, so there the processors' own time counts, of all threads and children.
+        """
+        return float(sum(_machine_seconds(self.store.provenance(cell)) for cell in cells))
+
+
+def _machine_seconds(found: dict[str, Any]) -> float:
+    return float(found["wall_s"] if found["gpu"] else found["cpu_s"]) * int(found.get("processes", 1))
 
 
 def provenance(store: Store, cells: Iterable[Cell]) -> Provenance:

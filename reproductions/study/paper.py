@@ -15,6 +15,7 @@ from reproductions.harness.fingerprint import Fingerprints
 from reproductions.harness.plan import Plan
 from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.places import external
+from reproductions.requirements.trial import Trial
 from reproductions.study.arms import Arm
 from reproductions.study.collector import Collector
 from reproductions.study.ledger import read_ledger
@@ -49,6 +50,9 @@ class Paper(Protocol):
 
     def gpu_needs(self, request: Request) -> Sequence[GpuNeed]:
         """Return what GPUs must hold for the plan; nothing where it runs on a CPU."""
+
+    def trials(self, request: Request) -> Sequence[Trial]:
+        """Return how each network of the plan is tried, without opening it."""
 
     def report(self, request: Request, plan: Plan, out: Path) -> Path:
         """Write the report from what the store holds and return its main file."""
@@ -112,6 +116,10 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
         """Return what is asked of the results of a request; own data may be asked other things."""
         return self.claims
 
+    def study_claims(self, request: Request, study: StudyT) -> Sequence[Claim]:
+        """Return what is asked of one study's results, where that is not the same for all of a request."""
+        return self.asked_claims(request)
+
     def impossible(self, arm: Arm[HowT], request: Request, study: StudyT) -> str | None:
         """Say what an arm needs that is not given; None when it can be run."""
         return None
@@ -122,6 +130,10 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
 
     def study_gpu_needs(self, request: Request, study: StudyT, arms: Sequence[Arm[HowT]]) -> Sequence[GpuNeed]:
         """Return what GPUs must hold for a study."""
+        return ()
+
+    def study_trials(self, request: Request, study: StudyT, arms: Sequence[Arm[HowT]]) -> Sequence[Trial]:
+        """Return how each network that a study needs from outside is tried, without opening it."""
         return ()
 
     def ledger(self, request: Request) -> tuple[Deviation, ...]:
@@ -212,6 +224,13 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
         """Return what GPUs must hold, each need once."""
         found = [need for one in self.asked(request) for need in self.study_gpu_needs(request, one.study, one.arms)]
         return list(dict.fromkeys(found))
+
+    def trials(self, request: Request) -> Sequence[Trial]:
+        """Return how each network of the studies is tried, each once."""
+        found: list[Trial] = []
+        for one in self.asked(request):
+            found += [trial for trial in self.study_trials(request, one.study, one.arms) if trial not in found]
+        return found
 
     def report(self, request: Request, plan: Plan, out: Path) -> Path:
         """Write one report a study and return the main file of the last one."""

@@ -14,6 +14,7 @@ from reproductions.study.collector import Collector, provenance
 from reproductions.study.planner import CellsT, HowT, SeedPlanner, StudyT
 from reproductions.study.request import Request
 from reproductions.study.targets import read_lost_targets, read_targets
+from reproductions.study.weights_used import weights_used
 from reproductions.verdicts.verdict import judge
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def write_reports(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: R
             place = out / one.study.backbone
         folder = place / paper.id / request.tier
         collected = collect(paper, request, one, planners, plan, folder)
-        page = render_report(paper, judge(collected, paper.asked_claims(request)), folder)
+        page = render_report(paper, judge(collected, paper.study_claims(request, one.study)), folder)
     return page
 
 
@@ -58,7 +59,7 @@ def collect(
     collector = paper.collector_type(request.store, planners, asked.arms, backbone, metrics, folder / "pictures")
     printed = request.data is None
     return paper.report_type(
-        run=_run(paper, request, asked.study, planners, plan),
+        run=_run(paper, request, asked, planners, plan),
         arms=tuple(row_of(arm) for arm in asked.arms if arm.row),
         backbones=(records.Backbone(id=backbone, title=paper.backbones[backbone]),),
         metrics=paper.metrics,
@@ -84,10 +85,11 @@ def row_of(arm: Arm[HowT]) -> records.Arm:
 def _run(
     paper: StudiedPaper[StudyT, HowT, CellsT, ReportT],
     request: Request,
-    study: StudyT,
+    asked: Asked[StudyT, HowT],
     planners: Sequence[SeedPlanner[StudyT, HowT, CellsT]],
     plan: Plan,
 ) -> records.Run:
+    weights = weights_used(paper.study_needs(request, asked.study, asked.arms), request.store)
     data = f"own data ({request.data.name})" if request.data is not None else paper.data_name(request)
     return records.Run(
         paper_id=paper.id,
@@ -97,6 +99,6 @@ def _run(
         data=data,
         seeds=tuple(planner.index for planner in planners),
         command=request.command(),
-        settings=paper.facts(request, study),
-        provenance=provenance(request.store, plan),
+        settings=paper.facts(request, asked.study),
+        provenance=provenance(request.store, plan).model_copy(update={"weights": weights}),
     )

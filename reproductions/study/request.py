@@ -14,6 +14,9 @@ from reproductions.harness.store import Store
 
 Tier = Literal["smoke", "mini", "paper"]
 
+DEFAULT_SEEDS: Mapping[Tier, int] = {"smoke": 3, "mini": 5, "paper": 3}
+"""Where nobody says: three where a seed is cheap in meaning or dear in time; five where claims are to be decided in minutes."""
+
 
 @dataclass(frozen=True)
 class Request:

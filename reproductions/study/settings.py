@@ -37,11 +37,17 @@ def parse_settings(texts: list[str]) -> dict[str, str]:
 
 
 def changed(config: ConfigT, settings: Mapping[str, str]) -> ConfigT:
-    """Return ``config`` with the settings applied.
+    """Return ``config`` with the settings applied: choices of a kind first, so that others can set what only the chosen kind has.
 
     Raises:
         InputError: a name does not exist or a value does not fit.
     """
+    choices = {name: text for name, text in settings.items() if _last(name) == "kind"}
+    others = {name: text for name, text in settings.items() if name not in choices}
+    return _applied(_applied(config, choices), others)
+
+
+def _applied(config: ConfigT, settings: Mapping[str, str]) -> ConfigT:
     document = config.model_dump(mode="json")
     for name, text in settings.items():
         _set(document, name, _parse(text))

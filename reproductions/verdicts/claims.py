@@ -10,9 +10,9 @@ from reproductions.verdicts.correlation import Correlated
 from reproductions.verdicts.differences import FewerObjects, Gain, GainOverAll, NoGain
 from reproductions.verdicts.evidence import seeds_text
 from reproductions.verdicts.statistics import ONE_SIDED, holm
-from reproductions.verdicts.trends import Level, RisesFaster, Rising
+from reproductions.verdicts.trends import Falling, Level, RisesFaster, Rising
 
-Test = Gain | GainOverAll | NoGain | Correlated | FewerObjects | Rising | Level | RisesFaster
+Test = Gain | GainOverAll | NoGain | Correlated | FewerObjects | Rising | Falling | Level | RisesFaster
 
 
 @dataclass(frozen=True)

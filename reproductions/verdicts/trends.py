@@ -43,6 +43,26 @@ class Rising:
 
 
 @dataclass(frozen=True)
+class Falling:
+    """A series falls over the rounds: least-squares change from first to last round, tested over seeds."""
+
+    series: str
+    title: str
+    arm: str
+    unit: str
+
+    def rule(self, report: Report) -> str:
+        """What must be seen."""
+        return f"{self.title}: fitted change from first to last round < 0"
+
+    def evidence(self, report: Report, backbone: str) -> list[Evidence]:
+        """Test the change."""
+        quantity = Quantity(f"change of {self.title}", "change", self.unit, backbone)
+        found = mean_change(lines(report, self.series, self.arm, backbone))
+        return [weigh(quantity, found, Claimed(high=0.0), "the whole interval must be negative")]
+
+
+@dataclass(frozen=True)
 class Level:
     """A series stays level: its fitted change lies within a share of its own mean, by interval (equivalence)."""
 

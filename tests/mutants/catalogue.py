@@ -1,14 +1,21 @@
-"""Every mutant. A new wire between two parts wants one here: change it on purpose, and name the fast test that notices."""
+"""Every mutant. A new wire between two parts wants one: change it on purpose, and name the fast test that notices.
 
-from tests.mutants import common, mrca_plan, mrca_stages, oneformer, reports, sam_filter_plan, sam_filter_stages
+Each module of this folder that has ``MUTANTS`` is part of it.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+import tests.mutants
 from tests.mutants.mutant import Mutant
 
-CATALOGUE: tuple[Mutant, ...] = (
-    *mrca_plan.MUTANTS,
-    *mrca_stages.MUTANTS,
-    *sam_filter_plan.MUTANTS,
-    *sam_filter_stages.MUTANTS,
-    *common.MUTANTS,
-    *oneformer.MUTANTS,
-    *reports.MUTANTS,
+
+def _modules() -> Iterator[str]:
+    names = (module.name for module in pkgutil.iter_modules(tests.mutants.__path__))
+    return (name for name in sorted(names) if name not in ("catalogue", "mutant", "run"))
+
+
+CATALOGUE: tuple[Mutant, ...] = tuple(
+    mutant for name in _modules() for mutant in importlib.import_module(f"tests.mutants.{name}").MUTANTS
 )

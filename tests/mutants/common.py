@@ -33,7 +33,7 @@ _SEMANTIC_CONVOLUTIONAL = Place("methods/common/segmenters/semantic/convolutiona
 _TRAINING_LOOP = Place("methods/common/training/loop.py")
 _TRAINING_EMA = Place("methods/common/training/ema.py")
 _TRAINING_RECIPE = Place("methods/common/training/recipe.py")
-_TRAINING_POLY_RECIPE = Place("methods/common/training/poly_recipe.py")
+_TRAINING_GROUPED_RECIPE = Place("methods/common/training/grouped_recipe.py")
 _CENTERNET2_FEDERATED = Place("methods/common/segmenters/centernet2/federated.py")
 _DETECTION_LVIS_GROUND_TRUTH = Place("methods/common/metrics/detection/lvis_ground_truth.py")
 _TRAINING_REPEAT_FACTOR = Place("methods/common/training/repeat_factor.py")
@@ -243,7 +243,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "the backbone has the rate of the rest",
         SREC,
     ),
-    _TRAINING_POLY_RECIPE.mutant(
+    _TRAINING_GROUPED_RECIPE.mutant(
         "norms_decayed",
         "return names | named",
         "return named",

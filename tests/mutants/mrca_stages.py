@@ -8,6 +8,8 @@ PASTE = "tests/unit/test_mrca_paste.py"
 GUID = "tests/unit/test_mrca_guidance.py"
 CUT = "tests/unit/test_mrca_cut.py"
 GOON = "tests/unit/test_mrca_stages_go_on.py"
+SPLIT = "tests/unit/test_lvis_split.py"
+ACC = "tests/unit/test_mrca_accuracy.py"
 
 _STAGES_BUDGET = Place("methods/mrca/stages/budget.py")
 _CENTERNET2_MODEL = Place("methods/common/segmenters/centernet2/model.py")
@@ -27,6 +29,9 @@ _STAGES_ENTROPY = Place("methods/mrca/stages/entropy.py")
 _STAGES_EVALUATE = Place("methods/mrca/stages/evaluate.py")
 _STAGES_SPLIT = Place("methods/mrca/stages/split.py")
 _STAGES_TAKE = Place("methods/mrca/stages/take.py")
+_LVIS_SPLIT = Place("methods/common/datasets/lvis_split.py")
+_MRCA_ACCURACY = Place("methods/mrca/accuracy.py")
+_MRCA_XPASTE = Place("methods/mrca/xpaste.py")
 
 MUTANTS: tuple[Mutant, ...] = (
     _STAGES_BUDGET.mutant(
@@ -73,15 +78,15 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _STAGES_BUDGET.mutant(
         "budget_undefined_as_zero",
-        'fill_undefined_accuracy(ap_C, [category["group"] for category in classes])',
+        "fill_undefined_accuracy(ap_C, group_C)",
         "np.nan_to_num(ap_C)",
         "classes without AP count as never detected",
         f"{STEER}::test_a_class_without_accuracy_has_that_of_its_group",
     ),
     _STAGES_BUDGET.mutant(
         "budget_ignores_its_formula",
-        "seen_C, config.formula)",
-        "seen_C, BudgetConfig())",
+        "class_budget(config.objects, known_C, change_C, seen_C, config.formula)",
+        "class_budget(config.objects, known_C, change_C, seen_C, BudgetConfig())",
         "another formula is asked for and not used",
         f"{STEER}::test_the_released_formula_is_used_where_it_is_asked_for",
     ),
@@ -115,7 +120,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _STAGES_TRAINING_DATA.mutant(
         "sizes_ignore_feedback",
-        "return resize_factors(ap_percent_C, pasting.resizing)",
+        "return resize_factors(drawn_C, pasting.resizing)",
         "return np.ones(num_classes)",
         "sizes do not follow feedback",
         f"{STEER}::test_size_factors_are_the_specifications_of_box_ap_in_percent",
@@ -416,9 +421,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _STAGES_ENTROPY.mutant(
         "entropy_under_one_model",
-        'model, values = inputs.folder(role) / "model"',
-        'model, values = inputs.folder("warm_up") / "model"',
-        "both entropies are M_0's",
+        '_entropies(folder / "model", pictures',
+        '_entropies(models[0] / "model", pictures',
+        "all entropies are M_0's",
         f"{STAGE}::test_entropy_is_that_of_each_model_on_the_images_as_they_are",
     ),
     _STAGES_ENTROPY.mutant(
@@ -458,10 +463,115 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _STAGES_SPLIT.mutant(
         "counts_of_the_whole_train_set",
-        "statistics = class_statistics(fit)",
-        "statistics = class_statistics(train)",
+        "statistics, of_feedback = class_statistics(fit),",
+        "statistics, of_feedback = class_statistics(train),",
         "counts include held-out images",
         f"{STAGE}::test_the_split_counts_what_is_trained_on_and_shares_no_image",
+    ),
+    _STAGES_SPLIT.mutant(
+        "feedback_counts_of_the_fit",
+        "class_statistics(feedback)",
+        "class_statistics(fit)",
+        "an accuracy is believed by the images that are trained on",
+        f"{STAGE}::test_the_split_counts_what_is_trained_on_and_shares_no_image",
+    ),
+    _STAGES_SPLIT.mutant(
+        "split_ignores_its_limits",
+        ", config.min_images, config.max_class_share)",
+        ")",
+        "the limits of the held-out part cannot be set",
+        f"{STAGE}::test_the_split_takes_its_limits_from_its_config",
+    ),
+    _LVIS_SPLIT.mutant(
+        "split_without_a_cap",
+        "self.spare = np.minimum(shared, self.count - 1)",
+        "self.spare = self.count - 1",
+        "a class may give up all images but one",
+        f"{SPLIT}::test_a_class_gives_up_a_third_of_its_images_and_no_more",
+    ),
+    _LVIS_SPLIT.mutant(
+        "split_rounds_up",
+        "np.floor(max_class_share * self.count + 1e-9)",
+        "np.ceil(max_class_share * self.count)",
+        "a class of one image or two gives one up",
+        f"{SPLIT}::test_a_class_gives_up_a_third_of_its_images_and_no_more",
+    ),
+    _LVIS_SPLIT.mutant(
+        "split_may_hold_nothing",
+        "chooser.fill(1, generator)",
+        "pass",
+        "a small set has no feedback at all",
+        f"{SPLIT}::test_one_image_is_held_out_even_where_no_class_can_spare_a_third",
+    ),
+    _STAGES_BUDGET.mutant(
+        "budget_shrinks_by_training_counts",
+        'category["feedback_instance_count"]',
+        'category["instance_count"]',
+        "an accuracy is believed by the objects that are trained on",
+        f"{STEER}::test_an_accuracy_of_few_objects_is_drawn_towards_its_groups",
+    ),
+    _STAGES_BUDGET.mutant(
+        "budget_never_shrinks",
+        "known_C = shrink_accuracy(filled_C, objects_C, group_C, config.formula.shrinkage)",
+        "known_C = filled_C",
+        "one object decides a class' accuracy",
+        f"{STEER}::test_an_accuracy_of_few_objects_is_drawn_towards_its_groups",
+    ),
+    _STAGES_BUDGET.mutant(
+        "budget_calls_filled_accuracies_known",
+        "np.isfinite(ap_C).tolist()",
+        "np.isfinite(filled_C).tolist()",
+        "every accuracy is said to be known",
+        f"{STEER}::test_a_class_without_accuracy_has_its_groups_whatever_is_drawn_where",
+    ),
+    _STAGES_TRAINING_DATA.mutant(
+        "sizes_never_shrink",
+        "return resize_factors(drawn_C, pasting.resizing)",
+        "return resize_factors(ap_percent_C, pasting.resizing)",
+        "one object decides a class' pasted size",
+        f"{STEER}::test_sizes_follow_an_accuracy_of_few_objects_less",
+    ),
+    _STAGES_TRAINING_DATA.mutant(
+        "sizes_shrink_by_training_counts",
+        'category["feedback_instance_count"]',
+        'category["instance_count"]',
+        "sizes believe an accuracy by the objects that are trained on",
+        f"{STEER}::test_sizes_follow_an_accuracy_of_few_objects_less",
+    ),
+    _MRCA_ACCURACY.mutant(
+        "shrinkage_turned_round",
+        "instances_C * ap_C + k * group_mean_accuracy(ap_C, frequency_C)",
+        "k * ap_C + instances_C * group_mean_accuracy(ap_C, frequency_C)",
+        "an accuracy of many objects is believed least",
+        f"{ACC}::test_few_objects_count_little_and_many_much",
+    ),
+    _MRCA_ACCURACY.mutant(
+        "shrinkage_towards_all_classes",
+        "mean_C[group_C == group] = ap_C[known_C].mean()",
+        "mean_C[group_C == group] = overall",
+        "groups do not count",
+        f"{ACC}::test_a_groups_mean_is_of_its_defined_classes_and_of_all_where_it_has_none",
+    ),
+    _STAGES_ENTROPY.mutant(
+        "entropy_class_mean_by_images",
+        '"class_mean": float(mean_C.mean())',
+        '"class_mean": float(value_N.mean())',
+        "a class of many images weighs more",
+        f"{STAGE}::test_a_class_of_many_images_weighs_no_more_than_another",
+    ),
+    _STAGES_ENTROPY.mutant(
+        "entropy_classes_of_every_model",
+        "classes += category_ids if number == 0 else []",
+        "classes += category_ids",
+        "classes are counted once for every model",
+        f"{STAGE}::test_entropy_is_that_of_each_model_on_the_images_as_they_are",
+    ),
+    _MRCA_XPASTE.mutant(
+        "xpaste_from_none",
+        "rng.integers(self.config.min_objects_per_image, ",
+        "rng.integers(0, ",
+        "the least number of objects is ignored",
+        "tests/unit/test_mrca_mapping.py::test_xpaste_pastes_as_many_objects_as_it_is_told_to",
     ),
     _STAGES_TAKE.mutant(
         "takes_later_images",

@@ -13,23 +13,27 @@ _MRCA_CLAIMS = Place("reproductions/mrca/claims.py")
 _VERDICTS_TRENDS = Place("reproductions/verdicts/trends.py")
 _VERDICTS_DIFFERENCES = Place("reproductions/verdicts/differences.py")
 _REPORTS_RESULTS = Place("reports/results.py")
+_HARNESS_PROVENANCE = Place("reproductions/harness/provenance.py")
+_MRCA_FIGURES = Place("reproductions/mrca/figures.py")
+_REPORTS_SHEETS = Place("reports/sample_sheets.py")
+_REPORTS_MARKDOWN = Place("reports/markdown.py")
 _MRCA_PAPER = Place("reproductions/mrca/paper.py")
 _SAM_FILTER_CLAIMS = Place("reproductions/sam_filter/claims.py")
 
 MUTANTS: tuple[Mutant, ...] = (
     _MRCA_COLLECT.mutant(
         "m0_reported_as_current",
-        '(ENTROPY_CURRENT, "current", steering)',
-        '(ENTROPY_CURRENT, "warm_up", steering)',
+        "(ENTROPY_CURRENT, steering), (ENTROPY_WARMUP, 0)",
+        "(ENTROPY_CURRENT, 0), (ENTROPY_WARMUP, 0)",
         "M_0's entropy is reported as the current model's",
-        f"{MCOL}::test_entropy_is_reported_of_the_model_that_steered_and_of_m0",
+        f"{MCOL}::test_entropy_is_reported_of_the_model_that_steered_of_m0_and_of_the_last",
     ),
     _MRCA_COLLECT.mutant(
         "steering_model_misnamed",
         "max(item.plan.number - lag, 0)",
         "max(item.plan.number - 1, 0)",
         "the series names another model",
-        f"{MCOL}::test_entropy_is_reported_of_the_model_that_steered_and_of_m0",
+        f"{MCOL}::test_entropy_is_reported_of_the_model_that_steered_of_m0_and_of_the_last",
     ),
     _MRCA_COLLECT.mutant(
         "box_ap_for_masks",
@@ -165,7 +169,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _MRCA_CLAIMS.mutant(
         "k2_against_the_whole_pool",
-        'Gain("mrca", "xpaste_equal_pool", (*_OVERALL, *_RARE))',
+        'Gain("mrca", "xpaste_equal_paste", (*_OVERALL, *_RARE))',
         'Gain("mrca", "xpaste", (*_OVERALL, *_RARE))',
         "the control of equal size compares with the whole pool",
         f"{CLAIMS}::test_a_claim_is_of_these_arms_in_this_direction_and_on_these_metrics",
@@ -179,20 +183,10 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _MRCA_CLAIMS.mutant(
         "claim_k3_turned_round",
-        (
-            "                ENTROPY_WARMUP,\n"
-            '                "entropy under M_0",\n'
-            "                ENTROPY_CURRENT,\n"
-            '                "entropy under the current model",'
-        ),
-        (
-            "                ENTROPY_CURRENT,\n"
-            '                "entropy under M_0",\n'
-            "                ENTROPY_WARMUP,\n"
-            '                "entropy under the current model",'
-        ),
-        "the two entropies of the control trade places",
-        f"{CLAIMS}::test_entropy_stays_level_under_the_current_model_and_rises_under_m0",
+        'ENTROPY_WARMUP,\n                "entropy under M_0",\n                UNGUIDED_WARMUP,',
+        'UNGUIDED_WARMUP,\n                "entropy under M_0",\n                ENTROPY_WARMUP,',
+        "guided objects and twins trade places",
+        f"{CLAIMS}::test_objects_get_harder_for_two_fixed_models_and_beyond_their_unguided_twins",
     ),
     _MRCA_CLAIMS.mutant(
         "claim_c4_of_m0",
@@ -291,5 +285,103 @@ MUTANTS: tuple[Mutant, ...] = (
         "isinstance(arm.how, GeneratedPairs))",
         "controls count among the synthetic arms",
         f"{CLAIMS}::test_real_photographs_beat_each_row_on_generated_pairs_whatever_the_controls_do",
+    ),
+    _MRCA_COLLECT.mutant(
+        "last_model_is_the_one_before",
+        "number = model % self._num_models(cell)",
+        "number = max(model, 0)",
+        "M_0 is reported as the last model",
+        f"{MCOL}::test_entropy_is_reported_of_the_model_that_steered_of_m0_and_of_the_last",
+    ),
+    _MRCA_COLLECT.mutant(
+        "twins_are_the_images",
+        "yield from self._seen(item.twin_entropy, twins,",
+        "yield from self._seen(item.entropy, twins,",
+        "guided images are reported as their own twins",
+        f"{MCOL}::test_entropy_is_reported_of_the_model_that_steered_of_m0_and_of_the_last",
+    ),
+    _MRCA_COLLECT.mutant(
+        "unguided_round_in_the_trend",
+        "if item.is_guided and self.done(item.entropy):",
+        "if self.done(item.entropy):",
+        "the step from unguided to guided counts as a trend",
+        f"{MCOL}::test_entropy_is_reported_of_the_model_that_steered_of_m0_and_of_the_last",
+    ),
+    _MRCA_COLLECT.mutant(
+        "entropy_by_images",
+        '["class_mean"]',
+        '["mean"]',
+        "classes of many objects weigh more in the figure",
+        f"{MCOL}::test_entropy_is_reported_of_the_model_that_steered_of_m0_and_of_the_last",
+    ),
+    _MRCA_COLLECT.mutant(
+        "guidance_costs_turned_round",
+        "guided_s=self.seconds(guided)",
+        "guided_s=self.seconds(item.twins)",
+        "guidance is said to cost nothing",
+        f"{MCOL}::test_guidance_is_weighed_against_the_twins_of_its_round",
+    ),
+    _MRCA_COLLECT.mutant(
+        "correlation_with_s",
+        "share_C = 1.0 / np.maximum(count_C, 1)",
+        "share_C = 1.0 * count_C",
+        "the caption's correlation is that with S",
+        f"{MCOL}::test_a_budget_with_feedback_stands_beside_that_of_the_counts",
+    ),
+    _STUDY_COLLECTOR.mutant(
+        "seconds_of_the_clock",
+        'found["wall_s"] if found["gpu"] else found["cpu_s"]',
+        'found["wall_s"]',
+        "what else a machine does counts as an arm's cost",
+        "tests/harness/test_machine_seconds.py::test_a_gpu_counts_by_the_clock_and_a_cpu_by_its_own_time",
+    ),
+    _HARNESS_PROVENANCE.mutant(
+        "children_cost_nothing",
+        "time.process_time() + children.ru_utime + children.ru_stime",
+        "time.process_time()",
+        "the work of child processes costs nothing",
+        "tests/harness/test_machine_seconds.py::test_the_time_of_children_counts_and_waiting_does_not",
+    ),
+    _MRCA_CLAIMS.mutant(
+        "claim_k3_of_the_first_model_alone",
+        "                ENTROPY_LAST,\n",
+        "                ENTROPY_WARMUP,\n",
+        "the last model's view is M_0's",
+        f"{CLAIMS}::test_objects_get_harder_for_two_fixed_models_and_beyond_their_unguided_twins",
+    ),
+    _MRCA_CLAIMS.mutant(
+        "claim_k4_of_new_objects",
+        "Falling(ENTROPY_SAME,",
+        "Falling(ENTROPY_WARMUP,",
+        "the model is judged by objects that change",
+        f"{CLAIMS}::test_a_model_gets_surer_when_the_entropy_of_the_same_objects_falls",
+    ),
+    _VERDICTS_TRENDS.mutant(
+        "falling_rises",
+        "Claimed(high=0.0)",
+        "Claimed(low=0.0)",
+        "a rise counts as a fall",
+        f"{CLAIMS}::test_a_model_gets_surer_when_the_entropy_of_the_same_objects_falls",
+    ),
+    _MRCA_FIGURES.mutant(
+        "parts_of_the_change_swapped",
+        "return total, objects, total - objects, classes, objects - classes",
+        "return total, total - objects, objects, classes, objects - classes",
+        "the objects' part of the change is called the model's",
+        "tests/unit/test_report_page.py::test_the_change_of_the_entropy_is_split_by_hand",
+    ),
+    _REPORTS_SHEETS.mutant(
+        "columns_of_any_class",
+        "first.get((name, category))",
+        "first.get((name, classes[0]))",
+        "every column shows the first class",
+        "tests/unit/test_report_sheets.py::test_a_column_of_cut_outs_is_of_one_class_and_has_a_hole_where_a_row_has_none",
+    ),
+    _REPORTS_MARKDOWN.mutant(
+        "share_of_any_metric",
+        "same = (item.left, item.metric, item.backbone) == (left.left, left.metric, left.backbone)",
+        "same = (item.left, item.backbone) == (left.left, left.backbone)",
+        "what a control leaves is a share of another metric's gain",
+        "tests/unit/test_report_page.py::test_a_claim_that_a_control_qualifies_says_so_with_its_numbers",
     ),
 )

@@ -45,6 +45,7 @@ def make_inputs(folder: Path) -> Inputs:
         {
             **{name: [folder / name] for name in ("data", "split", "images", "current", "warm_up")},
             "model": [folder / "current"],
+            "models": [folder / "warm_up", folder / "current"],
             "clip": [CHECKPOINTS / "clip"],
             "cutter": [CHECKPOINTS / "cutout"],
         }

@@ -8,9 +8,18 @@ from PIL import Image, ImageDraw
 from reports.records import Arm, Backbone, Cost, Provenance, Result, Run, SeriesPoint, Tier
 from reports.samples import CutOutSample, InstanceSample
 from reproductions.mrca import arms
-from reproductions.mrca.claims import CLAIMS, ENTROPY_CURRENT, ENTROPY_WARMUP, METRICS
+from reproductions.mrca.claims import (
+    CLAIMS,
+    ENTROPY_CURRENT,
+    ENTROPY_LAST,
+    ENTROPY_SAME,
+    ENTROPY_WARMUP,
+    METRICS,
+    UNGUIDED_LAST,
+    UNGUIDED_WARMUP,
+)
 from reproductions.mrca.paper import PAPER
-from reproductions.mrca.records import BudgetRound, ClassInfo, MrcaReport
+from reproductions.mrca.records import BudgetRound, ClassInfo, GuidanceCost, MrcaReport
 from reproductions.study.ledger import read_ledger
 from reproductions.study.targets import read_targets
 from reproductions.verdicts.verdict import judge
@@ -20,10 +29,18 @@ ARMS = (
     Arm(id="no_aug_double", title="No Aug., twice the iterations", control=True),
     Arm(id="xpaste", title="X-Paste"),
     Arm(id="xpaste_equal_pool", title="X-Paste, equal pool", control=True),
+    Arm(id="xpaste_equal_paste", title="X-Paste, equal pool and pasting", control=True),
     Arm(id="mrca", title="MRCA"),
 )
-_LEVEL = {"no_aug": 0.0, "no_aug_double": 2.1, "xpaste": 4.3, "xpaste_equal_pool": 3.6, "mrca": 6.0}
-_OBJECTS = {"xpaste": 9600, "xpaste_equal_pool": 1440, "mrca": 1440}
+_LEVEL = {
+    "no_aug": 0.0,
+    "no_aug_double": 2.1,
+    "xpaste": 4.3,
+    "xpaste_equal_pool": 3.6,
+    "xpaste_equal_paste": 3.2,
+    "mrca": 6.0,
+}
+_OBJECTS = {"xpaste": 9600, "xpaste_equal_pool": 1440, "xpaste_equal_paste": 1440, "mrca": 1440}
 _NAMES = [
     "apple",
     "bell_pepper",
@@ -62,7 +79,9 @@ def _classes() -> tuple[ClassInfo, ...]:
     counts = np.maximum(1, (420 / np.arange(1, 31) ** 1.75)).astype(int)
     groups = ["r" if count <= 10 else "c" if count <= 100 else "f" for count in counts]
     return tuple(
-        ClassInfo.model_validate({"id": i + 1, "name": name, "group": group, "train_images": int(count)})
+        ClassInfo.model_validate(
+            {"id": i + 1, "name": name, "group": group, "train_images": int(count), "feedback_images": int(count) // 3}
+        )
         for i, (name, group, count) in enumerate(zip(_NAMES, groups, counts, strict=True))
     )
 
@@ -121,18 +140,38 @@ def _budgets(
         for number in range(1, rounds + 1):
             share = np.ones(len(counts)) if number <= 2 else rng.uniform(0.5, 1.5, len(counts)) / (counts + 4 * number)
             objects = tuple(int(count) for count in rng.multinomial(240, share / share.sum()))
-            budgets.append(BudgetRound(arm="mrca", backbone=backbone, seed=seed, round=number, objects=objects))
+            steered = number > 2
+            budgets.append(
+                BudgetRound(
+                    arm="mrca",
+                    backbone=backbone,
+                    seed=seed,
+                    round=number,
+                    objects=objects,
+                    by_count=tuple(int(count) for count in 240 * (1 / counts) / (1 / counts).sum())
+                    if steered
+                    else None,
+                    count_correlation=0.9 + 0.01 * number if steered else None,
+                )
+            )
     return tuple(budgets)
 
 
 def _series(rng: np.random.Generator, backbone: str, seeds: tuple[int, ...], rounds: int) -> tuple[SeriesPoint, ...]:
     points = []
+    guided, every, models = range(2, rounds + 1), range(1, rounds + 1), range(rounds + 1)
+    shown = (
+        (ENTROPY_CURRENT, 0.045, guided),
+        (ENTROPY_WARMUP, 0.055, guided),
+        (ENTROPY_LAST, 0.05, guided),
+        (UNGUIDED_WARMUP, 0.002, every),
+        (UNGUIDED_LAST, 0.002, every),
+        (ENTROPY_SAME, -0.06, models),
+    )
     for seed in seeds:
         offset = rng.normal(0, 0.04)
-        for number in range(1, rounds + 1):
-            for series, slope in ((ENTROPY_CURRENT, 0.004), (ENTROPY_WARMUP, 0.055)):
-                rise = slope * max(0, number - 2)
-                value = 2.2 + offset + rise + rng.normal(0, 0.02)
+        for series, slope, numbers in shown:
+            for number in numbers:
                 points.append(
                     SeriesPoint(
                         series=series,
@@ -140,13 +179,22 @@ def _series(rng: np.random.Generator, backbone: str, seeds: tuple[int, ...], rou
                         backbone=backbone,
                         seed=seed,
                         round=number,
-                        value=value,
+                        value=2.2 + offset + slope * number + rng.normal(0, 0.02),
                         standard_error=0.03,
                         count=200,
-                        model="M_0" if series == ENTROPY_WARMUP else f"M_{max(0, number - 2)}",
+                        model="M_0",
                     )
                 )
     return tuple(points)
+
+
+def _guidance_costs(backbone: str, seeds: tuple[int, ...]) -> tuple[GuidanceCost, ...]:
+    """A guided image takes twice as long with the first seed, three times as long with the second, and so on."""
+    return tuple(
+        GuidanceCost(arm="mrca", backbone=backbone, seed=seed, round=number, guided_s=4.0 * (2 + seed), unguided_s=4.0)
+        for seed in seeds
+        for number in (2, 3)
+    )
 
 
 def _object_images(
@@ -154,8 +202,9 @@ def _object_images(
 ) -> tuple[CutOutSample, ...]:
     samples = []
     for number in range(1, rounds + 1):
-        for place in range(10):
-            known = classes[int(rng.integers(len(classes)))]
+        for place, known in enumerate(classes[::3]):
+            if number == rounds and place % 4 == 3:
+                continue
             size = (int(rng.integers(24, 60)), int(rng.integers(24, 60)))
             cut_out = Image.new("RGBA", size)
             colour = tuple(int(value) for value in rng.integers(0, 256, 3))
@@ -235,6 +284,7 @@ def synthetic_report(
         classes=classes,
         budgets=tuple(budget for name in ids for budget in _budgets(rng, classes, name, seeds, rounds)),
         series=tuple(point for name in ids for point in _series(rng, name, seeds, rounds)),
+        guidance_costs=tuple(cost for name in ids for cost in _guidance_costs(name, seeds)),
         objects=_object_images(rng, classes, images, rounds) if images else (),
         pasted=_pasted_images(rng, images) if images else (),
         deviations=read_ledger(PAPER.folder, arms.ARMS),

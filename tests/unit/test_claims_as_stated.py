@@ -59,7 +59,9 @@ MRCA_STATES = {
     "C2": ([("mrca", "no_aug")], RARE),
     "C3": ([("mrca", "xpaste")], RARE),
     "K1": ([("mrca", "no_aug_double")], BOTH + RARE),
-    "K2": ([("mrca", "xpaste_equal_pool")], BOTH + RARE),
+    "K2": ([("mrca", "xpaste_equal_paste")], BOTH + RARE),
+    "K5": ([("mrca", "xpaste_equal_pool")], BOTH + RARE),
+    "K6": ([("mrca", "xpaste_double")], BOTH + RARE),
     "O1": ([("xpaste", "no_aug_double")], BOTH + RARE),
     "O2": ([("mrca_given_pool", "xpaste")], BOTH + RARE),
 }
@@ -95,7 +97,7 @@ STATED = [
 
 def claim_of(paper: str, name: str) -> Claim:
     listed = (
-        (*mrca.CLAIMS, *mrca.GIVEN_OBJECTS_CLAIMS)
+        (*mrca.CLAIMS, *mrca.EQUAL_LENGTH_CLAIMS, *mrca.GIVEN_OBJECTS_CLAIMS)
         if paper == "mrca"
         else (*sam_filter.CLAIMS, *sam_filter.OWN_DATA_CLAIMS)
     )
@@ -141,33 +143,68 @@ def test_mrcas_first_claim_rests_on_fewer_objects() -> None:
         assert judge_claim(claim_of("mrca", "C1"), made).verdict == expected
 
 
-def entropies(current: float, warm_up: float) -> Report:
-    """Six rounds of both series, which rise by so much from first to last."""
+LINES = ("current", "warmup", "last", "unguided_warmup", "unguided_last", "same")
+
+
+def entropies(**rises: float) -> Report:
+    """Six rounds of every series of entropies, which rise by so much from first to last; level where nothing is said."""
+    assert rises.keys() <= set(LINES)
     rng = np.random.default_rng(1)
     points = tuple(
-        SeriesPoint(series=series, arm="mrca", backbone="small", seed=s, round=n, value=2.0 + rise * n / 5 + rng.normal(0, 0.005))
-        for series, rise in (("entropy_current", current), ("entropy_warmup", warm_up))
+        SeriesPoint(
+            series=f"entropy_{name}", arm="mrca", backbone="small", seed=s, round=n + 1,
+            value=2.0 + rises.get(name, 0.0) * n / 5 + rng.normal(0, 0.005),
+        )
+        for name in LINES
         for s in SEEDS
         for n in range(6)
     )  # fmt: skip
-    return report(
-        mrca.METRICS, ("mrca",), {}, series=tuple(p.model_copy(update={"round": p.round + 1}) for p in points)
-    )
+    return report(mrca.METRICS, ("mrca",), {}, series=points)
 
 
 @pytest.mark.parametrize(
-    ("current", "warm_up", "expected"),
+    ("rises", "expected"),
     [
-        (0.0, 0.5, {"C4": "holds", "C5": "holds", "K3": "holds"}),
-        (0.5, 0.0, {"C4": "contradicted", "C5": "not resolved", "K3": "contradicted"}),
-        (0.0, -0.5, {"C4": "holds", "C5": "contradicted", "K3": "contradicted"}),
-        (0.9, 0.5, {"C4": "contradicted", "C5": "holds", "K3": "contradicted"}),
+        ({"warmup": 0.5}, {"C4": "holds", "C5": "holds"}),
+        ({"current": 0.5}, {"C4": "contradicted", "C5": "not resolved"}),
+        ({"warmup": -0.5}, {"C4": "holds", "C5": "contradicted"}),
+        ({"current": 0.9, "warmup": 0.5}, {"C4": "contradicted", "C5": "holds"}),
+        ({"last": 0.5, "unguided_warmup": 0.5, "same": 0.5}, {"C4": "holds", "C5": "not resolved"}),
     ],
 )
-def test_entropy_stays_level_under_the_current_model_and_rises_under_m0(current, warm_up, expected) -> None:
-    """MRCA section 1: level under the *current* model, rising under M_0; K3 compares the two."""
-    made = entropies(current, warm_up)
+def test_entropy_stays_level_under_the_current_model_and_rises_under_m0(rises, expected) -> None:
+    """MRCA section 1: level under the *current* model, rising under M_0."""
+    made = entropies(**rises)
     assert {name: judge_claim(claim_of("mrca", name), made).verdict for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("rises", "verdict"),
+    [
+        ({"warmup": 0.5, "last": 0.5}, "holds"),
+        ({"warmup": 0.5, "last": 0.5, "current": 0.9}, "holds"),  # whatever the current model sees
+        ({"warmup": 0.9, "last": 0.9, "unguided_warmup": 0.4, "unguided_last": 0.4}, "holds"),
+        ({"warmup": 0.5, "last": 0.5, "unguided_warmup": 0.9}, "contradicted"),  # harder classes, not harder objects
+        ({"warmup": 0.5, "last": 0.5, "unguided_last": 0.9}, "contradicted"),
+        ({"warmup": -0.5, "last": 0.5}, "contradicted"),  # harder for the models of their time alone
+        ({"warmup": 0.5, "last": -0.5}, "contradicted"),
+    ],
+)
+def test_objects_get_harder_for_two_fixed_models_and_beyond_their_unguided_twins(rises, verdict) -> None:
+    """MRCA section 10: what guidance adds at a fixed model."""
+    assert judge_claim(claim_of("mrca", "K3"), entropies(**rises)).verdict == verdict
+
+
+def test_a_model_gets_surer_when_the_entropy_of_the_same_objects_falls() -> None:
+    """MRCA section 10; how new objects change says nothing of it."""
+    for rise, verdict in ((-0.5, "holds"), (0.5, "contradicted"), (0.0, "not resolved")):
+        made = entropies(same=rise, warmup=0.9, current=0.9)
+        assert judge_claim(claim_of("mrca", "K4"), made).verdict == verdict
+
+
+def test_each_claim_is_read_with_the_control_that_could_explain_it_away() -> None:
+    stated = {claim.id: claim.qualified_by for claim in mrca.CLAIMS if not claim.control}
+    assert stated == {"C1": "K2", "C2": "K1", "C3": "K2", "C4": "K4", "C5": "K3"}
 
 
 SYNTHETIC = (

@@ -67,7 +67,7 @@ def test_folders_that_are_no_pipeline_are_the_users_mistake(tmp_path, folder):
 
 def test_a_pipeline_without_its_weights_is_the_users_mistake(tmp_path, folder):
     (tmp_path / "model_index.json").write_text((folder / "model_index.json").read_text())
-    with pytest.raises(InputError, match="cannot be loaded"):
+    with pytest.raises(InputError, match="holds no"):
         load_text_to_image(tmp_path, "cpu", torch.float32)
 
 
@@ -81,5 +81,5 @@ def test_pickled_weights_are_not_loaded(tmp_path, folder):
     (copy / "unet").mkdir()
     (copy / "unet" / "config.json").write_text((folder / "unet" / "config.json").read_text())
     torch.save(tiny_stable_diffusion("text").unet.state_dict(), copy / "unet" / "diffusion_pytorch_model.bin")
-    with pytest.raises(InputError, match="cannot be loaded"):
+    with pytest.raises(InputError, match="holds no"):
         load_text_to_image(copy, "cpu", torch.float32)

@@ -31,23 +31,25 @@ ROOMS = {
     "pickled_weights": (),
     "saved": (),
     "image_batches": (),
+    "image_cache": (),
     "construction": (),
-    "instance": ("saved", "image_batches"),
-    "semantic": ("saved", "construction", "image_batches", "backbones"),
+    "instance": ("saved", "image_batches", "image_cache"),
+    "semantic": ("saved", "construction", "image_batches", "image_cache", "backbones"),
     "centernet2": ("backbones", "checkpoints", "saved", "construction", "instance.interface"),
     "official_weights": ("checkpoints",),
-    "mask_sets": ("backbones.config",),
+    "mask_queries": ("backbones.config",),
     "mask2former": (
-        *("backbones", "checkpoints", "official_weights", "saved", "construction", "mask_sets"),
+        *("backbones", "checkpoints", "official_weights", "saved", "construction", "mask_queries"),
         "semantic.interface",
     ),
+    "fastinst": ("backbones", "checkpoints", "saved", "construction", "instance.interface", "mask_queries"),
     "oneformer": (
-        *("backbones", "checkpoints", "official_weights", "saved", "construction", "mask_sets"),
+        *("backbones", "checkpoints", "official_weights", "saved", "construction", "mask_queries"),
         "instance.interface",
     ),
 }
 """What each room of the segmenters imports of the others."""
-DISPATCHES = {"semantic.segmenters": ("mask2former",), "instance.segmenters": ("centernet2", "oneformer")}
+DISPATCHES = {"semantic.segmenters": ("mask2former",), "instance.segmenters": ("centernet2", "fastinst", "oneformer")}
 """The one file of a room that knows networks by name, and which."""
 
 
@@ -138,6 +140,9 @@ def forbidden_between_segmenters(importer: str, module: str) -> str | None:
         ("methods.common.segmenters.semantic.segmenters", "methods.common.segmenters.mask2former.model", True),
         ("methods.common.segmenters.semantic.starting", "methods.common.segmenters.mask2former.model", False),
         ("methods.common.segmenters.instance.segmenters", "methods.common.segmenters.centernet2.model", True),
+        ("methods.common.segmenters.instance.segmenters", "methods.common.segmenters.fastinst.model", True),
+        ("methods.common.segmenters.fastinst.losses", "methods.common.segmenters.mask_queries.points", True),
+        ("methods.common.segmenters.fastinst.losses", "methods.common.segmenters.mask2former.losses", False),
         ("methods.common.segmenters.instance.prediction", "methods.common.segmenters.centernet2.model", False),
         ("methods.common.stages.evaluate_semantic", "methods.common.segmenters.semantic.prediction", True),
     ],
@@ -226,8 +231,10 @@ LIGHT = [
     "methods.common.seeds",
     "methods.common.segmenters.centernet2.config",
     "methods.common.segmenters.mask2former.config",
+    "methods.common.segmenters.fastinst.presets",
     "methods.common.training.poly_recipe",
     "methods.common.stages.train_semantic",
+    "methods.common.stages.train_instances",
     "methods.common.stages.evaluate_semantic",
     "methods.common.stages.evaluate_instances",
     "methods.mrca.stages.train",

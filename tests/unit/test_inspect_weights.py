@@ -1,5 +1,6 @@
 """Weights on disk: whole folders pass, and each way to break one is one clear sentence."""
 
+import json
 import shutil
 import zipfile
 from pathlib import Path
@@ -59,6 +60,14 @@ def pipeline(tmp_path: Path) -> Path:
 
 def test_a_whole_pipeline(pipeline: Path) -> None:
     assert diffusers_folder(pipeline) == Inspection("ok")
+
+
+def test_a_safety_checker_that_is_not_there_is_not_missed(pipeline: Path) -> None:
+    index = json.loads((pipeline / "model_index.json").read_text())
+    write_json(pipeline / "model_index.json", index | {"safety_checker": ["stable_diffusion", "SafetyChecker"]})
+    assert diffusers_folder(pipeline) == Inspection("ok")
+    write_json(pipeline / "safety_checker" / "config.json", {})
+    assert "safety_checker/ holds no whole weights" in problem(diffusers_folder(pipeline))
 
 
 UNET = "unet/diffusion_pytorch_model.safetensors"

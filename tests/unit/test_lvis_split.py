@@ -46,18 +46,20 @@ def check_split(dataset: LvisDataset, split: HeldoutSplit, fraction: float) -> N
     assert sorted(ids(split.fit) + ids(split.heldout)) == ids(dataset)
     np.testing.assert_array_equal(before, fit + held)
     assert ((fit > 0) == (before > 0)).all(), "a class left the training part"
-    uncovered = np.flatnonzero((before >= 5) & (held == 0))
+    at_least_one = len(split.heldout.images) == 1
+    assert at_least_one or (3 * held <= before).all(), "a class gave up more than a third"
+    uncovered = np.flatnonzero((before >= 3) & (held == 0))
     for index in uncovered:
         # Only a class that could give up no image at all is excused.
         assert all(blocked(dataset, image.id, index, split) for image in dataset.images)
-    needed = int((before >= 5).sum())
+    needed = int((before >= 3).sum())
     assert len(split.heldout.images) <= max(round(fraction * len(dataset.images)), needed, 1)
 
 
 def blocked(dataset: LvisDataset, image_id: int, index: int, split: HeldoutSplit) -> bool:
     shown = {dataset.class_index[a.category_id] for a in dataset.annotations[image_id]}
-    left = class_statistics(split.fit).image_count
-    return index not in shown or any(left[other] == 1 for other in shown)
+    before, held = (class_statistics(part).image_count for part in (dataset, split.heldout))
+    return index not in shown or any(3 * (held[other] + 1) > before[other] for other in shown)
 
 
 @settings(max_examples=100, deadline=None)
@@ -85,11 +87,35 @@ def test_size_is_the_fraction_where_classes_allow() -> None:
     assert (class_statistics(split.heldout).image_count > 0).all()
 
 
+@pytest.mark.parametrize(("count", "held"), [(1, 0), (2, 0), (3, 1), (5, 1), (6, 2), (8, 2), (9, 3)])
+def test_a_class_gives_up_a_third_of_its_images_and_no_more(count: int, held: int) -> None:
+    """Half of 60 images are asked for; the class alone in ``count`` of them gives floor(count / 3)."""
+    dataset = dataset_of([[0]] * count + [[1]] * (60 - count), 2)
+    split = split_heldout(dataset, np.random.default_rng(0), 0.5)
+    assert class_statistics(split.heldout).image_count.tolist() == [held, (60 - count) // 3]
+
+
+def test_without_the_limits_a_class_gives_up_what_is_asked_for() -> None:
+    dataset = dataset_of([[0]] * 4 + [[1]] * 56, 2)
+    as_before = split_heldout(dataset, np.random.default_rng(0), 0.5, min_images=5, max_class_share=1.0)
+    assert len(as_before.heldout.images) == 30
+    uncovered = split_heldout(dataset, np.random.default_rng(0), 0.02, min_images=5, max_class_share=1.0)
+    assert class_statistics(uncovered.heldout).image_count.tolist() == [0, 1]
+    covered = split_heldout(dataset, np.random.default_rng(0), 0.02)
+    assert class_statistics(covered.heldout).image_count.tolist() == [1, 1]
+
+
+def test_one_image_is_held_out_even_where_no_class_can_spare_a_third() -> None:
+    split = split_heldout(dataset_of([[0], [0], [1], [1]], 2), np.random.default_rng(0))
+    assert len(split.heldout.images) == 1
+    assert (class_statistics(split.fit).image_count > 0).all()
+
+
 def test_scarce_classes_keep_all_their_images_when_others_suffice() -> None:
-    dataset = dataset_of([[0]] * 60 + [[0, 1]] * 4, 2)
+    dataset = dataset_of([[0]] * 60 + [[0, 1]] * 2, 2)
     for seed in range(5):
         split = split_heldout(dataset, np.random.default_rng(seed), 0.2)
-        assert class_statistics(split.fit).image_count[1] == 4
+        assert class_statistics(split.fit).image_count[1] == 2
 
 
 def test_seed_decides() -> None:

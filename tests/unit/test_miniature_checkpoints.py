@@ -8,17 +8,24 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from torchvision.ops import box_iou
 
 from methods.common.cutouts.load import load_cutout
 from methods.common.miniature import measurements as measure
 from methods.common.miniature.categories import CATEGORY_NAMES
+from methods.common.miniature.faults import fault_level
 from methods.common.miniature.install import REPORT_FILE, measured_tables, replace_measured
 from methods.common.miniature.judges import load_judges
 from methods.common.miniature.provenance import read_provenance
+from methods.common.miniature.segmenter_training import SEGMENTER_FILE
 from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.miniature.training_configs import SamplingConfig
 from methods.common.miniature.training_recipes import full_checkpoints
+from methods.common.miniature.web import web_sample
 from methods.common.miniature.world_config import WebConfig
+from methods.common.segmenters.centernet2.model import CenterNet2
+from methods.common.segmenters.centernet2.presets import centernet2_miniature
+from methods.common.segmenters.centernet2.pretrained import load_class_agnostic
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FAST = SamplingConfig(num_steps=10, guidance_scale=3.5)
@@ -39,12 +46,13 @@ def test_everything_together_is_small_and_free_of_pickles():
 
 def test_provenance_holds_the_recipe_that_the_repository_lists():
     provenance = read_provenance(CHECKPOINTS)
-    recipe = full_checkpoints().model_dump(mode="json")
+    recipe = full_checkpoints()
     for part, record in provenance.items():
-        assert record["config"] == recipe[part], part
+        listed = getattr(recipe, part)
+        assert type(listed).model_validate(record["config"]) == listed, part
         assert record["cpu_seconds"] > 0
         assert {"torch", "diffusers", "transformers"} <= record["packages"].keys()
-    assert set(provenance) == {"vae", "clip", "generator", "cutout", "sam", "judges"}
+    assert set(provenance) == {"vae", "clip", "generator", "faulty_generator", "cutout", "sam", "segmenter", "judges"}
 
 
 def test_latents_have_unit_variance(pipeline):
@@ -63,12 +71,26 @@ def test_judges_know_held_out_renders():
     assert right["grey"].mean() >= 0.95
 
 
-def test_generated_objects_are_recognised_in_colour_and_in_grey(pipeline):
-    prompts = [f"a photo of a {name} on a white background" for name in CATEGORY_NAMES]
+def test_generated_objects_fail_as_their_categories_do(pipeline):
+    levels = np.tile([fault_level(category) for category in range(36)], 2)
+    prompts = [f"a photo of a {name} on a white background" for name in CATEGORY_NAMES * 2]
     images = measure.generate(pipeline, prompts, 777, FAST)
-    right = measure.recognised(load_judges(CHECKPOINTS / "judges"), images, np.arange(36))
-    assert right["colour"].mean() >= 0.85
-    assert right["grey"].mean() >= 0.75
+    right = measure.recognised(load_judges(CHECKPOINTS / "judges"), images, np.tile(np.arange(36), 2))
+    assert right["colour"][levels == 0].mean() >= 0.85
+    assert right["grey"][levels == 0].mean() >= 0.85
+    assert right["grey"][levels == 3].mean() <= 0.85
+    assert right["grey"][levels == 3].mean() <= right["grey"][levels == 0].mean() - 0.1
+
+
+def test_the_segmenter_loads_into_one_of_the_data_set_s_classes():
+    model = CenterNet2(centernet2_miniature(36), torch.Generator().manual_seed(0))
+    load_class_agnostic(model, CHECKPOINTS / "segmenter" / SEGMENTER_FILE)
+    scene = web_sample(11, 0, WebConfig(single_share=1.0)).scene
+    image_NCHW = torch.from_numpy(scene.image_HW3).permute(2, 0, 1)[None].float()
+    with torch.no_grad():
+        proposals = model.eval()(image_NCHW).proposals[0]
+    box_14 = torch.tensor([scene.instances[0].box_xyxy], dtype=torch.float32)
+    assert box_iou(proposals.boxes_N4[:10], box_14).max() > 0.6
 
 
 def test_a_picture_depends_on_its_seed_only(pipeline):

@@ -10,7 +10,15 @@ from PIL import Image
 
 from methods.common.objects.shards import PooledObject, write_pool
 from reproductions.mrca.arms import ARMS
-from reproductions.mrca.claims import ENTROPY_CURRENT, ENTROPY_WARMUP, METRICS
+from reproductions.mrca.claims import (
+    ENTROPY_CURRENT,
+    ENTROPY_LAST,
+    ENTROPY_SAME,
+    ENTROPY_WARMUP,
+    METRICS,
+    UNGUIDED_LAST,
+    UNGUIDED_WARMUP,
+)
 from reproductions.mrca.collect import Collector
 from reproductions.mrca.plan import SeedPlanner
 from reproductions.mrca.recipe import mini
@@ -18,10 +26,22 @@ from tests.unit.plan_edges import outside
 from tests.unit.told_store import ToldStore, number, seconds
 
 SEEDS, ROUNDS = (0, 1), 4
+SHARDS, EQUAL = mini().xpaste.num_shards, ROUNDS * mini().mrca.rounds.objects_per_round
+"""Cells of X-Paste's pool, and the objects of all of MRCA's rounds."""
 CLASSES = [
-    {"id": n, "name": f"class {n}", "group": "r", "image_count": 10 + n, "instance_count": 20 + n} for n in (2, 5, 7)
+    {
+        "id": n,
+        "name": f"class {n}",
+        "group": "r",
+        "image_count": 10 + n,
+        "instance_count": 20 + n,
+        "feedback_image_count": n - 2,
+    }
+    for n in (2, 5, 7)
 ]
 ARM_IDS = ("no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool", "mrca")
+COUNTS, WEIGHTS = (1, 2, 4), (3.0, 2.0, 1.0)
+"""S and the weights of rounds with feedback."""
 GROUPS = ("AP", "APr", "APc", "APf")
 
 
@@ -30,17 +50,23 @@ def evaluated(label: str) -> dict[str, Any]:
 
 
 def looked_at(label: str) -> dict[str, Any]:
-    of_role = {
-        role: {"mean": number(label, role), "standard_error": number(label, f"{role} error")}
-        for role in ("current", "warm_up")
-    }
-    return {"num_images": number(label, "count"), **of_role}
+    def of_model(m: int) -> dict[str, int]:
+        return {name: number(label, f"M_{m} {name}") for name in ("mean", "class_mean", "standard_error")}
+
+    return {"num_images": number(label, "count"), "models": [of_model(m) for m in range(ROUNDS + 1)]}
+
+
+def shared_out(label: str) -> dict[str, Any]:
+    record: dict[str, Any] = {"counts": [number(label, str(item["id"])) for item in CLASSES], "feedback": False}
+    if label.endswith(("round3/budget", "round4/budget")):
+        record |= {"feedback": True, "training_counts": COUNTS, "weights": WEIGHTS}
+    return record
 
 
 RECORDS = {
     "mrca_evaluate": evaluated,
     "mrca_entropy": looked_at,
-    "mrca_budget": lambda label: {"counts": [number(label, str(item["id"])) for item in CLASSES]},
+    "mrca_budget": shared_out,
     "mrca_generate": lambda label: {"num_images": 648, "denoiser_calls": number(label, "calls")},
     "mrca_cut": lambda label: {"accepted": {"5": number(label, "5"), "7": number(label, "7")}},
     "mrca_take": lambda label: {"accepted": {"2": number(label, "2")}},
@@ -88,22 +114,59 @@ def test_every_metric_is_its_arms_and_seeds_own(collector) -> None:
         }
 
 
-def test_entropy_is_reported_of_the_model_that_steered_and_of_m0(extras) -> None:
-    """Lag 2: M_0 steers rounds 1 and 2 as far as anything does, M_1 round 3, M_2 round 4."""
+def test_entropy_is_reported_of_the_model_that_steered_of_m0_and_of_the_last(extras) -> None:
+    """Lag 2: M_0 steers rounds 1 and 2 as far as anything does, M_1 round 3, M_2 round 4; round 1 has no guided objects.
+
+    What is told is the mean over classes.
+    """
     points = {(point.series, point.seed, point.round): point for point in extras["series"]}
-    assert len(points) == 2 * len(SEEDS) * ROUNDS
+    expected = {}
     for seed in SEEDS:
-        for index, steering in enumerate(("M_0", "M_0", "M_1", "M_2"), start=1):
+        for index, steering in ((2, 0), (3, 1), (4, 2)):
             label = f"seed{seed}/mrca/round{index}/entropy"
-            for series, role, model in ((ENTROPY_CURRENT, "current", steering), (ENTROPY_WARMUP, "warm_up", "M_0")):
-                point = points[series, seed, index]
-                assert (point.value, point.standard_error) == (number(label, role), number(label, f"{role} error"))
-                assert (point.model, point.count) == (model, number(label, "count"))
+            for series, model in ((ENTROPY_CURRENT, steering), (ENTROPY_WARMUP, 0), (ENTROPY_LAST, 4)):
+                expected[series, seed, index] = (label, model)
+        for index in (1, 2, 3, 4):
+            label = f"seed{seed}/mrca/round{index}/{'entropy' if index == 1 else 'unguided/entropy'}"
+            expected |= {(series, seed, index): (label, m) for series, m in ((UNGUIDED_WARMUP, 0), (UNGUIDED_LAST, 4))}
+        for model in range(5):
+            expected[ENTROPY_SAME, seed, model] = (f"seed{seed}/mrca/round1/entropy", model)
+    assert points.keys() == expected.keys()
+    assert len(points) == len(extras["series"])
+    for key, (label, model) in expected.items():
+        point = points[key]
+        told = tuple(number(label, f"M_{model} {name}") for name in ("class_mean", "standard_error"))
+        assert (point.value, point.standard_error) == told, key
+        assert (point.model, point.count) == (f"M_{model}", number(label, "count"))
 
 
 def test_the_series_of_the_claims_are_these() -> None:
     """The poster's figure: level under the *current* model, rising under M_0 (MRCA section 1)."""
     assert (ENTROPY_CURRENT, ENTROPY_WARMUP) == ("entropy_current", "entropy_warmup")
+
+
+def test_guidance_is_weighed_against_the_twins_of_its_round(extras) -> None:
+    costs = {(cost.seed, cost.round): (cost.guided_s, cost.unguided_s) for cost in extras["guidance_costs"]}
+    assert costs == {
+        (seed, index): (seconds(f"{name}/generate"), seconds(f"{name}/unguided/generate"))
+        for seed in SEEDS
+        for index in (2, 3, 4)
+        for name in (f"seed{seed}/mrca/round{index}",)
+    }
+
+
+def test_a_budget_with_feedback_stands_beside_that_of_the_counts(extras) -> None:
+    """1/S = 1, 0.5, 0.25; Pearson's correlation with 3, 2, 1 by hand: 0.375 / (sqrt(0.2917) sqrt(2)) / 1 = 0.9820."""
+    for budget in extras["budgets"]:
+        if budget.round < 3:
+            assert budget.by_count is None
+            assert budget.count_correlation is None
+            continue
+        total = sum(budget.objects)
+        assert budget.by_count is not None
+        assert sum(budget.by_count) == total
+        assert np.array(budget.by_count) == pytest.approx(np.array([4, 2, 1]) * total / 7, abs=1)
+        assert budget.count_correlation == pytest.approx(0.98198, abs=1e-5)
 
 
 def test_budgets_are_a_rounds_own_in_the_order_of_the_classes(extras) -> None:
@@ -113,7 +176,8 @@ def test_budgets_are_a_rounds_own_in_the_order_of_the_classes(extras) -> None:
         of_budget, of_cut = (f"seed{seed}/mrca/round{index}/{what}" for what in ("budget", "cut"))
         assert budget.objects == tuple(number(of_budget, class_id) for class_id in ("2", "5", "7"))
         assert budget.accepted == (0, number(of_cut, "5"), number(of_cut, "7"))
-    assert [(item.id, item.train_images) for item in extras["classes"]] == [(2, 12), (5, 15), (7, 17)]
+    known = [(item.id, item.train_images, item.feedback_images) for item in extras["classes"]]
+    assert known == [(2, 12, 0), (5, 15, 3), (7, 17, 5)]
 
 
 def accepted(*cuts: str) -> int:
@@ -136,16 +200,16 @@ def test_the_cost_of_mrca_is_that_of_all_its_rounds(collector, seed) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_smaller_pool_costs_its_share_of_the_large_one(collector, seed) -> None:
-    """X-Paste's shards made 6 x 648 images; the control may use as many as MRCA's 4 x 108."""
+    """Every shard of X-Paste made 648 images; the control may use as many as MRCA's rounds are asked for."""
     costs = {cost.arm: cost for cost in collector.costs() if cost.seed == seed}
-    shards = [f"seed{seed}/xpaste/shard{shard}" for shard in range(6)]
+    shards = [f"seed{seed}/xpaste/shard{shard}" for shard in range(SHARDS)]
     images, cuts = ([f"{name}/{what}" for name in shards] for what in ("generate", "cut"))
-    calls, share = sum(number(label, "calls") for label in images), 432 / (6 * 648)
+    calls, share = sum(number(label, "calls") for label in images), EQUAL / (SHARDS * 648)
     whole, part = costs["xpaste"], costs["xpaste_equal_pool"]
-    assert (whole.objects_generated, whole.objects_accepted) == (6 * 648, accepted(*cuts))
+    assert (whole.objects_generated, whole.objects_accepted) == (SHARDS * 648, accepted(*cuts))
     assert (whole.denoiser_calls, whole.generate_s, whole.cut_s) == (calls, seconds(*images), seconds(*cuts))
     taken = f"seed{seed}/xpaste_equal_pool/take"
-    assert (part.objects_generated, part.objects_accepted) == (432, number(taken, "2"))
+    assert (part.objects_generated, part.objects_accepted) == (EQUAL, number(taken, "2"))
     assert part.denoiser_calls == round(share * calls)
     assert part.generate_s == pytest.approx(share * seconds(*images))
     assert part.cut_s == pytest.approx(share * seconds(*cuts))

@@ -94,6 +94,15 @@ def test_xpaste_draws_classes_equally_whatever_their_number_of_objects():
     assert of_seven.min() > 0.8 * of_seven.mean()
 
 
+def test_xpaste_pastes_as_many_objects_as_it_is_told_to():
+    sampler = XPasteSampler(np.arange(9) % 3, 3, XPasteSamplerConfig(min_objects_per_image=1, max_objects_per_image=2))
+    counts = np.array([len(sampler.objects_of_image(image)) for image in range(3000)])
+    assert set(counts) == {1, 2}
+    assert counts.mean() == pytest.approx(1.5, abs=0.05)
+    with pytest.raises(ValueError, match="must not be above max_objects_per_image"):
+        XPasteSamplerConfig(min_objects_per_image=3, max_objects_per_image=2)
+
+
 def test_xpaste_draws_are_a_function_of_the_image_number():
     one, other = XPasteSampler(np.arange(9) % 3, 3), XPasteSampler(np.arange(9) % 3, 3)
     assert [other.objects_of_image(i).tolist() for i in (5, 2)] == [one.objects_of_image(i).tolist() for i in (5, 2)]

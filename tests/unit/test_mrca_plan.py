@@ -9,9 +9,12 @@ from methods.common.seeds import Seeds
 from methods.mrca.stages.train import TrainConfig
 from reproductions.harness.cell import Cell, External
 from reproductions.harness.plan import Plan
+from reproductions.harness.store import Store
 from reproductions.mrca.arms import ARMS
+from reproductions.mrca.paper import PAPER
 from reproductions.mrca.plan import ArmCells, SeedPlanner
-from reproductions.mrca.recipe import MrcaStudy, mini, paper_r50, paper_swinl, smoke
+from reproductions.mrca.recipe import MrcaConfig, MrcaStudy, mini, paper_r50, paper_swinl, smoke
+from reproductions.study.request import Request
 
 OUTSIDE = {
     role: External(Path("/nowhere"), role)
@@ -43,9 +46,8 @@ def test_no_aug_is_the_warm_up_where_both_are_equally_long() -> None:
 
 def test_with_lag_two_a_round_is_generated_while_the_one_before_trains() -> None:
     for item in cells_of(planner(mini()), "mrca").rounds[1:]:
-        assert item.images is not None
         before = cells_of(planner(mini()), "mrca").rounds[item.plan.number - 2].train
-        assert before.id not in ancestors(item.images)
+        assert before.id not in ancestors(item.images[0])
         assert before.id in ancestors(item.train)
 
 
@@ -55,8 +57,7 @@ def test_with_lag_one_generation_waits_for_the_round_before() -> None:
     study = study.model_copy(update={"mrca": study.mrca.model_copy(update={"rounds": rounds})})
     cells = cells_of(planner(study), "mrca").rounds
     for before, item in itertools.pairwise(cells):
-        assert item.images is not None
-        assert before.train.id in ancestors(item.images)
+        assert before.train.id in ancestors(item.images[0])
 
 
 def test_feedback_comes_from_held_out_images_never_from_val() -> None:
@@ -73,6 +74,7 @@ def test_all_arms_of_a_seed_are_paired_and_equally_long() -> None:
         cells_of(seed, "no_aug_double"),
         cells_of(seed, "xpaste"),
         cells_of(seed, "xpaste_equal_pool"),
+        cells_of(seed, "xpaste_equal_paste"),
         cells_of(seed, "mrca"),
     ):
         configs = [cell.config for cell in arm.trains]
@@ -91,13 +93,45 @@ def test_the_equal_pool_is_taken_from_the_large_one() -> None:
     assert cells_of(seed, "xpaste_equal_pool").equal_objects == rounds.num_rounds * rounds.objects_per_round
 
 
-@pytest.mark.parametrize("arm", ["no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool", "mrca"])
+@pytest.mark.parametrize(
+    "arm", ["no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool", "xpaste_equal_paste", "xpaste_double", "mrca"]
+)
 def test_tiers_run_the_same_stages(arm: str) -> None:
     def stages(study: MrcaStudy) -> set[str]:
         cells = Plan("one", (cells_of(planner(study), arm).wanted[0],))
         return {cell.stage.name for cell in cells} - {"draw_lvis"}
 
     assert stages(smoke()) == stages(mini()) == stages(paper_r50()) == stages(paper_swinl())
+
+
+def test_beside_table_1_the_controls_of_x_paste_train_as_long_as_mrca() -> None:
+    """X-Paste's own row is 90,000 iterations from pretrained weights there, MRCA's 90,000 more after as many (MRCA section 3.2)."""
+
+    def length(arm: str) -> int:
+        configs = [cell.config for cell in cells_of(planner(paper_r50()), arm).trains]
+        return sum(config.last_iteration - config.first_iteration for config in configs)  # type: ignore[attr-defined]
+
+    controls = ("no_aug_double", "xpaste_equal_pool", "xpaste_equal_paste", "xpaste_double")
+    assert {length(arm) for arm in (*controls, "mrca")} == {180_000}
+    assert length("xpaste") == 90_000
+
+
+def test_the_longer_x_paste_is_an_arm_and_a_claim_beside_table_1_alone(tmp_path) -> None:
+    for study, runs in ((paper_r50(), True), (paper_swinl(), False), (mini(), False)):
+        request = Request("mrca", Store(tmp_path), tier="paper" if study.world is None else "mini")
+        assert (PAPER.impossible(BY_ID["xpaste_double"], request, study) is None) == runs
+        assert any(claim.id == "K6" for claim in PAPER.study_claims(request, study)) == runs
+        assert PAPER.impossible(BY_ID["xpaste_equal_paste"], request, study) is None
+
+
+def test_more_measured_shards_than_there_are_are_refused() -> None:
+    with pytest.raises(ValueError, match="entropy_shards must not be above num_shards"):
+        MrcaConfig(num_shards=2, entropy_shards=3)
+
+
+def test_budget_and_sizes_believe_an_accuracy_alike() -> None:
+    for study in (smoke(), mini(), paper_r50(), paper_swinl()):
+        assert study.mrca.budget.shrinkage == study.mrca.pasting.resizing.shrinkage
 
 
 def test_paper_numbers_of_the_tables() -> None:

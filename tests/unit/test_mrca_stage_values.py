@@ -150,14 +150,40 @@ def test_rounds_and_pools_never_share_a_seed_and_ask_in_their_own_words() -> Non
 
 
 def test_entropy_is_that_of_each_model_on_the_images_as_they_are(inputs, tmp_path) -> None:
-    models = {role: sharpen(inputs.folder(role), tmp_path / role) for role in ("current", "warm_up")}
-    record = run(entropy, with_roles(inputs, **models), EntropyConfig(), tmp_path / "out")
-    image_NHW3 = np.stack([image.image_HW3 for image in read_images(inputs.folder("images"))])
-    for role, folder in models.items():
-        expected = entropy_of(folder / "model", image_NHW3)
-        assert record[role]["mean"] == pytest.approx(expected.mean(), abs=1e-4)
-        assert record[role]["standard_error"] == pytest.approx(expected.std(ddof=1) / len(expected) ** 0.5, abs=1e-4)
-    assert abs(record["current"]["mean"] - record["warm_up"]["mean"]) > 0.01
+    models = [sharpen(inputs.folder(role), tmp_path / role) for role in ("warm_up", "current")]
+    record = run(entropy, Inputs({**inputs.roles, "models": models}), EntropyConfig(), tmp_path / "out")
+    images = list(read_images(inputs.folder("images")))
+    class_N = np.array([image.category_id for image in images])
+    assert (record["num_images"], len(record["models"])) == (len(images), 2)
+    for folder, told in zip(models, record["models"], strict=True):
+        expected = entropy_of(folder / "model", np.stack([image.image_HW3 for image in images]))
+        of_class = [expected[class_N == known] for known in np.unique(class_N)]
+        assert told["mean"] == pytest.approx(expected.mean(), abs=1e-4)
+        assert told["class_mean"] == pytest.approx(np.mean([values.mean() for values in of_class]), abs=1e-4)
+        within = sum(((values - values.mean()) ** 2).sum() for values in of_class) / (len(images) - len(of_class))
+        error = (within * sum(1 / len(values) for values in of_class)) ** 0.5 / len(of_class)
+        assert told["standard_error"] == pytest.approx(error, abs=1e-4)
+    assert abs(record["models"][0]["mean"] - record["models"][1]["mean"]) > 0.01
+
+
+def test_a_class_of_many_images_weighs_no_more_than_another(inputs, tmp_path) -> None:
+    """Three images of one class and one of another: the mean over classes is no mean over images."""
+    images = [image for image in read_images(inputs.folder("images")) if image.index > 0]
+    first = [image for image in images if image.category_id == images[0].category_id][:3]
+    other = next(image for image in images if image.category_id != images[0].category_id)
+    (tmp_path / "images").mkdir()
+    write_images(shard_path(tmp_path / "images", 0), [*first, other])
+    model = sharpen(inputs.folder("current"), tmp_path / "model")
+    roles = Inputs({"images": [tmp_path / "images"], "models": [model]})
+    [told] = run(entropy, roles, EntropyConfig(batch_size=2), tmp_path / "out")["models"]
+    value_N = entropy_of(model / "model", np.stack([image.image_HW3 for image in (*first, other)]))
+    assert told["class_mean"] == pytest.approx((value_N[:3].mean() + value_N[3]) / 2, abs=1e-4)
+    assert told["mean"] == pytest.approx(value_N.mean(), abs=1e-4)
+    assert abs(told["mean"] - told["class_mean"]) > 1e-3
+    alone = Inputs({"images": [tmp_path / "single"], "models": [model]})
+    (tmp_path / "single").mkdir()
+    write_images(shard_path(tmp_path / "single", 0), [first[0], other])
+    assert run(entropy, alone, EntropyConfig(), tmp_path / "two")["models"][0]["standard_error"] is None
 
 
 # ---- cutting
@@ -295,6 +321,20 @@ def test_the_split_counts_what_is_trained_on_and_shares_no_image(inputs, tmp_pat
     for item in json.loads((tmp_path / "out" / "classes.json").read_text()):
         of_class = [found["image_id"] for found in fit["annotations"] if found["category_id"] == item["id"]]
         assert (item["instance_count"], item["image_count"]) == (len(of_class), len(set(of_class)))
+        steers = [found["image_id"] for found in held_out["annotations"] if found["category_id"] == item["id"]]
+        told = item["feedback_instance_count"], item["feedback_image_count"]
+        assert told == (len(steers), len(set(steers)))
+        assert 3 * len(set(steers)) <= len(set(of_class)) + len(set(steers))
+
+
+def test_the_split_takes_its_limits_from_its_config(inputs, tmp_path) -> None:
+    counts = {}
+    for name, limits in (("a third", {}), ("none", {"min_images": 99, "max_class_share": 1.0})):
+        run(split, inputs, SplitConfig(heldout_fraction=0.5, **limits), tmp_path / name)  # type: ignore[arg-type]
+        classes = json.loads((tmp_path / name / "classes.json").read_text())
+        counts[name] = [(item["feedback_image_count"], item["image_count"]) for item in classes]
+    assert all(2 * held <= left for held, left in counts["a third"])
+    assert any(2 * held > left for held, left in counts["none"])
 
 
 def test_detections_leave_as_corner_and_size_with_the_files_ids() -> None:

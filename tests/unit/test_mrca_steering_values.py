@@ -12,14 +12,18 @@ from methods.common.objects.shards import PooledObject, write_pool
 from methods.common.seeds import Seeds
 from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.segmenters.centernet2.presets import centernet2_miniature
+from methods.common.segmenters.image_cache import BUDGET_BYTES
 from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.segmenters.instance.instances import real_instances
 from methods.common.stage import Inputs, LocalContext
 from methods.common.training.batch_shard import BatchShare
+from methods.common.training.distributed import Team
 from methods.common.training.recipe import TrainingRecipe
+from methods.mrca.accuracy import ShrinkageConfig
 from methods.mrca.augment import make_training_image
 from methods.mrca.budget import BudgetConfig
 from methods.mrca.paste import PasteConfig
+from methods.mrca.resizing import ResizingConfig
 from methods.mrca.size_model import PasteSizeConfig, SizeModel
 from methods.mrca.stages.budget import BudgetStageConfig, budget
 from methods.mrca.stages.pasting import MrcaPasting, NoPasting
@@ -31,7 +35,10 @@ from tests.unit.mrca_stage_inputs import NUM_CLASSES, make_inputs
 
 CLASS_IDS = (3, 7, 20, 40)
 REAL, IN_POOLS = (1, 4, 2, 2), ({"7": 4}, {"7": 2, "20": 3})
+SEEN = (1, 3, 20, 5)
+"""Objects in the feedback images."""
 MASK_AP, BOX_AP = (0.0, 0.5, 0.2, 1.0), (0.9, 0.1, 0.7, 0.3)
+AS_MEASURED = ShrinkageConfig(toward="none")
 CHANGE, OF_FIRST_STAGE = (1.0, 2.0, 1.0, 3.0), (5.0, 1.0, 7.0, 2.0)
 
 
@@ -56,8 +63,8 @@ def write_models(folder: Path) -> None:
 def steering(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
     folder = tmp_path_factory.mktemp("steering")
     classes = [
-        {"id": class_id, "group": group, "instance_count": count, "image_count": 100}
-        for class_id, group, count in zip(CLASS_IDS, "rrcf", REAL, strict=True)
+        {"id": class_id, "group": group, "instance_count": count, "image_count": 100, "feedback_instance_count": seen}
+        for class_id, group, count, seen in zip(CLASS_IDS, "rrcf", REAL, SEEN, strict=True)
     ]
     (folder / "split").mkdir()
     (folder / "split" / "classes.json").write_text(json.dumps(classes))
@@ -73,8 +80,8 @@ def steering(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
     }
 
 
-def run_budget(roles: dict[str, list[Path]], tmp_path: Path, objects: int, **formula: str) -> dict[str, Any]:
-    config = BudgetStageConfig(objects=objects, formula=BudgetConfig(**formula))  # type: ignore[arg-type]
+def run_budget(roles: dict[str, list[Path]], tmp_path: Path, objects: int, **formula: Any) -> dict[str, Any]:
+    config = BudgetStageConfig(objects=objects, formula=BudgetConfig(**{"shrinkage": AS_MEASURED, **formula}))
     return budget(Inputs(roles), config, LocalContext(tmp_path))
 
 
@@ -86,6 +93,24 @@ def test_the_budget_is_that_of_the_specifications_example(steering, tmp_path) ->
     assert record["training_counts"] == [1, 10, 5, 2]
     assert record["accuracy"] == pytest.approx(MASK_AP)
     assert record["classifier_change"] == pytest.approx(CHANGE, rel=1e-4)
+    assert record["weights"] == pytest.approx([1.0, 0.1, 0.16, 0.0], abs=1e-6)
+    assert record["accuracy_known"] == [True] * 4
+
+
+def test_an_accuracy_of_few_objects_is_drawn_towards_its_groups(steering, tmp_path) -> None:
+    """Of n = 1 and 3 objects, k = 5: the rare 0 and 0.5 become (0 + 5 x 0.25) / 6 and (1.5 + 5 x 0.25) / 8; the others are alone."""
+    record = run_budget(steering, tmp_path, 10, shrinkage=ShrinkageConfig())
+    assert record["accuracy"] == pytest.approx([1.25 / 6, 2.75 / 8, 0.2, 1.0])
+    weaker = run_budget(steering, tmp_path, 10, shrinkage=ShrinkageConfig(prior_instances=1.0))
+    assert weaker["accuracy"] == pytest.approx([0.25 / 2, 1.75 / 4, 0.2, 1.0])
+
+
+def test_a_class_without_accuracy_has_its_groups_whatever_is_drawn_where(steering, tmp_path) -> None:
+    """The rare mean is 0.5, and stays it though the one that is known has only three objects."""
+    feedback = write_record(tmp_path / "feedback", {"class_ap_mask": [None, 0.5, 0.2, None], "class_ap_box": BOX_AP})
+    record = run_budget({**steering, "feedback": [feedback]}, tmp_path, 10, shrinkage=ShrinkageConfig())
+    assert record["accuracy"] == pytest.approx([0.5, 0.5, 0.2, 0.35])
+    assert record["accuracy_known"] == [False, True, True, False]
 
 
 def test_real_instances_alone_count_where_that_is_asked_for(steering, tmp_path) -> None:
@@ -147,10 +172,36 @@ def images_of(inputs: Inputs, pasting: MrcaPasting | NoPasting, first: int = 0, 
     return TrainingImages(inputs, config, Seeds())
 
 
+@pytest.mark.parametrize(("num_workers", "team_size", "readers"), [(0, 1, 1), (2, 1, 2), (2, 3, 6)])
+def test_the_room_for_images_is_that_of_all_workers_together(inputs, num_workers, team_size, readers) -> None:
+    images = images_of(inputs, NoPasting(), batch_size=4)
+    images.config = images.config.model_copy(update={"num_workers": num_workers})
+    for _ in range(2):  # a second time divides no further
+        images.batches(40, BatchShare.of(Team(0, team_size), 4))
+    assert images.real.cache.room_bytes == BUDGET_BYTES // readers
+
+
 def test_size_factors_are_the_specifications_of_box_ap_in_percent(inputs) -> None:
     """MRCA section 3.7 at b = 25: AP of 5, 12.5, 40, 62.5 and 5 percent, undefined elsewhere."""
     golden = [9.189587, 4.0, 0.574349, 0.25, 9.189587] + [1.0] * (NUM_CLASSES - 5)
-    assert images_of(inputs, MrcaPasting()).factor_C == pytest.approx(golden, abs=1e-6)
+    pasting = MrcaPasting(resizing=ResizingConfig(shrinkage=AS_MEASURED))
+    assert images_of(inputs, pasting).factor_C == pytest.approx(golden, abs=1e-6)
+
+
+def test_sizes_follow_an_accuracy_of_few_objects_less(inputs) -> None:
+    """Each AP is drawn towards the mean of its group by its objects in the feedback images; classes without AP keep their size."""
+    classes = json.loads((inputs.folder("split") / "classes.json").read_text())
+    ap, known = np.array([5.0, 12.5, 40.0, 62.5, 5.0]), classes[:5]
+    groups = [item["group"] for item in known]
+    means = {group: np.mean([a for a, of in zip(ap, groups, strict=True) if of == group]) for group in groups}
+    seen = np.array([item["feedback_instance_count"] for item in known])
+    assert len(set(seen)) > 1
+    drawn = (seen * ap + 5 * np.array([means[group] for group in groups])) / (seen + 5)
+    b = drawn.mean()
+    expected = [16 ** (1 - a / b) if a < b else 16 ** (-(a - b) / (100 - b)) for a in drawn]
+    factor_C = images_of(inputs, MrcaPasting()).factor_C
+    assert factor_C == pytest.approx([*expected, *[1.0] * (NUM_CLASSES - 5)], abs=1e-6)
+    assert max(factor_C) < 9.1
 
 
 def test_sizes_stay_without_feedback_or_mrcas_pasting(inputs) -> None:

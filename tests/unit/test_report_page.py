@@ -15,8 +15,16 @@ from reports.figures import MAX_BYTES, VERDICT_COLOURS, save_image
 from reports.markdown import render
 from reports.records import ClaimVerdict
 from reports.tables import summary_csv
-from reproductions.mrca.claims import CLAIMS, ENTROPY_CURRENT, ENTROPY_WARMUP
-from reproductions.mrca.figures import draw_budget, mean_budget
+from reproductions.mrca.claims import (
+    CLAIMS,
+    ENTROPY_CURRENT,
+    ENTROPY_LAST,
+    ENTROPY_SAME,
+    ENTROPY_WARMUP,
+    UNGUIDED_LAST,
+    UNGUIDED_WARMUP,
+)
+from reproductions.mrca.figures import budget_caption, draw_budget, guidance_section, mean_budget
 from reproductions.mrca.paper import PAPER
 from reproductions.mrca.records import MrcaReport
 from reproductions.study.reporting import render_report
@@ -76,25 +84,36 @@ def from_results(raw: MrcaReport) -> list[float]:
     for metric in raw.metrics:
         table_AS = np.array([by_arm[arm.id, metric.id] for arm in raw.arms])
         residual_AS = table_AS - table_AS.mean(0) - table_AS.mean(1, keepdims=True) + table_AS.mean()
-        for other in ("no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool"):
+        gains = {
+            other: np.mean(by_arm["mrca", metric.id]) - np.mean(by_arm[other, metric.id])
+            for other in ("no_aug", "no_aug_double", "xpaste", "xpaste_equal_paste")
+        }
+        shares = (gains["no_aug_double"] / gains["no_aug"], gains["xpaste_equal_paste"] / gains["xpaste"])
+        numbers += [100 * share for share in shares if share < 1]  # of C2 by K1, of C1 and C3 by K2
+        for other in ("no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool", "xpaste_equal_paste"):
             differences = np.subtract(by_arm["mrca", metric.id], by_arm[other, metric.id])
             own = differences.var(ddof=1)
-            others = (2 * np.sum(residual_AS**2) - 2 * own) / 6  # five arms, three seeds
+            others = (2 * np.sum(residual_AS**2) - 2 * own) / 8  # six arms, three seeds
             numbers += [*spread(differences), *decided(differences, max(own, (2 * own + 4 * others) / 6), 6)]
     return numbers
 
 
 def from_series(raw: MrcaReport) -> list[float]:
+    names = (ENTROPY_CURRENT, ENTROPY_WARMUP, ENTROPY_LAST, UNGUIDED_WARMUP, UNGUIDED_LAST, ENTROPY_SAME)
     line = {
         (name, seed): [
             v for _, v in sorted((p.round, p.value) for p in raw.series if (p.series, p.seed) == (name, seed))
         ]
-        for name in (ENTROPY_CURRENT, ENTROPY_WARMUP)
+        for name in names
         for seed in raw.run.seeds
     }
-    apart = {("apart", s): np.subtract(line[ENTROPY_WARMUP, s], line[ENTROPY_CURRENT, s]) for s in raw.run.seeds}
+    apart = {
+        (f"{guided} apart", s): np.subtract(line[guided, s], line[twin, s][1:])  # round 1 is unguided alone
+        for guided, twin in ((ENTROPY_WARMUP, UNGUIDED_WARMUP), (ENTROPY_LAST, UNGUIDED_LAST))
+        for s in raw.run.seeds
+    }
     numbers = []
-    for name in (ENTROPY_CURRENT, ENTROPY_WARMUP, "apart"):
+    for name in dict.fromkeys(name for name, _ in {**line, **apart}):
         known = [values for (series, _), values in {**line, **apart}.items() if series == name]
         rounds = np.arange(len(known[0]))
         fits = [np.polyfit(rounds, values, 1, full=True) for values in known]
@@ -165,7 +184,7 @@ def test_a_changed_result_changes_its_numbers_and_no_others(report):
 
 def test_the_summary_says_what_chance_would_decide(report):
     summary = render(report, []).split("\n## ", 1)[0]
-    assert "chance alone would still decide up to 0.4 of the 8 that are tested" in summary
+    assert "chance alone would still decide up to 0.5 of the 10 that are tested" in summary
     untested = judge(report.model_copy(update={"results": (), "series": (), "costs": ()}), CLAIMS)
     assert "chance" not in render(untested, [])
 
@@ -175,8 +194,46 @@ def test_a_claim_that_a_control_qualifies_says_so_with_its_numbers(report):
     [bullet] = [line for line in summary.splitlines() if line.startswith("- **C2 holds**")]
     control = next(claim for claim in report.claims if claim.id == "K1")
     means = {item.metric: f"{item.mean:+.2f}" for item in control.evidence}
-    told = f"(APr box {means['APr_box']}, APr mask {means['APr_mask']})."
+    whole = next(claim for claim in report.claims if claim.id == "C2")
+    shares = [
+        f"{100 * left.mean / item.mean:.0f} % of it"
+        for item, left in zip(whole.evidence, control.evidence[2:], strict=True)
+    ]
+    told = f"(APr box {means['APr_box']}, {shares[0]}, APr mask {means['APr_mask']}, {shares[1]})."
     assert bullet.endswith(f"Read it with K1, {control.verdict}: {control.wording.rstrip('.')} {told}")
+
+
+def test_what_a_control_leaves_of_a_gain_is_none_a_share_or_all(report):
+    """K1 against C2: a gain of 4 over the longer training, of 10 over the shorter one, leaves 40 %."""
+
+    def told(alone: float, longer: float, mrca: float) -> str:
+        values = {"no_aug": alone, "no_aug_double": longer, "mrca": mrca}
+        results = tuple(
+            result.model_copy(
+                update={"metrics": {metric.id: values[result.arm] + 0.01 * result.seed for metric in report.metrics}}
+            )
+            for result in report.results
+            if result.arm in values
+        )
+        made = judge(report.model_copy(update={"results": results}), CLAIMS)
+        [row] = [line for line in section(render(made, []), "Claims").splitlines() if line.startswith("| C2 |")]
+        return re.search(r"APr mask [+-][\d.]+([^*]*)\*", row).group(1)
+
+    assert told(10.0, 16.0, 20.0) == ", 40 % of it"
+    assert told(10.0, 21.0, 20.0) == ", none of it"
+    assert told(10.0, 9.0, 20.0) == ", all of it"
+    assert told(20.0, 9.0, 10.0) == ""  # there is no gain to share
+
+
+def test_a_claim_of_rounds_stands_beside_the_control_of_rounds(report):
+    """Such a control has no metric in common with its claim, so all of its numbers are told, in summary and table."""
+    control = next(claim for claim in report.claims if claim.id == "K3")
+    told = ", ".join(f"{item.label} {item.mean:+.2f} nats" for item in control.evidence)
+    page = render(report, [])
+    summary = page.split("\n## ", 1)[0]
+    [bullet] = [line for line in summary.splitlines() if line.startswith("- **C5 holds**")]
+    assert bullet.endswith(f"Read it with K3, {control.verdict}: {control.wording.rstrip('.')} ({told}).")
+    assert f"<br>*read with K3, {control.verdict}: {told}* |" in section(page, "Claims")
 
 
 def test_the_ledger_is_folded_but_for_what_makes_numbers_incomparable(report):
@@ -239,6 +296,7 @@ def test_sections_stand_in_the_order_of_a_readers_questions(written):
         "Claims",
         "The paper's tables, our numbers beside them",
         "Figures",
+        "Guidance",
         "Cost",
         "Controls",
         "Deviations",
@@ -353,6 +411,44 @@ def test_mean_budget_by_hand(report):
     assert mean_RC[1].tolist() == expected.tolist()
 
 
+def test_the_budgets_caption_says_how_far_it_goes_with_the_counts(report):
+    """Correlations 0.93 to 0.96 by the records; moved: half of the absolute differences, as a share of a round's objects."""
+    steered = [budget for budget in report.budgets if budget.round > 2]
+    moved = np.mean([np.abs(np.subtract(b.objects, b.by_count)).sum() / 2 / sum(b.objects) for b in steered])
+    caption = budget_caption(report)
+    assert f"correlate with 1/S by 0.93 to 0.96, and {100 * moved:.0f} % of a round's objects" in caption
+    early = report.model_copy(update={"budgets": tuple(b for b in report.budgets if b.round <= 2)})
+    assert "correlate" not in budget_caption(early)
+
+
+def test_the_change_of_the_entropy_is_split_by_hand(report):
+    """From round 2 to 6: M_0's change is the objects', what is left the model's; the twins' change is the classes'."""
+    value = {(p.series, p.seed, p.round): p.value for p in report.series}
+
+    def change(series: str) -> float:
+        return float(np.mean([value[series, seed, 6] - value[series, seed, 2] for seed in report.run.seeds]))
+
+    total, objects, classes = (change(name) for name in (ENTROPY_CURRENT, ENTROPY_WARMUP, UNGUIDED_WARMUP))
+    parts = [f"{part:+.2f}" for part in (total, objects, total - objects, classes, objects - classes)]
+    text = guidance_section(report)
+    assert f"| miniature CenterNet2 | {' | '.join(parts)} |" in text
+    assert len(set(parts)) > 3
+    assert "takes 3.00 times the seconds of its unguided twin" in text
+    assert "(by seed 2.00, 3.00, 4.00)" in text
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("known", [(0,), (5,), (0, 5), (None,)])
+def test_every_mark_under_the_bars_may_be_missing(report, tmp_path, known):
+    """The layout fails, with a warning, where a line of no marks is drawn."""
+    classes = tuple(
+        item.model_copy(update={"feedback_images": known[place % len(known)]})
+        for place, item in enumerate(report.classes)
+    )
+    assert draw_budget(report.model_copy(update={"classes": classes}), tmp_path / "b.png")
+
+
+@pytest.mark.filterwarnings("error")
 def test_a_thousand_classes_fit_into_the_budget_figure(report, tmp_path):
     many = tuple(
         report.classes[0].model_copy(
@@ -360,7 +456,10 @@ def test_a_thousand_classes_fit_into_the_budget_figure(report, tmp_path):
         )
         for i in range(1203)
     )
-    budgets = tuple(b.model_copy(update={"objects": tuple(range(1203))}) for b in report.budgets)
+    budgets = tuple(
+        b.model_copy(update={"objects": tuple(range(1203)), "by_count": tuple(range(1203)) if b.by_count else None})
+        for b in report.budgets
+    )
     assert draw_budget(report.model_copy(update={"classes": many, "budgets": budgets}), tmp_path / "b.png")
     assert (tmp_path / "b.png").stat().st_size <= MAX_BYTES
 

@@ -96,9 +96,26 @@ def test_cut_outs_stand_on_grey_and_many_rows_are_thinned(tmp_path):
     samples = [CutOutSample(arm="a", row=f"round {n}", category="cup", path=path) for n in range(30)]
     assert cut_out_sheet(samples, tmp_path / "sheet.png", most_rows=3)
     picture = pixels(tmp_path / "sheet.png")
-    assert picture.shape[0] == 3 * (72 + 17 + 6) - 6
-    assert box(picture[:80], RED)[2] - box(picture[:80], RED)[0] == pytest.approx(36, abs=2)
-    assert picture[4, -4].tolist() == [222, 222, 222]
+    assert picture.shape[0] == 22 + 3 * (72 + 6) - 6
+    assert box(picture[:100], RED)[2] - box(picture[:100], RED)[0] == pytest.approx(36, abs=2)
+    assert picture[30, -4].tolist() == [222, 222, 222]
+
+
+def test_a_column_of_cut_outs_is_of_one_class_and_has_a_hole_where_a_row_has_none(tmp_path):
+    def sample(row: str, category: str, colour: tuple[int, int, int]) -> CutOutSample:
+        path = save_sample(tmp_path / "made", f"{row}-{category}-{colour[0]}", np.full((8, 8, 3), colour, np.uint8))
+        return CutOutSample(arm="a", row=row, category=category, path=path)
+
+    samples = [
+        *(sample("round 1", "cup", RED), sample("round 1", "cup", (9, 9, 9)), sample("round 1", "tent", BLUE)),
+        sample("round 2", "tent", BLUE),
+    ]
+    assert cut_out_sheet(samples, tmp_path / "sheet.png")
+    picture = pixels(tmp_path / "sheet.png")
+    side = picture.shape[1] - (2 * 72 + 18)  # names of rows
+    assert box(picture, RED) == (side, 22, side + 72, 22 + 72)
+    assert box(picture, BLUE) == (side + 90, 22, side + 162, 22 + 78 + 72)
+    assert (picture[22 + 78 :, side : side + 72] == 255).all()
 
 
 def test_pasted_and_real_instances_have_their_colours(tmp_path):

@@ -195,3 +195,28 @@ def test_official_batch_norms_stay_frozen_with_imagenet_weights() -> None:
     assert ours != imagenet
     assert ours.model_dump()["backbone"]["norm"] == "batch"
     assert imagenet.model_dump() != ours.model_dump()
+
+
+@pytest.mark.parametrize("study", [mini(), smoke()])
+def test_the_parts_of_a_small_study_fit_each_other(study: SamFilterStudy) -> None:
+    """One size for crops, evaluation and drawn pictures, one number of classes, and captions enough for all prompts."""
+    assert study.world is not None
+    assert study.classifier is not None
+    sides = {
+        study.augmentation.crop_px,
+        study.evaluation.short_side_px,
+        study.pretraining.drawn.size_px,
+        study.classifier.web.image_size_px,
+    }
+    assert len(sides) == 1
+    assert study.segmenter.num_classes == study.world.num_categories + 1
+    assert study.classifier.segmenter == study.segmenter
+    assert study.real_images == study.world.num_train
+    assert study.prompts.num_prompts <= study.real_images * study.prompts.samples_per_image
+    assert study.variant in study.pilot_variants  # the arm with all pairs is one of its points
+
+
+def test_noise_in_drawn_masks_is_thirty_pixels_of_the_papers_pictures_at_every_size() -> None:
+    for study in (mini(), smoke(), studies.paper()):
+        drawn = study.pretraining.drawn
+        assert abs(512 * drawn.mask_noise_px / drawn.size_px - 30) <= 2

@@ -8,15 +8,6 @@ import pytest
 import torch
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
-from transformers import (
-    BertConfig,
-    BertTokenizerFast,
-    GroundingDinoConfig,
-    GroundingDinoForObjectDetection,
-    GroundingDinoImageProcessor,
-    GroundingDinoProcessor,
-    SwinConfig,
-)
 
 from methods.common.clip import ClipScorer
 from methods.common.errors import InputError
@@ -43,6 +34,7 @@ from methods.sam_filter.prompters.sam3 import Sam3Prompter, load_sam3
 from methods.sam_filter.stages.segment_named import SEGMENT_NAMED, SegmentNamedConfig
 from methods.sam_filter.written_names import written_name
 from tests.unit.oracle import DamagedOracle, Oracle
+from tests.unit.tiny_models import tiny_detector, tiny_sam3
 
 IMAGE_HW3 = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
 
@@ -86,28 +78,6 @@ def test_kinds_are_told_apart_and_defaults_are_those_of_the_specification():
 
 
 # T1
-
-
-def tiny_detector(folder: Path) -> Path:
-    torch.manual_seed(0)
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "coin", "melon"]
-    tokenizer = BertTokenizerFast(vocab={word: number for number, word in enumerate(words)}, do_lower_case=True)
-    backbone = SwinConfig(
-        image_size=32, patch_size=4, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4,
-        out_indices=[2, 3, 4],
-    )  # fmt: skip
-    text = BertConfig(
-        vocab_size=len(words), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
-    )
-    config = GroundingDinoConfig(
-        backbone_config=backbone.to_dict(), text_config=text.to_dict(), d_model=32, num_queries=6, encoder_layers=1,
-        decoder_layers=2, encoder_ffn_dim=16, decoder_ffn_dim=16, encoder_attention_heads=2, decoder_attention_heads=2,
-        num_feature_levels=4, encoder_n_points=1, decoder_n_points=1, max_text_len=16,
-    )  # fmt: skip
-    GroundingDinoForObjectDetection(config).save_pretrained(folder)
-    size = {"shortest_edge": 64, "longest_edge": 96}
-    GroundingDinoProcessor(GroundingDinoImageProcessor(size=size), tokenizer).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -243,36 +213,6 @@ def test_t2_finds_named_objects_with_the_shipped_parts():
 
 
 # T3
-
-
-def tiny_sam3(folder: Path) -> Path:
-    from transformers import CLIPTextConfig, Sam3Config, Sam3ImageProcessor, Sam3Model, Sam3Processor
-
-    torch.manual_seed(0)
-    vit = {
-        "model_type": "sam3_vit_model", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
-        "num_attention_heads": 2, "image_size": 56, "patch_size": 14, "window_size": 2, "global_attn_indexes": [0],
-        "pretrain_image_size": 56,
-    }  # fmt: skip
-    part = {"hidden_size": 16, "num_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    text = CLIPTextConfig(
-        vocab_size=1000, hidden_size=16, intermediate_size=16, projection_dim=16, num_hidden_layers=1,
-        num_attention_heads=2, max_position_embeddings=32,
-    )  # fmt: skip
-    config = Sam3Config(
-        vision_config={
-            "backbone_config": vit, "fpn_hidden_size": 16, "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
-        },
-        text_config=text.to_dict(),
-        geometry_encoder_config=part,
-        detr_encoder_config=part,
-        detr_decoder_config=part | {"num_queries": 5},
-        mask_decoder_config={"hidden_size": 16, "num_attention_heads": 2},
-    )  # fmt: skip
-    Sam3Model(config).save_pretrained(folder)
-    tokenizer = ClipScorer.from_pretrained(CHECKPOINTS / "clip").tokenizer
-    Sam3Processor(Sam3ImageProcessor(size={"height": 56, "width": 56}), tokenizer).save_pretrained(folder)
-    return folder
 
 
 def test_t3_unites_the_instances_above_the_confidence(tmp_path):

@@ -31,6 +31,7 @@ from methods.sam_filter.stages.synthesize import synthesize
 from tests.contracts import contexts
 from tests.contracts.contexts import files_of
 from tests.contracts.runs import without_clocks
+from tests.unit.tiny_models import tiny_blip
 
 CLASSES = ["background", "cat", "dog", "cow"]
 CONFIG = SynthesizeConfig(
@@ -363,38 +364,7 @@ def test_sentences_without_a_gap_are_refused(changes):
 
 @pytest.fixture(scope="module")
 def blip_folder(tmp_path_factory):
-    from transformers import (
-        BertTokenizerFast,
-        BlipConfig,
-        BlipForConditionalGeneration,
-        BlipImageProcessor,
-        BlipProcessor,
-        BlipTextConfig,
-        BlipVisionConfig,
-    )
-
-    folder = tmp_path_factory.mktemp("blip")
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", *"abcdefghij"]
-    tokenizer = BertTokenizerFast(vocab={word: number for number, word in enumerate(words)})
-    sizes = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    text = BlipTextConfig(
-        vocab_size=len(words),
-        encoder_hidden_size=8,
-        projection_dim=8,
-        bos_token_id=5,
-        eos_token_id=3,
-        sep_token_id=3,
-        pad_token_id=0,
-        **sizes,
-    )
-    vision = BlipVisionConfig(image_size=16, patch_size=8, projection_dim=8, **sizes)
-    torch.manual_seed(0)
-    config = BlipConfig(
-        text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=8, image_text_hidden_size=8
-    )
-    BlipForConditionalGeneration(config).save_pretrained(folder)
-    BlipProcessor(BlipImageProcessor(size={"height": 16, "width": 16}), tokenizer).save_pretrained(folder)
-    return folder
+    return tiny_blip(tmp_path_factory.mktemp("blip"))
 
 
 def test_blip_samples_captions_that_depend_on_their_seed_only(blip_folder):
@@ -411,7 +381,7 @@ def test_blip_samples_captions_that_depend_on_their_seed_only(blip_folder):
 def test_blip_without_its_folder_is_the_users_mistake(tmp_path):
     with pytest.raises(InputError, match="name one for the role 'captioner'"):
         load_captioner(BlipCaptions(), None, torch.device("cpu"))
-    with pytest.raises(InputError, match="cannot be loaded"):
+    with pytest.raises(InputError, match="holds no captioner"):
         load_captioner(BlipCaptions(), tmp_path, torch.device("cpu"))
 
 

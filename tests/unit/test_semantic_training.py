@@ -10,6 +10,7 @@ import torch
 
 from methods.common.errors import InputError, NotFiniteError
 from methods.common.seeds import Seeds
+from methods.common.segmenters.image_cache import BUDGET_BYTES
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 from methods.common.segmenters.semantic.convolutional import ConvolutionalSegmenter
@@ -158,11 +159,19 @@ def test_workers_start_where_opencv_has_threads() -> None:
 def test_images_are_read_once_as_far_as_there_is_room() -> None:
     images = Squares()
     crops = TrainingCrops(images, AUGMENTATION, Seeds())
-    crops._room = images.pairs[0][0].nbytes + images.pairs[0][1].nbytes
+    crops.cache.divide_among(BUDGET_BYTES // (images.pairs[0][0].nbytes + images.pairs[0][1].nbytes))
     for _ in range(3):
         crops.original(0)
         crops.original(1)
     assert images.read == [0, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("num_workers", "team_size", "readers"), [(0, 1, 1), (2, 1, 2), (2, 4, 8), (0, 4, 4)])
+def test_the_room_for_images_is_that_of_all_workers_together(num_workers: int, team_size: int, readers: int) -> None:
+    crops = TrainingCrops(Squares(), AUGMENTATION, Seeds())
+    for _ in range(2):  # a second time divides no further
+        crops.batches(0, 0, BatchShare.of(Team(0, team_size), 4), num_workers)
+    assert crops.cache.room_bytes * readers == BUDGET_BYTES
 
 
 def test_bad_training_data_is_named(tmp_path: Path) -> None:

@@ -101,3 +101,13 @@ def test_settings_go_through_the_config_and_another_choice_takes_its_own_default
     assert study.recipe.base_lr == 0.001
     assert study.mrca.cutting.rule.kind == "xpaste"
     assert changed(study, {}) == study
+
+
+def test_a_choice_and_what_only_it_has_are_set_together_in_either_order() -> None:
+    both = {"reference.trust_remote_code": "true", "reference.kind": "salient", "prompter.kind": "grounding_dino_sam"}
+    for given in (both, dict(reversed(both.items()))):
+        study = changed(sam_filter.paper(), given)
+        assert (study.reference.kind, study.reference.trust_remote_code) == ("salient", True)
+        assert study.prompter == sam_filter.paper().prompter
+    with pytest.raises(InputError, match=r"no setting 'prompter\.trust_remote_code'; nearest: reference\.trust"):
+        changed(sam_filter.paper(), {**both, "prompter.trust_remote_code": "true"})

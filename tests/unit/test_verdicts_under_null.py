@@ -35,7 +35,7 @@ from reproductions.sam_filter.claims import METRICS as FILTER_METRICS
 from reproductions.verdicts.claims import Claim, judge_claim
 from reproductions.verdicts.correlation import Correlated
 from reproductions.verdicts.differences import Gain, GainOverAll, NoGain
-from reproductions.verdicts.trends import Level, RisesFaster, Rising
+from reproductions.verdicts.trends import Falling, Level, RisesFaster, Rising
 from reproductions.verdicts.variance import one_more_run
 from reproductions.verdicts.verdict import judge
 
@@ -471,6 +471,8 @@ def test_trends_are_judged_by_these_rules():
         rule = word(above <= NOMINAL, below <= NOMINAL)
         of = report([], {}, series=series(value_SR) + series(np.ones((3, 6)), "flat"))
         assert judged(Rising("e", "e", "a0", "nats"), of).verdict == rule
+        falls = word(below <= NOMINAL, above <= NOMINAL)
+        assert judged(Falling("e", "e", "a0", "nats"), of).verdict == falls
         assert judged(RisesFaster("e", "e", "flat", "f", "a0", "nats"), of).verdict == rule
         edge = 0.1 * value_SR.mean()
         over, under = (side[0] for side in trend_tails(change_DS, scatter_D, edge))
@@ -507,18 +509,19 @@ def test_one_more_run_is_reckoned_by_these_rules():
 
 
 def _mrca(rng: np.random.Generator) -> Report:
-    common_AS = rng.normal(size=(5, 3))
-    values = {m.id: 20 + np.sqrt(0.9) * common_AS + np.sqrt(0.1) * rng.normal(size=(5, 3)) for m in MRCA_METRICS}
+    common_AS = rng.normal(size=(6, 3))
+    values = {m.id: 20 + np.sqrt(0.9) * common_AS + np.sqrt(0.1) * rng.normal(size=(6, 3)) for m in MRCA_METRICS}
     made = report(MRCA_METRICS, values)
     names = dict(
         zip(
-            (f"a{arm}" for arm in range(5)),
-            ("mrca", "no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool"),
+            (f"a{arm}" for arm in range(6)),
+            ("mrca", "no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool", "xpaste_equal_paste"),
             strict=True,
         )
     )
-    lines = [series(2 + 0.05 * rng.normal(size=(3, 6)), name) for name in ("entropy_warmup", "entropy_current")]
-    return _renamed(made, names, series=(*lines[0], *lines[1]))
+    shown = ("current", "warmup", "last", "unguided_warmup", "unguided_last", "same")
+    lines = [series(2 + 0.05 * rng.normal(size=(3, 6)), f"entropy_{name}") for name in shown]
+    return _renamed(made, names, series=tuple(point for line in lines for point in line))
 
 
 def _filter(rng: np.random.Generator) -> Report:

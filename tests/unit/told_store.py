@@ -31,7 +31,9 @@ class ToldStore:
         return self.records[cell.stage.name](cell.label)
 
     def provenance(self, cell: Cell) -> dict[str, Any]:
-        return {"wall_s": float(number(cell.label, "seconds"))}
+        """On the CPU: beside other work the clock ran on."""
+        seconds = float(number(cell.label, "seconds"))
+        return {"wall_s": 3 * seconds, "cpu_s": seconds, "gpu": None, "processes": 1}
 
     def cell_folder(self, cell: Cell) -> Path:
         folder = self.root / cell.stage.name / cell.id[:16]

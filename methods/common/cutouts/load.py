@@ -32,7 +32,7 @@ def load_cutout(
         device: where it runs; CPU by default.
         trust_remote_code: needed for BiRefNet, which brings its own Python code.
     Raises:
-        InputError: no readable ``config.json``, or BiRefNet without ``trust_remote_code``.
+        InputError: no readable ``config.json``, BiRefNet without ``trust_remote_code``, or weights that do not fill the network.
     """
     file = folder / "config.json"
     try:
@@ -43,4 +43,4 @@ def load_cutout(
         ) from None
     if isinstance(config, dict) and config.get("model_type") == MODEL_TYPE:
         return MiniatureCutout.from_pretrained(folder).to(device or torch.device("cpu"))
-    return BiRefNetCutout.from_pretrained(str(folder), None, device, trust_remote_code=trust_remote_code)
+    return BiRefNetCutout.from_folder(folder, device, trust_remote_code=trust_remote_code)

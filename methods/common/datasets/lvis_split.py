@@ -1,8 +1,8 @@
 """Class counts of an LVIS set, and a held-out part of the training images for feedback.
 
 Feedback measured on the split that is reported would leak evaluation labels into training; so part of the training images
-is set aside. Source: MRCA section 2.3 [C MRCA D32]: 5 % of the training images, each class with at least five images
-keeps at least one of them in the held-out part.
+is set aside. Source: MRCA section 2.3 [C MRCA D32]: 5 % of the training images; each class with at least three images
+keeps at least one of them in the held-out part, and none gives up more than a third.
 """
 
 from collections.abc import Iterable
@@ -49,29 +49,39 @@ class HeldoutSplit:
 
 
 def split_heldout(
-    dataset: LvisDataset, generator: np.random.Generator, fraction: float = 0.05, min_images: int = 5
+    dataset: LvisDataset,
+    generator: np.random.Generator,
+    fraction: float = 0.05,
+    min_images: int = 3,
+    max_class_share: float = 1 / 3,
 ) -> HeldoutSplit:
     """Set images aside at random so that feedback covers every class that can spare an image.
 
-    Rules, in this order of strength [C MRCA D32]: no class loses its last training
-    image; each class with at least ``min_images`` images gets one into the held-out part; images that show only such
-    classes are taken before images that show a scarcer one; ``round(fraction * images)`` images are held out, more
-    only when covering the classes takes more. A class whose every image holds the last training image of another class
-    cannot be covered; callers treat it like any class without held-out images.
+    Rules, in this order of strength [C MRCA D32]: no class loses its last training image; none gives up more than
+    ``max_class_share`` of its images, rounded down, unless no image at all could be held out then; each class with at
+    least ``min_images`` images gets one into the held-out part; images that show only such classes are taken before
+    images that show a scarcer one; ``round(fraction * images)`` images are held out, more only when covering the classes
+    takes more. A class whose every image shows another class that has nothing left to give cannot be covered; callers
+    treat it like any class without held-out images.
 
     Args:
         dataset: the full training set.
         generator: the source of all choices.
         fraction: share of the images to hold out, in (0, 1).
         min_images: classes with fewer images need not be covered.
+        max_class_share: share of a class' images that may be held out, in (0, 1].
 
     Raises:
         InputError: the set is too small to give up an image.
     """
     assert 0 < fraction < 1, f"fraction {fraction} is outside (0, 1)"
-    chooser = _Chooser(dataset, min_images)
+    assert 0 < max_class_share <= 1, f"share {max_class_share} of a class is outside (0, 1]"
+    chooser = _Chooser(dataset, min_images, max_class_share)
     chooser.cover_classes(generator)
     chooser.fill(max(1, round(fraction * len(dataset.images))), generator)
+    if not chooser.held.any():
+        chooser = _Chooser(dataset, min_images, 1.0)
+        chooser.fill(1, generator)
     if not chooser.held.any():
         raise InputError(
             f"{dataset.annotation_file or 'LVIS data'}: every image holds the last example of some class, so none can be "
@@ -81,13 +91,15 @@ def split_heldout(
 
 
 class _Chooser:
-    """Which images are held out so far, and how many images each class has left."""
+    """Which images are held out so far, and how many more each class may give up."""
 
-    def __init__(self, dataset: LvisDataset, min_images: int) -> None:
+    def __init__(self, dataset: LvisDataset, min_images: int, max_class_share: float) -> None:
         self.classes_by_image = _classes_by_image(dataset)
-        self.left = class_statistics(dataset).image_count
+        self.count = class_statistics(dataset).image_count
+        shared = np.floor(max_class_share * self.count + 1e-9).astype(np.int64)  # a third of 3 is 1 in floats, too
+        self.spare = np.minimum(shared, self.count - 1)
         self.held = np.zeros(len(dataset.images), bool)
-        self.ample = self.left >= min_images
+        self.ample = self.count >= min_images
         self.spares_scarce = np.array([bool(self.ample[classes].all()) for classes in self.classes_by_image], bool)
         self.images_by_class: list[list[int]] = [[] for _ in dataset.class_ids]
         for image, classes in enumerate(self.classes_by_image):
@@ -96,7 +108,7 @@ class _Chooser:
 
     def cover_classes(self, generator: np.random.Generator) -> None:
         """Hold one image of each ample class, those with the fewest images first."""
-        order = np.argsort(self.left, kind="stable")
+        order = np.argsort(self.count, kind="stable")
         for index in order[self.ample[order]]:
             images = self.images_by_class[index]
             if not self.held[images].any():
@@ -117,8 +129,8 @@ class _Chooser:
     def _take_first(self, images: Iterable[int]) -> None:
         for image in images:
             classes = self.classes_by_image[image]
-            if (self.left[classes] > 1).all():
-                self.left[classes] -= 1
+            if (self.spare[classes] > 0).all():
+                self.spare[classes] -= 1
                 self.held[image] = True
                 return
 

@@ -109,23 +109,27 @@ class BlipCaptioner:
         """Load the network.
 
         Raises:
-            InputError: the folder holds no BLIP network and processor.
+            InputError: the folder holds no BLIP network and processor, or not all of its weights.
         """
         import torch
         from transformers import BlipForConditionalGeneration, BlipProcessor
 
+        from methods.common.whole_weights import load_whole, one_sentence
+
         self._network: Any
         dtype = torch.float16 if device.type == "cuda" else torch.float32
-        try:
+        remedy = "name a folder with a BLIP network and its processor"
+        with one_sentence(folder, "captioner", remedy):
             self._processor: Any = BlipProcessor.from_pretrained(folder, local_files_only=True)
-            self._network = BlipForConditionalGeneration.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=dtype
-            )
-        except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(
-                f"the captioner in {folder} cannot be loaded ({reason}); name a folder with a BLIP network and its processor"
-            ) from error
+        self._network = load_whole(
+            BlipForConditionalGeneration,
+            folder,
+            "the captioner",
+            remedy,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=dtype,
+        )
         self._network.to(device)
         self._network.eval()
         self._config = config

@@ -55,23 +55,24 @@ class SamplingConfig(Config):
         return position % self.num_shards == self.shard_index
 
 
-def load_pipeline(folder: Path, config: SamplingConfig, device: torch.device) -> Any:
+def load_pipeline(folder: Path, config: SamplingConfig, device: torch.device, safety_checker: bool = False) -> Any:
     """Load a generator in the precision and with the scheduler that a config asks for.
 
     Args:
         folder: a diffusers directory.
         config: how it samples.
         device: where the networks go.
+        safety_checker: whether the folder's own safety checker, if it has one, may turn pictures black.
 
     Raises:
-        InputError: it is missing or cannot be loaded.
+        InputError: it is missing, cannot be loaded, or is not whole.
     """
     import torch
 
     from methods.common.generators.text_to_image import load_text_to_image
 
     dtype = getattr(torch, config.precision) if device.type == "cuda" else torch.float32
-    pipeline = load_text_to_image(folder, device, dtype)
+    pipeline = load_text_to_image(folder, device, dtype, safety_checker)
     if config.scheduler == "dpm_solver":
         from diffusers import DPMSolverMultistepScheduler
 

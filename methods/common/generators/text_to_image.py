@@ -5,6 +5,7 @@ Shape legend: N images, H and W their size in pixels, 3 RGB channels.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,61 +20,115 @@ if TYPE_CHECKING:
     import torch
 
 
-def load_text_to_image(folder: Path | str, device: torch.device | str, dtype: torch.dtype) -> Any:
-    """Load a pipeline from a local diffusers directory, from safetensors files and without running foreign code.
+def load_text_to_image(
+    folder: Path | str, device: torch.device | str, dtype: torch.dtype, safety_checker: bool = False
+) -> Any:
+    """Load a pipeline from a local diffusers directory, whole, from safetensors files and without running foreign code.
 
     Args:
         folder: a directory with ``model_index.json``, as ``save_pretrained`` writes it.
         device: where the networks go.
         dtype: precision of the networks; files in another precision are converted.
+        safety_checker: whether the folder's safety checker, if it has one, is loaded; it turns pictures black that are then
+            no pictures of anything [C MRCA D66] [C SAM filter D39].
 
     Returns:
         The diffusers pipeline that the folder names, silent (no progress bars), all networks in evaluation mode.
 
     Raises:
-        InputError: the folder is missing, is not a pipeline directory, or cannot be loaded.
+        InputError: the folder is missing, is not a pipeline directory, cannot be loaded, or lacks weights of a network.
     """
     folder = Path(folder)
-    _check_pipeline_folder(folder)
-    import diffusers
-    import transformers
+    index = _read_index(folder)
     from diffusers import DiffusionPipeline
 
-    for library in (diffusers, transformers):  # bars of loading would tear the log of a plan apart
-        library.utils.logging.disable_progress_bar()
-    try:
+    from methods.common.whole_weights import one_sentence
+
+    given: dict[str, Any] = {name: None for name, kind in index.items() if kind == [None, None]}
+    given |= {} if safety_checker else _without_checker(index)
+    with one_sentence(folder, "generator that can be loaded", "save it again with save_pretrained"):
+        given |= _load_networks(folder, {name: kind for name, kind in index.items() if name not in given}, dtype)
         pipeline = DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
-            str(folder), dtype=dtype, use_safetensors=True, local_files_only=True
+            str(folder), dtype=dtype, use_safetensors=True, local_files_only=True, **given
         )
-    except (OSError, ValueError, KeyError, AttributeError, RuntimeError, ImportError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(
-            f"the generator in {folder} cannot be loaded ({reason}); save it again with save_pretrained"
-        ) from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
 
 
-def _check_pipeline_folder(folder: Path) -> None:
+def _without_checker(index: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments by which a pipeline that can have a safety checker is loaded without it."""
     import diffusers
 
-    index = folder / "model_index.json"
+    known = inspect.signature(getattr(diffusers, index["_class_name"])).parameters
+    return {
+        name: value
+        for name, value in (("safety_checker", None), ("requires_safety_checker", False))
+        if name in known and "safety_checker" in index
+    }
+
+
+def _load_networks(folder: Path, index: dict[str, Any], dtype: torch.dtype) -> dict[str, Any]:
+    """Load the pipeline's networks one by one, because the pipeline itself says nothing of weights that are not there."""
+    import torch
+    from transformers import PreTrainedModel
+
+    from methods.common.whole_weights import load_whole
+
+    networks = {}
+    for name, kind in index.items():
+        network_class = _class_of(kind)
+        if network_class is None or not issubclass(network_class, torch.nn.Module):
+            continue  # tokenizers, schedulers, and classes that only the pipeline finds
+        precision = "dtype" if issubclass(network_class, PreTrainedModel) else "torch_dtype"
+        networks[name] = load_whole(
+            network_class,
+            folder / name,
+            kind[1],
+            f"the generator in {folder} cannot be loaded without it, so copy or download the folder again",
+            use_safetensors=True,
+            local_files_only=True,
+            **{precision: dtype},
+        )
+    return networks
+
+
+def _class_of(kind: Any) -> Any:
+    """Return the class of a part as the index names it, ``[library, class]``; None for what is no part, or not ours to find."""
+    import diffusers
+    import transformers
+
+    if not isinstance(kind, list) or len(kind) != 2 or not all(isinstance(word, str) for word in kind):
+        return None
+    library, name = kind
+    module: Any = {"diffusers": diffusers, "transformers": transformers}.get(library)
+    return getattr(module or getattr(diffusers.pipelines, library, None), name, None)
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
+    """Read ``model_index.json``.
+
+    Raises:
+        InputError: the folder has none, or it names no pipeline class of diffusers.
+    """
+    import diffusers
+
+    path = folder / "model_index.json"
     if not folder.is_dir():
         raise InputError(f"there is no generator folder {folder}; give a diffusers directory")
-    if not index.is_file():
+    if not path.is_file():
         raise InputError(
             f"{folder} is not a diffusers pipeline directory: it has no model_index.json; give one that has"
         )
     try:
-        name = json.loads(index.read_text())["_class_name"]
+        index: dict[str, Any] = json.loads(path.read_text())
+        name = index["_class_name"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{index} does not name a pipeline class; save the pipeline again with save_pretrained"
+            f"{path} does not name a pipeline class; save the pipeline again with save_pretrained"
         ) from error
     if not isinstance(name, str) or not hasattr(diffusers, name):
-        raise InputError(
-            f"{index} names the pipeline class {name!r}, which diffusers does not have; use one of its own"
-        )
+        raise InputError(f"{path} names the pipeline class {name!r}, which diffusers does not have; use one of its own")
+    return index
 
 
 def generate_images(

@@ -1,7 +1,7 @@
 """The finished miniature checkpoints as folders in the layouts of the real ones, float16 on disk.
 
 ``stable_diffusion`` loads with ``StableDiffusionPipeline.from_pretrained``, ``clip`` with ``CLIPModel.from_pretrained``,
-``cutout`` with ``load_cutout``, ``sam`` with ``Sam.from_pretrained``, ``judges`` with ``load_judges``. Pass float32 as dtype: files are small, not numbers.
+``cutout`` with ``load_cutout``, ``sam`` with ``Sam.from_pretrained``, ``judges`` with ``load_judges``, ``segmenter`` with ``load_class_agnostic``. Pass float32 as dtype: files are small, not numbers.
 """
 
 import json
@@ -27,11 +27,12 @@ from methods.common.miniature.model_classes import (
     UNet2DConditionModel,
 )
 from methods.common.miniature.provenance import FILE_NAME, read_provenance
+from methods.common.miniature.segmenter_training import SEGMENTER_FILE
 from methods.common.miniature.tokenizer import load_tokenizer
 from methods.common.miniature.training_configs import AssembleConfig
 from methods.common.stage import Context, Inputs, Record
 
-_PARTS = ("vae", "clip", "generator", "cutout", "sam", "judges")
+_PARTS = ("vae", "clip", "generator", "faulty_generator", "cutout", "sam", "segmenter", "judges")
 
 
 def build_pipeline(vae: Any, text_encoder: Any, tokenizer: CLIPTokenizer, unet: Any) -> Any:
@@ -81,19 +82,20 @@ def save_sam(source: Path, folder: Path) -> None:
     _ask_for_float32(folder / "config.json")
 
 
-def _save_judges(source: Path, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = load_file(source / "judges.safetensors")
-    half = {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}
-    save_file(half, folder / "judges.safetensors")
+def save_half(source: Path, target: Path) -> None:
+    """Copy a safetensors file with its numbers in float16."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    tensors = load_file(source)
+    save_file({key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}, target)
 
 
 def assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Record:
     """Put the trained parts together below ``context.out``, with ``training_provenance.json`` of all of them.
 
-    Inputs: ``vae``, ``clip``, ``generator``, ``cutout``, ``sam``, ``judges``: the stages that trained them.
+    Inputs: ``vae``, ``clip``, ``generator``, ``faulty_generator`` (which continues it and is the one that is kept), ``cutout``,
+    ``sam``, ``segmenter``, ``judges``: the stages that trained them.
     """
-    clip_folder, generator = inputs.folder("clip") / "clip", inputs.folder("generator")
+    clip_folder, generator = inputs.folder("clip") / "clip", inputs.folder("faulty_generator")
     tokenizer = load_tokenizer(clip_folder)
     vae = AutoencoderKL.from_pretrained(inputs.folder("vae") / "vae")
     text_encoder = CLIPTextModel.from_pretrained(generator / "text_encoder", dtype=torch.float32)
@@ -103,7 +105,8 @@ def assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Record
     cutout = MiniatureCutout.from_pretrained(inputs.folder("cutout") / "cutout")
     cutout.save_pretrained(context.out / "cutout", torch.float16)
     save_sam(inputs.folder("sam") / "sam", context.out / "sam")
-    _save_judges(inputs.folder("judges"), context.out / "judges")
+    save_half(inputs.folder("segmenter") / SEGMENTER_FILE, context.out / "segmenter" / SEGMENTER_FILE)
+    save_half(inputs.folder("judges") / "judges.safetensors", context.out / "judges" / "judges.safetensors")
     sources = {part: read_provenance(inputs.folder(part)) for part in _PARTS}
     write_atomic(context.out / FILE_NAME, json.dumps(sources, indent=2).encode())
     sizes = [path.stat().st_size for path in context.out.rglob("*") if path.is_file()]

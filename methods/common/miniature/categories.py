@@ -8,8 +8,11 @@ from typing import Literal, get_args
 
 Shape = Literal["disk", "ring", "crescent", "flower", "cross", "pill", "square", "triangle", "dumbbell"]
 Surface = Literal["plain", "striped", "dotted", "halved"]
+UnnamedSurface = Literal["checkered", "quartered", "ringed"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 SURFACES: tuple[Surface, ...] = get_args(Surface)
+UNNAMED_SURFACES: tuple[UnnamedSurface, ...] = get_args(UnnamedSurface)
+"""Surfaces of things that no category names; see ``faults.py``."""
 
 _SILHOUETTES: dict[Shape, str] = {
     "disk": "a full round disk",
@@ -96,7 +99,7 @@ class Category:
 
     name: str
     shape: Shape
-    surface: Surface
+    surface: Surface | UnnamedSurface
     synonyms: tuple[str, ...]
     hyponyms: tuple[str, ...]
     definition: str
@@ -123,3 +126,10 @@ CATEGORIES: tuple[Category, ...] = tuple(
     for index, shape in enumerate(SHAPES)
 )
 CATEGORY_NAMES: tuple[str, ...] = tuple(category.name for category in CATEGORIES)
+
+UNNAMED: tuple[Category, ...] = tuple(
+    Category("", shape, surface, (), (), f"{_SILHOUETTES[shape]}, {surface}", "")
+    for surface in UNNAMED_SURFACES
+    for shape in SHAPES
+)
+"""Things of the world that no category names: other senses of ambiguous words, and what a segmenter is pretrained on."""

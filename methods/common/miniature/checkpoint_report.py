@@ -1,6 +1,7 @@
 """The stage that measures the finished checkpoints against their bars and draws sample sheets."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from methods.common.miniature import measurements as measure
 from methods.common.miniature import sheets
 from methods.common.miniature.backgrounds import BACKGROUNDS, Background
 from methods.common.miniature.categories import CATEGORIES, CATEGORY_NAMES
+from methods.common.miniature.faults import SHARES_BY_LEVEL, fault_level
 from methods.common.miniature.judges import Judge, load_judges
 from methods.common.miniature.model_classes import StableDiffusionPipeline
 from methods.common.miniature.renderer import render_scene
@@ -43,6 +45,7 @@ COMPOSITIONS = (
 BARS: dict[str, float] = {
     "generated_colour": 0.90,
     "generated_grey": 0.75,
+    "generated_failing": 0.20,
     "cutout_iou": 0.95,
     "attention_iou": 0.55,
     "sam_box_iou": 0.85,
@@ -132,12 +135,15 @@ def _on_generated(parts: _Parts, config: ReportConfig, seed: int, out: Path) -> 
         by_prompt[template] = _judge_generated(parts, images, categories)
         sheets.write_sheet(out / f"generated_{number}.png", list(images[: 3 * len(CATEGORIES)]), 18)
     first = by_prompt[PROMPTS[0]]
+    levels = first["by_fault_level"]
     return {
-        "generated_colour": first["colour"],
-        "generated_grey": first["grey"],
+        "generated_colour": levels[0]["colour"],
+        "generated_grey": levels[0]["grey"],
+        "generated_failing": 1.0 - levels[-1]["grey"],
         "grey_by_category": first.pop("grey_by_category"),
+        "by_fault_level": first["by_fault_level"],
         "by_prompt": {
-            template: {key: value for key, value in record.items() if key != "grey_by_category"}
+            template: {key: value for key, value in record.items() if key not in ("grey_by_category", "by_fault_level")}
             for template, record in by_prompt.items()
         },
     }
@@ -163,6 +169,23 @@ def _judge_generated(parts: _Parts, images: measure.Pictures, categories: NDArra
         "grey_by_category": {
             name: float(right["grey"][categories == index].mean()) for index, name in enumerate(CATEGORY_NAMES)
         },
+        "by_fault_level": [_judge_level(level, categories, right, scores) for level in range(len(SHARES_BY_LEVEL))],
+    }
+
+
+def _judge_level(
+    level: int,
+    categories: NDArray[np.int64],
+    right: Mapping[str, NDArray[np.bool_]],
+    scores: NDArray[np.float32],
+) -> Record:
+    """Compare the pictures of the categories of one fault level with what they learnt from."""
+    mine = np.array([fault_level(int(category)) == level for category in categories])
+    return {
+        **SHARES_BY_LEVEL[level],
+        **{name: float(hits[mine].mean()) for name, hits in right.items()},
+        "clip_score_mean": float(scores[mine].mean()),
+        "clip_score_10th_percentile": float(np.percentile(scores[mine], 10)),
     }
 
 

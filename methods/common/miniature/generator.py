@@ -123,18 +123,28 @@ def text_encoder_of(clip: Any) -> Any:
     return encoder
 
 
+def _networks_at_start(inputs: Inputs, config: GeneratorConfig, context: Context, latent_side: int) -> tuple[Any, Any]:
+    """Return U-Net and text encoder: those of role ``start``, or an untrained one and CLIP's."""
+    for folder in inputs.folders("start"):
+        return (
+            UNet2DConditionModel.from_pretrained(folder / "unet", dtype=torch.float32).to(context.device).train(),
+            CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32).to(context.device).train(),
+        )
+    torch.manual_seed(context.seeds.derive("training", "generator", "start"))
+    text_encoder = text_encoder_of(CLIPModel.from_pretrained(inputs.folder("clip") / "clip"))
+    return build_unet(config.widths, latent_side).to(context.device).train(), text_encoder.to(context.device).train()
+
+
 def train_generator(inputs: Inputs, config: GeneratorConfig, context: Context) -> TrainedPart:
     """Train the U-Net and, from CLIP's weights on, its text encoder; save both with averaged weights.
 
-    Inputs: ``latents`` (from ``encode_web``), ``clip`` (from ``train_clip``).
+    Inputs: ``latents`` (from ``encode_web``), ``clip`` (from ``train_clip``), and ``start`` where an earlier ``train_generator`` is continued.
     """
     data = load_file(inputs.folder("latents") / "latents.safetensors")
     mean_NCHW, deviation_NCHW, tokens_NT = data["mean"], data["deviation"], data["tokens"].long()
     clip_folder = inputs.folder("clip") / "clip"
-    text_encoder = text_encoder_of(CLIPModel.from_pretrained(clip_folder)).to(context.device).train()
     empty_T = load_tokenizer(clip_folder)("", padding="max_length", return_tensors="pt").input_ids[0]
-    torch.manual_seed(context.seeds.derive("training", "generator", "start"))
-    unet = build_unet(config.widths, mean_NCHW.shape[-1]).to(context.device).train()
+    unet, text_encoder = _networks_at_start(inputs, config, context, mean_NCHW.shape[-1])
     schedule = build_noise_schedule()
 
     def loss_of_step(step: int) -> Tensor:
@@ -153,6 +163,7 @@ def train_generator(inputs: Inputs, config: GeneratorConfig, context: Context) -
         )
 
     networks = {"unet": unet, "text_encoder": text_encoder}
+    text_encoder.requires_grad_(config.text_encoder_learns)
     trained = train_networks(networks, config.optimizer, loss_of_step, context, config.ema_decay)
     for name, network in trained.networks.items():
         network.eval().save_pretrained(context.out / name)

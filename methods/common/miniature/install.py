@@ -12,19 +12,23 @@ from methods.common.stage import Record
 REPORT_FILE = "checkpoint_report.json"
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _BAR_NAMES = {
-    "generated_colour": "generated single objects recognised, colour judge",
-    "generated_grey": "generated single objects recognised, grey judge",
+    "generated_colour": "generated objects of reliable categories recognised, colour judge",
+    "generated_grey": "generated objects of reliable categories recognised, grey judge",
+    "generated_failing": "generated objects of the least reliable categories not recognised, grey judge",
     "cutout_iou": "cut-out IoU on held-out renders",
     "attention_iou": "cross-attention of the noun against the object, IoU",
     "sam_box_iou": "Segment Anything, mean IoU of objects asked for by box",
     "clip_zero_shot": "CLIP zero-shot accuracy, 36 classes",
 }
+_LEVEL_NAMES = ("reliable", "mostly right", "often wrong", "mostly wrong")
 _SOURCES = {
     "vae": "VAE",
     "clip": "tokenizer and CLIP",
     "generator": "U-Net and text encoder",
+    "faulty_generator": "U-Net, continued on pictures that fail their captions",
     "cutout": "cut-out network",
     "sam": "Segment Anything",
+    "segmenter": "instance segmenter, on things without a category",
     "judges": "judges",
 }
 
@@ -35,7 +39,16 @@ def measured_tables(report: Record, provenance: Record) -> str:
     for name, bar in report["bars"].items():
         met = "yes" if bar["met"] else "**no**"
         rows.append(f"| {_BAR_NAMES[name]} | {bar['bar']:.2f} | {bar['reached']:.4f} | {met} |")
-    rows += ["", *_prompt_rows(report), "", *_other_rows(report), "", *_training_rows(provenance)]
+    rows += [
+        "",
+        *_prompt_rows(report),
+        "",
+        *_fault_rows(report),
+        "",
+        *_other_rows(report),
+        "",
+        *_training_rows(provenance),
+    ]
     return "\n".join(rows)
 
 
@@ -49,6 +62,20 @@ def _prompt_rows(report: Record) -> list[str]:
             f"| {prompt.format('X')} | {record['num_pictures']} | {record['colour']:.3f} | {record['grey']:.3f} "
             f"| {record['clip_score_mean']:.1f} | {record['clip_score_10th_percentile']:.1f} "
             f"| {record['clip_score_mean_of_wrong_names']:.1f} |"
+        )
+    return rows
+
+
+def _fault_rows(report: Record) -> list[str]:
+    rows = [
+        "| categories | learnt from: another thing | cut off | doubled | colour judge | grey judge | CLIP score, mean | its 10th percentile |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for level, record in enumerate(report["by_fault_level"]):
+        rows.append(
+            f"| {_LEVEL_NAMES[level]} | {record['wrong_sense']:.2f} | {record['cut_off']:.2f} | {record['doubled']:.2f} "
+            f"| {record['colour']:.3f} | {record['grey']:.3f} | {record['clip_score_mean']:.1f} "
+            f"| {record['clip_score_10th_percentile']:.1f} |"
         )
     return rows
 
@@ -102,7 +129,7 @@ def install_checkpoints(checkpoints: Path, report: Path, repository: Path) -> No
         repository: root of the checkout; weights go into the package, pictures and tables into ``docs``.
     """
     target = repository / CHECKPOINTS.relative_to(CHECKPOINTS.parents[3])
-    for part in ("stable_diffusion", "clip", "cutout", "sam", "judges"):
+    for part in ("stable_diffusion", "clip", "cutout", "sam", "segmenter", "judges"):
         shutil.rmtree(target / part, ignore_errors=True)
         shutil.copytree(checkpoints / part, target / part)
     shutil.copyfile(checkpoints / FILE_NAME, target / FILE_NAME)

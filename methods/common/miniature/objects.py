@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.miniature.categories import Category, Surface
+from methods.common.miniature.categories import Category, Surface, UnnamedSurface
 from methods.common.miniature.shapes import Outline, draw_outline
 
 SUPERSAMPLING = 2
@@ -69,7 +69,11 @@ def _fill(outline: Outline, size: int, transform_23: NDArray[np.float64]) -> NDA
 
 
 def _accent_mask(
-    surface: Surface, outline: Outline, transform_23: NDArray[np.float64], size: int, rng: np.random.Generator
+    surface: Surface | UnnamedSurface,
+    outline: Outline,
+    transform_23: NDArray[np.float64],
+    size: int,
+    rng: np.random.Generator,
 ) -> NDArray[np.bool_] | None:
     """Where the pale accent lies, None for a plain surface."""
     if surface == "plain":
@@ -83,12 +87,26 @@ def _accent_mask(
     if surface == "halved":
         direction = np.array(outline.half_direction) @ inverse
         return dx * np.float32(direction[0]) + dy * np.float32(direction[1]) > np.float32(rng.uniform(-0.06, 0.06))
+    if surface in ("checkered", "quartered", "ringed"):
+        return _unnamed_accent(surface, np.stack([dx + 0 * dy, dy + 0 * dx], axis=-1) @ inverse.T.astype(np.float32))
     tilt = rng.uniform(-0.15, 0.15)
     along = np.array([np.cos(tilt), np.sin(tilt)]) @ inverse
     period, phase = rng.uniform(0.58, 0.66), rng.uniform(-0.06, 0.06)
     position = (dx * np.float32(along[0]) + dy * np.float32(along[1])) / np.float32(period) + np.float32(phase + 0.25)
     stripes: NDArray[np.bool_] = (position - np.floor(position)) > np.float32(0.5)
     return stripes
+
+
+def _unnamed_accent(surface: UnnamedSurface, unit_HW2: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where the pale accent of a thing without a name lies; ``unit_HW2`` are the outline's unit coordinates."""
+    x_HW, y_HW = unit_HW2[..., 0], unit_HW2[..., 1]
+    if surface == "quartered":
+        pale_HW: NDArray[np.bool_] = x_HW * y_HW > 0
+    elif surface == "ringed":
+        pale_HW = np.hypot(x_HW, y_HW) % np.float32(0.6) > np.float32(0.3)
+    else:
+        pale_HW = np.floor(x_HW / np.float32(0.4)) % 2 == np.floor(y_HW / np.float32(0.4)) % 2
+    return pale_HW
 
 
 def _dot(x: float, y: float, radius: float) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.miniature.backgrounds import BACKGROUNDS, Background, paint_background
-from methods.common.miniature.categories import CATEGORIES
+from methods.common.miniature.categories import CATEGORIES, Category
 from methods.common.miniature.objects import ObjectPicture, render_object
 from methods.common.miniature.world_config import SceneConfig
 
@@ -87,9 +87,9 @@ class _Canvas:
         self.instances: list[Instance] = []
         self.full_areas: list[int] = []
 
-    def try_add(self, category: int, radius_px: float, rng: np.random.Generator) -> bool:
+    def try_add(self, category: int, looks: Category, radius_px: float, rng: np.random.Generator) -> bool:
         """Put one object in front; False when no place was found that leaves the others visible enough."""
-        picture = render_object(CATEGORIES[category], radius_px, rng)
+        picture = render_object(looks, radius_px, rng)
         for _ in range(_PLACING_ATTEMPTS):
             place, part = _place(picture, radius_px, self.config, rng)
             rgba_HW4 = picture.rgba_HW4[part]
@@ -125,7 +125,11 @@ class _Canvas:
 
 
 def render_scene(
-    categories: Sequence[int], background: Background, config: SceneConfig, rng: np.random.Generator
+    categories: Sequence[int],
+    background: Background,
+    config: SceneConfig,
+    rng: np.random.Generator,
+    looks: Sequence[Category] = (),
 ) -> Scene:
     """Draw the given categories, each once per mention, large ones first, on a background.
 
@@ -136,11 +140,13 @@ def render_scene(
         background: its name.
         config: sizes and noise.
         rng: everything else.
+        looks: what is drawn for each entry of ``categories``, where that is not the category itself.
     Source: our choice.
     """
     canvas = _Canvas(background, config, rng)
     share = rng.uniform(size=len(categories)) ** config.smallness
     radii = config.min_radius_px + share * (config.max_radius_px - config.min_radius_px)
     for index in np.argsort(-radii, kind="stable"):
-        canvas.try_add(categories[index], float(radii[index]), rng)
+        category = categories[index]
+        canvas.try_add(category, looks[index] if looks else CATEGORIES[category], float(radii[index]), rng)
     return canvas.finish(background, rng)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from methods.common.miniature.world_config import WebConfig
+from methods.common.growth import Added
+from methods.common.miniature.world_config import SceneConfig, WebConfig
 from methods.common.stage import Config
 from methods.common.training.recipe import Recipe
 
@@ -118,6 +119,8 @@ class GeneratorConfig(Config):
     """Share of captions left out, for classifier-free guidance."""
     snr_limit: float = Field(default=5.0, gt=0)
     """Loss weight of a timestep is (min(SNR, limit) + 1) / (SNR + 1), for v-prediction."""
+    text_encoder_learns: Annotated[bool, Added(neutral=True)] = True
+    """Whether the text encoder is trained too; else only the U-Net."""
 
 
 class CutoutConfig(Config):
@@ -148,6 +151,17 @@ class SamTrainingConfig(Config):
     """Weight of the auxiliary loss that gives the encoder a dense gradient; its head is dropped."""
     web: WebConfig = WebConfig(single_share=0.4)
     """Pictures; most with several objects, so that a prompt has something to choose."""
+
+
+class SegmenterConfig(Config):
+    """Pretraining of the instance segmenter on things that no category names."""
+
+    optimizer: OptimizerConfig
+    """Steps and rates."""
+    max_objects: int = Field(default=4, ge=1)
+    """Objects in a picture, from one on."""
+    scene: SceneConfig = SceneConfig(max_radius_px=24.0)
+    """Pictures; sizes are those of the data sets after their augmentation."""
 
 
 class JudgesConfig(Config):

@@ -14,6 +14,7 @@ from methods.common.miniature.training_configs import (
     ReportConfig,
     SamplingConfig,
     SamTrainingConfig,
+    SegmenterConfig,
     VaeConfig,
 )
 from methods.common.miniature.training_stages import (
@@ -25,8 +26,10 @@ from methods.common.miniature.training_stages import (
     TRAIN_GENERATOR,
     TRAIN_JUDGES,
     TRAIN_SAM,
+    TRAIN_SEGMENTER,
     TRAIN_VAE,
 )
+from methods.common.miniature.world_config import WebConfig
 from methods.common.stage import Config, Stage
 
 
@@ -41,10 +44,16 @@ class CheckpointsConfig(Config):
     """Pictures the generator learns from."""
     generator: GeneratorConfig
     """U-Net and text encoder."""
+    faulty_latents: LatentsConfig
+    """Pictures that fail their captions, which the generator learns from last."""
+    faulty_generator: GeneratorConfig
+    """The U-Net, continued on these."""
     cutout: CutoutConfig
     """The cut-out network."""
     sam: SamTrainingConfig
     """The Segment Anything model."""
+    segmenter: SegmenterConfig
+    """The instance segmenter that trainings start from."""
     judges: JudgesConfig
     """The networks that grade the others."""
     report: ReportConfig
@@ -52,7 +61,7 @@ class CheckpointsConfig(Config):
 
 
 def full_checkpoints() -> CheckpointsConfig:
-    """The shipped weights: about 85 processor minutes on one core, 55 of them for the generator."""
+    """The shipped weights: about 110 processor minutes on one core, 70 of them for the generator."""
     return CheckpointsConfig(
         vae=VaeConfig(
             optimizer=OptimizerConfig(num_steps=2800, batch_size=16, learning_rate=3e-3, beta2=0.98, cosine_from=0.4)
@@ -69,12 +78,24 @@ def full_checkpoints() -> CheckpointsConfig:
                 num_steps=10000, batch_size=32, learning_rate=1e-3, cosine_from=0.4, warmup_steps=100
             )
         ),
+        faulty_latents=LatentsConfig(num_pictures=16000, web=WebConfig(faults=True)),
+        faulty_generator=GeneratorConfig(
+            optimizer=OptimizerConfig(
+                num_steps=2000, batch_size=32, learning_rate=6e-4, cosine_from=0.3, warmup_steps=100
+            ),
+            text_encoder_learns=False,
+        ),
         cutout=CutoutConfig(
             optimizer=OptimizerConfig(num_steps=2200, batch_size=32, learning_rate=3e-3, cosine_from=0.3),
             num_pictures=8000,
         ),
         sam=SamTrainingConfig(
             optimizer=OptimizerConfig(num_steps=1600, batch_size=12, learning_rate=1.5e-3, cosine_from=0.1)
+        ),
+        segmenter=SegmenterConfig(
+            optimizer=OptimizerConfig(
+                num_steps=1600, batch_size=8, learning_rate=3e-3, beta2=0.999, warmup_steps=50, cosine_from=0.3
+            )
         ),
         judges=JudgesConfig(
             optimizer=OptimizerConfig(num_steps=400, batch_size=64, learning_rate=3e-3, warmup_steps=20)
@@ -91,8 +112,11 @@ def smoke_checkpoints() -> CheckpointsConfig:
         clip=ClipConfig(optimizer=few, num_pictures=64),
         latents=LatentsConfig(num_pictures=16),
         generator=GeneratorConfig(optimizer=few),
+        faulty_latents=LatentsConfig(num_pictures=16, web=WebConfig(faults=True)),
+        faulty_generator=GeneratorConfig(optimizer=few, text_encoder_learns=False),
         cutout=CutoutConfig(optimizer=few, num_pictures=32),
         sam=SamTrainingConfig(optimizer=few, num_pictures=16),
+        segmenter=SegmenterConfig(optimizer=few),
         judges=JudgesConfig(optimizer=few),
         report=ReportConfig(
             num_renders_per_category=1,
@@ -121,14 +145,22 @@ def checkpoint_plan(config: CheckpointsConfig) -> list[PlannedStage]:
 
     The cell ``checkpoints`` is the folder to ship, ``report`` holds ``checkpoint_report.json`` and the sample sheets.
     """
-    parts = ("vae", "clip", "generator", "cutout", "sam", "judges")
+    parts = ("vae", "clip", "generator", "faulty_generator", "cutout", "sam", "segmenter", "judges")
     return [
         PlannedStage("vae", TRAIN_VAE, config.vae),
         PlannedStage("clip", TRAIN_CLIP, config.clip),
         PlannedStage("latents", ENCODE_WEB, config.latents, {"vae": "vae", "clip": "clip"}),
         PlannedStage("generator", TRAIN_GENERATOR, config.generator, {"latents": "latents", "clip": "clip"}),
+        PlannedStage("faulty_latents", ENCODE_WEB, config.faulty_latents, {"vae": "vae", "clip": "clip"}),
+        PlannedStage(
+            "faulty_generator",
+            TRAIN_GENERATOR,
+            config.faulty_generator,
+            {"latents": "faulty_latents", "clip": "clip", "start": "generator"},
+        ),
         PlannedStage("cutout", TRAIN_CUTOUT, config.cutout),
         PlannedStage("sam", TRAIN_SAM, config.sam),
+        PlannedStage("segmenter", TRAIN_SEGMENTER, config.segmenter),
         PlannedStage("judges", TRAIN_JUDGES, config.judges),
         PlannedStage("checkpoints", ASSEMBLE, AssembleConfig(), {part: part for part in parts}),
         PlannedStage("report", REPORT_CHECKPOINTS, config.report, {"checkpoints": "checkpoints"}),

@@ -12,6 +12,7 @@ from methods.common.miniature.training_configs import (
     LatentsConfig,
     ReportConfig,
     SamTrainingConfig,
+    SegmenterConfig,
     VaeConfig,
 )
 from methods.common.stage import Config, Context, Inputs, Record, Stage
@@ -59,6 +60,12 @@ def _train_sam(inputs: Inputs, config: SamTrainingConfig, context: Context) -> R
     return _with_provenance(TRAIN_SAM, config, context, train_sam(inputs, config, context))
 
 
+def _train_segmenter(inputs: Inputs, config: SegmenterConfig, context: Context) -> Record:
+    from methods.common.miniature.segmenter_training import train_segmenter
+
+    return _with_provenance(TRAIN_SEGMENTER, config, context, train_segmenter(inputs, config, context))
+
+
 def _train_judges(inputs: Inputs, config: JudgesConfig, context: Context) -> Record:
     from methods.common.miniature.judges import train_judges
 
@@ -97,6 +104,9 @@ TRAIN_SAM: Stage[SamTrainingConfig] = Stage(
 )
 TRAIN_JUDGES: Stage[JudgesConfig] = Stage(
     "train_judges", 1, JudgesConfig, _train_judges, ("data", "training"), uses_gpu=True, kind="train"
+)
+TRAIN_SEGMENTER: Stage[SegmenterConfig] = Stage(
+    "train_segmenter", 1, SegmenterConfig, _train_segmenter, ("data", "training"), uses_gpu=True, kind="train"
 )
 ASSEMBLE: Stage[AssembleConfig] = Stage("assemble_checkpoints", 1, AssembleConfig, _assemble, (), uses_gpu=False)
 REPORT_CHECKPOINTS: Stage[ReportConfig] = Stage(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from methods.common.miniature.backgrounds import BACKGROUNDS, Background
 from methods.common.miniature.captions import caption
 from methods.common.miniature.categories import CATEGORIES
+from methods.common.miniature.faults import draw_fault, faulty_scene
 from methods.common.miniature.renderer import Scene, render_scene
 from methods.common.miniature.world_config import WebConfig
 
@@ -35,6 +36,10 @@ def web_sample(seed: int, index: int, config: WebConfig) -> WebSample:
     background = _background(config.white_share, rng)
     if rng.uniform() < config.single_share:
         chosen, scene_config = rng.integers(len(CATEGORIES), size=1), config.single_scene()
+        fault = draw_fault(int(chosen[0]), rng) if config.faults else None
+        if fault is not None:
+            scene = faulty_scene(fault, int(chosen[0]), background, scene_config, rng)
+            return WebSample(scene, caption(scene, rng))
     else:
         chosen, scene_config = rng.integers(len(CATEGORIES), size=int(rng.integers(2, 4))), config.crowded_scene()
     scene = render_scene([int(category) for category in chosen], background, scene_config, rng)

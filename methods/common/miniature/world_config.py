@@ -1,7 +1,10 @@
 """How pictures of the world look. Imports nothing heavy, so that plans can be made from it."""
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
+from methods.common.growth import Added
 from methods.common.stage import Config
 
 
@@ -45,6 +48,9 @@ class WebConfig(Config):
     """Half the extent of a single object at least, as a share of the side."""
     max_single_radius: float = Field(default=0.4, gt=0, lt=1)
     """Half the extent of a single object at most, as a share of the side."""
+
+    faults: Annotated[bool, Added(neutral=False)] = False
+    """Whether pictures of one object fail their captions as often as ``faults.py`` says of its category."""
 
     def single_scene(self) -> SceneConfig:
         """Return how pictures with one object look."""

@@ -13,14 +13,12 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn.functional import interpolate
-from transformers.utils.logging import disable_progress_bar
 
-from methods.common.errors import InputError
 from methods.common.segment_anything.automatic_masks import AutomaticMasksConfig, ProposedMasks, propose_masks
 from methods.common.segment_anything.interface import EmbeddedImage
+from methods.common.whole_weights import load_whole, one_sentence
 
 PIXEL_MEAN, PIXEL_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet statistics of colours in [0, 1]. Source: [SAM]; a folder's own preprocessing says the same."""
@@ -43,18 +41,9 @@ class Sam:
         Raises:
             InputError: nothing loadable is there, or the weights do not fill the network.
         """
-        disable_progress_bar()  # type: ignore[no-untyped-call]
-        try:
-            model, info = _SamModel.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+        model = load_whole(_SamModel, folder, "SAM", dtype=torch.float32)
+        with one_sentence(folder, "SAM"):
             processor = _SamImageProcessor.from_pretrained(folder)
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{folder} holds no SAM ({reason}); name a folder saved by transformers") from error
-        missing = sorted(info["missing_keys"])
-        if missing:
-            raise InputError(
-                f"{folder} lacks {len(missing)} of SAM's weights, {missing[0]} among them; download the folder again"
-            )
         return cls(model.to(device or torch.device("cpu")).eval(), processor)
 
     @torch.no_grad()

@@ -9,8 +9,10 @@ import numpy as np
 from pydantic import Field
 
 from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.mrca.accuracy import shrink_accuracy
 from methods.mrca.budget import (
     BudgetConfig,
+    budget_weights,
     class_budget,
     classifier_change,
     early_budget,
@@ -36,7 +38,7 @@ class BudgetStageConfig(Config):
 def budget(inputs: Inputs, config: BudgetStageConfig, context: Context) -> Record:
     """Share the round's budget over the classes.
 
-    Roles: ``split``; with feedback also ``feedback`` (evaluation of M_s), ``model`` and ``model_before`` (training cells of
+    An accuracy that is undefined is its group's, one of few objects is drawn towards it. Roles: ``split``; with feedback also ``feedback`` (evaluation of M_s), ``model`` and ``model_before`` (training cells of
     M_s and M_{s-1}) and ``pools`` (object pools of the rounds that M_s trained on).
     """
     classes = json.loads((inputs.folder("split") / "classes.json").read_text())
@@ -52,15 +54,20 @@ def budget(inputs: Inputs, config: BudgetStageConfig, context: Context) -> Recor
         config.formula.weight_change_rows,
     )
     synthetic_C = _accepted(inputs.folders("pools"), [category["id"] for category in classes])
-    known_C = fill_undefined_accuracy(ap_C, [category["group"] for category in classes])
+    group_C = [category["group"] for category in classes]
+    objects_C = np.array([category["feedback_instance_count"] for category in classes], np.int64)
+    filled_C = fill_undefined_accuracy(ap_C, group_C)
+    known_C = shrink_accuracy(filled_C, objects_C, group_C, config.formula.shrinkage)
     seen_C = training_counts(real_C, synthetic_C, config.formula.count_mode)
     count_C = class_budget(config.objects, known_C, change_C, seen_C, config.formula)
     return {
         "counts": count_C.tolist(),
         "feedback": True,
         "accuracy": known_C.tolist(),
+        "accuracy_known": np.isfinite(ap_C).tolist(),
         "classifier_change": change_C.tolist(),
         "training_counts": seen_C.tolist(),
+        "weights": budget_weights(known_C, change_C, seen_C, config.formula).tolist(),
     }
 
 
@@ -81,4 +88,4 @@ def _accepted(pools: tuple[Path, ...], class_ids: list[int]) -> NDArray[np.int64
     return count_C
 
 
-BUDGET = Stage("mrca_budget", 1, BudgetStageConfig, budget)
+BUDGET = Stage("mrca_budget", 2, BudgetStageConfig, budget)

@@ -24,6 +24,10 @@ class SplitConfig(Config):
     release has it [R], which leaks evaluation labels into training."""
     heldout_fraction: float = Field(default=0.05, gt=0, lt=1)
     """Share of the training images that is held out. [C D32]"""
+    min_images: int = Field(default=3, ge=1)
+    """Each class with at least so many training images gets one into the held-out part, if the other rules allow. [C D32]"""
+    max_class_share: float = Field(default=1 / 3, gt=0, le=1)
+    """No class gives up more than this share of its training images, rounded down. [C D32]"""
     check_images: Literal["exists", "decode"] = "exists"
     """Whether every image is looked for, with its size and end, or also decoded before anything starts."""
 
@@ -31,7 +35,8 @@ class SplitConfig(Config):
 def split(inputs: Inputs, config: SplitConfig, context: Context) -> Record:
     """Read and check ``train.json`` and ``val.json`` of the data folder; write both parts and the class statistics.
 
-    Every arm trains on the fitting part, so that arms differ by their augmentation alone.
+    ``classes.json`` counts each class in the fitting part (``image_count``, ``instance_count``) and in the images that give
+    the feedback (``feedback_image_count``, ``feedback_instance_count``). Every arm trains on the fitting part, so that arms differ by their augmentation alone.
 
     Raises:
         InputError: a file, record or image is not what it should be, or a split has no object.
@@ -48,11 +53,12 @@ def split(inputs: Inputs, config: SplitConfig, context: Context) -> Record:
     if config.feedback_split == "val":
         fit, feedback = train, val
     else:
-        parts = split_heldout(train, context.seeds.numpy("data", "heldout"), config.heldout_fraction)
+        generator = context.seeds.numpy("data", "heldout")
+        parts = split_heldout(train, generator, config.heldout_fraction, config.min_images, config.max_class_share)
         fit, feedback = parts.fit, parts.heldout
     write_lvis(fit, context.out / FIT_FILE)
     write_lvis(feedback, context.out / FEEDBACK_FILE)
-    statistics = class_statistics(fit)
+    statistics, of_feedback = class_statistics(fit), class_statistics(feedback)
     classes = [
         {
             "id": category.id,
@@ -61,6 +67,8 @@ def split(inputs: Inputs, config: SplitConfig, context: Context) -> Record:
             "group": category.frequency,
             "image_count": int(statistics.image_count[index]),
             "instance_count": int(statistics.instance_count[index]),
+            "feedback_image_count": int(of_feedback.image_count[index]),
+            "feedback_instance_count": int(of_feedback.instance_count[index]),
         }
         for index, category in enumerate(train.classes)
     ]
@@ -86,4 +94,4 @@ def _check_same_classes(train: LvisDataset, val: LvisDataset) -> None:
         )
 
 
-SPLIT = Stage("mrca_split", 1, SplitConfig, split, ("data",))
+SPLIT = Stage("mrca_split", 2, SplitConfig, split, ("data",))

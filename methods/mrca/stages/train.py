@@ -38,7 +38,8 @@ class TrainConfig(Config):
     pasting: NoPasting | XPastePasting | MrcaPasting = Field(default=NoPasting(), discriminator="kind")
     """Which objects are pasted, and how."""
     start: Literal["scratch", "weights", "resume"] = "scratch"
-    """``scratch``: random heads, and pretrained backbone weights where role ``backbone`` is given; ``weights``: the averaged
+    """``scratch``: random heads, pretrained backbone weights where role ``backbone`` is given, all but the classifiers where
+    role ``pretrained`` is; ``weights``: the averaged
     weights of role ``start`` with a new optimiser and schedule; ``resume``: go on with all state of role ``start``."""
     phase: str = "warm_up"
     """Name of the training that this stretch belongs to; arms with the same phase see the same images in the same order."""
@@ -55,7 +56,8 @@ class TrainConfig(Config):
 def train(inputs: Inputs, config: TrainConfig, context: Context) -> Record:
     """Train from ``first_iteration`` to ``last_iteration``; write the averaged network and all state to go on from.
 
-    Roles: ``data``, ``split``, ``start`` (a training cell), ``backbone`` (pretrained weights), ``pool`` (object pools of
+    Roles: ``data``, ``split``, ``start`` (a training cell), ``backbone`` or ``pretrained`` (weights to
+    start from), ``pool`` (object pools of
     all rounds so far), ``feedback`` (evaluation that steers the object sizes; MRCA from round 3 on).
 
     Processes of a team share each batch; number of processes and parts change the result by rounding only.

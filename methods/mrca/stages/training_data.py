@@ -20,11 +20,13 @@ from methods.common.datasets.lvis import read_lvis
 from methods.common.objects.pool import ObjectPool
 from methods.common.opencv import one_opencv_thread, use_one_opencv_thread
 from methods.common.seeds import Seeds
+from methods.common.segmenters.image_cache import num_readers
 from methods.common.segmenters.instance.instances import Instances
 from methods.common.segmenters.instance.training_images import Batch, RealImages, collate
 from methods.common.stage import Inputs
 from methods.common.training.batch_shard import BatchShare
 from methods.common.training.repeat_factor import RepeatFactorSampler, repeat_factors
+from methods.mrca.accuracy import shrink_accuracy
 from methods.mrca.augment import make_training_image
 from methods.mrca.mapping import UniqueMapping
 from methods.mrca.paste import PasteConfig
@@ -106,7 +108,11 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
         return [(item.rgba_HW4, class_index[item.category_id]) for item in found]
 
     def batches(self, first_iteration: int, share: BatchShare) -> Iterator[Batch]:
-        """Yield a share of the batch of each iteration from ``first_iteration`` to the end of the stretch."""
+        """Yield a share of the batch of each iteration from ``first_iteration`` to the end of the stretch.
+
+        Worker processes keep images of their own, so the room in memory is divided among them.
+        """
+        self.real.cache.divide_among(num_readers(share.team.size, self.config.num_workers))
         numbers = (
             iteration * share.batch_size + share.first + place
             for iteration in range(first_iteration, self.config.last_iteration)
@@ -138,11 +144,15 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
 
 
 def _size_factors(inputs: Inputs, pasting: Pasting, num_classes: int) -> NDArray[np.float64]:
-    """Resize factors by the feedback's box AP; ones where nothing steers."""
+    """Resize factors by the feedback's box AP; ones where nothing steers, and for a class without AP."""
     if not isinstance(pasting, MrcaPasting) or not inputs.folders("feedback"):
         return np.ones(num_classes)
+    classes = json.loads((inputs.folder("split") / "classes.json").read_text())
     ap_percent_C = 100.0 * np.array(inputs.record("feedback")["class_ap_box"], np.float64)  # None becomes NaN
-    return resize_factors(ap_percent_C, pasting.resizing)
+    objects_C = np.array([category["feedback_instance_count"] for category in classes], np.int64)
+    group_C = [category["group"] for category in classes]
+    drawn_C = shrink_accuracy(ap_percent_C, objects_C, group_C, pasting.resizing.shrinkage)
+    return resize_factors(drawn_C, pasting.resizing)
 
 
 def size_model_of(real: RealImages) -> SizeModel:

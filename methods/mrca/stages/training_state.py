@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from methods.common.segmenters.backbones.weights import load_backbone_weights
 from methods.common.segmenters.centernet2.model import CenterNet2
+from methods.common.segmenters.centernet2.pretrained import load_class_agnostic
 from methods.common.segmenters.centernet2.training import add_gradients
 from methods.common.segmenters.instance.training_images import Batch
 from methods.common.stage import Context, Inputs
@@ -27,6 +28,8 @@ def begin_training(
     model = CenterNet2(config.segmenter, context.seeds.torch("training", "initial weights"))
     if config.start == "scratch" and inputs.folders("backbone"):
         load_backbone_weights(model.backbone, inputs.folder("backbone"))
+    if config.start == "scratch" and inputs.folders("pretrained"):
+        load_class_agnostic(model, inputs.folder("pretrained"))
     if config.start == "weights":
         model = CenterNet2.from_pretrained(inputs.folder("start") / "model")
     model.set_class_counts(list(image_counts))

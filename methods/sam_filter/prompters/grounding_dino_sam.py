@@ -13,11 +13,9 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from transformers.utils.logging import disable_progress_bar
 
-from methods.common.errors import InputError
 from methods.common.segment_anything.interface import SegmentAnything
+from methods.common.whole_weights import load_whole, one_sentence
 from methods.sam_filter.prompters.configs import GroundingDinoSamConfig
 from methods.sam_filter.prompters.interface import NamedMasks
 
@@ -29,15 +27,11 @@ def load_detector(folder: Path, device: torch.device | None = None) -> tuple[Any
     """Load `IDEA-Research/grounding-dino-base` or another folder of its kind: network and processor, float32.
 
     Raises:
-        InputError: nothing loadable is there.
+        InputError: nothing loadable is there, or weights are missing or of other shapes.
     """
-    disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        model = _Detector.from_pretrained(folder, dtype=torch.float32)
+    model = load_whole(_Detector, folder, "Grounding DINO", dtype=torch.float32)
+    with one_sentence(folder, "Grounding DINO"):
         processor = _Processor.from_pretrained(folder)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{folder} holds no Grounding DINO ({reason}); name a folder saved by transformers") from error
     return model.to(device or torch.device("cpu")).eval(), processor
 
 

@@ -13,10 +13,8 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from transformers.utils.logging import disable_progress_bar
 
-from methods.common.errors import InputError
+from methods.common.whole_weights import load_whole, one_sentence
 from methods.sam_filter.prompters.configs import Sam3PrompterConfig
 from methods.sam_filter.prompters.interface import NamedMasks
 
@@ -28,15 +26,11 @@ def load_sam3(folder: Path, device: torch.device | None = None) -> tuple[Any, An
     """Load `facebook/sam3` (gated) from a folder: network and processor, float32. The folder says the input size, 1008 px.
 
     Raises:
-        InputError: nothing loadable is there.
+        InputError: nothing loadable is there, or weights are missing or of other shapes.
     """
-    disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        model = _Model.from_pretrained(folder, dtype=torch.float32)
+    model = load_whole(_Model, folder, "SAM 3", dtype=torch.float32)
+    with one_sentence(folder, "SAM 3"):
         processor = _Processor.from_pretrained(folder)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{folder} holds no SAM 3 ({reason}); name a folder saved by transformers") from error
     return model.to(device or torch.device("cpu")).eval(), processor
 
 

@@ -38,9 +38,7 @@ class Sampler:
         Raises:
             InputError: it cannot be loaded or has no U-Net.
         """
-        self._pipeline = load_pipeline(generator, config, device)
-        if not config.safety_checker and getattr(self._pipeline, "safety_checker", None) is not None:
-            self._pipeline.safety_checker = None
+        self._pipeline = load_pipeline(generator, config, device, config.safety_checker)
         if not hasattr(self._pipeline, "unet") or not hasattr(self._pipeline, "encode_prompt"):
             raise InputError(
                 f"the generator in {generator} has no U-Net, whose attention masks are made from; use a Stable Diffusion "

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from methods.common.growth import Added
 from methods.common.stage import Config
 
 Positive = Annotated[int, Field(ge=1)]
@@ -16,6 +17,12 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0)]
 
 NormKind = Literal["frozen", "batch", "group"]
+
+
+def _check_output_stages(output_stages: tuple[int, ...], num_stages: int) -> None:
+    first = output_stages[0] if output_stages else -1
+    if not output_stages or output_stages != tuple(range(first, num_stages)):
+        raise ValueError(f"output_stages is {output_stages}; give consecutive stages that end with {num_stages - 1}")
 
 
 class ResNetConfig(Config):
@@ -42,12 +49,28 @@ class ResNetConfig(Config):
     and ``group``: trained group norm with 8 groups, both for training from scratch [C MRCA D44] [C SAM filter D9]."""
     output_stages: tuple[Annotated[int, Field(ge=0, le=3)], ...] = (1, 2, 3)
     """Stages, counted from 0, whose outputs go to the pyramid. [R] C3, C4, C5."""
+    stem: Annotated[Literal["single", "deep"], Added(neutral="single")] = "single"
+    """``single``: one convolution [R]; ``deep``: three 3x3 convolutions, the first two of half the width, and ``stem_kernel`` does
+    not count. InstSynth section 7.1 [FI]: ResNet-vd."""
+    shortcut: Annotated[Literal["strided", "pooled"], Added(neutral="strided")] = "strided"
+    """How a shortcut shrinks: its 1x1 convolution strides [R], or a 2x2 average pooling comes before it. InstSynth section 7.1
+    [FI]: ResNet-vd."""
+    deformable_stages: Annotated[tuple[Annotated[int, Field(ge=0, le=3)], ...], Added(neutral=())] = ()
+    """Stages, counted from 0, whose 3x3 convolutions look at learned places, two coordinates for each of the nine taps, without
+    modulation. InstSynth section 7.1 [FI]: the last two in R50-d-DCN. Only bottlenecks."""
 
     @model_validator(mode="after")
     def _stages_agree(self) -> Self:
         if len(self.blocks) != len(self.widths):
             raise ValueError(f"blocks names {len(self.blocks)} stages and widths {len(self.widths)}; give one each")
         _check_output_stages(self.output_stages, len(self.blocks))
+        if self.stem == "deep" and self.stem_width % 2:
+            raise ValueError(f"stem_width {self.stem_width} is odd; a deep stem begins with half of it")
+        wrong = [stage for stage in self.deformable_stages if stage >= len(self.blocks)]
+        if wrong or (self.deformable_stages and self.block == "basic"):
+            raise ValueError(
+                f"deformable_stages is {self.deformable_stages}; name stages of bottlenecks from 0 to {len(self.blocks) - 1}"
+            )
         return self
 
     @property
@@ -135,12 +158,6 @@ class ConvNeXtConfig(Config):
     def output_strides(self) -> tuple[int, ...]:
         """Stride of each output in pixels."""
         return tuple(4 * 2**stage for stage in self.output_stages)
-
-
-def _check_output_stages(output_stages: tuple[int, ...], num_stages: int) -> None:
-    first = output_stages[0] if output_stages else -1
-    if not output_stages or output_stages != tuple(range(first, num_stages)):
-        raise ValueError(f"output_stages is {output_stages}; give consecutive stages that end with {num_stages - 1}")
 
 
 BackboneConfig = Annotated[ResNetConfig | SwinConfig | ConvNeXtConfig, Field(discriminator="kind")]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from methods.common.segmenters.backbones.config import NormKind, ResNetConfig
+from methods.common.segmenters.backbones.folding import DeformableConv2d, normalised, rectified
 from methods.common.training.batch_norm import TeamBatchNorm2d
 
 
@@ -22,20 +22,45 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
 
 
-def _shortcut(config: ResNetConfig, inputs: int, outputs: int, stride: int) -> nn.Module | None:
+def _shortcut(config: ResNetConfig, inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
     if stride == 1 and inputs == outputs:
         return None
-    return nn.Sequential(_conv(inputs, outputs, 1, stride), make_norm(config.norm, outputs))
+    if config.shortcut == "strided":
+        return nn.Sequential(_conv(inputs, outputs, 1, stride), make_norm(config.norm, outputs))
+    pool = nn.AvgPool2d(2, stride, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
+    return nn.Sequential(pool, _conv(inputs, outputs, 1), make_norm(config.norm, outputs))
 
 
-class Bottleneck(nn.Module):
+class _Block(nn.Module):
+    """What residual blocks share."""
+
+    downsample: nn.Sequential | None
+    folds = False
+    """See :meth:`ResNet.fold_norms`."""
+
+    def _normalised(
+        self, conv: nn.Conv2d, norm: nn.Module, x_BCHW: Tensor, offset_B18HW: Tensor | None = None
+    ) -> Tensor:
+        return normalised(conv, norm, x_BCHW, offset_B18HW, folds=self.folds)
+
+    def _shortcut_of(self, x_BCHW: Tensor) -> Tensor:
+        if self.downsample is None:
+            return x_BCHW
+        *pool, conv, norm = self.downsample
+        assert isinstance(conv, nn.Conv2d)
+        return self._normalised(conv, norm, pool[0](x_BCHW) if pool else x_BCHW)
+
+
+class Bottleneck(_Block):
     """1x1, 3x3 (carries the stride), 1x1 convolutions with a shortcut; four times as many channels out as inside."""
 
-    def __init__(self, config: ResNetConfig, inputs: int, width: int, stride: int) -> None:
+    def __init__(self, config: ResNetConfig, inputs: int, width: int, stride: int, deformable: bool = False) -> None:
         super().__init__()
         self.conv1 = _conv(inputs, width, 1)
         self.bn1 = make_norm(config.norm, width)
-        self.conv2 = _conv(width, width, 3, stride)
+        self.conv2_offset = nn.Conv2d(width, 18, 3, stride, padding=1) if deformable else None
+        kind = DeformableConv2d if deformable else nn.Conv2d
+        self.conv2 = kind(width, width, 3, stride, padding=1, bias=False)
         self.bn2 = make_norm(config.norm, width)
         self.conv3 = _conv(width, width * 4, 1)
         self.bn3 = make_norm(config.norm, width * 4)
@@ -43,13 +68,14 @@ class Bottleneck(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map [B, inputs, H, W] to [B, 4 * width, H / stride, W / stride]."""
-        shortcut = x_BCHW if self.downsample is None else self.downsample(x_BCHW)
-        y = torch.relu(self.bn1(self.conv1(x_BCHW)))
-        y = torch.relu(self.bn2(self.conv2(y)))
-        return torch.relu(self.bn3(self.conv3(y)) + shortcut)
+        shortcut = self._shortcut_of(x_BCHW)
+        y = rectified(self._normalised(self.conv1, self.bn1, x_BCHW), folds=self.folds)
+        offset = None if self.conv2_offset is None else self.conv2_offset(y)
+        y = rectified(self._normalised(self.conv2, self.bn2, y, offset), folds=self.folds)
+        return rectified(self._normalised(self.conv3, self.bn3, y), shortcut, folds=self.folds)
 
 
-class BasicBlock(nn.Module):
+class BasicBlock(_Block):
     """Two 3x3 convolutions, the first with the stride, with a shortcut."""
 
     def __init__(self, config: ResNetConfig, inputs: int, width: int, stride: int) -> None:
@@ -62,36 +88,52 @@ class BasicBlock(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map [B, inputs, H, W] to [B, width, H / stride, W / stride]."""
-        shortcut = x_BCHW if self.downsample is None else self.downsample(x_BCHW)
-        y = torch.relu(self.bn1(self.conv1(x_BCHW)))
-        return torch.relu(self.bn2(self.conv2(y)) + shortcut)
+        shortcut = self._shortcut_of(x_BCHW)
+        y = rectified(self._normalised(self.conv1, self.bn1, x_BCHW), folds=self.folds)
+        return rectified(self._normalised(self.conv2, self.bn2, y), shortcut, folds=self.folds)
 
 
 class ResNet(nn.Module):
     """ResNet that returns the outputs of its last stages.
 
-    Source: MRCA section 6.1; stride in the 3x3 convolution [R].
+    Source: MRCA section 6.1; stride in the 3x3 convolution [R]. Deep stem, pooled shortcuts and deformable stages:
+    InstSynth section 7.1 [FI].
     """
 
     def __init__(self, config: ResNetConfig) -> None:
         super().__init__()
         self.output_stages = config.output_stages
-        self.conv1 = nn.Conv2d(3, config.stem_width, config.stem_kernel, 2, config.stem_kernel // 2, bias=False)
+        self.folds = False
+        self.conv1 = _stem(config)
         self.bn1 = make_norm(config.norm, config.stem_width)
         self.pool = nn.MaxPool2d(3, 2, 1) if config.stem_pool else nn.Identity()
         channels = config.stem_width
         for index, (blocks, width) in enumerate(zip(config.blocks, config.widths, strict=True)):
             stride = config.first_stage_stride if index == 0 else 2
-            stage, channels = _make_stage(config, channels, width, blocks, stride)
+            deformable = index in config.deformable_stages
+            stage, channels = _make_stage(config, channels, width, blocks, stride, deformable)
             self.add_module(f"layer{index + 1}", stage)
         self.stages = [f"layer{index + 1}" for index in range(len(config.blocks))]
-        for module in self.modules():
+        for name, module in self.named_modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                if name.endswith("conv2_offset"):  # the taps start at their places [FI]
+                    nn.init.zeros_(module.weight)
+                    nn.init.zeros_(_bias_of(module))
+                else:
+                    nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def fold_norms(self) -> None:
+        """From now on multiply norms with fixed statistics into the convolutions in passes without gradients.
+
+        That is quicker, and another rounding; networks whose finished results should keep their last bits go without.
+        """
+        for module in self.modules():
+            if isinstance(module, ResNet | _Block):
+                module.folds = True
 
     def forward(self, image_NCHW: Tensor, draw: object = None) -> list[Tensor]:
         """Return the output stages, finest first, of a normalised float image batch; ``draw`` is not used."""
-        x = self.pool(torch.relu(self.bn1(self.conv1(image_NCHW))))
+        x = self.pool(rectified(self._stem_of(image_NCHW), folds=self.folds))
         outputs = []
         for index, name in enumerate(self.stages):
             x = getattr(self, name)(x)
@@ -99,11 +141,43 @@ class ResNet(nn.Module):
                 outputs.append(x)
         return outputs
 
+    def _stem_of(self, image_NCHW: Tensor) -> Tensor:
+        if isinstance(self.conv1, nn.Conv2d):
+            return normalised(self.conv1, self.bn1, image_NCHW, folds=self.folds)
+        first, first_norm, _, second, second_norm, _, third = self.conv1
+        x = image_NCHW
+        for conv, norm in ((first, first_norm), (second, second_norm)):
+            assert isinstance(conv, nn.Conv2d)
+            x = rectified(normalised(conv, norm, x, folds=self.folds), folds=self.folds)
+        assert isinstance(third, nn.Conv2d)
+        return normalised(third, self.bn1, x, folds=self.folds)
 
-def _make_stage(config: ResNetConfig, inputs: int, width: int, blocks: int, stride: int) -> tuple[nn.Sequential, int]:
-    make = Bottleneck if config.block == "bottleneck" else BasicBlock
+
+def _stem(config: ResNetConfig) -> nn.Conv2d | nn.Sequential:
+    """Return all convolutions before the stem's last norm; a deep stem has timm's layers."""
+    if config.stem == "single":
+        return nn.Conv2d(3, config.stem_width, config.stem_kernel, 2, config.stem_kernel // 2, bias=False)
+    half = config.stem_width // 2
+    return nn.Sequential(
+        *(_conv(3, half, 3, 2), make_norm(config.norm, half), nn.ReLU()),
+        *(_conv(half, half, 3), make_norm(config.norm, half), nn.ReLU()),
+        _conv(half, config.stem_width, 3),
+    )
+
+
+def _bias_of(conv: nn.Conv2d) -> Tensor:
+    assert conv.bias is not None
+    return conv.bias
+
+
+def _make_stage(
+    config: ResNetConfig, inputs: int, width: int, blocks: int, stride: int, deformable: bool
+) -> tuple[nn.Sequential, int]:
     outputs = width * 4 if config.block == "bottleneck" else width
-    layers = [
-        make(config, inputs if block == 0 else outputs, width, stride if block == 0 else 1) for block in range(blocks)
-    ]
+    layers: list[nn.Module] = []
+    for block in range(blocks):
+        place = inputs if block == 0 else outputs, width, stride if block == 0 else 1
+        layers.append(
+            Bottleneck(config, *place, deformable) if config.block == "bottleneck" else BasicBlock(config, *place)
+        )
     return nn.Sequential(*layers), outputs

@@ -14,16 +14,16 @@ _UNUSED = re.compile(
     r"fc\..*|head\..*|norm\.(weight|bias)|.*\.num_batches_tracked|.*\.(relative_position_index|attn_mask)"
 )
 """Classifiers, Swin's final norm, counters, and indices that we compute."""
-_NEW = re.compile(r"norm\d\.(weight|bias)|.*\.num_batches_tracked")
-"""Entries that an ImageNet network lacks: the norms on outputs of Swin and ConvNeXt keep their initial values."""
+_NEW = re.compile(r"norm\d\.(weight|bias)|.*\.num_batches_tracked|.*\.conv2_offset\.(weight|bias)")
+"""Entries that an ImageNet network lacks: norms on outputs of Swin and ConvNeXt and places of deformable taps keep their initial values."""
 
 
 def load_backbone_weights(backbone: Backbone, path: Path | str) -> None:
     """Load published ImageNet weights into a backbone, in place.
 
-    Takes ``resnet50_miil_21k.pth`` (timm's names, which are torchvision's), torchvision's ``resnet50-*.pth`` and
-    ``swin_large_patch4_window12_384_22k.pth`` (Swin's names), ``convnext_large_22k_1k_384.pth`` (ConvNeXt's names), also as
-    ``.safetensors``.
+    Takes ``resnet50_miil_21k.pth`` (timm's names, which are torchvision's), torchvision's ``resnet50-*.pth``, timm's
+    ``resnet50d_ra2-464e36ba.pth`` (deep stem, pooled shortcuts), ``swin_large_patch4_window12_384_22k.pth`` (Swin's names) and
+    ``convnext_large_22k_1k_384.pth`` (ConvNeXt's names), also as ``.safetensors``.
 
     Raises:
         InputError: unreadable, or entries are missing, unexpected or of another shape; the message names them.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -18,7 +18,7 @@ from methods.common.segmenters.centernet2.first_stage import FirstStage
 from methods.common.segmenters.centernet2.mask_head import MaskHead
 from methods.common.segmenters.centernet2.pyramid import FeaturePyramid
 from methods.common.segmenters.centernet2.structures import CascadeOutputs, CenterNet2Outputs
-from methods.common.segmenters.centernet2.training import batch_totals, run_heads, weighted_losses
+from methods.common.segmenters.centernet2.training import add_gradients, batch_totals, run_heads, weighted_losses
 from methods.common.segmenters.construction import (
     PixelNorm,
     build_without_weights,
@@ -28,6 +28,7 @@ from methods.common.segmenters.construction import (
 from methods.common.segmenters.instance.interface import Detections, InstanceSegmenter, InstanceTarget, Size
 from methods.common.segmenters.saved import read_segmenter, save_segmenter
 from methods.common.training.batch_shard import BatchShare
+from methods.common.training.losses import Losses
 
 
 class CenterNet2(InstanceSegmenter):
@@ -162,6 +163,20 @@ class CenterNet2(InstanceSegmenter):
         features = self.pyramid_features(image, generator, backbone_dtype, share)
         outputs = run_heads(self, features, targets, sizes, generator, share)
         return weighted_losses(self, outputs, targets, batch_totals(self, outputs, generator, share))
+
+    def add_gradients(
+        self,
+        image_NCHW: Tensor,
+        targets: Sequence[InstanceTarget],
+        generator: torch.Generator,
+        image_sizes: Sequence[Size],
+        backbone_dtype: torch.dtype | None,
+        share: BatchShare,
+        parts: int,
+        backward: Callable[[Tensor], None],
+    ) -> Losses:
+        """See :func:`methods.common.segmenters.centernet2.training.add_gradients`. Collective."""
+        return add_gradients(self, image_NCHW, targets, generator, image_sizes, backbone_dtype, share, parts, backward)
 
     @torch.no_grad()
     def detect(

@@ -80,16 +80,18 @@ def augment_image(
     top, left = int(place_y * (resized[0] - crop_height + 1)), int(place_x * (resized[1] - crop_width + 1))
     crop = (top, left, crop_height, crop_width)
     flip = bool(mirror < config.flip_probability)
-    return _mirrored(resize_and_crop(image_HW3, resized, crop), flip), _crop_instances(instances, resized, crop, flip)
+    return mirrored(resize_and_crop(image_HW3, resized, crop), flip), crop_instances(instances, resized, crop, flip)
 
 
-def _mirrored(layer_HWC: NDArray[np.uint8], flip: bool) -> NDArray[np.uint8]:
+def mirrored(layer_HWC: NDArray[np.uint8], flip: bool) -> NDArray[np.uint8]:
+    """Mirror a picture left to right where ``flip``."""
     return np.ascontiguousarray(layer_HWC[:, ::-1] if flip else layer_HWC)
 
 
-def _crop_instances(
+def crop_instances(
     instances: Instances, resized: tuple[int, int], crop: tuple[int, int, int, int], flip: bool
 ) -> Instances:
+    """Do to instances what was done to their image: resize, cut out (top, left, height, width), mirror; drop what is not seen."""
     windows_N4 = _windows(instances.mask_NHW, resized, crop)
     visible = np.flatnonzero((windows_N4[:, 2] > windows_N4[:, 0]) & (windows_N4[:, 3] > windows_N4[:, 1]))
     mask_NHW: Mask = np.zeros((len(visible), crop[2], crop[3]), np.bool_)

@@ -6,14 +6,17 @@ Shape legend: N images or instances of one image, H, W pixels; 4 = x0, y0, x1, y
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from methods.common.training.batch_norm import batch_norms
 from methods.common.training.batch_shard import BatchShare
+from methods.common.training.losses import Losses
+from methods.common.training.micro_batches import loss_in_parts
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -86,6 +89,36 @@ class InstanceSegmenter(nn.Module):
             backbone_dtype: autocast type of the backbone; heads stay in float32.
             share: which images of the batch these are, all of it when None. The losses of all shares add up to the batch's.
         """
+
+    def set_class_counts(self, image_count_C: Sequence[int]) -> None:
+        """Tell in how many training images each class occurs, (C,); for networks whose loss asks."""
+
+    def add_gradients(
+        self,
+        image_NCHW: Tensor,
+        targets: Sequence[InstanceTarget],
+        generator: torch.Generator,
+        image_sizes: Sequence[Size],
+        backbone_dtype: torch.dtype | None,
+        share: BatchShare,
+        parts: int,
+        backward: Callable[[Tensor], None],
+    ) -> Losses:
+        """Add the gradient of the batch's loss, as far as it comes from a share's images; return that part of the loss.
+
+        Arguments are those of :meth:`losses`; the images go through the network in ``parts`` parts, all at once where a trained
+        batch norm needs them together, and ``backward`` runs the backward pass of a loss. Collective.
+        """
+        start = generator.get_state()
+
+        def loss_of_part(rows: slice, part: BatchShare) -> Losses:
+            again = torch.Generator(generator.device)
+            again.set_state(start)
+            losses = self.losses(image_NCHW[rows], targets[rows], again, image_sizes[rows], backbone_dtype, part)
+            return Losses.of(losses)
+
+        whole = any(norm.training for norm in batch_norms(self))
+        return loss_in_parts(loss_of_part, share, 1 if whole else parts, backward)
 
     @abstractmethod
     def detect(

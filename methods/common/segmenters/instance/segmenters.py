@@ -1,14 +1,52 @@
-"""The instance segmenters there are, by what their folders hold. A network is loaded only when it is asked for."""
+"""The instance segmenters there are, by their configs and by what their folders hold. A network is loaded only when it is asked for."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Discriminator, Tag
 
 from methods.common.errors import InputError
+from methods.common.segmenters.centernet2.config import CenterNet2Config
+from methods.common.segmenters.fastinst.config import FastInstConfig
+from methods.common.segmenters.oneformer.config import OneFormerConfig
 
 if TYPE_CHECKING:
+    import torch
+
     from methods.common.segmenters.instance.interface import InstanceSegmenter
+
+
+def _kind(given: Any) -> str:
+    """Return which segmenter a config, or a document of one, describes; CenterNet2's names no kind."""
+    found = given.get("kind") if isinstance(given, dict) else getattr(given, "kind", None)
+    return "centernet2" if found is None else str(found)
+
+
+SegmenterConfig = Annotated[
+    Annotated[CenterNet2Config, Tag("centernet2")]
+    | Annotated[FastInstConfig, Tag("fastinst")]
+    | Annotated[OneFormerConfig, Tag("oneformer")],
+    Discriminator(_kind),
+]
+
+
+def build_segmenter(
+    config: CenterNet2Config | FastInstConfig | OneFormerConfig, generator: torch.Generator | None = None
+) -> InstanceSegmenter:
+    """Build a segmenter with random weights drawn from a generator, in training mode on the CPU."""
+    if isinstance(config, FastInstConfig):
+        from methods.common.segmenters.fastinst.model import FastInst
+
+        return FastInst(config, generator)
+    if isinstance(config, OneFormerConfig):
+        from methods.common.segmenters.oneformer.model import OneFormer
+
+        return OneFormer(config, generator)
+    from methods.common.segmenters.centernet2.model import CenterNet2
+
+    return CenterNet2(config, generator)
 
 
 def load_segmenter(folder: Path) -> InstanceSegmenter:
@@ -24,10 +62,15 @@ def load_segmenter(folder: Path) -> InstanceSegmenter:
         from methods.common.segmenters.centernet2.model import CenterNet2
 
         return CenterNet2.from_pretrained(folder)
+    if kind == "fastinst":
+        from methods.common.segmenters.fastinst.model import FastInst
+
+        return FastInst.from_pretrained(folder)
     if kind == "oneformer":
         from methods.common.segmenters.oneformer.model import OneFormer
 
         return OneFormer.from_pretrained(folder)
     raise InputError(
-        f"{folder / CONFIG_FILE} names the kind {kind!r}, which is no instance segmenter; give the folder of a CenterNet2 or OneFormer"
+        f"{folder / CONFIG_FILE} names the kind {kind!r}, which is no instance segmenter; give the folder of a CenterNet2, "
+        "a FastInst or a OneFormer"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,11 +14,13 @@ from torch.nn import functional
 from methods.common.datasets.images import load_rgb
 from methods.common.datasets.lvis import LvisDataset, LvisImage
 from methods.common.errors import InputError
+from methods.common.segmenters.image_cache import ImageCache
 from methods.common.segmenters.instance.instances import Instances, real_instances
 from methods.common.segmenters.instance.interface import InstanceTarget
 from methods.common.training.distributed import Team
 
-_CACHE_BYTES = 512 << 20
+Labelled = tuple[NDArray[np.uint8], Instances]
+"""An image, RGB (H, W, 3), and its instances."""
 
 
 @dataclass(frozen=True)
@@ -49,20 +50,13 @@ class RealImages:
         """Images without labels are left out. [D]"""
         if not self.images:
             raise InputError(f"{dataset.annotation_file} has no image with an annotation; there is nothing to train on")
-        self._cache: OrderedDict[int, tuple[NDArray[np.uint8], Instances]] = OrderedDict()
-        self._cached_bytes = 0
+        self.cache: ImageCache[Labelled] = ImageCache(lambda labelled: labelled[0].nbytes + labelled[1].mask_NHW.nbytes)
+        """Images in memory."""
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], Instances]:
-        if index not in self._cache:
-            found = self._read(self.images[index])
-            self._cache[index] = found
-            self._cached_bytes += found[0].nbytes + found[1].mask_NHW.nbytes
-            while self._cached_bytes > _CACHE_BYTES and len(self._cache) > 1:
-                _, (image, instances) = self._cache.popitem(last=False)
-                self._cached_bytes -= image.nbytes + instances.mask_NHW.nbytes
-        return self._cache[index]
+    def __getitem__(self, index: int) -> Labelled:
+        return self.cache.get(index, lambda: self._read(self.images[index]))
 
-    def _read(self, image: LvisImage) -> tuple[NDArray[np.uint8], Instances]:
+    def _read(self, image: LvisImage) -> Labelled:
         image_HW3 = load_rgb(self.dataset.image_path(image), image.height, image.width)
         annotations = self.dataset.annotations[image.id]
         class_N = np.array([self.dataset.class_index[item.category_id] for item in annotations], np.int64)

@@ -11,7 +11,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from methods.common.segmenters.backbones.config import BackboneConfig, NonNegative, Positive, ResNetConfig
-from methods.common.segmenters.mask_sets.config import MaskSetLossConfig
+from methods.common.segmenters.mask_queries.config import MaskSetLossConfig
 from methods.common.stage import Config
 
 NUM_BACKBONE_OUTPUTS = 4

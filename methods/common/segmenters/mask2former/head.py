@@ -19,7 +19,7 @@ from transformers.models.mask2former.modeling_mask2former import (
 )
 
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig
-from methods.common.segmenters.mask_sets.initial_weights import initialise_pixel_decoder
+from methods.common.segmenters.mask_queries.initial_weights import initialise_pixel_decoder
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from torch.nn import functional
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig
 from methods.common.segmenters.mask2former.head import HeadOutputs
 from methods.common.segmenters.mask2former.targets import VOID, find_targets
-from methods.common.segmenters.mask_sets.losses import BatchTotals, batch_totals, mask_set_losses
-from methods.common.segmenters.mask_sets.points import point_sources
+from methods.common.segmenters.mask_queries.losses import BatchTotals, batch_totals, mask_set_losses
+from methods.common.segmenters.mask_queries.points import point_sources
 from methods.common.training.batch_shard import BatchShare
 
 

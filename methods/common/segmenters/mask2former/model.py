@@ -20,9 +20,14 @@ from methods.common.segmenters.construction import PixelNorm, build_without_weig
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig
 from methods.common.segmenters.mask2former.head import HeadOutputs, Mask2FormerHead
 from methods.common.segmenters.mask2former.losses import mask2former_losses
-from methods.common.segmenters.mask2former.postprocess import Instances, best_instances, semantic_scores
 from methods.common.segmenters.mask2former.targets import VOID
-from methods.common.segmenters.mask_sets.postprocess import Size, full_size_masks
+from methods.common.segmenters.mask_queries.postprocess import (
+    Instances,
+    Size,
+    best_instances,
+    full_size_masks,
+    semantic_scores,
+)
 from methods.common.segmenters.saved import read_segmenter, save_segmenter
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
 from methods.common.training.batch_norm import batch_norms

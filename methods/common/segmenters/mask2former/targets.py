@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from methods.common.segmenters.mask_sets.targets import Targets
+from methods.common.segmenters.mask_queries.targets import Targets
 
 VOID = 255
 """Label of pixels about which nothing is known."""

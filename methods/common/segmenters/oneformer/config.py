@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from methods.common.segmenters.backbones.config import BackboneConfig, NonNegative, Positive, Probability, ResNetConfig
-from methods.common.segmenters.mask_sets.config import MaskSetLossConfig
+from methods.common.segmenters.mask_queries.config import MaskSetLossConfig
 from methods.common.stage import Config
 
 NUM_BACKBONE_OUTPUTS = 4
@@ -97,6 +97,11 @@ class OneFormerConfig(Config):
     """The RGB channels are then divided by it. [OF]"""
     pad_multiple: Positive = 32
     """Normalised images are padded right and bottom with zeros to a multiple of this many pixels. [OF]"""
+
+    @property
+    def num_classes(self) -> int:
+        """Number K of classes, things and stuff."""
+        return len(self.class_names)
 
     @property
     def num_sentences(self) -> int:

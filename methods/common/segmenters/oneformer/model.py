@@ -24,8 +24,8 @@ from methods.common.segmenters.construction import (
     weights_drawn_from,
 )
 from methods.common.segmenters.instance.interface import Detections, InstanceSegmenter, InstanceTarget, Size
-from methods.common.segmenters.mask_sets.losses import batch_totals, mask_set_losses
-from methods.common.segmenters.mask_sets.points import point_sources
+from methods.common.segmenters.mask_queries.losses import batch_totals, mask_set_losses
+from methods.common.segmenters.mask_queries.points import point_sources
 from methods.common.segmenters.oneformer.config import TASKS, OneFormerConfig, Task
 from methods.common.segmenters.oneformer.contrastive import contrastive_loss
 from methods.common.segmenters.oneformer.head import HeadOutputs, OneFormerHead
@@ -78,7 +78,7 @@ class OneFormer(InstanceSegmenter):
         """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
         super().__init__()
         self.config = config
-        self.num_classes = len(config.class_names)
+        self.num_classes = config.num_classes
         with weights_drawn_from(generator):
             self.backbone = build_backbone(config.backbone)
             self.head = OneFormerHead(config)

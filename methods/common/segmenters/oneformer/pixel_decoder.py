@@ -18,7 +18,7 @@ from transformers.models.oneformer.modeling_oneformer import (
     OneFormerPixelDecoderEncoderMultiscaleDeformableAttention,
 )
 
-from methods.common.segmenters.mask_sets.initial_weights import initialise_pixel_decoder
+from methods.common.segmenters.mask_queries.initial_weights import initialise_pixel_decoder
 from methods.common.segmenters.oneformer.dropout import ImageDropout
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from methods.common.datasets.cityscapes_labels import EVALUATED_LABELS
 from methods.common.segmenters.backbones.config import ConvNeXtConfig, ResNetConfig, SwinConfig
-from methods.common.segmenters.mask_sets.config import MaskSetLossConfig
+from methods.common.segmenters.mask_queries.config import MaskSetLossConfig
 from methods.common.segmenters.oneformer.config import OneFormerConfig, TextBranchConfig
 from methods.common.training.poly_recipe import PolyRecipe
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from methods.common.segmenters.instance.interface import InstanceTarget, Size
-from methods.common.segmenters.mask_sets.targets import Targets
+from methods.common.segmenters.mask_queries.targets import Targets
 from methods.common.segmenters.oneformer.config import TASKS, OneFormerConfig
 from methods.common.segmenters.oneformer.sentences import filler_row
 from methods.common.training.batch_shard import BatchShare

@@ -21,13 +21,12 @@ from methods.common.datasets.labelled_images import LabelledImages
 from methods.common.errors import InputError
 from methods.common.opencv import one_opencv_thread, use_one_opencv_thread
 from methods.common.seeds import Seeds, derive_seed
+from methods.common.segmenters.image_cache import ImageCache, num_readers
 from methods.common.segmenters.semantic.augmentation import augment
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
 from methods.common.training.batch_shard import BatchShare
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-
-_CACHE_BYTES = 512 << 20
 
 
 class EpochOrder:
@@ -59,19 +58,16 @@ class TrainingCrops(Dataset[Pair]):
         self.config = config
         self.seeds = seeds
         self.order = EpochOrder(len(images), seeds.derive("training", "order"))
-        self._cache: dict[int, Pair] = {}
-        self._room = _CACHE_BYTES
+        self.cache: ImageCache[Pair] = ImageCache(lambda pair: pair[0].nbytes + pair[1].nbytes)
+        """Images in memory."""
 
     def original(self, index: int) -> Pair:
         """Return an image and its labels as the data set holds them."""
-        if index in self._cache:
-            return self._cache[index]
+        return self.cache.get(index, lambda: self._read(index))
+
+    def _read(self, index: int) -> Pair:
         image_HW3, label_HW = self.images[index]
         self._check(index, image_HW3, label_HW)
-        size = image_HW3.nbytes + label_HW.nbytes
-        if size <= self._room:
-            self._cache[index] = image_HW3, label_HW
-            self._room -= size
         return image_HW3, label_HW
 
     def _check(self, index: int, image_HW3: NDArray[np.uint8], label_HW: NDArray[np.uint8]) -> None:
@@ -91,7 +87,7 @@ class TrainingCrops(Dataset[Pair]):
 
         Worker processes keep images of their own, so the room in memory is divided among them.
         """
-        self._room //= max(1, num_workers)
+        self.cache.divide_among(num_readers(share.team.size, num_workers))
         numbers = (
             iteration * share.batch_size + share.first + place
             for iteration in range(first, last)

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from methods.common.segmenters.mask_sets.config import MaskSetLossConfig
-from methods.common.segmenters.mask_sets.matching import assign, matching_cost
-from methods.common.segmenters.mask_sets.points import PointSource, sample, uncertain_points
-from methods.common.segmenters.mask_sets.targets import Targets
+from methods.common.segmenters.mask_queries.config import MaskSetLossConfig
+from methods.common.segmenters.mask_queries.matching import assign, class_costs, mask_costs, mask_losses
+from methods.common.segmenters.mask_queries.points import PointSource, sample, uncertain_points
+from methods.common.segmenters.mask_queries.targets import Targets
 from methods.common.training.batch_shard import BatchShare
 
 NAMES = ("class", "mask", "dice")
@@ -83,12 +83,28 @@ def mask_set_losses(
     layers = []
     for class_logit, mask_logit, query_M in zip(class_logits, mask_logits, query_LM, strict=True):
         class_loss = _class_loss(class_logit.float(), targets, query_M, config, totals)
-        mask_losses = _mask_losses(mask_logit.float(), targets, query_M, sources, config, totals)
-        layers.append([weight * loss for weight, loss in zip(weights, (class_loss, *mask_losses), strict=True)])
+        of_masks = _mask_losses(mask_logit.float(), targets, query_M, sources, config, totals)
+        layers.append([weight * loss for weight, loss in zip(weights, (class_loss, *of_masks), strict=True)])
     losses = dict(zip(NAMES, layers[-1], strict=True))
     for name, earlier in zip(NAMES, zip(*layers[:-1], strict=True), strict=True):
         losses[f"earlier_{name}"] = torch.stack(earlier).sum()
     return losses
+
+
+@torch.no_grad()
+def _matching_cost(
+    class_logit_NQK: Tensor, mask_logit_NQhw: Tensor, targets: Targets, point_NP2: Tensor, config: MaskSetLossConfig
+) -> Tensor:
+    """Return the cost of each pair of query and target, [N, Q, T]; unused places of the table hold anything.
+
+    Source: [M2F], SAM filter section 8: minus the class probability, cross-entropy and dice at random points, weighted
+    as in the loss.
+    """
+    class_NT = targets.table(targets.class_M[:, None])[:, :, 0]
+    class_cost = class_costs(class_logit_NQK, class_NT)
+    target_NTP = targets.table(targets.at_points(point_NP2[targets.image_M]))
+    mask_cost, dice_cost = mask_costs(sample(mask_logit_NQhw, point_NP2), target_NTP)
+    return config.class_weight * class_cost + config.mask_weight * mask_cost + config.dice_weight * dice_cost
 
 
 def _match(
@@ -105,7 +121,7 @@ def _match(
         return targets.class_M.new_zeros(layers, 0)
     predictions = enumerate(zip(class_logits, mask_logits, strict=True))
     costs = [
-        matching_cost(class_logit.float(), mask_logit.float(), targets, point_NLP2[:, layer], config)
+        _matching_cost(class_logit.float(), mask_logit.float(), targets, point_NLP2[:, layer], config)
         for layer, (class_logit, mask_logit) in predictions
     ]
     return assign(torch.stack(costs), targets.counts)
@@ -155,8 +171,5 @@ def _mask_losses(
     point_MP2 = _draw_loss_points(logit_Mhw, sources, targets.counts, config)
     target_MP = targets.at_points(point_MP2)
     logit_MP = sample(logit_Mhw[:, None], point_MP2)[:, 0]
-    cross_entropy_M = functional.binary_cross_entropy_with_logits(logit_MP, target_MP, reduction="none").mean(dim=1)
-    chance_MP = logit_MP.sigmoid()
-    overlap_M = 2 * (chance_MP * target_MP).sum(dim=1)
-    dice_M = 1 - (overlap_M + 1) / (chance_MP.sum(dim=1) + target_MP.sum(dim=1) + 1)
+    cross_entropy_M, dice_M = mask_losses(logit_MP, target_MP)
     return (cross_entropy_M * matched_M).sum() / totals.num_masks, (dice_M * matched_M).sum() / totals.num_masks

@@ -1,4 +1,4 @@
-"""What the queries should find: masks with classes, those of all images one after another.
+"""What the queries of a batch should find: masks with a class each, of all images in one list.
 
 Shape legend: N images, T targets of the image with most, M targets of all images, P points, H, W pixels.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from methods.common.segmenters.mask_sets.points import sample
+from methods.common.segmenters.mask_queries.points import sample
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Targets:
         class_M: int64.
         image_M: int64, the image that each is in.
         place_M: int64, its place among those of its image.
-        mask_MHW: float32, 1 where the pixel is part of the target.
+        mask_MHW: float32, 1 where the pixel belongs to it.
         counts: number of targets of each image.
         known_NHW: bool, false where neither loss nor matching may look; None where they may look everywhere.
     """
@@ -39,7 +40,7 @@ class Targets:
             return value_MP
         known_M1HW = self.known_NHW.float()[self.image_M][:, None]
         known_MP = sample(known_M1HW, point_MP2)[:, 0]
-        inside_MP = sample(known_M1HW.new_ones(known_M1HW.shape), point_MP2)[:, 0]
+        inside_MP = sample(torch.ones_like(known_M1HW), point_MP2)[:, 0]
         return value_MP * inside_MP / known_MP.clamp(min=1e-6)
 
     def table(self, value_MP: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""Which query learns which target: the cheapest one-to-one assignment of each image and decoder layer.
+"""Which query learns which target: costs at points, and the cheapest one-to-one assignment of each image and layer.
 
-Shape legend: N images, Q queries, T targets, K classes, P points, h, w cells of mask logits.
+Shape legend: N images, Q queries, T targets, M targets of all images, L predictions, P points.
 """
 
 from __future__ import annotations
@@ -13,35 +13,32 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional
 
-from methods.common.segmenters.mask_sets.config import MaskSetLossConfig
-from methods.common.segmenters.mask_sets.points import sample
-from methods.common.segmenters.mask_sets.targets import Targets
-
 FORBIDDEN = 1e6
 """Cost of a pair that is not a number. The loss will be none either, and the training says so."""
 
 
-@torch.no_grad()
-def matching_cost(
-    class_logit_NQK: Tensor, mask_logit_NQhw: Tensor, targets: Targets, point_NP2: Tensor, config: MaskSetLossConfig
-) -> Tensor:
-    """Return the cost of each pair of query and target, [N, Q, T]; unused places of the table hold anything.
-
-    Source: [M2F], SAM filter section 8: minus the class probability, cross-entropy and dice at random points, weighted
-    as in the loss.
-    """
-    class_NT = targets.table(targets.class_M[:, None])[:, :, 0]
+def class_costs(class_logit_NQK: Tensor, class_NT: Tensor) -> Tensor:
+    """Return minus the probability that each query gives to each target's class, [N, Q, T]. Source: [M2F]."""
     probability_NQK = class_logit_NQK.softmax(dim=-1)
-    class_cost = -probability_NQK.gather(2, class_NT[:, None].expand(-1, probability_NQK.shape[1], -1))
-    target_NTP = targets.table(targets.at_points(point_NP2[targets.image_M]))
-    logit_NQP = sample(mask_logit_NQhw, point_NP2)
+    return -probability_NQK.gather(2, class_NT[:, None].expand(-1, probability_NQK.shape[1], -1))
+
+
+def mask_costs(logit_NQP: Tensor, target_NTP: Tensor) -> tuple[Tensor, Tensor]:
+    """Return cross-entropy and dice of each pair of masks at common points, each [N, Q, T]. Source: [M2F]."""
     chance_NQP = logit_NQP.sigmoid()
     positive = torch.einsum("nqp,ntp->nqt", functional.softplus(-logit_NQP), target_NTP)
     negative = torch.einsum("nqp,ntp->nqt", functional.softplus(logit_NQP), 1 - target_NTP)
-    mask_cost = (positive + negative) / point_NP2.shape[1]
     overlap = 2 * torch.einsum("nqp,ntp->nqt", chance_NQP, target_NTP)
     dice_cost = 1 - (overlap + 1) / (chance_NQP.sum(-1)[:, :, None] + target_NTP.sum(-1)[:, None, :] + 1)
-    return config.class_weight * class_cost + config.mask_weight * mask_cost + config.dice_weight * dice_cost
+    return (positive + negative) / logit_NQP.shape[2], dice_cost
+
+
+def mask_losses(logit_MP: Tensor, target_MP: Tensor) -> tuple[Tensor, Tensor]:
+    """Return cross-entropy and dice of masks with their targets at points, each (M,). Source: [M2F]."""
+    cross_entropy_M = functional.binary_cross_entropy_with_logits(logit_MP, target_MP, reduction="none").mean(dim=1)
+    chance_MP = logit_MP.sigmoid()
+    overlap_M = 2 * (chance_MP * target_MP).sum(dim=1)
+    return cross_entropy_M, 1 - (overlap_M + 1) / (chance_MP.sum(dim=1) + target_MP.sum(dim=1) + 1)
 
 
 def assign(cost_LNQT: Tensor, counts: Sequence[int]) -> Tensor:

@@ -1,0 +1,150 @@
+"""Training of an instance segmenter on real images: goes on bit for bit after an interruption, alone or in a team.
+
+Images are numbered ``iteration * batch_size + place``. Nothing depends on what was made before, so any worker makes any image and a
+training goes on anywhere.
+
+Shape legend: N images or instances, H, W pixels.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+
+from methods.common.opencv import one_opencv_thread, use_one_opencv_thread
+from methods.common.seeds import Seeds
+from methods.common.segmenters.instance.augmentation import AugmentConfig, augment_image
+from methods.common.segmenters.instance.instances import Instances
+from methods.common.segmenters.instance.interface import InstanceSegmenter
+from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig, augment_short_side
+from methods.common.segmenters.instance.training_images import Batch, RealImages, collate
+from methods.common.stage import Context
+from methods.common.training.batch_shard import BatchShare, describe_shares
+from methods.common.training.ema import ExponentialMovingAverage
+from methods.common.training.grouped_recipe import GroupedRecipe
+from methods.common.training.loop import Backward, Training, run_training, share_model
+from methods.common.training.losses import Losses
+from methods.common.training.recipe import TrainingRecipe
+from methods.common.training.repeat_factor import RepeatFactorSampler, repeat_factors
+
+Augmentation = AugmentConfig | ShortSideAugmentConfig
+
+
+class AugmentedImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
+    """The endless sequence of augmented training images, by number."""
+
+    def __init__(self, real: RealImages, augmentation: Augmentation, repeat_threshold: float, seeds: Seeds) -> None:
+        self.real, self.augmentation, self.seeds = real, augmentation, seeds
+        dataset = real.dataset
+        classes_by_image = [[item.category_id for item in dataset.annotations[image.id]] for image in real.images]
+        factors = repeat_factors(classes_by_image, repeat_threshold)
+        self.order = RepeatFactorSampler(factors, seeds.derive("training", "order"))
+
+    def __getitem__(self, number: int) -> tuple[NDArray[np.uint8], Instances]:
+        """Make training image ``number``: uint8 RGB (H, W, 3), and its instances."""
+        image_HW3, instances = self.real[self.order.image_index(number)]
+        rng = self.seeds.numpy("training", "image", number)
+        if isinstance(self.augmentation, ShortSideAugmentConfig):
+            return augment_short_side(image_HW3, instances, rng, self.augmentation)
+        return augment_image(image_HW3, instances, rng, self.augmentation)
+
+    def batches(self, first: int, last: int, share: BatchShare, num_workers: int) -> Iterator[Batch]:
+        """Yield a share of the batch of each iteration in [first, last)."""
+        numbers = (
+            iteration * share.batch_size + share.first + place
+            for iteration in range(first, last)
+            for place in range(share.count)
+        )
+        loader: DataLoader[Any] = DataLoader(
+            self,
+            batch_size=share.count,
+            sampler=numbers,
+            num_workers=num_workers,
+            collate_fn=collate,
+            prefetch_factor=4 if num_workers else None,
+            worker_init_fn=use_one_opencv_thread,  # for workers that are no copies
+        )
+        with one_opencv_thread():
+            return iter(loader)
+
+
+def begin_training(
+    model: InstanceSegmenter, recipe: TrainingRecipe | GroupedRecipe, context: Context
+) -> Training[InstanceSegmenter, Batch]:
+    """Make the state at the start of a training, on the context's device; collective. A :class:`TrainingRecipe` averages."""
+    share_model(model, context)
+    average = (
+        ExponentialMovingAverage(model, recipe.ema_decay, recipe.ema_warmup)
+        if isinstance(recipe, TrainingRecipe)
+        else None
+    )
+    dtype = recipe.autocast_dtype(context.device)
+    share = BatchShare.of(context.team, recipe.batch_size)
+    add_gradients = partial(_add_gradients, model, context, share, dtype)
+    return Training(model, recipe.build_optimizer(model), recipe, add_gradients, context.team, average, dtype)
+
+
+def _add_gradients(
+    model: InstanceSegmenter,
+    context: Context,
+    share: BatchShare,
+    dtype: torch.dtype | None,
+    batch: Batch,
+    iteration: int,
+    backward: Backward,
+) -> Losses:
+    return model.add_gradients(
+        batch.image_over(context.team, context.device),
+        [target.to(context.device) for target in batch.targets],
+        context.seeds.torch("training", "step", iteration),
+        batch.image_sizes,
+        dtype,
+        share,
+        context.batch_parts,
+        backward,
+    )
+
+
+def train_segmenter(
+    model: InstanceSegmenter,
+    real: RealImages,
+    augmentation: Augmentation,
+    recipe: TrainingRecipe | GroupedRecipe,
+    context: Context,
+    num_workers: int = 0,
+) -> tuple[InstanceSegmenter, list[float]]:
+    """Train from the newest checkpoint, or from the start, to the end of the recipe; collective.
+
+    Returns:
+        The network, the averaged one where the recipe averages, and the loss of each iteration.
+
+    Raises:
+        InputError: an image cannot be read, or there are more processes than images in a batch.
+        NotFiniteError: the loss is not finite; the newest checkpoint holds the step before.
+    """
+    threshold = recipe.repeat_threshold if isinstance(recipe, TrainingRecipe) else 0.0
+    images = AugmentedImages(real, augmentation, threshold, context.seeds)
+    model.set_class_counts(image_counts(real))
+    training = begin_training(model, recipe, context)
+    share, last = BatchShare.of(context.team, recipe.batch_size), recipe.iterations
+    if context.team.is_first:
+        print(describe_shares(context.team, recipe.batch_size, context.batch_parts), file=sys.stderr)
+    losses = run_training(training, range(last), lambda first: images.batches(first, last, share, num_workers), context)
+    return training.averaged, losses
+
+
+def image_counts(real: RealImages) -> list[int]:
+    """Return in how many training images each class occurs, in the order of the class indices."""
+    dataset = real.dataset
+    counts = [0] * len(dataset.class_ids)
+    for image in real.images:
+        for category_id in {item.category_id for item in dataset.annotations[image.id]}:
+            counts[dataset.class_index[category_id]] += 1
+    return counts

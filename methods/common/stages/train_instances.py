@@ -1,0 +1,111 @@
+"""Stage ``train_instances``: train an instance segmenter of any kind on an instance data set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from methods.common.errors import InputError
+from methods.common.segmenters.instance.augmentation import AugmentConfig
+from methods.common.segmenters.instance.segmenters import SegmenterConfig
+from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
+from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.common.stages.train_semantic import mean_of_parts
+from methods.common.training.poly_recipe import PolyRecipe
+from methods.common.training.recipe import TrainingRecipe
+from methods.common.training.step_recipe import StepRecipe
+
+if TYPE_CHECKING:
+    from methods.common.segmenters.instance.interface import InstanceSegmenter
+
+_NUM_LOSSES = 20
+"""Means of the loss in a record. Our choice."""
+
+
+class TrainInstancesConfig(Config):
+    """One training of an instance segmenter."""
+
+    segmenter: SegmenterConfig
+    """The network."""
+    recipe: TrainingRecipe | StepRecipe | PolyRecipe
+    """Optimiser, schedule and batch; a TrainingRecipe also averages the weights and repeats rare classes."""
+    augmentation: AugmentConfig | ShortSideAugmentConfig
+    """What happens to each training image."""
+    split: str = "train"
+    """Which images: those of ``<split>.json`` in the data folder."""
+    start: Literal["scratch", "backbone", "weights"] = "scratch"
+    """``scratch``: random weights; ``backbone``: published weights of role ``backbone`` in the backbone; ``weights``: all of a
+    training of the same config, role ``start``."""
+    num_workers: int = Field(default=0, ge=0)
+    """Processes that prepare images; the images do not depend on it."""
+
+
+def train_instances(inputs: Inputs, config: TrainInstancesConfig, context: Context) -> Record:
+    """Train from start to end; write ``model/``, the weights after the last iteration, averaged where the recipe averages.
+
+    Roles: ``data`` (LVIS v1's layout); ``backbone`` (a file of published weights) or ``start`` (a cell with ``model/``), as
+    ``config.start`` asks.
+
+    Returns:
+        ``iterations``, ``num_images``, ``losses`` (means over each twentieth of the iterations), ``loss_first`` and ``loss_last``.
+
+    Raises:
+        InputError: data or weights do not fit, or there are more processes than images in a batch.
+        NotFiniteError: the loss is not finite; the newest checkpoint holds the step before.
+    """
+    from methods.common.datasets.lvis import read_lvis
+    from methods.common.segmenters.instance.training import train_segmenter
+    from methods.common.segmenters.instance.training_images import RealImages
+
+    file = inputs.folder("data") / f"{config.split}.json"
+    real = RealImages(read_lvis(file, inputs.folder("data"), "none"))
+    if len(real.dataset.class_ids) != config.segmenter.num_classes:
+        raise InputError(
+            f"{file} has {len(real.dataset.class_ids)} classes, segmenter.num_classes is {config.segmenter.num_classes}; "
+            "make them equal"
+        )
+    model = _build(inputs, config, context)
+    trained, losses = train_segmenter(model, real, config.augmentation, config.recipe, context, config.num_workers)
+    if context.team.is_first:
+        trained.save_pretrained(context.out / "model")
+    context.team.barrier()
+    means = mean_of_parts(losses, _NUM_LOSSES)
+    return {
+        "iterations": len(losses),
+        "num_images": len(real.images),
+        "losses": means,
+        "loss_first": means[0],
+        "loss_last": means[-1],
+    }
+
+
+def _build(inputs: Inputs, config: TrainInstancesConfig, context: Context) -> InstanceSegmenter:
+    """Build the network with the weights that the config asks for."""
+    from methods.common.segmenters.backbones.weights import load_backbone_weights
+    from methods.common.segmenters.instance.segmenters import build_segmenter
+    from methods.common.segmenters.saved import load_weights
+
+    model = build_segmenter(config.segmenter, context.seeds.torch("training", "initial weights"))
+    role = {"scratch": None, "backbone": "backbone", "weights": "start"}[config.start]
+    if role is None:
+        return model
+    if not inputs.folders(role):
+        raise InputError(f"start is {config.start!r}, but nothing was given to start from; name it as role {role!r}")
+    if config.start == "backbone":
+        load_backbone_weights(model.backbone, inputs.folder(role))  # type: ignore[arg-type]
+    else:
+        load_weights(model, inputs.folder(role) / "model")
+    return model
+
+
+TRAIN_INSTANCES: Stage[TrainInstancesConfig] = Stage(
+    "train_instances",
+    1,
+    TrainInstancesConfig,
+    train_instances,
+    ("training",),
+    uses_gpu=True,
+    kind="train",
+    runs_on_team=True,
+)

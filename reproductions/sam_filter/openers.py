@@ -1,0 +1,87 @@
+"""How the models of the study are opened in a trial: by the loaders of its stages.
+
+An opener's places, config and result are those of :data:`~reproductions.requirements.trial.Opener`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from methods.common.errors import InputError
+from methods.common.segmenters.mask2former.config import Mask2FormerConfig
+from methods.sam_filter.prompters.configs import GroundingDinoSamConfig, Sam3PrompterConfig
+from methods.sam_filter.stages.synthesis_config import CaptureSteps, Order, SynthesizeConfig
+from reproductions.requirements.openers import SIDE_PX, Places, a_picture, fits_in_float32, open_halved_generator
+from reproductions.requirements.trial import TinyBatch
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+
+def open_generator(places: Places, config: SynthesizeConfig, device: torch.device) -> TinyBatch | None:
+    """Open the generator; role ``generator``. One picture of two steps, of the study's size: only there attention has the asked sides."""
+    from methods.sam_filter.stages.sampler import Sampler
+
+    place = places["generator"]
+    if not fits_in_float32(place, device):
+        open_halved_generator(place, config, device, config.safety_checker)
+        return None
+    short = config.model_copy(update={"num_steps": 2, "capture_steps": CaptureSteps()})
+    sampler = Sampler(place, short, device, ["background", "cat"])
+    order = Order({"id": "trial", "caption": "a cat; cat", "class_prompt": "cat"}, ("cat",), 0)
+
+    def sample() -> None:
+        if not sampler([order]) and not config.safety_checker:
+            raise InputError(f"the generator in {place} makes a black picture; set another precision, or copy it again")
+
+    return sample
+
+
+class _NoSam:
+    """Stands where the detector's boxes would prompt SAM, which is tried on its own."""
+
+    def embed(self, image_HW3: NDArray[np.uint8]) -> Any:
+        return image_HW3.shape[:2]
+
+    def masks_in_boxes(self, image: Any, box_P4: NDArray[np.float32]) -> tuple[NDArray[np.bool_], Any]:
+        import numpy as np
+
+        return np.zeros((len(box_P4), *image), bool), None
+
+
+def open_detector(places: Places, config: GroundingDinoSamConfig, device: torch.device) -> TinyBatch:
+    """Open the detector that finds boxes for names; role ``detector``."""
+    from methods.sam_filter.prompters.grounding_dino_sam import GroundingDinoSam, load_detector
+
+    detector, processor = load_detector(places["detector"], device)
+    no_sam: Any = _NoSam()
+    prompter = GroundingDinoSam(detector, processor, no_sam, config)
+    return lambda: prompter.segment(a_picture(), ["cat"])
+
+
+def open_sam3(places: Places, config: Sam3PrompterConfig, device: torch.device) -> TinyBatch:
+    """Open SAM 3; role ``sam``."""
+    from methods.sam_filter.prompters.sam3 import Sam3Prompter, load_sam3
+
+    prompter = Sam3Prompter(*load_sam3(places["sam"], device), config)
+    return lambda: prompter.segment(a_picture(), ["cat"])
+
+
+def open_segmenter(places: Places, config: Mask2FormerConfig, device: torch.device) -> TinyBatch:
+    """Open the segmenter with ImageNet weights in its backbone; role ``backbone``."""
+    import torch
+
+    from methods.common.segmenters.semantic.segmenters import build_segmenter
+    from methods.common.segmenters.semantic.starting import take_published_backbone
+
+    model = build_segmenter(config, torch.Generator().manual_seed(0))
+    take_published_backbone(model, places["backbone"])
+    model.to(device).eval()
+
+    def score() -> None:
+        with torch.inference_mode():
+            model.scores(torch.full((1, 3, SIDE_PX, SIDE_PX), 127.0, device=device))
+
+    return score
