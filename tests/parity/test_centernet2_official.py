@@ -1,7 +1,5 @@
 """CenterNet2 against stored outputs of the official model with formula-made weights and input."""
 
-import csv
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,42 +14,10 @@ from methods.common.segmenters.centernet2.official import load_official, officia
 from methods.common.segmenters.centernet2.pooling import pool_boxes
 from methods.common.segmenters.centernet2.presets import centernet2_r50, centernet2_swinl
 from methods.common.segmenters.centernet2.structures import CenterNet2Outputs
+from tests.parity.formula import formula_image, formula_state, key_table, shape_of
 
 RELATIVE = 1e-4
 STEMS = ("centernet2_r50_lvis", "centernet2_swinl_lvis")
-
-
-def formula_tensor(name: str, shape: tuple[int, ...], salt: int) -> np.ndarray:
-    """The weight formula of the reference data's README."""
-    generator = np.random.RandomState((zlib.crc32(name.encode()) + salt) % 2**32)
-    noise = generator.standard_normal(shape)
-    last = name.rsplit(".", 1)[-1]
-    if last == "running_var":
-        noise = 1 + 0.1 * np.abs(noise)
-    elif last == "running_mean":
-        noise = 0.1 * noise
-    elif len(shape) > 1:
-        noise = noise * max(0.02, int(np.prod(shape[1:])) ** -0.5)
-    elif last in ("weight", "scale"):
-        noise = 1 + 0.1 * noise
-    else:
-        noise = 0.1 * noise
-    return noise.astype(np.float32)
-
-
-def formula_image(height: int, width: int, a: float, b: float, p: float, q: float) -> Tensor:
-    c, y, x = np.ogrid[0:3.0, 0 : float(height), 0 : float(width)]
-    value = 127 + 50 * np.sin(a * x + 0.3 * c + p) + 50 * np.cos(b * y - 0.2 * c) + 20 * np.sin(q * x * y + c)
-    return torch.from_numpy(value.astype(np.float32))[None]
-
-
-def key_table(shared: Path, stem: str) -> list[dict[str, str]]:
-    with (shared / "parity" / f"{stem}_keys.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def shape_of(row: dict[str, str]) -> tuple[int, ...]:
-    return () if row["shape"] == "scalar" else tuple(int(side) for side in row["shape"].split("x"))
 
 
 @dataclass
@@ -72,12 +38,8 @@ class Run:
 def run(request: pytest.FixtureRequest, shared: Path) -> Iterator[Run]:
     stem: str = request.param
     golden = dict(np.load(shared / "parity" / f"{stem}_public.npz"))
-    salt = int(golden["salt"])
-    state = {
-        row["name"]: formula_tensor(row["name"], shape_of(row), salt)
-        for row in key_table(shared, stem)
-        if row["values"] == "formula" and not row["name"].startswith("backbone.bottom_up.base.fc.")
-    }
+    entries = formula_state(shared, stem, int(golden["salt"]))
+    state = {name: value for name, value in entries.items() if not name.startswith("backbone.bottom_up.base.fc.")}
     model = load_official(state)
     height, width, *constants = golden["image_h_w_a_b_p_q"]
     image = formula_image(int(height), int(width), *constants)

@@ -1,7 +1,5 @@
 """Mask2Former against stored outputs of the official model with formula-made weights and input."""
 
-import csv
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +12,9 @@ from torch import Tensor
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig, resnet50
 from methods.common.segmenters.mask2former.model import Mask2Former, Mask2FormerOutputs
 from methods.common.segmenters.mask2former.official import infer_config, load_official
-from methods.common.segmenters.mask2former.official_names import UNUSED, official_name, our_places
+from methods.common.segmenters.mask2former.official_names import NAMES
 from methods.common.segmenters.mask2former.presets import mask2former_r50, mask2former_swinl
+from tests.parity.formula import formula_image, formula_state, key_table, shape_of
 
 RELATIVE = 1e-4
 R50, SWINL = "mask2former_r50_coco_instance", "mask2former_swinl_coco_instance"
@@ -26,39 +25,6 @@ STEMS: dict[str, Mask2FormerConfig] = {
     "mask2former_r50_cityscapes_semantic": mask2former_r50(19),
     "mask2former_swinl_cityscapes_semantic": mask2former_swinl(19).model_copy(update={"num_queries": 100}),
 }
-
-
-def formula_tensor(name: str, shape: tuple[int, ...], salt: int) -> np.ndarray:
-    """The weight formula of the reference data's README."""
-    generator = np.random.RandomState((zlib.crc32(name.encode()) + salt) % 2**32)
-    noise = generator.standard_normal(shape)
-    last = name.rsplit(".", 1)[-1]
-    if last == "running_var":
-        noise = 1 + 0.1 * np.abs(noise)
-    elif last == "running_mean":
-        noise = 0.1 * noise
-    elif len(shape) > 1:
-        noise = noise * max(0.02, int(np.prod(shape[1:])) ** -0.5)
-    elif last in ("weight", "scale", "gamma"):
-        noise = 1 + 0.1 * noise
-    else:
-        noise = 0.1 * noise
-    return noise.astype(np.float32)
-
-
-def formula_image(height: int, width: int, a: float, b: float, p: float, q: float) -> Tensor:
-    c, y, x = np.ogrid[0:3.0, 0 : float(height), 0 : float(width)]
-    value = 127 + 50 * np.sin(a * x + 0.3 * c + p) + 50 * np.cos(b * y - 0.2 * c) + 20 * np.sin(q * x * y + c)
-    return torch.from_numpy(value.astype(np.float32))[None]
-
-
-def key_table(shared: Path, stem: str) -> list[dict[str, str]]:
-    with (shared / "parity" / f"{stem}_keys.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def shape_of(row: dict[str, str]) -> tuple[int, ...]:
-    return () if row["shape"] == "scalar" else tuple(int(side) for side in row["shape"].split("x"))
 
 
 @dataclass
@@ -79,13 +45,7 @@ class Run:
 def run(request: pytest.FixtureRequest, shared: Path) -> Iterator[Run]:
     stem: str = request.param
     golden = dict(np.load(shared / "parity" / f"{stem}_public.npz"))
-    salt = int(golden["salt"])
-    state = {
-        row["name"]: formula_tensor(row["name"], shape_of(row), salt)
-        for row in key_table(shared, stem)
-        if row["values"] == "formula"
-    }
-    model = load_official(state)
+    model = load_official(formula_state(shared, stem, int(golden["salt"])))
     height, width, *constants = golden["image_h_w_a_b_p_q"]
     image = formula_image(int(height), int(width), *constants)
     with torch.no_grad():
@@ -98,13 +58,13 @@ def test_every_official_entry_has_exactly_one_place(shared: Path, stem: str) -> 
         ours = {name: tuple(value.shape) for name, value in Mask2Former(STEMS[stem]).state_dict().items()}
     placed: dict[str, tuple[int, ...]] = {}
     for row in key_table(shared, stem):
-        if UNUSED.fullmatch(row["name"]):
+        if NAMES.unused.fullmatch(row["name"]):
             continue
-        places, shape = our_places(row["name"]), shape_of(row)
+        places, shape = NAMES.our_places(row["name"]), shape_of(row)
         assert len(places) in (1, 3), row["name"]
         for place in places:
             assert place.ours not in placed, place
-            assert official_name(place.ours) == row["name"]
+            assert NAMES.official_name(place.ours) == row["name"]
             placed[place.ours] = (shape[0] // len(places), *shape[1:]) if shape else ()
     assert placed == ours
 

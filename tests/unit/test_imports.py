@@ -36,12 +36,20 @@ ROOMS = {
     "instance": ("saved", "image_batches", "image_cache"),
     "semantic": ("saved", "construction", "image_batches", "image_cache", "backbones"),
     "centernet2": ("backbones", "checkpoints", "saved", "construction", "instance.interface"),
-    "mask_queries": (),
-    "mask2former": ("backbones", "checkpoints", "saved", "construction", "semantic.interface", "mask_queries"),
+    "official_weights": ("checkpoints",),
+    "mask_queries": ("backbones.config",),
+    "mask2former": (
+        *("backbones", "checkpoints", "official_weights", "saved", "construction", "mask_queries"),
+        "semantic.interface",
+    ),
     "fastinst": ("backbones", "checkpoints", "saved", "construction", "instance.interface", "mask_queries"),
+    "oneformer": (
+        *("backbones", "checkpoints", "official_weights", "saved", "construction", "mask_queries"),
+        "instance.interface",
+    ),
 }
 """What each room of the segmenters imports of the others."""
-DISPATCHES = {"semantic.segmenters": ("mask2former",), "instance.segmenters": ("centernet2", "fastinst")}
+DISPATCHES = {"semantic.segmenters": ("mask2former",), "instance.segmenters": ("centernet2", "fastinst", "oneformer")}
 """The one file of a room that knows networks by name, and which."""
 
 

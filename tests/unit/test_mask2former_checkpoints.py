@@ -15,7 +15,8 @@ from methods.common.segmenters.backbones.weights import load_backbone_weights
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig
 from methods.common.segmenters.mask2former.model import Mask2Former
 from methods.common.segmenters.mask2former.official import load_official
-from methods.common.segmenters.mask2former.official_names import Place, official_name, our_places
+from methods.common.segmenters.mask2former.official_names import NAMES
+from methods.common.segmenters.official_weights import Place
 
 CONFIG = Mask2FormerConfig(
     num_classes=3,
@@ -91,7 +92,7 @@ def official(network: Mask2Former) -> dict[str, Tensor]:
     state = network.state_dict()
     weights = {}
     for name in official_names():
-        parts = [state[place.ours] for place in our_places(name)]
+        parts = [state[place.ours] for place in NAMES.our_places(name)]
         assert parts, name
         weights[name] = torch.cat(parts).clone() if len(parts) > 1 else parts[0].clone()
     return weights | {"criterion.empty_weight": torch.ones(4)}
@@ -103,20 +104,22 @@ def same(first: Mask2Former, second: Mask2Former) -> bool:
 
 
 def test_names_map_back(network: Mask2Former) -> None:
-    names = {official_name(name) for name in network.state_dict()}
+    names = {NAMES.official_name(name) for name in network.state_dict()}
     assert names == set(official_names())
 
 
 def test_names_by_hand() -> None:
-    assert our_places("backbone.res3.0.shortcut.norm.bias") == [Place("encoder.layer2.0.downsample.1.bias")]
-    assert our_places("backbone.layers.2.blocks.1.attn.qkv.bias") == [Place("encoder.layers.2.blocks.1.attn.qkv.bias")]
-    joint = our_places("sem_seg_head.predictor.transformer_self_attention_layers.4.self_attn.in_proj_bias")
+    assert NAMES.our_places("backbone.res3.0.shortcut.norm.bias") == [Place("encoder.layer2.0.downsample.1.bias")]
+    assert NAMES.our_places("backbone.layers.2.blocks.1.attn.qkv.bias") == [
+        Place("encoder.layers.2.blocks.1.attn.qkv.bias")
+    ]
+    joint = NAMES.our_places("sem_seg_head.predictor.transformer_self_attention_layers.4.self_attn.in_proj_bias")
     prefix = "head.transformer.decoder.layers.4.self_attn."
     assert joint == [Place(f"{prefix}{part}_proj.bias", third) for third, part in enumerate("qkv")]
-    assert our_places("sem_seg_head.predictor.static_query.weight") == our_places(
+    assert NAMES.our_places("sem_seg_head.predictor.static_query.weight") == NAMES.our_places(
         "sem_seg_head.predictor.query_feat.weight"
     )
-    assert our_places("something.else") == []
+    assert NAMES.our_places("something.else") == []
 
 
 @pytest.mark.parametrize("form", ["tensors", "wrapped", "pth", "pkl"])

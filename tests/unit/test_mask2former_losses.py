@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers.models.mask2former import modeling_mask2former as library
 
-from methods.common.segmenters.mask2former import losses as losses_module
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig, Mask2FormerLossConfig
 from methods.common.segmenters.mask2former.head import HeadOutputs
 from methods.common.segmenters.mask2former.losses import mask2former_losses
 from methods.common.segmenters.mask2former.presets import mask2former_miniature
 from methods.common.segmenters.mask2former.targets import find_targets
+from methods.common.segmenters.mask_queries import losses as losses_module
 from methods.common.segmenters.mask_queries.matching import assign
 from methods.common.segmenters.mask_queries.points import PointSource, point_sources, sample, uncertain_points
 from methods.common.training.batch_shard import BatchShare

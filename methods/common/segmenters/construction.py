@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 Colour = tuple[float, float, float]
+Size = tuple[int, int]
 
 
 class PixelNorm(nn.Module):
@@ -32,6 +34,32 @@ class PixelNorm(nn.Module):
     def forward(self, image_N3HW: Tensor) -> Tensor:
         """Normalise float images with values 0..255."""
         return (image_N3HW - self.get_buffer("mean")) / self.get_buffer("std")
+
+
+def normalise_and_pad(
+    normalise: PixelNorm, image_NCHW: Tensor, image_sizes: Sequence[Size] | None, multiple: int
+) -> tuple[Tensor, list[Size]]:
+    """Normalise, clear everything outside each image, pad right and bottom with zeros to a multiple of some pixels.
+
+    Args:
+        normalise: of the network.
+        image_NCHW: float32 RGB in [0, 255]; images of different sizes share the top left corner.
+        image_sizes: (height, width) of each image; the whole batch size when None.
+        multiple: of which both sides become.
+    Returns:
+        The images, and the size of each.
+    """
+    assert image_NCHW.ndim == 4, f"images have shape {tuple(image_NCHW.shape)}; give [B, 3, H, W]"
+    batch, _, height, width = image_NCHW.shape
+    sizes = [(height, width)] * batch if image_sizes is None else [(int(h), int(w)) for h, w in image_sizes]
+    assert len(sizes) == batch, f"{len(sizes)} image sizes for a batch of {batch}"
+    image = normalise(image_NCHW.float())
+    if any(size != (height, width) for size in sizes):
+        inside = torch.zeros(batch, 1, height, width, dtype=torch.bool, device=image.device)
+        for row, (inside_height, inside_width) in enumerate(sizes):
+            inside[row, :, :inside_height, :inside_width] = True
+        image = image * inside
+    return functional.pad(image, (0, -width % multiple, 0, -height % multiple)), sizes
 
 
 @contextmanager

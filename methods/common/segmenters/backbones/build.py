@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from methods.common.segmenters.backbones.config import BackboneConfig, ResNetConfig
+from methods.common.segmenters.backbones.config import BackboneConfig, ConvNeXtConfig, ResNetConfig
+from methods.common.segmenters.backbones.convnext import ConvNeXt
 from methods.common.segmenters.backbones.resnet import ResNet
 from methods.common.segmenters.backbones.swin import Swin
 
+Backbone = ResNet | Swin | ConvNeXt
 
-def build_backbone(config: BackboneConfig) -> ResNet | Swin:
+
+def build_backbone(config: BackboneConfig) -> Backbone:
     """Build the backbone that a config describes."""
-    return ResNet(config) if isinstance(config, ResNetConfig) else Swin(config)
+    if isinstance(config, ResNetConfig):
+        return ResNet(config)
+    return ConvNeXt(config) if isinstance(config, ConvNeXtConfig) else Swin(config)

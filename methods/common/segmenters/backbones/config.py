@@ -1,6 +1,6 @@
 """Configs of the backbones that several segmenters use, and the bounds of their numbers. Holds no torch, so that planning stays fast.
 
-Defaults are those of MRCA's segmenters, marks those of docs/papers/mrca.md.
+Defaults are those of MRCA's segmenters, marks those of docs/papers/mrca.md; ConvNeXt's are those of OneFormer's release.
 """
 
 from __future__ import annotations
@@ -126,4 +126,38 @@ class SwinConfig(Config):
         return tuple(self.patch_px * 2**stage for stage in self.output_stages)
 
 
-BackboneConfig = Annotated[ResNetConfig | SwinConfig, Field(discriminator="kind")]
+class ConvNeXtConfig(Config):
+    """A ConvNeXt with a norm on each output. Defaults are ConvNeXt-L (InstSynth section 8.3)."""
+
+    kind: Literal["convnext"] = "convnext"
+    """Which backbone this is."""
+    depths: tuple[Positive, ...] = (3, 3, 27, 3)
+    """Number of blocks in each stage."""
+    widths: tuple[Positive, ...] = (192, 384, 768, 1536)
+    """Channels of each stage; strides are 4, 8, 16, 32 pixels."""
+    drop_path: Probability = 0.4
+    """Chance to skip the last block in training; it grows linearly from 0 at the first."""
+    layer_scale: NonNegative = 1.0
+    """Initial factor of each block's output; the release of OneFormer trains from 1."""
+    output_stages: tuple[Annotated[int, Field(ge=0, le=3)], ...] = (0, 1, 2, 3)
+    """Stages, counted from 0, whose outputs are returned."""
+
+    @model_validator(mode="after")
+    def _stages_agree(self) -> Self:
+        if len(self.depths) != len(self.widths):
+            raise ValueError(f"depths names {len(self.depths)} stages and widths {len(self.widths)}; give one each")
+        _check_output_stages(self.output_stages, len(self.depths))
+        return self
+
+    @property
+    def output_channels(self) -> tuple[int, ...]:
+        """Channels of each output."""
+        return tuple(self.widths[stage] for stage in self.output_stages)
+
+    @property
+    def output_strides(self) -> tuple[int, ...]:
+        """Stride of each output in pixels."""
+        return tuple(4 * 2**stage for stage in self.output_stages)
+
+
+BackboneConfig = Annotated[ResNetConfig | SwinConfig | ConvNeXtConfig, Field(discriminator="kind")]

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import torch
 
-from methods.common.segmenters.backbones.resnet import ResNet
-from methods.common.segmenters.backbones.swin import Swin
+from methods.common.segmenters.backbones.build import Backbone
 from methods.common.segmenters.checkpoints import name_with_shapes, read_checkpoint, refuse_misfits
 
 _UNUSED = re.compile(
@@ -16,19 +15,20 @@ _UNUSED = re.compile(
 )
 """Classifiers, Swin's final norm, counters, and indices that we compute."""
 _NEW = re.compile(r"norm\d\.(weight|bias)|.*\.num_batches_tracked|.*\.conv2_offset\.(weight|bias)")
-"""Entries that an ImageNet network lacks: the norms on Swin's outputs and the places of deformable taps keep their initial values."""
+"""Entries that an ImageNet network lacks: norms on outputs of Swin and ConvNeXt and places of deformable taps keep their initial values."""
 
 
-def load_backbone_weights(backbone: ResNet | Swin, path: Path | str) -> None:
+def load_backbone_weights(backbone: Backbone, path: Path | str) -> None:
     """Load published ImageNet weights into a backbone, in place.
 
     Takes ``resnet50_miil_21k.pth`` (timm's names, which are torchvision's), torchvision's ``resnet50-*.pth``, timm's
-    ``resnet50d_ra2-464e36ba.pth`` (deep stem, pooled shortcuts) and
-    ``swin_large_patch4_window12_384_22k.pth`` (Swin's names), also as ``.safetensors``.
+    ``resnet50d_ra2-464e36ba.pth`` (deep stem, pooled shortcuts), ``swin_large_patch4_window12_384_22k.pth`` (Swin's names) and
+    ``convnext_large_22k_1k_384.pth`` (ConvNeXt's names), also as ``.safetensors``.
 
     Raises:
         InputError: unreadable, or entries are missing, unexpected or of another shape; the message names them.
-    Source: MRCA sections 6.1 and 7; SAM filter sections 8 and 11 (torchvision's ImageNet weights).
+    Source: MRCA sections 6.1 and 7; SAM filter sections 8 and 11 (torchvision's ImageNet weights);
+    InstSynth section 8.3 (ConvNeXt).
     """
     weights = {name: value for name, value in read_checkpoint(path).items() if not _UNUSED.fullmatch(name)}
     state = backbone.state_dict()

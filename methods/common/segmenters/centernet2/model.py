@@ -9,11 +9,8 @@ from typing import Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from methods.common.segmenters.backbones.build import build_backbone
-from methods.common.segmenters.backbones.resnet import ResNet
-from methods.common.segmenters.backbones.swin import Swin
+from methods.common.segmenters.backbones.build import Backbone, build_backbone
 from methods.common.segmenters.centernet2.cascade import Cascade
 from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.centernet2.detection import finish, select
@@ -22,7 +19,12 @@ from methods.common.segmenters.centernet2.mask_head import MaskHead
 from methods.common.segmenters.centernet2.pyramid import FeaturePyramid
 from methods.common.segmenters.centernet2.structures import CascadeOutputs, CenterNet2Outputs
 from methods.common.segmenters.centernet2.training import add_gradients, batch_totals, run_heads, weighted_losses
-from methods.common.segmenters.construction import PixelNorm, build_without_weights, weights_drawn_from
+from methods.common.segmenters.construction import (
+    PixelNorm,
+    build_without_weights,
+    normalise_and_pad,
+    weights_drawn_from,
+)
 from methods.common.segmenters.instance.interface import Detections, InstanceSegmenter, InstanceTarget, Size
 from methods.common.segmenters.saved import read_segmenter, save_segmenter
 from methods.common.training.batch_shard import BatchShare
@@ -42,7 +44,7 @@ class CenterNet2(InstanceSegmenter):
     Source: MRCA section 6.
     """
 
-    backbone: ResNet | Swin
+    backbone: Backbone
 
     def __init__(self, config: CenterNet2Config, generator: torch.Generator | None = None) -> None:
         """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
@@ -89,18 +91,7 @@ class CenterNet2(InstanceSegmenter):
             image_NCHW: float32 RGB in [0, 255]; images of different sizes share the top left corner.
             image_sizes: (height, width) of each image; the whole batch size when None.
         """
-        assert image_NCHW.ndim == 4, f"images have shape {tuple(image_NCHW.shape)}; give [B, 3, H, W]"
-        batch, _, height, width = image_NCHW.shape
-        sizes = [(height, width)] * batch if image_sizes is None else [(int(h), int(w)) for h, w in image_sizes]
-        assert len(sizes) == batch, f"{len(sizes)} image sizes for a batch of {batch}"
-        image = self.normalise(image_NCHW.float())
-        if any(size != (height, width) for size in sizes):
-            inside = torch.zeros(batch, 1, height, width, dtype=torch.bool, device=image.device)
-            for row, (inside_height, inside_width) in enumerate(sizes):
-                inside[row, :, :inside_height, :inside_width] = True
-            image = image * inside
-        multiple = self.config.pad_multiple
-        return functional.pad(image, (0, -width % multiple, 0, -height % multiple)), sizes
+        return normalise_and_pad(self.normalise, image_NCHW, image_sizes, self.config.pad_multiple)
 
     def pyramid_features(
         self,

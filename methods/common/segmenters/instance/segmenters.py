@@ -10,6 +10,7 @@ from pydantic import Discriminator, Tag
 from methods.common.errors import InputError
 from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.fastinst.config import FastInstConfig
+from methods.common.segmenters.oneformer.config import OneFormerConfig
 
 if TYPE_CHECKING:
     import torch
@@ -24,18 +25,25 @@ def _kind(given: Any) -> str:
 
 
 SegmenterConfig = Annotated[
-    Annotated[CenterNet2Config, Tag("centernet2")] | Annotated[FastInstConfig, Tag("fastinst")], Discriminator(_kind)
+    Annotated[CenterNet2Config, Tag("centernet2")]
+    | Annotated[FastInstConfig, Tag("fastinst")]
+    | Annotated[OneFormerConfig, Tag("oneformer")],
+    Discriminator(_kind),
 ]
 
 
 def build_segmenter(
-    config: CenterNet2Config | FastInstConfig, generator: torch.Generator | None = None
+    config: CenterNet2Config | FastInstConfig | OneFormerConfig, generator: torch.Generator | None = None
 ) -> InstanceSegmenter:
     """Build a segmenter with random weights drawn from a generator, in training mode on the CPU."""
     if isinstance(config, FastInstConfig):
         from methods.common.segmenters.fastinst.model import FastInst
 
         return FastInst(config, generator)
+    if isinstance(config, OneFormerConfig):
+        from methods.common.segmenters.oneformer.model import OneFormer
+
+        return OneFormer(config, generator)
     from methods.common.segmenters.centernet2.model import CenterNet2
 
     return CenterNet2(config, generator)
@@ -58,7 +66,11 @@ def load_segmenter(folder: Path) -> InstanceSegmenter:
         from methods.common.segmenters.fastinst.model import FastInst
 
         return FastInst.from_pretrained(folder)
+    if kind == "oneformer":
+        from methods.common.segmenters.oneformer.model import OneFormer
+
+        return OneFormer.from_pretrained(folder)
     raise InputError(
-        f"{folder / CONFIG_FILE} names the kind {kind!r}, which is no instance segmenter; give the folder of a CenterNet2 "
-        "or a FastInst"
+        f"{folder / CONFIG_FILE} names the kind {kind!r}, which is no instance segmenter; give the folder of a CenterNet2, "
+        "a FastInst or a OneFormer"
     )

@@ -6,11 +6,12 @@ gives complete configs. Marks are those of docs/papers/sam_filter.md.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from methods.common.segmenters.backbones.config import BackboneConfig, NonNegative, Positive, Probability, ResNetConfig
+from methods.common.segmenters.backbones.config import BackboneConfig, NonNegative, Positive, ResNetConfig
+from methods.common.segmenters.mask_queries.config import MaskSetLossConfig
 from methods.common.stage import Config
 
 NUM_BACKBONE_OUTPUTS = 4
@@ -22,23 +23,9 @@ def resnet50(norm: Literal["batch", "frozen"] = "batch") -> ResNetConfig:
     return ResNetConfig(norm=norm, output_stages=(0, 1, 2, 3))
 
 
-class Mask2FormerLossConfig(Config):
+class Mask2FormerLossConfig(MaskSetLossConfig):
     """What is matched, sampled and trained (SAM filter section 8)."""
 
-    class_weight: NonNegative = 2.0
-    """Weight of the classification in the loss and in the matching. [MM]"""
-    mask_weight: NonNegative = 5.0
-    """Weight of the binary cross-entropy of masks in both. [MM]"""
-    dice_weight: NonNegative = 5.0
-    """Weight of the dice loss of masks in both. [MM]"""
-    no_object_weight: NonNegative = 0.1
-    """Weight of queries without a target in the classification. [MM]"""
-    num_points: Positive = 12_544
-    """Points of a mask that the loss sees, and points of an image that the matching sees. [MM]"""
-    oversampling: Annotated[float, Field(ge=1)] = 3.0
-    """Candidates over points; the most uncertain candidates are taken. [MM]"""
-    importance_share: Probability = 0.75
-    """Share of the points that are taken for their uncertainty; the others are uniform. [MM]"""
     void: Literal["negative", "excluded"] = "negative"
     """What pixels of label 255 are: ``negative`` gives them no target, but they count against every mask, as in MMSegmentation;
     ``excluded`` puts no point of loss or matching on them. SAM filter section 2.5; SAM filter section 10, item 12."""

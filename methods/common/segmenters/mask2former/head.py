@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from transformers.models.mask2former.modeling_mask2former import (
     Mask2FormerMaskedAttentionDecoderLayer,
     Mask2FormerPixelDecoder,
-    Mask2FormerPixelDecoderEncoderMultiscaleDeformableAttention,
     Mask2FormerTransformerModule,
 )
 
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig
+from methods.common.segmenters.mask_queries.initial_weights import initialise_pixel_decoder
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Mask2FormerHead(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.GroupNorm):  # the library knows 32 groups only
                 module.num_groups = config.norm_groups
-        _initialise_pixel_decoder(self.pixel_decoder)
+        initialise_pixel_decoder(self.pixel_decoder)
         for module in self.transformer.modules():
             if isinstance(module, Mask2FormerMaskedAttentionDecoderLayer):
                 _initialise_decoder_layer(module)
@@ -92,39 +92,6 @@ class Mask2FormerHead(nn.Module):
         return HeadOutputs(
             pixel.mask_features, pixel.multi_scale_features, classes, decoded.masks_queries_logits, dense
         )
-
-
-def _initialise_pixel_decoder(decoder: Mask2FormerPixelDecoder) -> None:
-    """Source: [M2F]; the library starts from other distributions. Layers not named here keep PyTorch's initial weights."""
-    for parameter in decoder.encoder.parameters():
-        if parameter.dim() > 1:
-            nn.init.xavier_uniform_(parameter)
-    for module in decoder.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_uniform_(module.weight, a=1)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, Mask2FormerPixelDecoderEncoderMultiscaleDeformableAttention):
-            _initialise_deformable_attention(module)
-    for module in decoder.input_projections.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.xavier_uniform_(module.weight)
-    nn.init.normal_(decoder.level_embed)
-
-
-def _initialise_deformable_attention(module: Mask2FormerPixelDecoderEncoderMultiscaleDeformableAttention) -> None:
-    """Start each head with points on a ray of its own, at distances 1, 2, ... cells, all of equal weight."""
-    angle_H = torch.arange(module.n_heads, device=module.sampling_offsets.bias.device) * (2 * math.pi / module.n_heads)
-    ray_H2 = torch.stack([angle_H.cos(), angle_H.sin()], dim=-1)
-    ray_H2 = ray_H2 / ray_H2.abs().amax(dim=1, keepdim=True)
-    steps_P = torch.arange(1, module.n_points + 1, device=ray_H2.device)
-    offset_HLP2 = (ray_H2[:, None, None] * steps_P[:, None]).expand(-1, module.n_levels, -1, -1)
-    nn.init.zeros_(module.sampling_offsets.weight)
-    with torch.no_grad():
-        module.sampling_offsets.bias.copy_(offset_HLP2.flatten())
-    nn.init.zeros_(module.attention_weights.weight)
-    for layer in (module.attention_weights, module.value_proj, module.output_proj):
-        nn.init.zeros_(layer.bias)
 
 
 def _initialise_decoder_layer(layer: Mask2FormerMaskedAttentionDecoderLayer) -> None:

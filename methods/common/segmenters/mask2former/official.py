@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from methods.common.errors import InputError
-from methods.common.segmenters.checkpoints import name_with_shapes, refuse_misfits, weights_and_origin
+from methods.common.segmenters.checkpoints import weights_and_origin
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig, resnet50
 from methods.common.segmenters.mask2former.model import Mask2Former
-from methods.common.segmenters.mask2former.official_names import UNUSED, Place, official_name, our_places
+from methods.common.segmenters.mask2former.official_names import NAMES
 from methods.common.segmenters.mask2former.presets import mask2former_r50, mask2former_swinl
+from methods.common.segmenters.official_weights import fill
 
 _CLASSIFIER = "sem_seg_head.predictor.class_embed.weight"
 _QUERIES = "sem_seg_head.predictor.query_embed.weight"
@@ -58,52 +57,10 @@ def load_official(
     """
     weights, origin = weights_and_origin(path_or_state_dict)
     model = Mask2Former.without_weights(config or infer_config(weights))
-    state = model.state_dict()
-    transfers = list(_transfers(weights))
-    _refuse_misfits(origin, weights, transfers, state)
-    with torch.no_grad():
-        for transfer in transfers:
-            if transfer.ours in state:
-                state[transfer.ours].copy_(transfer.value)
+    fill(model, weights, NAMES, origin, "Mask2Former that was asked for", _optional)
     return model.eval()
-
-
-@dataclass(frozen=True)
-class _Transfer:
-    official: str
-    ours: str
-    value: Tensor
-
-
-def _transfers(weights: Mapping[str, Tensor]) -> Iterator[_Transfer]:
-    for name, value in weights.items():
-        for place in our_places(name):
-            yield _Transfer(name, place.ours, _rows(value, place))
-
-
-def _rows(value: Tensor, place: Place) -> Tensor:
-    if place.third is None:
-        return value
-    rows = len(value) // 3
-    return value[place.third * rows : (place.third + 1) * rows]
 
 
 def _optional(name: str) -> bool:
     """Whether the network works without an official value: batch counters, the per-pixel layer that is ours alone."""
     return name.endswith("num_batches_tracked") or name.startswith("head.dense.")
-
-
-def _refuse_misfits(
-    origin: str, weights: Mapping[str, Tensor], transfers: list[_Transfer], state: Mapping[str, Tensor]
-) -> None:
-    found = {transfer.ours for transfer in transfers}
-    known = {transfer.official for transfer in transfers if transfer.ours in state or _optional(transfer.ours)}
-    absent = (official_name(name) for name in state if name not in found and not _optional(name))
-    missing = list(dict.fromkeys(absent))  # one joint projection has three places
-    unexpected = [name for name in weights if name not in known and not UNUSED.fullmatch(name)]
-    shapes = [
-        name_with_shapes(transfer.official, transfer.value, state[transfer.ours])
-        for transfer in transfers
-        if transfer.ours in state and transfer.value.shape != state[transfer.ours].shape
-    ]
-    refuse_misfits(origin, "Mask2Former that was asked for", missing, unexpected, shapes)

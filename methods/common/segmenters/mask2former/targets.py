@@ -1,6 +1,6 @@
 """What the queries should find: one mask for each class that a label map holds.
 
-Shape legend: N images, T targets of the image with most, M targets of all images, K classes, P points, H, W pixels.
+Shape legend: N images, M targets of all images, K classes, H, W pixels.
 """
 
 from __future__ import annotations

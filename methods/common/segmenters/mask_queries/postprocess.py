@@ -7,6 +7,7 @@ Shape legend: Q queries, K classes, R instances kept, H, W pixels, h, w cells of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -80,6 +81,7 @@ def instances_of(
     image: Size,
     output: Size | None = None,
     num_kept: int = 100,
+    classes: Sequence[int] | None = None,
 ) -> Instances:
     """Return what :func:`best_instances` makes of :func:`full_size_masks`, resizing no mask that is not kept.
 
@@ -90,10 +92,17 @@ def instances_of(
         image: (height, width) of the image in its top left corner.
         output: (height, width) of the masks to return; ``image`` when None.
         num_kept: pairs of query and class at most.
+        classes: of these pairs, those of other classes go then; None keeps all.
     """
     probability_QK = class_logit_QK.float().softmax(dim=-1)[:, :-1]
     num_classes = probability_QK.shape[1]
     score_R, pair_R = probability_QK.flatten().topk(min(num_kept, probability_QK.numel()))
+    if classes is not None:
+        wanted_R = torch.isin(pair_R % num_classes, pair_R.new_tensor(classes))
+        score_R, pair_R = score_R[wanted_R], pair_R[wanted_R]
+    if not len(pair_R):
+        nothing = torch.zeros(0, *(output or image), dtype=torch.bool, device=pair_R.device)
+        return Instances(score_R, pair_R, nothing)
     query_R = torch.div(pair_R, num_classes, rounding_mode="floor")
     query_U, place_R = torch.unique(query_R, return_inverse=True)
     at_once = _MASKS_AT_ONCE if mask_logit_Qhw.device.type == "cpu" else len(query_U)

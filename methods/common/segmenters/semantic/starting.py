@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from methods.common.errors import InputError
-from methods.common.segmenters.backbones.resnet import ResNet
-from methods.common.segmenters.backbones.swin import Swin
+from methods.common.segmenters.backbones.build import Backbone
 from methods.common.segmenters.backbones.weights import load_backbone_weights
 from methods.common.segmenters.saved import WEIGHTS_FILE, read_weights
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
@@ -58,7 +57,7 @@ def take_published_backbone(model: SemanticSegmenter, path: Path) -> int:
     Raises:
         InputError: no weights are published for the kind of backbone, or the file does not fit.
     """
-    if not isinstance(model.backbone, ResNet | Swin):
+    if not isinstance(model.backbone, Backbone):
         raise InputError(
             f"published weights fit the backbone of mask2former, not that of {type(model).__name__}; "
             "name a training as role 'start'"
