@@ -1,0 +1,48 @@
+"""A user's own data with instance masks: in which layout they lie, and whether they are whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from methods.common.errors import InputError
+from methods.instance_synthesis.frame_files import Layout
+from reproductions.requirements.file_checks import check_is_folder
+from reproductions.requirements.inspect_cityscapes import LOOKED_INTO, SAMPLED_NOTE, cityscapes_folder
+from reproductions.requirements.inspection import Inspection, judge
+
+
+def layout_of(folder: Path) -> Layout:
+    """Say in which layout own data lie, by the names in their folder."""
+    return "cityscapes" if (folder / "leftImg8bit").is_dir() else "coco"
+
+
+def class_names(folder: Path) -> tuple[str, ...]:
+    """Return the classes of own data in COCO's layout, in the order of the class indices.
+
+    Raises:
+        InputError: there are none, or the training split cannot be read.
+    """
+    from methods.instance_synthesis.frame_files import CocoFrames
+
+    return tuple(CocoFrames(folder, "train").class_names)
+
+
+def own_frames_folder(folder: Path) -> Inspection:
+    """Inspect own data with instance masks, in either layout (docs/own-data.md)."""
+    check_is_folder(folder)
+    if layout_of(folder) == "cityscapes":
+        return cityscapes_folder(folder, None)
+    problems = [text for split in ("train", "val") for text in _coco_faults(folder, split)]
+    return judge(dict.fromkeys(problems), [] if problems else [SAMPLED_NOTE])
+
+
+def _coco_faults(folder: Path, split: str) -> Iterator[str]:
+    from methods.instance_synthesis.frame_files import CocoFrames
+
+    try:
+        frames = CocoFrames(folder, split)
+        for name in frames.names[:: max(1, len(frames.names) // LOOKED_INTO)]:
+            frames.read(name)
+    except InputError as error:
+        yield str(error)
