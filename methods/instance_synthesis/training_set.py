@@ -22,7 +22,7 @@ from methods.common.datasets.lvis_records import (
 )
 from methods.common.errors import InputError
 from methods.common.seeds import Seeds
-from methods.instance_synthesis.frame_files import CocoFrames, Layout
+from methods.instance_synthesis.frame_files import CocoFrames, Layout, coco_file
 from methods.instance_synthesis.manifest import SAMPLES_FILE, SampleRow, read_rows
 from methods.instance_synthesis.sample_files import SPLIT
 
@@ -76,26 +76,27 @@ def read_training_set(
 def read_frames(folder: Path, layout: Layout, split: str) -> LvisDataset:
     """Read the records of one split in either layout; the evaluated classes of Cityscapes, or every class of COCO. Groups are left out.
 
+    Images and classes keep the ids of a COCO file.
+
     Raises:
         InputError: a file is missing or faulty.
     """
     if layout == "cityscapes":
         return read_cityscapes(find_frames(folder, split), folder)
     source = CocoFrames(folder, split)
-    ids = {name: number for number, name in enumerate(source.class_names, start=1)}
     images, annotations = [], {}
-    for number, name in enumerate(source.names, start=1):
-        frame = source.read(name, with_image=False)
+    for name in source.names:
+        frame, number = source.read(name, with_image=False), int(name)
         height, width = frame.size
         path = source.image_path(name).relative_to(folder).as_posix()
-        images.append(LvisImage(number, width, height, file_name=path, coco_url=""))
+        images.append(LvisImage(number, width, height, file_name=path))
         annotations[number] = [
-            annotation_from_mask(place, number, ids[one.class_name], frame.mask(one))
+            annotation_from_mask(place, number, source.class_ids[one.class_name], frame.mask(one))
             for place, one in enumerate(frame.instances, start=1)
             if not one.is_group and frame.mask(one).any()
         ]
-    categories = [LvisCategory(number, name, "f") for name, number in ids.items()]
-    return LvisDataset(categories, images, annotations, folder)
+    categories = [LvisCategory(id, name, "f") for name, id in source.class_ids.items()]
+    return LvisDataset(categories, images, annotations, folder, coco_file(folder, split))
 
 
 def joined(parts: Sequence[LvisDataset]) -> LvisDataset:

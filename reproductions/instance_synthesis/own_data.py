@@ -25,7 +25,7 @@ def class_names(folder: Path) -> tuple[str, ...]:
     """
     from methods.instance_synthesis.frame_files import CocoFrames
 
-    return tuple(CocoFrames(folder, "train").class_names)
+    return tuple(CocoFrames(folder, "train").class_ids)
 
 
 def own_frames_folder(folder: Path) -> Inspection:
