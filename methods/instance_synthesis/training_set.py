@@ -152,9 +152,7 @@ def _only(dataset: LvisDataset, images: list[LvisImage]) -> LvisDataset:
     return LvisDataset(dataset.categories, images, kept, dataset.image_root)
 
 
-def _kept_frames(
-    data: Path, layout: Layout, split: str, names: list[str], percent: int, seeds: Seeds
-) -> set[str]:
+def _kept_frames(data: Path, layout: Layout, split: str, names: list[str], percent: int, seeds: Seeds) -> set[str]:
     if layout == "cityscapes":
         return {frame.name for frame in limited_frames(find_frames(data, split), percent / 100, seeds)}
     drawn = sorted(names, key=lambda name: seeds.derive("data", "limited coco", name))

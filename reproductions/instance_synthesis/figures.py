@@ -119,6 +119,11 @@ def _generators(report: InstanceSynthesisReport, folder: Path, backbone: str) ->
         "How much a generator changes the crops, and what training on its samples gives; untouched crops (Z) have similarity 1. "
         "Large points: means over seeds.",
         lambda path: scatter_plot(
-            report, GENERATORS_STUDY, backbone, "similarity of generated and real crops (CLIP)", "AP after training", path
+            report,
+            GENERATORS_STUDY,
+            backbone,
+            "similarity of generated and real crops (CLIP)",
+            "AP after training",
+            path,
         ),
     )

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS
 from methods.common.errors import InputError
 from methods.instance_synthesis.frame_files import Layout
 from reproductions.requirements.file_checks import check_is_folder
 from reproductions.requirements.inspect_cityscapes import LOOKED_INTO, SAMPLED_NOTE, cityscapes_folder
 from reproductions.requirements.inspection import Inspection, judge
+
+_TRAIN = "train"
 
 
 def layout_of(folder: Path) -> Layout:
@@ -18,14 +21,27 @@ def layout_of(folder: Path) -> Layout:
 
 
 def class_names(folder: Path) -> tuple[str, ...]:
-    """Return the classes of own data in COCO's layout, in the order of the class indices.
+    """Return the classes of own data, in the order of the class indices: Cityscapes' eight, or those of a COCO file.
 
     Raises:
-        InputError: there are none, or the training split cannot be read.
+        InputError: the training split cannot be read.
     """
+    if layout_of(folder) == "cityscapes":
+        return tuple(label.name for label in INSTANCE_LABELS)
     from methods.instance_synthesis.frame_files import CocoFrames
 
-    return tuple(CocoFrames(folder, "train").class_ids)
+    return tuple(CocoFrames(folder, _TRAIN).class_ids)
+
+
+def num_frames(folder: Path) -> int:
+    """Count the training frames of own data.
+
+    Raises:
+        InputError: there are none, or they cannot be read.
+    """
+    from methods.instance_synthesis.frame_files import open_frames
+
+    return len(open_frames(folder, layout_of(folder), _TRAIN).names)
 
 
 def own_frames_folder(folder: Path) -> Inspection:

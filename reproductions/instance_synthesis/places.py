@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from reproductions.instance_synthesis.arms import Arm, BackEndId, WithSamples
 from reproductions.instance_synthesis.own_data import own_frames_folder
-from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy
+from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy, SetupConfig
 from reproductions.requirements import gpu_estimates
 from reproductions.requirements.gpu_estimates import GpuEstimate
+from reproductions.requirements.inspect_weights import diffusers_folder
 from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.places import data, own, published, shipped
-from reproductions.requirements.inspect_weights import diffusers_folder
 from reproductions.requirements.published import HubModel
 from reproductions.requirements.published_data import CITYSCAPES
 from reproductions.requirements.published_weights import (
@@ -91,3 +91,10 @@ def gpu_needs(request: Request, study: InstanceSynthesisStudy, arms: Sequence[Ar
         size_px, batch_size = getattr(study.back_ends, back_end).size_px, study.generation.batch_size
         needs.append(estimate.generation(what, size_px, batch_size, "generation.batch_size"))
     return tuple(needs)
+
+
+def _side_px(setup: SetupConfig) -> int:
+    """Height of a training crop, whose width is twice that."""
+    crop = setup.augmentation.last_crop_px
+    assert crop is not None, "a run at tier paper crops"
+    return crop[0]

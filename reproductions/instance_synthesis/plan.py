@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from methods.common.miniature.street_view import DRAW_CITYSCAPES
 from methods.common.stages.evaluate_cityscapes import EVALUATE_CITYSCAPES
-from methods.instance_synthesis.stages.evaluate_coco import EVALUATE_COCO
 from methods.instance_synthesis.stages.count import COUNT, CountConfig
+from methods.instance_synthesis.stages.evaluate_coco import EVALUATE_COCO
 from methods.instance_synthesis.stages.generate import GENERATE
 from methods.instance_synthesis.stages.integrate import INTEGRATE
 from methods.instance_synthesis.stages.quality import QUALITY
@@ -151,7 +151,12 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
             start=setup.start,
             num_workers=study.num_workers,
         )
-        cost_s = setup.recipe.iterations * study.expected_step_s * setup.recipe.batch_size / study.reproduced.recipe.batch_size
+        cost_s = (
+            setup.recipe.iterations
+            * study.expected_step_s
+            * setup.recipe.batch_size
+            / study.reproduced.recipe.batch_size
+        )
         outside = ("data", *(["backbone"] if setup.start == "backbone" else []))
         return self.cell(TRAIN, config, label, inputs, outside, cost_s, 1e6 * study.expected_model_mb)
 
@@ -176,7 +181,9 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
 
     def _real_images(self, arm: str, how: RealImages) -> ArmCells:
         study = self.study
-        setup = {"reproduced": study.reproduced, "large_crop": study.large_crop, "published": study.published}[how.setup]
+        setup = {"reproduced": study.reproduced, "large_crop": study.large_crop, "published": study.published}[
+            how.setup
+        ]
         train = self._train(f"{arm}/train", setup, self._source(how.percent), {})
         count = self._count("real/count", ()) if arm == "real" and study.counts else None
         return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,), count=count)

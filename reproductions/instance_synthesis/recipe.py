@@ -19,7 +19,13 @@ from methods.common.generators.repainting.configs import (
     RepaintConfig,
 )
 from methods.common.miniature.street_view import DrawCityscapesConfig
-from methods.common.segmenters.fastinst.presets import fastinst_miniature, fastinst_r50_d3
+from methods.common.segmenters.fastinst.config import FastInstConfig
+from methods.common.segmenters.fastinst.presets import (
+    cityscapes_recipe,
+    fastinst_miniature,
+    fastinst_r50_d3,
+    miniature_recipe,
+)
 from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
 from methods.common.stage import Config
 from methods.common.stages.evaluate_cityscapes import EvaluateCityscapesConfig
@@ -32,7 +38,6 @@ from methods.instance_synthesis.stages.generate import GenerateStageConfig
 from methods.instance_synthesis.stages.integrate import IntegrateStageConfig
 from methods.instance_synthesis.stages.quality import QualityConfig
 from methods.instance_synthesis.stages.select import SelectStageConfig
-from methods.instance_synthesis.stages.train import Augmentation, Segmenter, Start
 from reproductions.instance_synthesis.arms import BackEndId
 from reproductions.study.config import StudyConfig
 from reproductions.study.request import Tier
@@ -52,7 +57,7 @@ class BackEndsConfig(Config):
     """GLIGEN. Section 3.3 [code]"""
 
     def of(self, back_end: BackEndId) -> RepaintConfig:
-        """Return the config of a back end; those without a network have nothing to choose. Section 3.4"""
+        """Return the config of a back end; those without a network have nothing to choose. Section 3.4."""
         match back_end:
             case "blended":
                 return self.blended
@@ -69,13 +74,13 @@ class BackEndsConfig(Config):
 class SetupConfig(Config):
     """How a segmenter is trained."""
 
-    segmenter: Segmenter
+    segmenter: FastInstConfig
     """The network."""
     recipe: PolyRecipe
     """Its training."""
-    augmentation: Augmentation
+    augmentation: ShortSideAugmentConfig
     """Of training images."""
-    start: Start = "scratch"
+    start: Literal["scratch", "backbone"] = "scratch"
     """Which weights are not random."""
 
 
@@ -129,6 +134,11 @@ class InstanceSynthesisStudy(StudyConfig):
             )
         return self
 
+    @property
+    def counts(self) -> bool:
+        """Whether instances are counted as the companion's Table I does; nothing is printed beside own data."""
+        return self.quality is not None
+
     def pictures_a_shard(self, num_variants: int) -> float:
         """Return the rough number of pictures of one cell."""
         return self.expected_instances * num_variants / self.num_shards
@@ -151,7 +161,7 @@ def _crops(height_px: int, width_px: int) -> ShortSideAugmentConfig:
 def paper() -> InstanceSynthesisStudy:
     """Table 2's FastInst, with the companion's Table II: ResNet-50 on Cityscapes, 90,000 iterations of 4 images."""
     segmenter = fastinst_r50_d3(NUM_CLASSES)
-    recipe = PolyRecipe(iterations=90_000, batch_size=4, base_lr=1e-4, max_gradient_norm=None, autocast="float16")
+    recipe = cityscapes_recipe()
     reproduced = SetupConfig(segmenter=segmenter, recipe=recipe, augmentation=_crops(360, 720), start="backbone")
     published = recipe.model_copy(update={"batch_size": 16, "max_gradient_norm": 0.01})
     return InstanceSynthesisStudy(
@@ -172,14 +182,7 @@ def paper() -> InstanceSynthesisStudy:
 def mini() -> InstanceSynthesisStudy:
     """The claims on the miniature street: about 20 minutes on two cores with three seeds."""
     world = DrawCityscapesConfig(num_train=60, num_val=60)
-    recipe = PolyRecipe(
-        iterations=300,
-        batch_size=4,
-        base_lr=2e-3,
-        backbone_lr_factor=1.0,
-        max_gradient_norm=1.0,
-        warmup_iterations=20,
-    )
+    recipe = miniature_recipe(iterations=300).model_copy(update={"batch_size": 4})
     reproduced = SetupConfig(
         segmenter=fastinst_miniature(NUM_CLASSES), recipe=recipe, augmentation=_mini_crops(64, 128)
     )
@@ -220,7 +223,13 @@ def _mini_crops(height_px: int, width_px: int) -> ShortSideAugmentConfig:
 
 def _mini_back_ends(num_steps: int) -> BackEndsConfig:
     """Sampling with the miniature generators: 64 px, few steps."""
-    changes = {"num_steps": num_steps, "size_px": 64, "guidance_scale": 3.0, "negative_prompt": None, "precision": "float32"}
+    changes = {
+        "num_steps": num_steps,
+        "size_px": 64,
+        "guidance_scale": 3.0,
+        "negative_prompt": None,
+        "precision": "float32",
+    }
     own = BackEndsConfig()
     return BackEndsConfig(
         blended=own.blended.model_copy(update=changes),

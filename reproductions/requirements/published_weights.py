@@ -216,3 +216,5 @@ MINIATURE_SEGMENTER = ShippedModel(
     "miniature segmenter, of other classes", "segmenter/class_agnostic.safetensors", safetensors_file
 )
 MINIATURE_SAM = ShippedModel("miniature SAM", "sam", transformers_folder)
+MINIATURE_INPAINTING = ShippedModel("miniature inpainting network", "inpainting", diffusers_folder)
+MINIATURE_GLIGEN = ShippedModel("miniature GLIGEN", "gligen", diffusers_folder)
