@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from reports.figures import drawing, save_figure
 from reports.records import Report
 
-_SPREAD = 0.09
+_SPREAD = 0.05
 """Between the lines at one amount, in places of the axis, so that circles and intervals do not cover each other."""
 
 

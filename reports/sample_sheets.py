@@ -62,9 +62,13 @@ def _on_grey(path: Path, side: int) -> Image.Image:
 
 def instance_sheet(samples: Sequence[InstanceSample], path: Path, columns: int = 4, most: int = 8) -> bool:
     """Draw training images with pasted instances in orange, by name, and real ones in blue; more than ``most`` are thinned evenly."""
-    strips = [Strip([_with_instances(sample)], sample.caption) for sample in _thinned(samples, most)]
+    shown = _thinned(samples, most)
+    tiles = [_with_instances(sample) for sample in shown]
+    strips = [Strip([tile], sample.caption) for tile, sample in zip(tiles, shown, strict=True)]
     rows = [SheetRow(strips[start : start + columns]) for start in range(0, len(strips), columns)]
-    return draw_sheet(Sheet(rows, _INSTANCE_PX, legend={"pasted object": _PASTED, "real object": _REAL}), path)
+    aspect = max(1.0, min((tile.image.width / tile.image.height for tile in tiles), default=1.0))
+    legend = {"pasted object": _PASTED, "real object": _REAL}
+    return draw_sheet(Sheet(rows, _INSTANCE_PX, tile_aspect=aspect, legend=legend), path)
 
 
 def _with_instances(sample: InstanceSample) -> Tile:
@@ -89,7 +93,7 @@ def repainted_sheet(samples: Sequence[RepaintedSample], path: Path) -> bool:
     pasted = dict.fromkeys(sample.pasted_title for sample in samples)
     heads = ("real crop", *titles, f"pasted: {', '.join(pasted)}", "change outside")
     rows = [SheetRow([Strip(_repainted(sample, titles), sample.caption)], _words(sample.row)) for sample in samples]
-    return draw_sheet(Sheet(rows, _REPAINTED_PX, tile_heads=heads, legend={"mask": _PASTED}), path)
+    return draw_sheet(Sheet(rows, _REPAINTED_PX, side_px=96, tile_heads=heads, legend={"mask": _PASTED}), path)
 
 
 def _repainted(sample: RepaintedSample, titles: Sequence[str]) -> list[Tile]:
