@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+from methods.common.miniature.lvis_view import DRAW_LVIS
 from methods.common.miniature.street_view import DRAW_CITYSCAPES
+from methods.common.seeds import Seeds
 from methods.common.stages.evaluate_cityscapes import EVALUATE_CITYSCAPES
+from methods.common.stages.train_instances import TRAIN_INSTANCES
 from methods.instance_synthesis.stages.count import COUNT, CountConfig
 from methods.instance_synthesis.stages.evaluate_coco import EVALUATE_COCO
 from methods.instance_synthesis.stages.generate import GENERATE
@@ -139,6 +143,22 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
         )
         return SampleCells(manifest, pictures, samples)
 
+    @cached_property
+    def pretrained(self) -> Cell:
+        """Train on other things, once for all seeds, as published weights are the same for all."""
+        study = self.study
+        assert study.pretraining is not None, "a study that starts from a pre-training has one"
+        drawn = Cell(DRAW_LVIS, study.pretraining.world, Seeds(), "pretrain/draw the miniature LVIS", cost_s=3.0)
+        return Cell(
+            TRAIN_INSTANCES,
+            study.pretraining.training,
+            Seeds(),
+            "pretrain/train",
+            {"data": (drawn,)},
+            cost_s=study.expected_pretraining_s,
+            disk_bytes=1e6 * study.expected_model_mb,
+        )
+
     # -- training and evaluation --------------------------------------------------------------------------------------
 
     def _train(self, label: str, setup: SetupConfig, source: FramesSource, inputs: Inputs) -> Cell:
@@ -158,6 +178,8 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
             / study.reproduced.recipe.batch_size
         )
         outside = ("data", *(["backbone"] if setup.start == "backbone" else []))
+        if setup.start == "all_but_classes":
+            inputs = {**inputs, "start": (self.pretrained,)}
         return self.cell(TRAIN, config, label, inputs, outside, cost_s, 1e6 * study.expected_model_mb)
 
     def _evaluate(self, label: str, model: Cell) -> Cell:

@@ -18,6 +18,7 @@ from methods.common.generators.repainting.configs import (
     InpaintingConfig,
     RepaintConfig,
 )
+from methods.common.miniature.lvis_view import DrawLvisConfig
 from methods.common.miniature.street_view import DrawCityscapesConfig
 from methods.common.segmenters.fastinst.config import FastInstConfig
 from methods.common.segmenters.fastinst.presets import (
@@ -26,9 +27,11 @@ from methods.common.segmenters.fastinst.presets import (
     fastinst_r50_d3,
     miniature_recipe,
 )
+from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
 from methods.common.stage import Config
 from methods.common.stages.evaluate_cityscapes import EvaluateCityscapesConfig
+from methods.common.stages.train_instances import TrainInstancesConfig
 from methods.common.training.poly_recipe import PolyRecipe
 from methods.instance_synthesis.focus import FocusConfig
 from methods.instance_synthesis.frame_files import Layout
@@ -80,8 +83,17 @@ class SetupConfig(Config):
     """Its training."""
     augmentation: ShortSideAugmentConfig
     """Of training images."""
-    start: Literal["scratch", "backbone"] = "scratch"
-    """Which weights are not random."""
+    start: Literal["scratch", "backbone", "all_but_classes"] = "scratch"
+    """Which weights are not random: none, ImageNet's in the backbone, or those of the pre-training that stands in for them."""
+
+
+class PretrainingConfig(Config):
+    """A training on other things, whose weights stand in for ImageNet's at the small tiers [C D45]."""
+
+    world: DrawLvisConfig = DrawLvisConfig()
+    """What is drawn: none of the things of the street."""
+    training: TrainInstancesConfig
+    """The same network, with as many classes as are drawn."""
 
 
 class InstanceSynthesisStudy(StudyConfig):
@@ -113,6 +125,10 @@ class InstanceSynthesisStudy(StudyConfig):
     """The same on crops of the original size. Section 11"""
     published: SetupConfig
     """The recipe of the segmenter's own paper. Section 7.4 [C D36]"""
+    pretraining: PretrainingConfig | None = None
+    """What comes before every training, once for all seeds; None where weights come from outside, or from nowhere."""
+    expected_pretraining_s: float = Field(default=80.0, gt=0)
+    """Rough seconds of that."""
     evaluation: EvaluateCityscapesConfig | EvaluateCocoConfig = EvaluateCityscapesConfig()
     """Split and test-time size. Section 10, item 6 [C D8]"""
     expected_instances: int = Field(default=8_900, ge=1)
@@ -123,6 +139,13 @@ class InstanceSynthesisStudy(StudyConfig):
     """Rough size of a sample."""
     expected_quality_s: float = Field(default=1_800.0, gt=0)
     """Rough seconds to compare the crops of a back end."""
+
+    @model_validator(mode="after")
+    def _there_is_something_to_start_from(self) -> Self:
+        starts = {setup.start for setup in (self.reproduced, self.large_crop, self.published)}
+        if ("all_but_classes" in starts) != (self.pretraining is not None):
+            raise ValueError("start 'all_but_classes' and a pretraining go together; set both or neither")
+        return self
 
     @model_validator(mode="after")
     def _equally_long(self) -> Self:
@@ -182,11 +205,14 @@ def paper() -> InstanceSynthesisStudy:
 def mini() -> InstanceSynthesisStudy:
     """The claims on the miniature street: about 20 minutes on two cores with three seeds."""
     world = DrawCityscapesConfig(num_train=60, num_val=60)
-    recipe = miniature_recipe(iterations=300).model_copy(update={"batch_size": 4})
+    recipe = miniature_recipe(iterations=180).model_copy(update={"batch_size": 4})
     reproduced = SetupConfig(
-        segmenter=fastinst_miniature(NUM_CLASSES), recipe=recipe, augmentation=_mini_crops(64, 128)
+        segmenter=fastinst_miniature(NUM_CLASSES),
+        recipe=recipe,
+        augmentation=_mini_crops(64, 128),
+        start="all_but_classes",
     )
-    longer = recipe.model_copy(update={"batch_size": 8})
+    larger = recipe.model_copy(update={"batch_size": 6})
     return InstanceSynthesisStudy(
         backbone="fastinst_miniature",
         world=world,
@@ -197,7 +223,8 @@ def mini() -> InstanceSynthesisStudy:
         quality=QualityConfig(features="clip", allow_few=True),
         reproduced=reproduced,
         large_crop=reproduced.model_copy(update={"augmentation": _mini_crops(96, 192)}),
-        published=reproduced.model_copy(update={"recipe": longer, "augmentation": _mini_crops(96, 192)}),
+        published=reproduced.model_copy(update={"recipe": larger, "augmentation": _mini_crops(96, 192)}),
+        pretraining=_mini_pretraining(iterations=600),
         evaluation=EvaluateCityscapesConfig(short_side_px=96, long_side_px=192, batch_size=10),
         num_samples=6,
         expected_instances=170,
@@ -210,6 +237,17 @@ def mini() -> InstanceSynthesisStudy:
         expected_evaluate_s=4.0,
         expected_model_mb=1.5,
     )
+
+
+def _mini_pretraining(iterations: int) -> PretrainingConfig:
+    """Return a training on the 36 drawn objects of the miniature LVIS, on crops of 64 px."""
+    world = DrawLvisConfig()
+    training = TrainInstancesConfig(
+        segmenter=fastinst_miniature(world.num_categories),
+        recipe=miniature_recipe(iterations),
+        augmentation=AugmentConfig(size_px=64, min_scale=1.0, max_scale=1.5),
+    )
+    return PretrainingConfig(world=world, training=training)
 
 
 def _mini_crops(height_px: int, width_px: int) -> ShortSideAugmentConfig:
@@ -243,6 +281,17 @@ def smoke() -> InstanceSynthesisStudy:
     study = mini()
     assert study.world is not None
 
+    assert study.pretraining is not None
+    before = _mini_pretraining(iterations=2)
+    before = before.model_copy(
+        update={
+            "world": before.world.model_copy(update={"num_train_images": 40, "num_val_images": 4}),
+            "training": before.training.model_copy(
+                update={"recipe": before.training.recipe.model_copy(update={"batch_size": 2, "warmup_iterations": 1})}
+            ),
+        }
+    )
+
     def short(setup: SetupConfig) -> SetupConfig:
         recipe = setup.recipe.model_copy(update={"iterations": 2, "batch_size": 2, "warmup_iterations": 1})
         return setup.model_copy(update={"recipe": recipe})
@@ -260,6 +309,8 @@ def smoke() -> InstanceSynthesisStudy:
             "published": short(study.published).model_copy(
                 update={"recipe": short(study.published).recipe.model_copy(update={"batch_size": 3})}
             ),
+            "pretraining": before,
+            "expected_pretraining_s": 1.0,
             "num_samples": 2,
             "expected_instances": 18,
             "expected_quality_s": 1.0,
@@ -278,6 +329,8 @@ def own_data(layout: Layout, class_names: tuple[str, ...], num_frames: int, tier
     Prompts name the class alone where the paper's phrases have no word for it.
     """
     study = mini()
+    assert study.pretraining is not None
+    before = study.pretraining.world.num_categories
     phrases = {**study.selection.prompts.phrases}
     phrases |= {name: (f"a {name.replace('_', ' ')}",) for name in class_names if name not in phrases}
     length = max(_FEWEST_ITERATIONS, num_frames * _EPOCHS_OF_OWN_DATA // study.reproduced.recipe.batch_size)
@@ -289,9 +342,12 @@ def own_data(layout: Layout, class_names: tuple[str, ...], num_frames: int, tier
         last_crop_px=(96, 128),
     )
     setup = SetupConfig(
-        segmenter=fastinst_miniature(len(class_names)), recipe=recipe, augmentation=augmentation, start="scratch"
+        segmenter=fastinst_miniature(len(class_names)),
+        recipe=recipe,
+        augmentation=augmentation,
+        start="scratch" if len(class_names) == before else "all_but_classes",
     )
-    sides = {"short_side_px": 128, "long_side_px": 512, "batch_size": 4}
+    sides: dict[str, int] = {"short_side_px": 128, "long_side_px": 512, "batch_size": 4}
     focus = FocusConfig() if layout == "cityscapes" else FocusConfig(aspect=None, width_px=None, height_px=None)
     study = study.model_copy(
         update={
@@ -300,6 +356,7 @@ def own_data(layout: Layout, class_names: tuple[str, ...], num_frames: int, tier
             "selection": study.selection.model_copy(update={"prompts": PromptConfig(phrases=phrases)}),
             "integration": study.integration.model_copy(update={"focus": focus}),
             "quality": None,
+            "pretraining": None if setup.start == "scratch" else study.pretraining,
             "reproduced": setup,
             "large_crop": setup,
             "published": setup,
@@ -311,7 +368,14 @@ def own_data(layout: Layout, class_names: tuple[str, ...], num_frames: int, tier
     )
     if tier == "smoke":
         few = setup.model_copy(update={"recipe": recipe.model_copy(update={"iterations": 2, "batch_size": 2})})
+        brief = None if study.pretraining is None else smoke().pretraining
         study = study.model_copy(
-            update={"reproduced": few, "large_crop": few, "published": few, "back_ends": _mini_back_ends(num_steps=2)}
+            update={
+                "pretraining": brief,
+                "reproduced": few,
+                "large_crop": few,
+                "published": few,
+                "back_ends": _mini_back_ends(num_steps=2),
+            }
         )
     return study

@@ -4,6 +4,7 @@ import pytest
 
 from methods.common.generators.repainting.configs import RepaintConfig
 from methods.common.stages.evaluate_cityscapes import EvaluateCityscapesConfig
+from methods.common.stages.train_instances import TrainInstancesConfig
 from methods.instance_synthesis.stages.count import CountConfig
 from methods.instance_synthesis.stages.evaluate_coco import EvaluateCocoConfig
 from methods.instance_synthesis.stages.generate import GenerateStageConfig
@@ -68,6 +69,8 @@ def settings(cell: Cell) -> str:
             return f"{config.features} on {config.split} in {config.layout}"
         case CountConfig() as config:
             return f"of {config.split} in {config.layout}"
+        case TrainInstancesConfig() as config:
+            return f"{config.segmenter.num_classes} classes, {config.start}, {config.split}"
         case EvaluateCityscapesConfig() as config:
             return f"Cityscapes' AP on {config.split}"
         case EvaluateCocoConfig() as config:
@@ -77,21 +80,27 @@ def settings(cell: Cell) -> str:
 
 WORLD = "draw_the_miniature_street"
 DATA = f"data<-{WORLD}"
+BASE = {
+    WORLD: "",
+    "pretrain/draw_the_miniature_LVIS": "",
+    "pretrain/train": "36 classes, scratch, train | data<-pretrain/draw_the_miniature_LVIS",
+}
+"""The drawn street, and what stands in for ImageNet's weights."""
 OF = "train_extra in cityscapes"
 
 
 def training(samples: str | None, setup: str = "", percent: int = 100, share: str = "") -> str:
     """InstSynth section 2.8: every arm but the two other baselines trains as long, on as many images, on crops as large."""
-    words = setup or f"{LENGTH} x 4, crops of (64, 128), scratch"
+    words = setup or f"{LENGTH} x 4, crops of (64, 128), all_but_classes"
     inputs = DATA if samples is None else f"{DATA}, samples<-{samples}/integrate0 {samples}/integrate1"
-    return f"{words}, {percent} % of {OF}{share} | {inputs}"
+    return f"{words}, {percent} % of {OF}{share} | {inputs}, start<-pretrain/train"
 
 
 def made(name: str, kind: str, variants: int = 2) -> dict[str, str]:
     """InstSynth sections 2.1 to 2.6: one manifest for every back end, so that windows, prompts and seeds are the same."""
     manifest = f"select/{variants}_variants"
     generator = ", generator" if name in GENERATORS else ""
-    cells = {WORLD: "", manifest: f"{variants} variants of {OF} | {DATA}"}
+    cells = {**BASE, manifest: f"{variants} variants of {OF} | {DATA}"}
     for shard in (0, 1):
         cells[f"{name}/generate{shard}"] = (
             f"{kind}, part {shard} of 2 of {OF} | {DATA}{generator}, manifest<-{manifest}"
@@ -134,10 +143,10 @@ def expected(arm: str) -> dict[str, str]:
     if arm in ("real", "real_large_crop", "published"):
         setup = {
             "real": "",
-            "real_large_crop": f"{LENGTH} x 4, crops of (90, 180), scratch",
-            "published": f"{OWN_LENGTH} x 9, crops of (96, 192), scratch",
+            "real_large_crop": f"{LENGTH} x 4, crops of (90, 180), all_but_classes",
+            "published": f"{OWN_LENGTH} x 9, crops of (96, 192), all_but_classes",
         }[arm]
-        cells = {WORLD: "", f"{arm}/train": training(None, setup)} | evaluated(arm)
+        cells = {**BASE, f"{arm}/train": training(None, setup)} | evaluated(arm)
         return cells | ({"real/count": f"of {OF} | {DATA}"} if arm == "real" else {})
     if arm == "zoom_doubled":
         cells = made("identity_doubled", "identity", variants=4) | evaluated(arm)
@@ -146,7 +155,7 @@ def expected(arm: str) -> dict[str, str]:
     if amount == "half":
         return with_samples(arm, row, share=", 50 % samples")
     if amount.isdigit() and row == "real":
-        return {WORLD: "", f"{arm}/train": training(None, percent=int(amount))} | evaluated(arm)
+        return {**BASE, f"{arm}/train": training(None, percent=int(amount))} | evaluated(arm)
     if amount.isdigit():
         return with_samples(arm, row, percent=int(amount))
     return with_samples(arm, arm)
@@ -269,6 +278,19 @@ def test_own_data_are_read_and_scored_in_their_layout(layout) -> None:
     phrases = manifest.manifest.config.prompts.phrases  # type: ignore[attr-defined]
     assert phrases["cat"] == ("a cat",)
     assert phrases["person"] == ("a woman", "a man")
+
+
+def test_the_stand_in_for_published_weights_is_the_same_for_every_seed() -> None:
+    starts = {
+        SeedPlanner(study(), index, PLACES).arm(BY_ID["real"]).trains[0].inputs["start"][0].id for index in (0, 1)
+    }
+    assert len(starts) == 1
+
+
+def test_a_stand_in_without_a_start_from_it_is_refused() -> None:
+    made_ = mini()
+    with pytest.raises(ValueError, match="go together"):
+        InstanceSynthesisStudy.model_validate(made_.model_copy(update={"pretraining": None}).model_dump())
 
 
 def test_what_an_arm_reports_of_is_its_own() -> None:

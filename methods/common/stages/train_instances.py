@@ -33,9 +33,9 @@ class InstanceTrainingConfig(Config):
     """Optimiser, schedule and batch; a TrainingRecipe also averages the weights and repeats rare classes."""
     augmentation: AugmentConfig | ShortSideAugmentConfig
     """What happens to each training image."""
-    start: Literal["scratch", "backbone", "weights"] = "scratch"
+    start: Literal["scratch", "backbone", "weights", "all_but_classes"] = "scratch"
     """``scratch``: random weights; ``backbone``: published weights of role ``backbone`` in the backbone; ``weights``: all of a
-    training of the same config, role ``start``."""
+    training of the same config, role ``start``; ``all_but_classes``: of one with other classes, all but what has their number."""
     num_workers: int = Field(default=0, ge=0)
     """Processes that prepare images; the images do not depend on it."""
 
@@ -107,16 +107,19 @@ def _build(inputs: Inputs, config: InstanceTrainingConfig, context: Context) -> 
     """Build the network with the weights that the config asks for."""
     from methods.common.segmenters.backbones.weights import load_backbone_weights
     from methods.common.segmenters.instance.segmenters import build_segmenter
+    from methods.common.segmenters.instance.starting import take_all_but_classes
     from methods.common.segmenters.saved import load_weights
 
     model = build_segmenter(config.segmenter, context.seeds.torch("training", "initial weights"))
-    role = {"scratch": None, "backbone": "backbone", "weights": "start"}[config.start]
+    role = {"scratch": None, "backbone": "backbone"}.get(config.start, "start")
     if role is None:
         return model
     if not inputs.folders(role):
         raise InputError(f"start is {config.start!r}, but nothing was given to start from; name it as role {role!r}")
     if config.start == "backbone":
         load_backbone_weights(model.backbone, inputs.folder(role))  # type: ignore[arg-type]
+    elif config.start == "all_but_classes":
+        take_all_but_classes(model, inputs.folder(role) / "model")
     else:
         load_weights(model, inputs.folder(role) / "model")
     return model
