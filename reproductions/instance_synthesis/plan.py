@@ -26,6 +26,8 @@ from reproductions.study.planner import Inputs
 
 _COUNTED = "blended"
 """Whose samples stand for the companion's augmented counts, which name no generator."""
+_COPYING_S = 0.01
+"""Rough seconds of a picture that no network paints."""
 
 
 @dataclass(frozen=True)
@@ -95,53 +97,50 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
 
     def made(self, back_end: BackEndId, doubled: bool = False) -> SampleCells:
         """Repaint every chosen instance and make samples of it; by a back end without a network the same way."""
-        study = self.study
-        variants = study.selection.num_variants * (2 if doubled else 1)
-        manifest = self._manifest(variants)
-        name = f"{back_end}_doubled" if doubled else back_end
-        role = f"{back_end}_generator"
-        generator = {"generator": self.external[role]} if role in self.external else {}
-        pictures = tuple(
+        variants = self.study.selection.num_variants * (2 if doubled else 1)
+        name, manifest = f"{back_end}_doubled" if doubled else back_end, self._manifest(variants)
+        pictures = self._pictures(name, back_end, manifest, variants)
+        return SampleCells(manifest, pictures, self._samples(name, manifest, pictures, variants))
+
+    def _pictures(self, name: str, back_end: BackEndId, manifest: Cell, variants: int) -> tuple[Cell, ...]:
+        study, role = self.study, f"{back_end}_generator"
+        places = {"generator": self.external[role]} if role in self.external else {}
+        painting = study.generation.model_copy(update={"back_end": study.back_ends.of(back_end)})
+        number = study.pictures_a_shard(variants)
+        return tuple(
             self.cell(
                 GENERATE,
-                study.generation.model_copy(
-                    update={
-                        "layout": study.layout,
-                        "split": study.train_split,
-                        "back_end": study.back_ends.of(back_end),
-                        "shard_index": shard,
-                        "num_shards": study.num_shards,
-                    }
-                ),
+                painting.model_copy(update=self._part(shard)),
                 f"{name}/generate{shard}",
                 {"manifest": (manifest,)},
                 ("data",),
-                cost_s=study.pictures_a_shard(variants) * (study.expected_image_s if generator else 0.01),
-                disk_bytes=study.pictures_a_shard(variants) * study.expected_image_kb * 1000,
-                places=generator,
+                cost_s=number * (study.expected_image_s if places else _COPYING_S),
+                disk_bytes=number * study.expected_image_kb * 1000,
+                places=places,
             )
             for shard in range(study.num_shards)
         )
-        samples = tuple(
+
+    def _samples(self, name: str, manifest: Cell, pictures: tuple[Cell, ...], variants: int) -> tuple[Cell, ...]:
+        study, number = self.study, self.study.pictures_a_shard(variants)
+        return tuple(
             self.cell(
                 INTEGRATE,
-                study.integration.model_copy(
-                    update={
-                        "layout": study.layout,
-                        "split": study.train_split,
-                        "shard_index": shard,
-                        "num_shards": study.num_shards,
-                    }
-                ),
+                study.integration.model_copy(update=self._part(shard)),
                 f"{name}/integrate{shard}",
                 {"manifest": (manifest,), "pictures": pictures},
                 ("data",),
-                cost_s=study.pictures_a_shard(variants) * study.expected_sample_s,
-                disk_bytes=study.pictures_a_shard(variants) * study.expected_sample_kb * 1000,
+                cost_s=number * study.expected_sample_s,
+                disk_bytes=number * study.expected_sample_kb * 1000,
             )
             for shard in range(study.num_shards)
         )
-        return SampleCells(manifest, pictures, samples)
+
+    def _part(self, shard: int) -> dict[str, object]:
+        """What a cell says of its share of the work."""
+        study = self.study
+        place = {"layout": study.layout, "split": study.train_split}
+        return {**place, "shard_index": shard, "num_shards": study.num_shards}
 
     @cached_property
     def pretrained(self) -> Cell:

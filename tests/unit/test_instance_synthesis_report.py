@@ -122,7 +122,7 @@ def test_differences_leave_out_what_is_no_accuracy(tmp_path, monkeypatch) -> Non
     )
     draw_figures(report(), tmp_path)
     metrics = {item.metric for claim in shown[0].claims for item in claim.evidence}
-    assert metrics == {"AP", "AP50"}
+    assert metrics == {"AP"}
 
 
 def test_an_amount_needs_two_places(tmp_path) -> None:
