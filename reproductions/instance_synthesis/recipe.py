@@ -53,11 +53,11 @@ class BackEndsConfig(Config):
     """What repaints, by arm."""
 
     blended: BlendedLatentConfig = BlendedLatentConfig()
-    """BlendedDiff. Section 3.1 [code]"""
+    """As in section 3.1: what the tables call BlendedDiff. [code]"""
     inpainting: InpaintingConfig = InpaintingConfig()
-    """DiffInpainting. Section 3.2 [code]"""
+    """As in section 3.2: what the tables call DiffInpainting. [code]"""
     gligen: GligenConfig = GligenConfig()
-    """GLIGEN. Section 3.3 [code]"""
+    """As in section 3.3: grounded inpainting. [code]"""
 
     def of(self, back_end: BackEndId) -> RepaintConfig:
         """Return the config of a back end; those without a network have nothing to choose. Section 3.4."""

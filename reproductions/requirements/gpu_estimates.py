@@ -17,12 +17,9 @@ SD 1.5, 512 px                      3 GiB of float16; little: no gradient, the V
 SD 2.1 base, guided, with capture   2.5 GiB of float16, 1 GiB for CUDA; an image's probabilities at 64 cells a side, 5 heads
                                     in float32, are 0.3 GiB at a time, its running sums 0.08 GiB, and the decoder's maps 1 GiB
 SAM ViT-H, 1024 px                  2.5 GiB of float32, 1 GiB for CUDA; 2.5 GiB for attention without a gradient
-FastInst R50, 360 px crops          34.1 M of 16 bytes; a crop of 360 x 720 keeps 0.5 GiB in float16: C3 to C5, and seven outputs on
-                                    12,544 points; counted by hand from the sizes in InstSynth section 7
-OneFormer ConvNeXt-L, 360 px crops  219.8 M of 16 bytes; a crop of 360 x 720 keeps 2.6 GiB in float16, by hand as above
-OneFormer Swin-L, 360 px crops      218.8 M of 16 bytes; likewise 3.0 GiB, with window attention
-SDXL, 1024 px, blended              5.2 GiB of float16 U-Net, 1.6 of text encoders, the VAE in float32; its decoder's maps at 1024 px are
-                                    2.5 GiB for an image, and guidance doubles the U-Net's
+FastInst R50, 360 x 720 px crops    34.1 M of 16 bytes; 0.68 GiB in float32, counted on the CPU with twelve objects
+SDXL, 1024 px, blended              by hand: 4.8 GiB of float16 for 2.6 G parameters of the U-Net, 1.5 for its text encoders, 0.3 for the
+                                    VAE in float32; its decoder's largest maps are 0.5 GiB each at 1024 px
 SD 2 inpainting, 512 px             as SD 2.1 without capture
 GLIGEN inpainting, 512 px           as SD 1.5, with gated layers of 0.21 GiB
 ==================================  =========================================================================================
@@ -75,9 +72,7 @@ STABLE_DIFFUSION_3_GUIDED = GpuEstimate(17.0, 5.1, 512)
 STABLE_DIFFUSION_15 = GpuEstimate(4.0, 1.0, 512)
 STABLE_DIFFUSION_21_CAPTURE = GpuEstimate(3.5, 1.4, 512)
 SAM_VIT_H = GpuEstimate(3.5, 2.5, 1024)
-FASTINST_R50 = GpuEstimate(1.8, 0.7, 360)
-ONEFORMER_CONVNEXT_L = GpuEstimate(5.2, 3.2, 360)
-ONEFORMER_SWIN_L = GpuEstimate(5.2, 3.7, 360)
-STABLE_DIFFUSION_XL_BLENDED = GpuEstimate(9.0, 3.5, 1024)
+FASTINST_R50 = GpuEstimate(1.6, 0.8, 360)
+STABLE_DIFFUSION_XL_BLENDED = GpuEstimate(9.0, 3.0, 1024)
 STABLE_DIFFUSION_2_INPAINTING = GpuEstimate(4.0, 1.2, 512)
 GLIGEN_INPAINTING = GpuEstimate(4.2, 1.2, 512)

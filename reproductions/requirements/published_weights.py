@@ -187,13 +187,6 @@ SWIN_L = SingleFile(
     "https://github.com/SwinTransformer/storage/releases/tag/v1.0.0",
 )
 
-ONEFORMER_MAPILLARY = SingleFile(
-    "OneFormer, ConvNeXt-L, Mapillary Vistas",
-    "https://shi-labs.com/projects/oneformer/mapillary/250_16_convnext_l_oneformer_mapillary_300k.pth",
-    "MIT (that of SHI-Labs/OneFormer); Mapillary Vistas is for research",
-    "https://github.com/SHI-Labs/OneFormer",
-)
-
 # -- miniature ones --------------------------------------------------------------------------------------------------
 
 

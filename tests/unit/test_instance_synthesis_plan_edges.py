@@ -172,7 +172,7 @@ def test_every_cell_of_an_arm_is_made_of_what_the_specification_says(arm: str) -
 
 
 def test_arms_are_the_ones_that_the_controls_need() -> None:
-    """InstSynth section 13, item 9: R, R+Z, R+CP, R+S for each generator; and at 10, 25 and 50 % (section 10, item 1)."""
+    """InstSynth section 13, item 9: R, R+Z, R+CP, R+S for each generator; and at 10, 25 and 50 % (InstSynth section 10, item 1)."""
     every = ("real", "zoom", "copy_paste", *GENERATORS)
     limited = {f"{arm}_{percent}" for arm in every for percent in (10, 25, 50)}
     assert {*every, *limited, "zoom_doubled", "zoom_half", "blended_half", "published", "real_large_crop"} == set(RUN)
@@ -247,7 +247,7 @@ PUBLISHED_CLIP, REPRODUCED_CLIP = 0.01, None
     ],
 )
 def test_the_paper_trains_as_section_2_8_says(arm: str, crop: tuple[int, int], batch: int, clip: float | None) -> None:
-    """InstSynth section 2.8, and section 10, item 4 for clipping."""
+    """InstSynth section 2.8; InstSynth section 10, item 4 for clipping."""
     config = SeedPlanner(paper(), 0, PLACES | outside("data")).arm(BY_ID[arm]).trains[-1].config
     assert isinstance(config, TrainConfig)
     recipe = config.recipe
