@@ -316,7 +316,7 @@ def controls_section(report: Report) -> str:
 def tables_section(report: Report) -> str:
     """The paper's tables with our numbers under theirs, or our numbers alone when there are no targets."""
     seeds = _plural(len(report.run.seeds), "seed")
-    units = _listed(list(dict.fromkeys(metric.unit for metric in report.metrics)))
+    units = _listed(list(dict.fromkeys(metric.unit for metric in report.metrics if metric.unit)))
     how = f"Ours: mean ± half of the 95 % Student-t interval over {seeds}; {units} in percent."
     if len(report.run.seeds) == 1:
         how = f"Ours: one seed, no interval; {units} in percent."
@@ -331,10 +331,7 @@ def tables_section(report: Report) -> str:
     for table in paper_tables(report):
         theirs = next(target for target in report.targets if target.table == table)
         ours = report.beside.get(theirs.backbone)
-        name = f"{table}: {theirs.backbone_title}"
-        heading = (
-            f"{name} in the paper, {report.backbone_title(ours)} here" if ours != theirs.backbone and ours else name
-        )
+        heading = _heading(report, theirs, ours)
         body = "\n\n".join(
             [markdown_frame(paper_table(report, table), 2), *_unsure(report, table), *_not_run(report, table)]
         )
@@ -345,6 +342,14 @@ def tables_section(report: Report) -> str:
             parts.append(f"### {heading}\n\n{body}")
         shown |= rows
     return "\n\n".join(parts)
+
+
+def _heading(report: Report, theirs: Target, ours: str | None) -> str:
+    """Name a table and its segmenter, where one plays a part."""
+    if not theirs.backbone_title:
+        return theirs.table
+    name = f"{theirs.table}: {theirs.backbone_title}"
+    return f"{name} in the paper, {report.backbone_title(ours)} here" if ours and ours != theirs.backbone else name
 
 
 def _ran(report: Report, rows: set[tuple[str | None, str]]) -> bool:
@@ -373,7 +378,8 @@ def _tier_remark(report: Report) -> str:
         return (
             "*matches*: our mean rounds to the printed value. *within seed noise*: the printed value lies where one more "
             "run of ours would (95 % prediction interval). *below*, *above*: it lies outside, and our mean is the smaller or the larger. "
-            "*not comparable*: a deviation says so, or seed noise is unknown."
+            "*not comparable*: a deviation says so, or seed noise is unknown"
+            + (", or a baseline that the row's gain is over misses its own number." if report.baselines else ".")
         )
     return f"**Not comparable** (tier `{report.run.tier}`: other data, other segmenter): read down the columns, not across the rows."
 

@@ -112,13 +112,16 @@ class Backbone(Record):
 
 
 class Metric(Record):
-    """One column of a table. Values are in percent where the unit is "AP"."""
+    """One column of a table. Values are in percent where there is a unit."""
 
     id: str
     """As in the results, e.g. "APr_mask"."""
     title: str
     """As printed, e.g. "AP rare, mask"."""
     unit: str = "AP"
+    """Empty for a plain number, which is no percentage."""
+    decimals: int = Field(default=2, ge=0, exclude_if=lambda value: value == 2)
+    """Of our numbers in tables."""
 
 
 class Result(Record):
@@ -172,7 +175,8 @@ class Target(Record):
     arm_title: str
     """As the paper writes it."""
     backbone: str
-    backbone_title: str
+    backbone_title: str = ""
+    """Empty for a table in which no segmenter plays a part."""
     objects: int | None = None
     """Generated objects, or training images, as printed."""
     iterations: int | None = _if_any(None)
@@ -386,6 +390,8 @@ class Report(Record):
     """Why a row of the paper is not run, by arm."""
     beside: dict[str, str] = {}
     """Which backbone of ours stands beside which of the paper's: {"resnet50": "miniature"} at tier mini."""
+    baselines: dict[str, tuple[str, ...]] = Field(default={}, exclude_if=lambda value: value == {})
+    """By arm, the printed rows that its gain is over; where ours misses one of them, the gain is not comparable."""
     series: tuple[SeriesPoint, ...] = ()
     points: tuple[ScatterPoint, ...] = _if_any(())
     deviations: tuple[Deviation, ...] = ()

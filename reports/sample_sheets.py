@@ -1,4 +1,4 @@
-"""Sheets of sample pictures: cut-outs by row, training images with their instances, images with label maps.
+"""Sheets of sample pictures: cut-outs by row, training images with their instances, images with label maps, repainted instances.
 
 Each function draws one sheet and returns False, without a file, when there is nothing to draw.
 """
@@ -15,14 +15,14 @@ from PIL import Image
 
 from reports.figures import PALETTE
 from reports.label_maps import agreement, coloured
-from reports.samples import CutOutSample, InstanceSample, LabelMapSample
+from reports.samples import CutOutSample, InstanceSample, LabelMapSample, RepaintedSample
 from reports.sheets import Outline, Sheet, SheetRow, Strip, Tile, draw_sheet
 
 ItemT = TypeVar("ItemT")
 
 _BACKDROP = (222, 222, 222, 255)
 """Light grey behind cut-outs, so that white objects and holes in a mask are seen."""
-_CUT_OUT_PX, _INSTANCE_PX = 72, 234
+_CUT_OUT_PX, _INSTANCE_PX, _REPAINTED_PX = 72, 234, 124
 _HEAD_LETTERS = 13
 """As many letters as fit above a cut-out."""
 _PASTED, _REAL = PALETTE[1], PALETTE[5]
@@ -62,9 +62,13 @@ def _on_grey(path: Path, side: int) -> Image.Image:
 
 def instance_sheet(samples: Sequence[InstanceSample], path: Path, columns: int = 4, most: int = 8) -> bool:
     """Draw training images with pasted instances in orange, by name, and real ones in blue; more than ``most`` are thinned evenly."""
-    strips = [Strip([_with_instances(sample)], sample.caption) for sample in _thinned(samples, most)]
+    shown = _thinned(samples, most)
+    tiles = [_with_instances(sample) for sample in shown]
+    strips = [Strip([tile], sample.caption) for tile, sample in zip(tiles, shown, strict=True)]
     rows = [SheetRow(strips[start : start + columns]) for start in range(0, len(strips), columns)]
-    return draw_sheet(Sheet(rows, _INSTANCE_PX, legend={"pasted object": _PASTED, "real object": _REAL}), path)
+    aspect = max(1.0, min((tile.image.width / tile.image.height for tile in tiles), default=1.0))
+    legend = {"pasted object": _PASTED, "real object": _REAL}
+    return draw_sheet(Sheet(rows, _INSTANCE_PX, tile_aspect=aspect, legend=legend), path)
 
 
 def _with_instances(sample: InstanceSample) -> Tile:
@@ -78,6 +82,35 @@ def _instance(sample: InstanceSample, number: int, region_HW: np.ndarray) -> Out
     if number in sample.pasted:
         return Outline(region_HW, _PASTED, 1.8, _words(sample.names.get(number, "")))
     return Outline(region_HW, _REAL)
+
+
+def repainted_sheet(samples: Sequence[RepaintedSample], path: Path) -> bool:
+    """Draw each instance in a row: the real crop, the generators' side by side, back in its image, and what changed outside the mask.
+
+    Masks are outlined in the real crop and in the image.
+    """
+    titles = list(dict.fromkeys(title for sample in samples for title in sample.repainted))
+    pasted = dict.fromkeys(sample.pasted_title for sample in samples)
+    heads = ("real crop", *titles, f"pasted: {', '.join(pasted)}", "change outside")
+    rows = [SheetRow([Strip(_repainted(sample, titles), sample.caption)], _words(sample.row)) for sample in samples]
+    return draw_sheet(Sheet(rows, _REPAINTED_PX, side_px=96, tile_heads=heads, legend={"mask": _PASTED}), path)
+
+
+def _repainted(sample: RepaintedSample, titles: Sequence[str]) -> list[Tile]:
+    empty = Image.new("RGB", (8, 8), "white")
+    painted = [_read_image(sample.repainted[title]) if title in sample.repainted else empty for title in titles]
+    return [
+        _outlined(sample.crop_path, sample.mask_path),
+        *map(Tile, painted),
+        _outlined(sample.pasted_path, sample.pasted_mask_path),
+        Tile(_read_image(sample.difference_path)),
+    ]
+
+
+def _outlined(path: Path, mask_path: Path) -> Tile:
+    image, mask_HW = _read_image(path), _read_map(mask_path)
+    _check_size(mask_HW, mask_path, image)
+    return Tile(image, (Outline(mask_HW > 0, _PASTED, 1.2),))
 
 
 def label_map_rows(

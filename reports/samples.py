@@ -66,3 +66,26 @@ class LabelMapSample(Record):
     """PNG or JPEG."""
     label_paths: tuple[Path, ...]
     """PNGs of labels, same size: 0 background, 255 uncertain."""
+
+
+class RepaintedSample(Record):
+    """One instance as it is, as several generators repaint it, and back in its image."""
+
+    row: str
+    """Name at the left, e.g. its class."""
+    caption: str
+    """Written under it, e.g. what was asked for."""
+    crop_path: Path
+    """PNG or JPEG of the real crop."""
+    mask_path: Path
+    """PNG of one channel, same size: above 0 where it is repainted."""
+    repainted: dict[str, Path]
+    """PNG or JPEG by the title of the generator."""
+    pasted_title: str
+    """Whose repainted instance is pasted."""
+    pasted_path: Path
+    """The image with it."""
+    pasted_mask_path: Path
+    """PNG of one channel, size of the image: above 0 on the instance."""
+    difference_path: Path
+    """The absolute difference of the image with it and without, outside the mask."""

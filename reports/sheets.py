@@ -19,8 +19,8 @@ from reports.figures import DPI, GREY, drawing, save_figure
 
 _GAP, _STRIP_GAP = 6, 18
 """Between two tiles, and between two strips."""
-_HEAD, _CAPTION, _SIDE, _LEGEND = 22, 17, 80, 28
-"""Room for heads, for the words under a row, for a row's name at the left, and for the legend above everything."""
+_HEAD, _CAPTION, _LEGEND = 22, 17, 28
+"""Room for heads, for the words under a row, and for the legend above everything."""
 _LEGEND_WIDTH = 320
 
 
@@ -38,7 +38,7 @@ class Outline:
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture; it is fitted into a square, small ones with their hard pixels."""
+    """One picture; it is fitted into the sheet's tiles, small ones with their hard pixels."""
 
     image: Image.Image
     outlines: tuple[Outline, ...] = ()
@@ -66,12 +66,17 @@ class Sheet:
 
     rows: Sequence[SheetRow]
     tile_px: int = 108
+    """Width of a tile."""
     tile_heads: Sequence[str] = ()
     """Above the tiles of each strip."""
     strip_heads: Sequence[str] = ()
     """Above the strips."""
     legend: Mapping[str, str] = field(default_factory=dict)
     """Colour of outlines by what they mean."""
+    tile_aspect: float = 1.0
+    """Width of a tile by its height."""
+    side_px: int = 80
+    """Room for the names of rows at the left."""
 
     @property
     def strip_px(self) -> int:
@@ -80,10 +85,15 @@ class Sheet:
         return tiles * (self.tile_px + _GAP) - _GAP + _STRIP_GAP
 
     @property
+    def tile_height_px(self) -> int:
+        """Height of a tile."""
+        return round(self.tile_px / self.tile_aspect)
+
+    @property
     def row_px(self) -> int:
         """From one row to the next."""
         captions = any(strip.caption for row in self.rows for strip in row.strips)
-        return self.tile_px + _GAP + (_CAPTION if captions else 0)
+        return self.tile_height_px + _GAP + (_CAPTION if captions else 0)
 
     @property
     def width_px(self) -> int:
@@ -117,7 +127,7 @@ def draw_sheet(sheet: Sheet, path: Path) -> bool:
     """
     if not any(row.strips for row in sheet.rows):
         return False
-    side = _SIDE if any(row.name for row in sheet.rows) else 0
+    side = sheet.side_px if any(row.name for row in sheet.rows) else 0
     top = (_HEAD if sheet.tile_heads or sheet.strip_heads else 0) + (_LEGEND if sheet.legend else 0)
     width, height = sheet.width_px, sheet.height_px
     with drawing((top + height) / DPI, (side + width) / DPI) as figure:
@@ -127,7 +137,7 @@ def draw_sheet(sheet: Sheet, path: Path) -> bool:
         panel.imshow(_all_tiles(sheet), interpolation="nearest", extent=(0, width, height, 0))
         for tile, x, y in sheet.tiles():
             for outline in tile.outlines:
-                _outline(panel, outline, *_fit(tile.image, sheet.tile_px, x, y))
+                _outline(panel, outline, *_fit(tile.image, sheet, x, y))
         _write(panel, sheet)
         if sheet.legend:
             handles = [Patch(fc="none", ec=colour, lw=1.8) for colour in sheet.legend.values()]
@@ -138,18 +148,18 @@ def draw_sheet(sheet: Sheet, path: Path) -> bool:
     return True
 
 
-def _fit(image: Image.Image, side: int, x: int, y: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Upper left corner and size, in pixels, of a picture that is centred in a square tile at x, y."""
-    scale = side / max(image.size)
+def _fit(image: Image.Image, sheet: Sheet, x: int, y: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Upper left corner and size, in pixels, of a picture that is centred in a tile at x, y."""
+    scale = min(sheet.tile_px / image.width, sheet.tile_height_px / image.height)
     width, height = (max(1, round(length * scale)) for length in image.size)
-    return (x + (side - width) // 2, y + (side - height) // 2), (width, height)
+    return (x + (sheet.tile_px - width) // 2, y + (sheet.tile_height_px - height) // 2), (width, height)
 
 
 def _all_tiles(sheet: Sheet) -> NDArray[np.uint8]:
     """All pictures on white: uint8 (height, width, 3)."""
     canvas = Image.new("RGB", (sheet.width_px, sheet.height_px), "white")
     for tile, x, y in sheet.tiles():
-        corner, size = _fit(tile.image, sheet.tile_px, x, y)
+        corner, size = _fit(tile.image, sheet, x, y)
         enlarged = max(tile.image.size) <= sheet.tile_px
         method = Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS
         canvas.paste(tile.image.convert("RGB").resize(size, method), corner)
@@ -160,7 +170,7 @@ def _write(panel: Axes, sheet: Sheet) -> None:
     """Write names of rows, heads of columns and captions; those of a single tile stand in its middle."""
     half = sheet.tile_px / 2
     for number, row in enumerate(sheet.rows):
-        panel.text(-8, number * sheet.row_px + half, row.name, ha="right", va="center", weight="bold")
+        panel.text(-8, number * sheet.row_px + sheet.tile_height_px / 2, row.name, ha="right", va="center", weight="bold")
     for x in range(0, max(len(row.strips) for row in sheet.rows) * sheet.strip_px, sheet.strip_px):
         for column, head in enumerate(sheet.tile_heads):
             panel.text(x + column * (sheet.tile_px + _GAP) + half, -5, head, size=8, ha="center", va="bottom")
@@ -169,7 +179,7 @@ def _write(panel: Axes, sheet: Sheet) -> None:
         panel.text(middle, -5, head, size=8.5, ha="center", va="bottom", weight="bold")
     for strip, x, y in sheet.strips():
         place, side = (x + half, "center") if len(strip.tiles) == 1 else (x, "left")
-        panel.text(place, y + sheet.tile_px + 2, strip.caption, size=7, color=GREY, ha=side, va="top")
+        panel.text(place, y + sheet.tile_height_px + 2, strip.caption, size=7, color=GREY, ha=side, va="top")
 
 
 def _outline(panel: Axes, outline: Outline, corner: tuple[int, int], size: tuple[int, int]) -> None:

@@ -95,8 +95,9 @@ def our_numbers(report: Report, backbone: str) -> pd.DataFrame:
     The first column is what ``report.style`` counts, the second the iterations; both are means over seeds.
     """
     of_backbone = [known for known in report.estimates if known.backbone == backbone]
+    decimals = {metric.id: metric.decimals for metric in report.metrics}
     text = pd.Series(
-        [mean_text(known, len(report.run.seeds)) for known in of_backbone],
+        [mean_text(known, len(report.run.seeds), decimals[known.metric]) for known in of_backbone],
         pd.MultiIndex.from_tuples([(known.arm, known.metric) for known in of_backbone], names=["arm", "metric"]),
         dtype=object,
     )
@@ -120,7 +121,7 @@ def _mean_counts(report: Report, costs: pd.DataFrame, backbone: str) -> pd.DataF
 
 
 def result_table(report: Report, backbone: str | None = None, arms: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return our numbers of one backbone: an arm a row, a metric a column, all as text.
+    """Return our numbers of one backbone: an arm a row, a metric that any has a number for a column, all as text.
 
     Args:
         report: judged records.
@@ -129,6 +130,8 @@ def result_table(report: Report, backbone: str | None = None, arms: Sequence[str
     """
     numbers = our_numbers(report, backbone or report.backbones[0].id)
     shown = numbers if arms is None else numbers.loc[[arm for arm in arms if arm in numbers.index]]
+    empty = [metric.id for metric in report.metrics if bool((shown[metric.id] == NOTHING).all())]
+    shown = shown.drop(columns=empty)
     titled = shown.rename(columns={COUNT: report.style.count_title, **_metric_titles(report)})
     titled.insert(0, "Arm", [report.arm_title(arm) for arm in titled.index])
     return titled.reset_index(drop=True)
@@ -157,7 +160,7 @@ def paper_table(report: Report, table: str) -> pd.DataFrame:
     for lost in sorted((lost for lost in report.lost_targets if lost.table == table), key=lambda lost: lost.row):
         blocks.insert(lost.row, _lost_rows(ours, lost))
     rows = [row for block in blocks for row in block]
-    for extra in arms_beside(report, table, backbone):
+    for extra in filter(lambda arm: ours.ran(arm.id), arms_beside(report, table, backbone)):
         rows.append([f"{extra.title} *(not in the paper)*", "ours", *ours.cells(extra.id)])
     titles = [report.metric_title(metric) for metric in metrics]
     return pd.DataFrame(rows, columns=["Method", "", report.style.count_title, ITERATIONS, *titles])

@@ -8,7 +8,7 @@ Shape legend: H, W image in pixels.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -122,14 +122,24 @@ def _instances_of_ids(id_HW: LabelMap, path: Path) -> tuple[FrameInstance, ...]:
     return tuple(found)
 
 
+def coco_file(folder: Path, split: str) -> Path:
+    """Return the annotation file of a split in COCO's layout.
+
+    Raises:
+        InputError: there is none.
+    """
+    places = [folder / "annotations" / f"instances_{split}.json", folder / f"{split}.json"]
+    for place in places:
+        if place.is_file():
+            return place
+    raise InputError(f"there is neither {places[0]} nor {places[1]}; name a folder in the layout of COCO")
+
+
 class CocoFrames:
     """One split in the layout of COCO; the ids of a frame are numbers of its annotations, from 1 in the order of the file."""
 
     def __init__(self, folder: Path, split: str) -> None:
-        places = [folder / "annotations" / f"instances_{split}.json", folder / f"{split}.json"]
-        file = next((place for place in places if place.is_file()), None)
-        if file is None:
-            raise InputError(f"there is neither {places[0]} nor {places[1]}; name a folder in the layout of COCO")
+        file, self._root = coco_file(folder, split), folder
         raw = _read_json(file)
         images, annotations = (
             RecordTable(file, "image", raw["images"]),
@@ -138,6 +148,8 @@ class CocoFrames:
         categories = RecordTable(file, "category", raw["categories"])
         names = dict(zip(categories.unique_ids().tolist(), categories.values("name", (str,), "a name"), strict=True))
         self._folder, self._file = folder / split, file
+        self.class_ids: Mapping[str, int] = {names[id]: id for id in sorted(names)}
+        """Id of each class by its name, in the order of the ids."""
         sizes = [images.integers(side, 1).tolist() for side in ("height", "width")]
         files = images.values("file_name", (str,), "the image's file name")
         self._images = {
@@ -162,6 +174,12 @@ class CocoFrames:
         """Ids of all images as text, in the order of the file."""
         return list(self._images)
 
+    def image_path(self, name: str) -> Path:
+        """Where the image of a frame lies: in the folder of its split, or, where its name holds that folder's, below the data set's."""
+        file_name = self._images[name][2]
+        inside = self._folder / file_name
+        return inside if inside.is_file() else self._root / file_name
+
     def read(self, name: str, *, with_image: bool = True) -> Frame:
         """Read one frame.
 
@@ -170,7 +188,7 @@ class CocoFrames:
         """
         if name not in self._images:
             raise InputError(f"{self._file} has no image {name} any more; select the instances of the data again")
-        height, width, file_name = self._images[name]
+        height, width, _ = self._images[name]
         annotations = self._annotations[name]
         if len(annotations) >= MOST_IDS:
             raise InputError(
@@ -182,7 +200,7 @@ class CocoFrames:
             FrameInstance(number, layer, class_name, crowd)
             for number, (layer, (class_name, crowd, _, _)) in enumerate(zip(layers, annotations, strict=True), start=1)
         )
-        return Frame(name, _load(self._folder / file_name, height, width, with_image), maps, instances)
+        return Frame(name, _load(self.image_path(name), height, width, with_image), maps, instances)
 
 
 def _read_json(file: Path) -> dict[str, Any]:

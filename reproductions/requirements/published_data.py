@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from reproductions.requirements.inspect_cityscapes import cityscapes_folder
 from reproductions.requirements.inspect_labelled import voc_folder
 from reproductions.requirements.inspect_lvis import lvis_folder
 from reproductions.requirements.published import DataSet
@@ -52,6 +53,16 @@ def _voc_steps(place: Path) -> tuple[str, ...]:
     )
 
 
+def _cityscapes_steps(place: Path) -> tuple[str, ...]:
+    """Cityscapes' fine annotations and pictures: 11.5 GB to download after a registration."""
+    folder = shlex.quote(str(place))
+    return (
+        "(register at https://www.cityscapes-dataset.com; cityscapesscripts, which is installed here, brings csDownload)",
+        f"mkdir -p {folder} && csDownload -d {folder} gtFine_trainvaltest.zip leftImg8bit_trainvaltest.zip",
+        f"(cd {folder} && for archive in *.zip; do unzip -q -o $archive && rm $archive; done)",
+    )
+
+
 LVIS_V1 = DataSet(
     "LVIS v1, COCO 2017 images",
     "lvis",
@@ -67,4 +78,12 @@ VOC_2012 = DataSet(
     "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
     voc_folder,
     _voc_steps,
+)
+CITYSCAPES = DataSet(
+    "Cityscapes, fine annotations",
+    "cityscapes",
+    "non-commercial, behind a registration; pictures made of it must not be handed on",
+    "https://www.cityscapes-dataset.com/downloads/",
+    cityscapes_folder,
+    _cityscapes_steps,
 )

@@ -74,6 +74,29 @@ STABLE_DIFFUSION_15 = HubModel(
     ),
 )
 
+STABLE_DIFFUSION_XL = HubModel(
+    "SDXL base 1.0",
+    "stabilityai/stable-diffusion-xl-base-1.0",
+    "CreativeML OpenRAIL++-M (use restrictions)",
+    diffusers_folder,
+    leave_out=("sd_xl_base_*", "*.bin", "*.fp16.*", "*.onnx*", "*openvino*", "*.msgpack"),
+)
+STABLE_DIFFUSION_2_INPAINTING = HubModel(
+    "SD 2 inpainting",
+    "stabilityai/stable-diffusion-2-inpainting",
+    "CreativeML OpenRAIL++-M (use restrictions); where it is no longer served, a mirror of it, such as sd2-community's, or any "
+    "inpainting folder with --generator",
+    diffusers_folder,
+    leave_out=("512-inpainting-*", "*.bin", "*.fp16.*", "*.ckpt"),
+)
+GLIGEN_INPAINTING = HubModel(
+    "GLIGEN inpainting",
+    "masterful/gligen-1-4-inpainting-text-box",
+    "CreativeML OpenRAIL-M (use restrictions); a conversion by others of gligen/gligen-inpainting-text-box",
+    diffusers_folder,
+    leave_out=("*.bin", "*.fp16.*"),
+)
+
 # -- text and images -------------------------------------------------------------------------------------------------
 
 CLIP = HubModel(
@@ -85,6 +108,19 @@ CLIP = HubModel(
     {"model.safetensors": ("a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb",)},
     revision="32bd64288804d66eefd0ccbe215aa642df71cc41",
     leave_out=("*.bin", "*.h5", "*.msgpack"),
+)
+CLIP_B32 = HubModel(
+    "CLIP ViT-B/32",
+    "openai/clip-vit-base-patch32",
+    "MIT (github.com/openai/CLIP)",
+    text_and_image_folder,
+    leave_out=("*.bin", "*.h5", "*.msgpack"),
+)
+FID_INCEPTION = SingleFile(
+    "Inception of FID",
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
+    "Apache-2.0 (that of mseitzer/pytorch-fid)",
+    "https://github.com/mseitzer/pytorch-fid/releases/tag/fid_weights",
 )
 BLIP = HubModel(
     "BLIP",
@@ -173,3 +209,5 @@ MINIATURE_SEGMENTER = ShippedModel(
     "miniature segmenter, of other classes", "segmenter/class_agnostic.safetensors", safetensors_file
 )
 MINIATURE_SAM = ShippedModel("miniature SAM", "sam", transformers_folder)
+MINIATURE_INPAINTING = ShippedModel("miniature inpainting network", "inpainting", diffusers_folder)
+MINIATURE_GLIGEN = ShippedModel("miniature GLIGEN", "gligen", diffusers_folder)

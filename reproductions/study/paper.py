@@ -90,6 +90,8 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
     """Title by id of every segmenter that a study may have."""
     beside: Mapping[str, Sequence[str]] = {}
     """Beside which backbones of the paper each of ours stands."""
+    baselines: Mapping[str, tuple[str, ...]] = {}
+    """By arm, the printed rows that its gain is over; where ours misses one of them, the gain is not comparable."""
     planner_type: type[SeedPlanner[StudyT, HowT, CellsT]]
     collector_type: type[Collector[StudyT, HowT, CellsT]] = Collector
     """A paper with costs or records of its own extends the common one."""

@@ -95,6 +95,7 @@ class SeedPlanner(ABC, Generic[StudyT, HowT, CellsT]):
         cost_s: float = 1.0,
         disk_bytes: float = 1e6,
         of_seed: bool = True,
+        places: Mapping[str, External] | None = None,
     ) -> Cell:
         """Return a cell of this seed.
 
@@ -108,16 +109,17 @@ class SeedPlanner(ABC, Generic[StudyT, HowT, CellsT]):
             cost_s: rough seconds.
             disk_bytes: rough size of the result.
             of_seed: False for a cell that is the same for every seed.
+            places: further ones from outside, by what the stage calls them.
         """
         drawn = self.data if "data" in outside else {}
-        places = {role: self.external[role] for role in outside if role in self.external and role not in drawn}
+        found = {role: self.external[role] for role in outside if role in self.external and role not in drawn}
         return Cell(
             stage,
             config,
             self.seeds,
             self.label(label) if of_seed else label,
             {**drawn, **(inputs or {})},
-            places,
+            {**found, **(places or {})},
             cost_s=cost_s,
             disk_bytes=disk_bytes,
         )

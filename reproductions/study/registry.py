@@ -10,6 +10,7 @@ from reproductions.study.paper import Paper
 
 _OURS = {
     "mrca": "reproductions.mrca.paper",
+    "instance_synthesis": "reproductions.instance_synthesis.paper",
     "sam_filter": "reproductions.sam_filter.paper",
     "checkpoints": "reproductions.checkpoints.paper",
 }

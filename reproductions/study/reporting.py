@@ -67,6 +67,7 @@ def collect(
         lost_targets=read_lost_targets(paper.folder) if printed else (),
         not_run={arm.id: arm.not_run for arm in paper.arms if arm.not_run} if printed else {},
         beside=dict.fromkeys(paper.beside.get(backbone, ()), backbone) if printed else {},
+        baselines=dict(paper.baselines) if printed else {},
         deviations=paper.ledger(request),
         style=paper.style,
         **_collected(collector),

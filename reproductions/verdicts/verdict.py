@@ -11,6 +11,9 @@
    It says that we see no difference, not that there is none: read it with the width.
 6. ``below`` / ``above``: our mean lies under / over the printed range.
 
+A row whose gain is over a baseline (:attr:`~reports.records.Report.baselines`) is ``not comparable`` where ours of that baseline is
+``below`` or ``above`` what is printed for it: the gain then starts somewhere else.
+
 **Claims** are judged in :mod:`reproductions.verdicts.claims`.
 
 Source: our choice; the papers print single values and no spread.
@@ -18,7 +21,7 @@ Source: our choice; the papers print single values and no spread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from reports.records import Estimate, Report, Target, TargetOutcome, TargetVerdict
@@ -92,6 +95,35 @@ def _judge_target(report: Report, target: Target) -> TargetOutcome:
     )
 
 
+def missed_baselines(
+    outcomes: Iterable[TargetOutcome], baselines: Mapping[str, Sequence[str]]
+) -> dict[tuple[str, str, str], list[str]]:
+    """Return which baselines miss a printed number of theirs by more than seed noise, by arm, printed backbone and metric."""
+    missed = {
+        (outcome.arm, outcome.backbone, outcome.metric) for outcome in outcomes if outcome.verdict in ("below", "above")
+    }
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for arm, below in baselines.items():
+        for baseline, backbone, metric in sorted(missed):
+            if baseline in below:
+                found.setdefault((arm, backbone, metric), []).append(baseline)
+    return found
+
+
+def _hold_to_baselines(report: Report, outcomes: Sequence[TargetOutcome]) -> tuple[TargetOutcome, ...]:
+    """Take back what is said of rows whose baseline misses its own number."""
+    missed = missed_baselines(outcomes, report.baselines)
+    held = []
+    for outcome in outcomes:
+        names = missed.get((outcome.arm, outcome.backbone, outcome.metric))
+        if names and outcome.verdict != "not run":
+            titles = " and ".join(map(report.arm_title, names))
+            reason = f"the baseline that its gain is over misses its own number: {titles}"
+            outcome = outcome.model_copy(update={"verdict": "not comparable", "reason": reason})
+        held.append(outcome)
+    return tuple(held)
+
+
 def estimate_all(report: Report) -> tuple[Estimate, ...]:
     """Mean and interval over seeds of every number of every arm that ran."""
     estimates = []
@@ -119,7 +151,7 @@ def judge(report: ReportT, claims: Sequence[Claim]) -> ReportT:
     return report.model_copy(
         update={
             "estimates": estimate_all(report),
-            "outcomes": tuple(_judge_target(report, target) for target in report.targets),
+            "outcomes": _hold_to_baselines(report, [_judge_target(report, target) for target in report.targets]),
             "claims": tuple(judge_claim(claim, report) for claim in claims),
         }
     )

@@ -41,7 +41,8 @@ def street_frame(id_HW=None, name="aachen_000000_000019"):
 
 def write_cityscapes(root, frames, split="train"):
     for frame in frames:
-        write_frame(frame_paths(root, split, frame.name), frame.image_HW3, frame.label_HW, frame.id_LHW[0], [])
+        city = frame.name.split("_")[0]
+        write_frame(frame_paths(root, split, city, frame.name), frame.image_HW3, frame.label_HW, frame.id_LHW[0], [])
     return root
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from reports.records import Arm, Backbone, Cost, Metric, Provenance, Report, Result, Run, ScatterPoint, SeriesPoint
 from reports.results import results_frame
+from reproductions.instance_synthesis import claims as synthesis
+from reproductions.instance_synthesis.paper import PAPER as SYNTHESIS
 from reproductions.mrca import claims as mrca
 from reproductions.mrca.paper import PAPER as MRCA
 from reproductions.sam_filter import claims as sam_filter
@@ -89,23 +91,49 @@ SAM_FILTER_STATES = {
     "O3": ([("rc", "scratch_longer"), ("va", "scratch_longer")], MIOU),
 }
 """SAM filter section 9: the filter at every size, at half the data, with pre-training; contours; noise. K and O are controls of ours."""
+AP = ("AP", "AP50")
+PAINTERS = ("gligen", "inpainting", "blended")
+SYNTHESIS_STATES = {
+    "C1": ([("blended", "real")], AP),
+    "C2": ([(painter, "real") for painter in PAINTERS], AP),
+    "C3": ([("blended", "inpainting"), ("blended", "gligen")], ("AP",)),
+    "C6": ([("real", "real_large_crop")], AP),
+    "K1": ([("blended", "zoom")], AP),
+    "K2": ([(painter, "zoom") for painter in PAINTERS], AP),
+    "K3": ([("zoom", "real")], AP),
+    "K4": ([("copy_paste", "zoom")], AP),
+    "K5": ([(painter, "copy_paste") for painter in PAINTERS], ("AP",)),
+    "K6": ([("zoom_doubled", "zoom")], AP),
+    "K8": ([(f"blended_{percent}", f"zoom_{percent}") for percent in (10, 25, 50)], ("AP",)),
+    "K9": ([(f"zoom_{percent}", f"real_{percent}") for percent in (10, 25, 50)], ("AP",)),
+    "K10": ([("blended", "blended_half")], AP),
+    "K11": ([("blended_half", "zoom_half")], AP),
+    "K12": ([("published", "real")], AP),
+    "O1": ([("inpainting", "real")], AP),
+    "O2": ([("inpainting", "zoom")], AP),
+    "O3": ([("copy_paste", "zoom")], AP),
+}
+"""InstSynth sections 11 and 13: gains over real images as printed, and over the zoom, which no table separates. K and O are ours."""
 STATED = [
     *(("mrca", claim) for claim in MRCA_STATES),
     *(("sam_filter", claim) for claim in SAM_FILTER_STATES),
+    *(("instance_synthesis", claim) for claim in SYNTHESIS_STATES),
 ]
+OF_PAPER = {
+    "mrca": (mrca.METRICS, (*mrca.CLAIMS, *mrca.EQUAL_LENGTH_CLAIMS, *mrca.GIVEN_OBJECTS_CLAIMS)),
+    "sam_filter": (sam_filter.METRICS, (*sam_filter.CLAIMS, *sam_filter.OWN_DATA_CLAIMS)),
+    "instance_synthesis": (synthesis.METRICS, (*synthesis.CLAIMS, *synthesis.OWN_DATA_CLAIMS)),
+}
+"""Metrics and claims."""
+STATES_OF = {"mrca": MRCA_STATES, "sam_filter": SAM_FILTER_STATES, "instance_synthesis": SYNTHESIS_STATES}
 
 
 def claim_of(paper: str, name: str) -> Claim:
-    listed = (
-        (*mrca.CLAIMS, *mrca.EQUAL_LENGTH_CLAIMS, *mrca.GIVEN_OBJECTS_CLAIMS)
-        if paper == "mrca"
-        else (*sam_filter.CLAIMS, *sam_filter.OWN_DATA_CLAIMS)
-    )
-    return next(claim for claim in listed if claim.id == name)
+    return next(claim for claim in OF_PAPER[paper][1] if claim.id == name)
 
 
 def verdict(paper: str, name: str, gains: Gains) -> str:
-    metrics, stated = (mrca.METRICS, MRCA_STATES) if paper == "mrca" else (sam_filter.METRICS, SAM_FILTER_STATES)
+    metrics, stated = OF_PAPER[paper][0], STATES_OF[paper]
     arms = {arm for pairs, _ in stated.values() for pair in pairs for arm in pair}
     counts = {"mrca": 100, "xpaste": 2000} if paper == "mrca" else {}
     costs = tuple(
@@ -118,7 +146,7 @@ def verdict(paper: str, name: str, gains: Gains) -> str:
 
 @pytest.mark.parametrize(("paper", "name"), STATED)
 def test_a_claim_is_of_these_arms_in_this_direction_and_on_these_metrics(paper: str, name: str) -> None:
-    pairs, metrics = (MRCA_STATES if paper == "mrca" else SAM_FILTER_STATES)[name]
+    pairs, metrics = STATES_OF[paper][name]
     better, worse = {left for left, _ in pairs}, {right for _, right in pairs}
     up = {(arm, metric): 5.0 for arm in better for metric in metrics}
     assert verdict(paper, name, up) == "holds"
@@ -247,6 +275,29 @@ def test_the_pilots_correlation_is_positive() -> None:
         assert judge_claim(claim_of("sam_filter", "C10"), made).verdict == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "metric", "best"),
+    [
+        ("C4", "clip_image_similarity", ("blended", "inpainting", "gligen")),
+        ("C5", "FID", ("gligen", "inpainting", "blended")),
+    ],
+)
+def test_generators_are_ordered_as_table_1_prints_them(name: str, metric: str, best: tuple[str, ...]) -> None:
+    """InstSynth section 13, item 8: similarity falls from blended diffusion to GLIGEN, FID rises."""
+    first, second, third = best
+    as_printed = {(first, metric): 9.0, (second, metric): 5.0}
+    assert verdict("instance_synthesis", name, as_printed) == "holds"
+    assert verdict("instance_synthesis", name, {(third, metric): 9.0, (second, metric): 5.0}) == "contradicted"
+    assert verdict("instance_synthesis", name, as_printed | {(second, metric): 12.0}) == "contradicted"
+
+
+def test_no_generator_is_ahead_where_all_lie_within_a_point() -> None:
+    """K7: equivalence has to be seen in both directions of every pair."""
+    assert verdict("instance_synthesis", "K7", {}) == "holds"
+    for painter in PAINTERS:
+        assert verdict("instance_synthesis", "K7", {(painter, "AP"): 5.0}) == "contradicted"
+
+
 # ---- printed numbers
 
 
@@ -285,3 +336,56 @@ def test_a_printed_gain_is_of_one_metric_and_of_one_table() -> None:
     filtered = printed(SAM_FILTER, "mask2former_r50", ("va_sam_20k", "va_noisy_sam_20k", "sam_20k"))
     assert printed_gain(filtered, "mask2former_r50", "miou", "va_sam_20k", "va_noisy_sam_20k") == pytest.approx(3.12)
     assert printed_gain(filtered, "mask2former_r50", "miou", "va_sam_20k", "all_40k") is None
+
+
+@pytest.mark.parametrize(("ours", "real", "blended"), [("fastinst_r50", 27.65, 36.52)])
+def test_synthesis_stands_beside_the_segmenter_of_its_own_table(ours: str, real: float, blended: float) -> None:
+    """InstSynth section 11: the baseline of Table 2 is that of the smaller crop."""
+    made = printed(SYNTHESIS, ours, ("real", "blended", "zoom"))
+    frame = results_frame(judge(made, []))
+    for arm, value in (("real", real), ("blended", blended)):
+        rows = frame[(frame["arm"] == arm) & (frame["metric"] == "AP") & frame["seed"].notna()]
+        assert set(rows["target"]) == {value}
+    assert printed_gain(made, ours, "AP", "blended", "real") == pytest.approx(8.87)
+    assert printed_gain(made, ours, "AP", "blended", "zoom") is None
+
+
+def test_the_printed_gains_have_the_printed_mean() -> None:
+    """InstSynth section 1: 8.87, 17.18 and 10.07, on average 12.04."""
+    by_row = {(t.table, t.arm): t.value for t in read_targets(SYNTHESIS.folder) if t.metric == "AP"}
+    tables = [table for table, arm in by_row if table.startswith("Table 2") and arm == "real"]
+    gains = [by_row[table, "blended"] - by_row[table, "real"] for table in tables]
+    assert gains == pytest.approx([8.87, 17.18, 10.07])
+    assert sum(gains) / 3 == pytest.approx(12.04, abs=0.005)
+
+
+def at_tier_paper(levels: Mapping[str, float]) -> dict[tuple[str, str], str]:
+    """Verdicts on printed AP, by table and arm, of runs that lie about these levels."""
+    made = printed(SYNTHESIS, "fastinst_r50", tuple(levels)).model_copy(update={"baselines": dict(SYNTHESIS.baselines)})
+    results = tuple(
+        result.model_copy(update={"metrics": {"AP": levels[result.arm] + 0.1 * (result.seed - 1.5)}})
+        for result in made.results
+    )
+    judged = judge(made.model_copy(update={"results": results}), [])
+    return {(one.table, one.arm): one.verdict for one in judged.outcomes if one.metric == "AP"}
+
+
+REACHED = {"published": 35.5, "real": 27.65, "blended": 36.52}
+
+
+def test_a_gain_is_compared_where_its_baselines_reach_their_numbers() -> None:
+    found = at_tier_paper(REACHED)
+    assert found["Table 2, FastInst", "blended"] == "matches"
+    assert at_tier_paper(REACHED | {"blended": 30.0})["Table 2, FastInst", "blended"] == "below"
+
+
+@pytest.mark.parametrize("baseline", ["published", "real"])
+@pytest.mark.parametrize("by", [-4.0, 4.0])
+def test_a_baseline_that_misses_its_number_makes_the_gain_above_it_not_comparable(baseline: str, by: float) -> None:
+    """A weak start leaves more to gain, a strong one less; either way the printed gain is another quantity."""
+    found = at_tier_paper(REACHED | {baseline: REACHED[baseline] + by})
+    for table in ("Table 2, FastInst", "MAPR Table II"):
+        assert found[table, "blended"] == "not comparable"
+    assert found["MAPR Table II", baseline] == ("below" if by < 0 else "above")
+    other = {"published": "real", "real": "published"}[baseline]
+    assert found["MAPR Table II", other] == "matches"

@@ -17,14 +17,15 @@ from methods.common.training.recipe import TrainingRecipe
 from methods.common.training.step_recipe import StepRecipe
 
 if TYPE_CHECKING:
+    from methods.common.datasets.lvis_records import LvisDataset
     from methods.common.segmenters.instance.interface import InstanceSegmenter
 
 _NUM_LOSSES = 20
 """Means of the loss in a record. Our choice."""
 
 
-class TrainInstancesConfig(Config):
-    """One training of an instance segmenter."""
+class InstanceTrainingConfig(Config):
+    """One training of an instance segmenter, on whatever a paper's own stage reads."""
 
     segmenter: SegmenterConfig
     """The network."""
@@ -32,13 +33,18 @@ class TrainInstancesConfig(Config):
     """Optimiser, schedule and batch; a TrainingRecipe also averages the weights and repeats rare classes."""
     augmentation: AugmentConfig | ShortSideAugmentConfig
     """What happens to each training image."""
-    split: str = "train"
-    """Which images: those of ``<split>.json`` in the data folder."""
-    start: Literal["scratch", "backbone", "weights"] = "scratch"
+    start: Literal["scratch", "backbone", "weights", "all_but_classes"] = "scratch"
     """``scratch``: random weights; ``backbone``: published weights of role ``backbone`` in the backbone; ``weights``: all of a
-    training of the same config, role ``start``."""
+    training of the same config, role ``start``; ``all_but_classes``: of one with other classes, all but what has their number."""
     num_workers: int = Field(default=0, ge=0)
     """Processes that prepare images; the images do not depend on it."""
+
+
+class TrainInstancesConfig(InstanceTrainingConfig):
+    """One training of an instance segmenter on data in LVIS v1's layout."""
+
+    split: str = "train"
+    """Which images: those of ``<split>.json`` in the data folder."""
 
 
 def train_instances(inputs: Inputs, config: TrainInstancesConfig, context: Context) -> Record:
@@ -55,15 +61,32 @@ def train_instances(inputs: Inputs, config: TrainInstancesConfig, context: Conte
         NotFiniteError: the loss is not finite; the newest checkpoint holds the step before.
     """
     from methods.common.datasets.lvis import read_lvis
+
+    return train_on(
+        read_lvis(inputs.folder("data") / f"{config.split}.json", inputs.folder("data"), "none"),
+        inputs,
+        config,
+        context,
+    )
+
+
+def train_on(dataset: LvisDataset, inputs: Inputs, config: InstanceTrainingConfig, context: Context) -> Record:
+    """Train on the records of any data set; see :func:`train_instances`.
+
+    Args:
+        dataset: images without instances are passed over.
+        inputs: ``backbone`` or ``start``, as ``config.start`` asks.
+        config: of the training.
+        context: folder, device, seeds, checkpoints, team and progress.
+    """
     from methods.common.segmenters.instance.training import train_segmenter
     from methods.common.segmenters.instance.training_images import RealImages
 
-    file = inputs.folder("data") / f"{config.split}.json"
-    real = RealImages(read_lvis(file, inputs.folder("data"), "none"))
-    if len(real.dataset.class_ids) != config.segmenter.num_classes:
+    real = RealImages(dataset)
+    if len(dataset.class_ids) != config.segmenter.num_classes:
         raise InputError(
-            f"{file} has {len(real.dataset.class_ids)} classes, segmenter.num_classes is {config.segmenter.num_classes}; "
-            "make them equal"
+            f"{dataset.annotation_file or dataset.image_root} has {len(dataset.class_ids)} classes, segmenter.num_classes is "
+            f"{config.segmenter.num_classes}; make them equal"
         )
     model = _build(inputs, config, context)
     trained, losses = train_segmenter(model, real, config.augmentation, config.recipe, context, config.num_workers)
@@ -80,20 +103,23 @@ def train_instances(inputs: Inputs, config: TrainInstancesConfig, context: Conte
     }
 
 
-def _build(inputs: Inputs, config: TrainInstancesConfig, context: Context) -> InstanceSegmenter:
+def _build(inputs: Inputs, config: InstanceTrainingConfig, context: Context) -> InstanceSegmenter:
     """Build the network with the weights that the config asks for."""
     from methods.common.segmenters.backbones.weights import load_backbone_weights
     from methods.common.segmenters.instance.segmenters import build_segmenter
+    from methods.common.segmenters.instance.starting import take_all_but_classes
     from methods.common.segmenters.saved import load_weights
 
     model = build_segmenter(config.segmenter, context.seeds.torch("training", "initial weights"))
-    role = {"scratch": None, "backbone": "backbone", "weights": "start"}[config.start]
+    role = {"scratch": None, "backbone": "backbone"}.get(config.start, "start")
     if role is None:
         return model
     if not inputs.folders(role):
         raise InputError(f"start is {config.start!r}, but nothing was given to start from; name it as role {role!r}")
     if config.start == "backbone":
         load_backbone_weights(model.backbone, inputs.folder(role))  # type: ignore[arg-type]
+    elif config.start == "all_but_classes":
+        take_all_but_classes(model, inputs.folder(role) / "model")
     else:
         load_weights(model, inputs.folder(role) / "model")
     return model

@@ -1,0 +1,46 @@
+"""Weights that a training starts from: those of the same network with other classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from methods.common.errors import InputError
+from methods.common.segmenters.instance.interface import InstanceSegmenter
+from methods.common.segmenters.saved import WEIGHTS_FILE, read_weights
+
+
+def take_all_but_classes(model: InstanceSegmenter, folder: Path) -> list[str]:
+    """Copy the weights of a saved segmenter of the same kind and size, but for those whose first side is the number of classes.
+
+    Args:
+        model: the network to fill; it has another number of classes.
+        folder: what a segmenter's ``save_pretrained`` wrote.
+
+    Returns:
+        The names of the entries of the state dict that were left as they are.
+
+    Raises:
+        InputError: the file is unreadable, an entry is missing, one differs in more than the number of classes, or none differs.
+    """
+    mine, found = model.state_dict(), read_weights(folder)
+    left = []
+    for name, tensor in mine.items():
+        other = found.get(name)
+        if other is not None and other.shape == tensor.shape:
+            continue
+        if other is None or other.ndim == 0 or other.shape[1:] != tensor.shape[1:]:
+            raise InputError(
+                f"{folder / WEIGHTS_FILE} does not fit: {name} is {'missing' if other is None else tuple(other.shape)}, wanted is "
+                f"{tuple(tensor.shape)}; start from a segmenter of the same kind and size"
+            )
+        left.append(name)
+    if not left:
+        raise InputError(
+            f"{folder / WEIGHTS_FILE} has as many classes as the segmenter to train; take all of it (start 'weights') or other classes"
+        )
+    with torch.no_grad():
+        for name in mine.keys() - set(left):
+            mine[name].copy_(found[name])
+    return left

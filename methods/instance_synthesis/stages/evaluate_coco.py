@@ -1,0 +1,57 @@
+"""Stage ``instance_synthesis_evaluate_coco``: detect on a split in COCO's layout and score masks by COCO's definition."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from methods.common.stage import Config, Context, Inputs, Record, Stage
+
+DETECTIONS_FILE = "detections.json"
+
+
+class EvaluateCocoConfig(Config):
+    """What is evaluated, and at which size."""
+
+    split: str = "val"
+    """Which images: those of ``annotations/instances_<split>.json``, or ``<split>.json``."""
+    short_side_px: int = Field(default=800, ge=16)
+    """Images are resized so that their shorter side has this length."""
+    long_side_px: int = Field(default=1333, ge=16)
+    """... unless the longer side would pass this."""
+    batch_size: int = Field(default=1, ge=1)
+    """Images of one size that go through the network together."""
+
+
+def evaluate(inputs: Inputs, config: EvaluateCocoConfig, context: Context) -> Record:
+    """Detect on every image of a split, write ``detections.json`` (COCO's format), and score it.
+
+    Roles: ``data`` (COCO's layout), ``model`` (a cell with ``model/``, the segmenter).
+
+    Returns:
+        ``num_images``, ``num_detections``, ``split``; AP and AP50 of masks, and COCO's other numbers, in percent (``metrics``).
+
+    Raises:
+        InputError: data or segmenter are missing or unreadable.
+    """
+    from methods.common.metrics.detection.coco import evaluate_coco
+    from methods.common.segmenters.instance.prediction import detect_all
+    from methods.instance_synthesis.frame_files import coco_file
+    from methods.instance_synthesis.training_set import read_frames
+
+    data, detections = inputs.folder("data"), context.out / DETECTIONS_FILE
+    dataset = read_frames(data, "coco", config.split)
+    sides_px, model = (config.short_side_px, config.long_side_px), inputs.folder("model") / "model"
+    num_detections = detect_all(dataset, model, sides_px, config.batch_size, context, detections)
+    scores = evaluate_coco(coco_file(data, config.split), detections, "segm")
+    return {
+        "num_images": len(dataset.images),
+        "num_detections": num_detections,
+        "split": config.split,
+        "metrics": {name: None if value is None else 100 * value for name, value in scores.metrics().items()},
+    }
+
+
+EVALUATE_COCO = Stage(
+    "instance_synthesis_evaluate_coco", 1, EvaluateCocoConfig, evaluate, uses_gpu=True, kind="evaluate"
+)
+"""For own data alone: the paper's are evaluated by Cityscapes' definition."""

@@ -1,0 +1,34 @@
+"""Stage ``instance_synthesis_train``: the common training of an instance segmenter, on real frames and samples (section 2.8)."""
+
+from __future__ import annotations
+
+from methods.common.stage import Context, Inputs, Record, Stage
+from methods.common.stages.train_instances import InstanceTrainingConfig, train_on
+from methods.instance_synthesis.training_set_config import FramesSource
+
+
+class TrainConfig(InstanceTrainingConfig):
+    """One training of a segmenter."""
+
+    source: FramesSource = FramesSource()
+    """What it is trained on."""
+
+
+def train(inputs: Inputs, config: TrainConfig, context: Context) -> Record:
+    """Train from start to end; see :func:`train_on`. The weights are those after the last iteration [C D11].
+
+    Roles: those of the source, and ``backbone`` or ``start`` as ``config.start`` asks.
+    """
+    return train_on(config.source.open(inputs, context.seeds), inputs, config, context)
+
+
+TRAIN = Stage(
+    "instance_synthesis_train",
+    1,
+    TrainConfig,
+    train,
+    ("data", "training"),
+    uses_gpu=True,
+    kind="train",
+    runs_on_team=True,
+)

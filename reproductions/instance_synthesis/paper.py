@@ -1,0 +1,115 @@
+"""The paper on instance-level synthesis as the command line sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from methods.common.errors import InputError
+from reports.figure import Figure
+from reproductions.instance_synthesis import places, recipe
+from reproductions.instance_synthesis.arms import ARMS, OWN_ARMS, Arm, How
+from reproductions.instance_synthesis.claims import BASELINES, CLAIMS, METRICS, OWN_DATA_CLAIMS, STYLE
+from reproductions.instance_synthesis.collect import Collector
+from reproductions.instance_synthesis.own_data import class_names, layout_of, num_frames
+from reproductions.instance_synthesis.plan import ArmCells, SeedPlanner
+from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy
+from reproductions.instance_synthesis.records import InstanceSynthesisReport
+from reproductions.study.paper import StudiedPaper
+from reproductions.study.request import Request
+from reproductions.verdicts.claims import Claim
+
+_PRINTED = ("fastinst_r50", "oneformer_convnext_l", "oneformer_swin_l", "crops", "quoted")
+"""Segmenters of the printed tables; ``crops`` and ``quoted`` are none of ours."""
+
+
+class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells, InstanceSynthesisReport]):
+    """Repainting single instances with GLIGEN, inpainting and blended diffusion, and focused crops of them."""
+
+    id = "instance_synthesis"
+    title = "A Generative Approach at the Instance-Level for Image Segmentation Under Limited Training Data Conditions"
+    source = "Nguyen, Nguyen, Nguyen, AAAI 2025 (student abstract), with InstSynth, MAPR 2024"
+    folder = Path(__file__).parent
+    arms = ARMS
+    claims = CLAIMS
+    metrics = METRICS
+    style = STYLE
+    backbones = {"fastinst_miniature": "miniature FastInst", "fastinst_r50": "FastInst, ResNet-50"}
+    beside = {"fastinst_miniature": _PRINTED, "fastinst_r50": ("fastinst_r50", "crops", "quoted")}
+    baselines = BASELINES
+    planner_type = SeedPlanner
+    collector_type = Collector
+    report_type = InstanceSynthesisReport
+    study_needs = staticmethod(places.needs)
+    study_gpu_needs = staticmethod(places.gpu_needs)
+
+    def studies(self, request: Request) -> tuple[InstanceSynthesisStudy, ...]:
+        """Return the study of the tier, or the one of own data."""
+        if request.objects is not None:
+            raise InputError(
+                "--objects has no meaning for instance_synthesis, which repaints what the data show; leave it out"
+            )
+        if request.data is not None:
+            return (_own_data(request.data, request),)
+        return ({"paper": recipe.paper, "mini": recipe.mini, "smoke": recipe.smoke}[request.tier](),)
+
+    def known_arms(self, request: Request) -> Sequence[Arm]:
+        """Return the arms of the tables, or those of own data."""
+        return self.arms if request.data is None else OWN_ARMS
+
+    def asked_claims(self, request: Request) -> Sequence[Claim]:
+        """Return the paper's claims, or what can be asked of own data."""
+        return self.claims if request.data is None else OWN_DATA_CLAIMS
+
+    def data_name(self, request: Request) -> str:
+        """Name the data of the tier."""
+        return "Cityscapes" if request.tier == "paper" else "the miniature street, Cityscapes' layout"
+
+    def facts(self, request: Request, study: InstanceSynthesisStudy) -> dict[str, str]:
+        """Say what is repainted, how samples are made, and how long training takes."""
+        select, focus = study.selection.select, study.integration.focus
+        setup, published = study.reproduced, study.published
+        crop = setup.augmentation.last_crop_px
+        windows = (
+            "whole images"
+            if focus is None
+            else f"focused, ratio {focus.ratio.replace('_', ' ')} of Normal({focus.mean:g}, {focus.sigma:g})"
+        )
+        length = f"{setup.recipe.iterations} iterations, batch {setup.recipe.batch_size}"
+        length += f", crops of {crop[0]} x {crop[1]} px" if crop is not None else ""
+        facts = {
+            "instances": f"the {select.per_frame} largest of a frame, {study.selection.num_variants} variants each",
+            "pasting": f"offset {study.integration.paste.normalise!r}",
+            "samples": windows,
+            "training": length,
+        }
+        if request.data is None:
+            facts["published recipe"] = f"{published.recipe.iterations} iterations, batch {published.recipe.batch_size}"
+        return facts
+
+    def figures(self, report: InstanceSynthesisReport, folder: Path) -> Sequence[Figure | None]:
+        """Draw accuracy, differences, shares of data, generators and samples."""
+        from reproductions.instance_synthesis.figures import draw_figures
+
+        return draw_figures(report, folder)
+
+    def sections(self, report: InstanceSynthesisReport) -> Sequence[str]:
+        """Say what synthesis adds to the zoom, beside what the paper says that it adds."""
+        from reproductions.instance_synthesis.gains import gains_section
+
+        return (gains_section(report),)
+
+
+def _own_data(data: Path, request: Request) -> InstanceSynthesisStudy:
+    """Return the study of own data.
+
+    Raises:
+        InputError: they cannot be read.
+    """
+    if not data.is_dir():
+        raise InputError(f"--data: there is no folder {data}; own data are a folder as docs/own-data.md describes")
+    layout = layout_of(data)
+    return recipe.own_data(layout, class_names(data), num_frames(data), request.tier)
+
+
+PAPER = InstanceSynthesisPaper()

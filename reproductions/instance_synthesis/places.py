@@ -1,0 +1,100 @@
+"""What a study needs from outside, and what its GPUs must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from reproductions.instance_synthesis.arms import Arm, BackEndId, WithSamples
+from reproductions.instance_synthesis.own_data import own_frames_folder
+from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy, SetupConfig
+from reproductions.requirements import gpu_estimates
+from reproductions.requirements.gpu_estimates import GpuEstimate
+from reproductions.requirements.inspect_weights import diffusers_folder
+from reproductions.requirements.need import GpuNeed, Need
+from reproductions.requirements.places import data, own, published, shipped
+from reproductions.requirements.published import HubModel
+from reproductions.requirements.published_data import CITYSCAPES
+from reproductions.requirements.published_weights import (
+    CLIP_B32,
+    FID_INCEPTION,
+    GLIGEN_INPAINTING,
+    MINIATURE_CLIP,
+    MINIATURE_GENERATOR,
+    MINIATURE_GLIGEN,
+    MINIATURE_INPAINTING,
+    RESNET50,
+    STABLE_DIFFUSION_2_INPAINTING,
+    STABLE_DIFFUSION_XL,
+    ShippedModel,
+)
+from reproductions.study.request import Request
+
+_PUBLISHED: Mapping[BackEndId, HubModel] = {
+    "blended": STABLE_DIFFUSION_XL,
+    "inpainting": STABLE_DIFFUSION_2_INPAINTING,
+    "gligen": GLIGEN_INPAINTING,
+}
+_SMALL: Mapping[BackEndId, ShippedModel] = {
+    "blended": MINIATURE_GENERATOR,
+    "inpainting": MINIATURE_INPAINTING,
+    "gligen": MINIATURE_GLIGEN,
+}
+_GPU: Mapping[BackEndId, tuple[str, GpuEstimate]] = {
+    "blended": ("blended diffusion, SDXL", gpu_estimates.STABLE_DIFFUSION_XL_BLENDED),
+    "inpainting": ("inpainting, SD 2", gpu_estimates.STABLE_DIFFUSION_2_INPAINTING),
+    "gligen": ("inpainting, GLIGEN", gpu_estimates.GLIGEN_INPAINTING),
+}
+
+
+def needs(request: Request, study: InstanceSynthesisStudy, arms: Sequence[Arm]) -> tuple[Need, ...]:
+    """List what these arms of the study need, by role. Nothing is looked up yet."""
+    found = data(request, CITYSCAPES, own_frames_folder, "train and val in the layout of Cityscapes or COCO")
+    back_ends = _generators(arms)
+    found += [_generator(back_end, request) for back_end in back_ends]
+    if back_ends and study.quality is not None:
+        found.append(published("clip", CLIP_B32) if request.tier == "paper" else shipped("clip", MINIATURE_CLIP))
+        if study.quality.features == "inception":
+            found.append(published("inception", FID_INCEPTION))
+    if study.reproduced.start == "backbone":
+        found.append(published("backbone", RESNET50))
+    return tuple(found)
+
+
+def _generators(arms: Sequence[Arm]) -> tuple[BackEndId, ...]:
+    """Back ends with a network that these arms use, each once."""
+    hows = [arm.how for arm in arms if isinstance(arm.how, WithSamples)]
+    return tuple(dict.fromkeys(how.back_end for how in hows if how.generates))
+
+
+def _generator(back_end: BackEndId, request: Request) -> Need:
+    """The published one at tier paper, else the miniature one; a user's own repaints in place of the inpainting network."""
+    role = f"{back_end}_generator"
+    if back_end == "inpainting" and request.generator is not None:
+        remedy = "name an inpainting folder that diffusers' save_pretrained wrote, with safetensors"
+        return own(role, "inpainting network", request.generator, diffusers_folder, remedy)
+    if request.tier == "paper":
+        return published(role, _PUBLISHED[back_end], back_end)
+    return shipped(role, _SMALL[back_end])
+
+
+def gpu_needs(request: Request, study: InstanceSynthesisStudy, arms: Sequence[Arm]) -> tuple[GpuNeed, ...]:
+    """Return what GPUs must hold for these arms; nothing for small tiers and own data."""
+    if request.tier != "paper" or request.data is not None:
+        return ()
+    setups = {"": study.reproduced, ", published recipe": study.published}
+    needs = [
+        gpu_estimates.FASTINST_R50.training(f"{study.backbone}{words}", _side_px(setup), setup.recipe.batch_size)
+        for words, setup in setups.items()
+    ]
+    for back_end in _generators(arms):
+        what, estimate = _GPU[back_end]
+        size_px, batch_size = getattr(study.back_ends, back_end).size_px, study.generation.batch_size
+        needs.append(estimate.generation(what, size_px, batch_size, "generation.batch_size"))
+    return tuple(needs)
+
+
+def _side_px(setup: SetupConfig) -> int:
+    """Height of a training crop, whose width is twice that."""
+    crop = setup.augmentation.last_crop_px
+    assert crop is not None, "a run at tier paper crops"
+    return crop[0]

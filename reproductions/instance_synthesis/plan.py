@@ -1,0 +1,232 @@
+"""The graph of cells behind the tables: one planner a seed; arms share what they have in common, by identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from methods.common.miniature.lvis_view import DRAW_LVIS
+from methods.common.miniature.street_view import DRAW_CITYSCAPES
+from methods.common.seeds import Seeds
+from methods.common.stages.evaluate_cityscapes import EVALUATE_CITYSCAPES
+from methods.common.stages.train_instances import TRAIN_INSTANCES
+from methods.instance_synthesis.stages.count import COUNT, CountConfig
+from methods.instance_synthesis.stages.evaluate_coco import EVALUATE_COCO
+from methods.instance_synthesis.stages.generate import GENERATE
+from methods.instance_synthesis.stages.integrate import INTEGRATE
+from methods.instance_synthesis.stages.quality import QUALITY
+from methods.instance_synthesis.stages.select import SELECT
+from methods.instance_synthesis.stages.train import TRAIN, TrainConfig
+from methods.instance_synthesis.training_set_config import FramesSource
+from reproductions.harness.cell import Cell
+from reproductions.instance_synthesis.arms import Arm, BackEndId, How, Quoted, RealImages, WithSamples
+from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy, SetupConfig
+from reproductions.study import planner
+from reproductions.study.planner import Inputs
+
+_COUNTED = "blended"
+"""Whose samples stand for the companion's augmented counts, which name no generator."""
+_COPYING_S = 0.01
+"""Rough seconds of a picture that no network paints."""
+
+
+@dataclass(frozen=True)
+class SampleCells:
+    """Focused crops of one back end: which instances, what was painted, and the samples."""
+
+    manifest: Cell
+    pictures: tuple[Cell, ...]
+    samples: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class ArmCells(planner.ArmCells):
+    """The cells of one arm with one seed that a report reads."""
+
+    made: SampleCells | None = None
+    """What it trains on beside real images."""
+    quality: Cell | None = None
+    """Of the generated crops; for the arms on all real images."""
+    count: Cell | None = None
+    """Of the instances that it is trained on; for the rows that the companion counts."""
+
+    @property
+    def wanted(self) -> tuple[Cell, ...]:
+        """The evaluation, and what is measured beside it."""
+        return (*super().wanted, *(cell for cell in (self.quality, self.count) if cell is not None))
+
+    @property
+    def behind(self) -> tuple[Cell, ...]:
+        """What the arm's cost is the sum of."""
+        made = self.made
+        return (*super().behind, *(() if made is None else (made.manifest, *made.pictures, *made.samples)))
+
+
+@dataclass(frozen=True)
+class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
+    """Builds the cells of the study with one seed.
+
+    Roles from outside: data, blended_generator, inpainting_generator, gligen_generator, clip, inception, backbone, start.
+    """
+
+    def plan_arm(self, arm: Arm) -> ArmCells:
+        """Build the cells of one arm."""
+        match arm.how:
+            case RealImages():
+                return self._real_images(arm.id, arm.how)
+            case WithSamples():
+                return self._with_samples(arm.id, arm.how)
+            case Quoted():
+                raise AssertionError(f"{arm.id} is not run: {arm.not_run}")
+
+    # -- what arms share ----------------------------------------------------------------------------------------------
+
+    def draw_world(self) -> Cell | None:
+        """Draw the miniature street, unless the data come from outside."""
+        if self.study.world is None:
+            return None
+        return Cell(DRAW_CITYSCAPES, self.study.world, self.seeds, "draw the miniature street", cost_s=5.0)
+
+    def _manifest(self, num_variants: int) -> Cell:
+        """Choose instances, windows, prompts and seeds; those of fewer variants are the first of more."""
+        study = self.study
+        config = study.selection.model_copy(
+            update={"layout": study.layout, "split": study.train_split, "num_variants": num_variants}
+        )
+        return self.cell(SELECT, config, f"select/{num_variants}_variants", outside=("data",), cost_s=2.0)
+
+    def made(self, back_end: BackEndId, doubled: bool = False) -> SampleCells:
+        """Repaint every chosen instance and make samples of it; by a back end without a network the same way."""
+        variants = self.study.selection.num_variants * (2 if doubled else 1)
+        name, manifest = f"{back_end}_doubled" if doubled else back_end, self._manifest(variants)
+        pictures = self._pictures(name, back_end, manifest, variants)
+        return SampleCells(manifest, pictures, self._samples(name, manifest, pictures, variants))
+
+    def _pictures(self, name: str, back_end: BackEndId, manifest: Cell, variants: int) -> tuple[Cell, ...]:
+        study, role = self.study, f"{back_end}_generator"
+        places = {"generator": self.external[role]} if role in self.external else {}
+        painting = study.generation.model_copy(update={"back_end": study.back_ends.of(back_end)})
+        number = study.pictures_a_shard(variants)
+        return tuple(
+            self.cell(
+                GENERATE,
+                painting.model_copy(update=self._part(shard)),
+                f"{name}/generate{shard}",
+                {"manifest": (manifest,)},
+                ("data",),
+                cost_s=number * (study.expected_image_s if places else _COPYING_S),
+                disk_bytes=number * study.expected_image_kb * 1000,
+                places=places,
+            )
+            for shard in range(study.num_shards)
+        )
+
+    def _samples(self, name: str, manifest: Cell, pictures: tuple[Cell, ...], variants: int) -> tuple[Cell, ...]:
+        study, number = self.study, self.study.pictures_a_shard(variants)
+        return tuple(
+            self.cell(
+                INTEGRATE,
+                study.integration.model_copy(update=self._part(shard)),
+                f"{name}/integrate{shard}",
+                {"manifest": (manifest,), "pictures": pictures},
+                ("data",),
+                cost_s=number * study.expected_sample_s,
+                disk_bytes=number * study.expected_sample_kb * 1000,
+            )
+            for shard in range(study.num_shards)
+        )
+
+    def _part(self, shard: int) -> dict[str, object]:
+        """What a cell says of its share of the work."""
+        study = self.study
+        place = {"layout": study.layout, "split": study.train_split}
+        return {**place, "shard_index": shard, "num_shards": study.num_shards}
+
+    @cached_property
+    def pretrained(self) -> Cell:
+        """Train on other things, once for all seeds, as published weights are the same for all."""
+        study = self.study
+        assert study.pretraining is not None, "a study that starts from a pre-training has one"
+        drawn = Cell(DRAW_LVIS, study.pretraining.world, Seeds(), "pretrain/draw the miniature LVIS", cost_s=3.0)
+        return Cell(
+            TRAIN_INSTANCES,
+            study.pretraining.training,
+            Seeds(),
+            "pretrain/train",
+            {"data": (drawn,)},
+            cost_s=study.expected_pretraining_s,
+            disk_bytes=1e6 * study.expected_model_mb,
+        )
+
+    # -- training and evaluation --------------------------------------------------------------------------------------
+
+    def _train(self, label: str, setup: SetupConfig, source: FramesSource, inputs: Inputs) -> Cell:
+        study = self.study
+        config = TrainConfig(
+            segmenter=setup.segmenter,
+            recipe=setup.recipe,
+            augmentation=setup.augmentation,
+            source=source,
+            start=setup.start,
+            num_workers=study.num_workers,
+        )
+        cost_s = (
+            setup.recipe.iterations
+            * study.expected_step_s
+            * setup.recipe.batch_size
+            / study.reproduced.recipe.batch_size
+        )
+        outside = ("data", *(["backbone"] if setup.start == "backbone" else []))
+        if setup.start == "all_but_classes":
+            inputs = {**inputs, "start": (self.pretrained,)}
+        return self.cell(TRAIN, config, label, inputs, outside, cost_s, 1e6 * study.expected_model_mb)
+
+    def _evaluate(self, label: str, model: Cell) -> Cell:
+        study = self.study
+        stage = EVALUATE_CITYSCAPES if study.layout == "cityscapes" else EVALUATE_COCO
+        inputs = {"model": (model,)}
+        return self.cell(stage, study.evaluation, label, inputs, ("data",), study.expected_evaluate_s)
+
+    def _source(self, percent: int, synthetic_percent: int | None = None) -> FramesSource:
+        study = self.study
+        return FramesSource(
+            layout=study.layout, split=study.train_split, percent=percent, synthetic_percent=synthetic_percent
+        )
+
+    def _count(self, label: str, samples: tuple[Cell, ...]) -> Cell:
+        config = CountConfig(layout=self.study.layout, split=self.study.train_split)
+        inputs = {"samples": samples} if samples else {}
+        return self.cell(COUNT, config, label, inputs, ("data",), cost_s=2.0)
+
+    # -- arms -------------------------------------------------------------------------------------------------------------
+
+    def _real_images(self, arm: str, how: RealImages) -> ArmCells:
+        study = self.study
+        setup = {"reproduced": study.reproduced, "large_crop": study.large_crop, "published": study.published}[
+            how.setup
+        ]
+        train = self._train(f"{arm}/train", setup, self._source(how.percent), {})
+        count = self._count("real/count", ()) if arm == "real" and study.counts else None
+        return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,), count=count)
+
+    def _with_samples(self, arm: str, how: WithSamples) -> ArmCells:
+        study = self.study
+        made = self.made(how.back_end, how.doubled)
+        source = self._source(how.percent, how.synthetic_percent)
+        train = self._train(f"{arm}/train", study.reproduced, source, {"samples": made.samples})
+        whole = how.percent == 100 and how.synthetic_percent is None
+        return ArmCells(
+            self._evaluate(f"{arm}/evaluate", train),
+            (train,),
+            made,
+            self._quality(how.back_end, made) if whole and how.generates and study.quality is not None else None,
+            self._count(f"{arm}/count", made.samples) if whole and how.back_end == _COUNTED and study.counts else None,
+        )
+
+    def _quality(self, back_end: BackEndId, made: SampleCells) -> Cell:
+        study = self.study
+        assert study.quality is not None
+        config = study.quality.model_copy(update={"layout": study.layout, "split": study.train_split})
+        inputs = {"manifest": (made.manifest,), "pictures": made.pictures}
+        outside = ("data", "clip", *(["inception"] if config.features == "inception" else []))
+        return self.cell(QUALITY, config, f"{back_end}/quality", inputs, outside, cost_s=study.expected_quality_s)
