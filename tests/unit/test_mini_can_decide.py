@@ -1,0 +1,93 @@
+"""Tier ``mini`` of MRCA can decide: from the numbers of one real run (``docs/examples/mrca_mini_results.csv``).
+
+What other seeds would have given is drawn from how far the run's own values lie from arm plus seed. Effects are planted into that noise.
+"""
+
+import csv
+import itertools
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reproductions.verdicts.statistics import SeedMean
+from reproductions.verdicts.variance import paired_difference
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "examples" / "mrca_mini_results.csv"
+METRICS = ("AP_box", "AP_mask")
+PLANTED = 3.0
+"""Points of AP by which one arm is better by construction."""
+REPEATS = 400
+
+
+def measured(metric: str) -> dict[str, dict[int, float]]:
+    """Value by arm and seed."""
+    values: dict[str, dict[int, float]] = defaultdict(dict)
+    with RESULTS.open(newline="") as file:
+        for row in csv.DictReader(file):
+            if row["metric"] == metric and row["value"]:
+                values[row["arm"]][int(row["seed"])] = float(row["value"])
+    return values
+
+
+def difference(values: dict[str, dict[int, float]], left: str, right: str) -> SeedMean:
+    found = paired_difference(values, left, right)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_mrca_against_xpaste_is_known_to_two_points(metric):
+    values = measured(metric)
+    assert len(values) >= 6
+    assert all(len(seeds) >= 5 for seeds in values.values())
+    found = difference(values, "mrca", "xpaste")
+    assert (found.interval.high - found.interval.low) / 2 <= 2.0
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_twice_the_training_adds_less_than_generated_objects_could(metric):
+    """A miniature that is far from converged would answer every question with the length of the training."""
+    values = measured(metric)
+    assert 0 < difference(values, "no_aug_double", "no_aug").plain.mean < 8
+    assert difference(values, "xpaste", "no_aug_double").interval.low > 0
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_what_is_better_by_construction_is_found_by_any_three_of_the_seeds(metric):
+    """Twice the training: longer is better as long as nothing overfits, and here nothing does."""
+    values = measured(metric)
+    found = []
+    for seeds in itertools.combinations(range(5), 3):
+        some = {arm: {seed: of[seed] for seed in seeds} for arm, of in values.items()}
+        found.append(difference(some, "no_aug_double", "no_aug").interval.low > 0)
+    assert len(found) == 10
+    assert sum(found) >= 9
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_planted_effect_is_found_and_an_arm_like_another_is_left_alone(metric):
+    """Beside the run's arms stand two more: one like "X-Paste", one better by the planted effect, each with noise of the run."""
+    values = measured(metric)
+    arms = sorted(values)
+    table_AS = np.array([[values[arm][seed] for seed in range(5)] for arm in arms])
+    residual_AS = table_AS - table_AS.mean(1, keepdims=True) - table_AS.mean(0) + table_AS.mean()
+    num_arms, num_seeds = residual_AS.shape
+    noise = np.sqrt(np.sum(residual_AS**2) / ((num_arms - 1) * (num_seeds - 1)))
+    assert noise > 0.1, "the run's values are no copies of one another"
+    rng = np.random.default_rng(20261130)
+    found = called = 0
+    for _ in range(REPEATS):
+        truth_AS = table_AS.mean(1, keepdims=True) + (table_AS.mean(0) - table_AS.mean())
+        base_S = truth_AS[arms.index("xpaste")]
+        all_AS = np.vstack([truth_AS, base_S, base_S + PLANTED])
+        drawn_AS = all_AS + noise * rng.standard_normal(all_AS.shape)
+        drawn = {
+            arm: dict(enumerate(row.tolist())) for arm, row in zip([*arms, "null", "planted"], drawn_AS, strict=True)
+        }
+        found += difference(drawn, "planted", "xpaste").interval.low > 0
+        null = difference(drawn, "null", "xpaste")
+        called += null.interval.low > 0 or null.interval.high < 0
+    assert found / REPEATS >= 0.9
+    assert called / REPEATS <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / REPEATS)
