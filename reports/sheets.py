@@ -170,7 +170,9 @@ def _write(panel: Axes, sheet: Sheet) -> None:
     """Write names of rows, heads of columns and captions; those of a single tile stand in its middle."""
     half = sheet.tile_px / 2
     for number, row in enumerate(sheet.rows):
-        panel.text(-8, number * sheet.row_px + sheet.tile_height_px / 2, row.name, ha="right", va="center", weight="bold")
+        panel.text(
+            -8, number * sheet.row_px + sheet.tile_height_px / 2, row.name, ha="right", va="center", weight="bold"
+        )
     for x in range(0, max(len(row.strips) for row in sheet.rows) * sheet.strip_px, sheet.strip_px):
         for column, head in enumerate(sheet.tile_heads):
             panel.text(x + column * (sheet.tile_px + _GAP) + half, -5, head, size=8, ha="center", va="bottom")

@@ -29,4 +29,5 @@ def search_plans(request: Request) -> Search:
             plans[paper_id] = load_paper(paper_id).plan(replace(request, paper_id=paper_id))
         except InputError as error:
             unplanned[paper_id] = str(error)
-    return Search(plans, request.store, f"--tier {request.tier} --seeds {request.num_seeds}", unplanned)
+    seeds = "" if request.num_seeds is None else f" --seeds {request.num_seeds}"
+    return Search(plans, request.store, f"--tier {request.tier}{seeds}", unplanned)

@@ -29,7 +29,7 @@ def _request(
     tier: Annotated[str, typer.Option("--tier", help="smoke, mini or paper.")] = "mini",
     arms: Annotated[str | None, typer.Option("--arms", help="Comma-separated arms; all when left out.")] = None,
     seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help="Number of seeds; 5 at tier mini, else 3.")
+        int | None, typer.Option("--seeds", min=1, help="Number of seeds; 3, or what the paper needs at tier mini.")
     ] = None,
     store: StoreOption = None,
     data: Annotated[Path | None, typer.Option("--data", help="Your own data folder (docs/own-data.md).")] = None,
@@ -49,7 +49,7 @@ def _request(
     """
     from reproductions.harness.site import read_site
     from reproductions.harness.store import Store
-    from reproductions.study.request import DEFAULT_SEEDS, Request, check_tier
+    from reproductions.study.request import Request, check_tier
     from reproductions.study.settings import parse_settings
 
     known_site = read_site(site)
@@ -61,7 +61,7 @@ def _request(
         store=Store(store or known_site.store or DEFAULT_STORE),
         tier=check_tier(tier),
         arms=tuple(name.strip() for name in arms.split(",") if name.strip()) if arms is not None else None,
-        num_seeds=DEFAULT_SEEDS[check_tier(tier)] if seeds is None else seeds,
+        num_seeds=seeds,
         data=data,
         objects=objects,
         generator=generator,

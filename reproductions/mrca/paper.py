@@ -40,6 +40,7 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
         "resnet50": "CenterNet2, ResNet-50",
         "swinl": "CenterNet2, Swin-L",
     }
+    mini_seeds = 5
     beside = {"miniature": ("resnet50", "swinl"), "resnet50": ("resnet50",), "swinl": ("swinl",)}
     planner_type = SeedPlanner
     collector_type = Collector

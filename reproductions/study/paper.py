@@ -92,6 +92,8 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
     """Beside which backbones of the paper each of ours stands."""
     baselines: Mapping[str, tuple[str, ...]] = {}
     """By arm, the printed rows that its gain is over; where ours misses one of them, the gain is not comparable."""
+    mini_seeds: int = 3
+    """Seeds at tier ``mini`` where nobody says how many: what its claims need, as far as about 20 minutes on two cores allow."""
     planner_type: type[SeedPlanner[StudyT, HowT, CellsT]]
     collector_type: type[Collector[StudyT, HowT, CellsT]] = Collector
     """A paper with costs or records of its own extends the common one."""
@@ -121,6 +123,12 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
     def study_claims(self, request: Request, study: StudyT) -> Sequence[Claim]:
         """Return what is asked of one study's results, where that is not the same for all of a request."""
         return self.asked_claims(request)
+
+    def num_seeds(self, request: Request) -> int:
+        """Return how many seeds are asked for."""
+        if request.num_seeds is not None:
+            return request.num_seeds
+        return self.mini_seeds if request.tier == "mini" and request.data is None else 3
 
     def impossible(self, arm: Arm[HowT], request: Request, study: StudyT) -> str | None:
         """Say what an arm needs that is not given; None when it can be run."""
@@ -200,7 +208,7 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
             needs = self.study_needs(request, one.study, one.arms)
             places = {need.role: external(need, fingerprints, request) for need in needs}
             beginning = f"{one.study.backbone}/" if len(asked) > 1 else ""
-            seeds = range(request.num_seeds)
+            seeds = range(self.num_seeds(request))
             found.append(tuple(self.planner_type(one.study, index, places, beginning) for index in seeds))
         fingerprints.save()
         return tuple(found)

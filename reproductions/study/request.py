@@ -14,9 +14,6 @@ from reproductions.harness.store import Store
 
 Tier = Literal["smoke", "mini", "paper"]
 
-DEFAULT_SEEDS: Mapping[Tier, int] = {"smoke": 3, "mini": 5, "paper": 3}
-"""Where nobody says: three where a seed is cheap in meaning or dear in time; five where claims are to be decided in minutes."""
-
 
 @dataclass(frozen=True)
 class Request:
@@ -27,7 +24,8 @@ class Request:
     tier: Tier = "mini"
     arms: tuple[str, ...] | None = None
     """None: all arms of the tier."""
-    num_seeds: int = 3
+    num_seeds: int | None = None
+    """None: as many as the paper takes at the tier."""
     data: Path | None = None
     """A user's own data set instead of the tier's."""
     objects: Path | None = None
@@ -49,7 +47,8 @@ class Request:
 
     def command(self, verb: str = "run") -> str:
         """Return the exact command line that asks for this again, in whatever store."""
-        words = ["segrepro", verb, self.paper_id, "--tier", self.tier, "--seeds", str(self.num_seeds)]
+        words = ["segrepro", verb, self.paper_id, "--tier", self.tier]
+        words += ["--seeds", str(self.num_seeds)] if self.num_seeds is not None else []
         words += ["--arms", ",".join(self.arms)] if self.arms is not None else []
         for option, place in (("--data", self.data), ("--objects", self.objects), ("--generator", self.generator)):
             words += [option, str(place)] if place is not None else []
