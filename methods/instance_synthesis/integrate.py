@@ -74,7 +74,15 @@ def make_sample(frame: Frame, row: InstanceRow, variant: int, picture_GG3: Image
         redraw_ids(id_HW, [one for one in frame.instances if one.layer == layer], config.annotation.outlines)
         for layer, id_HW in enumerate(id_LHW)
     )
-    return Sample(image_HW3, id_LHW, label_HW, _shown(frame, id_LHW), offset, focus)
+    window = focus.window
+    grows = rows >= window.height and columns >= window.width
+    if (
+        config.annotation.outlines == "bitmask" and grows
+    ):  # then a window shows what it holds, and is the smaller one to count in
+        counted = tuple(id_HW[window.y0 : window.y1, window.x0 : window.x1] for id_HW in frame.id_LHW)
+    else:
+        counted = id_LHW
+    return Sample(image_HW3, id_LHW, label_HW, _shown(frame, counted), offset, focus)
 
 
 def _shown(frame: Frame, id_LHW: tuple[IdMap, ...]) -> tuple[FrameInstance, ...]:
