@@ -32,6 +32,8 @@ _TITLES: dict[BackEndId, str] = {
     "copy_paste": "copied",
     "identity": "untouched",
 }
+_COUNTED = ("real", "blended")
+"""Whose training images stand beside the companion's Table I; its augmented counts name no generator."""
 _SHOWN_INSTANCES, _SHOWN_SAMPLES = 6, 8
 _MIN_SHOWN_PX = 250
 """Instances below it are too small to look at, where there are enough larger ones."""
@@ -52,13 +54,11 @@ class Collector(collector.Collector[InstanceSynthesisStudy, How, ArmCells]):
         cells = {(planner.index, arm.id): cells for planner, arm, cells in self.each()}
         for result in super().results():
             of_arm = cells[result.seed, result.arm]
-            more, behind = self._quality(of_arm) | self._counts(of_arm), [of_arm.quality, of_arm.count]
-            yield result.model_copy(
-                update={
-                    "metrics": {**result.metrics, **more},
-                    "cells": (*result.cells, *(cell.id for cell in behind if cell is not None and self.done(cell))),
-                }
-            )
+            more, quality = self._quality(of_arm), of_arm.quality
+            if result.arm in _COUNTED:
+                more |= self._counts(of_arm)
+            behind = (quality.id,) if quality is not None and self.done(quality) else ()
+            yield result.model_copy(update={"metrics": {**result.metrics, **more}, "cells": (*result.cells, *behind)})
 
     def _quality(self, cells: ArmCells) -> dict[str, float | None]:
         if cells.quality is None or not self.done(cells.quality):
@@ -67,10 +67,8 @@ class Collector(collector.Collector[InstanceSynthesisStudy, How, ArmCells]):
         return {metric: measured[name] for metric, name in _MEASURED.items()}
 
     def _counts(self, cells: ArmCells) -> dict[str, float | None]:
-        if cells.count is None or not self.done(cells.count):
-            return {}
-        counts = self.store.record(cells.count)["instances"]
-        return {f"instances_{name}": float(counts[name]) for name in (*CLASSES, "total")}
+        counts = self.store.record(cells.trains[-1])["instances"]
+        return {f"instances_{name}": float(counts[name]) for name in (*CLASSES, "total") if name in counts}
 
     def cost(self, cells: ArmCells) -> dict[str, Any]:
         """Count crops and calls of the arm's own samples; a share of the real images needs that share of them."""

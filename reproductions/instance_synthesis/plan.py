@@ -10,7 +10,6 @@ from methods.common.miniature.street_view import DRAW_CITYSCAPES
 from methods.common.seeds import Seeds
 from methods.common.stages.evaluate_cityscapes import EVALUATE_CITYSCAPES
 from methods.common.stages.train_instances import TRAIN_INSTANCES
-from methods.instance_synthesis.stages.count import COUNT, CountConfig
 from methods.instance_synthesis.stages.evaluate_coco import EVALUATE_COCO
 from methods.instance_synthesis.stages.generate import GENERATE
 from methods.instance_synthesis.stages.integrate import INTEGRATE
@@ -24,8 +23,6 @@ from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy, Setu
 from reproductions.study import planner
 from reproductions.study.planner import Inputs
 
-_COUNTED = "blended"
-"""Whose samples stand for the companion's augmented counts, which name no generator."""
 _COPYING_S = 0.01
 """Rough seconds of a picture that no network paints."""
 
@@ -47,13 +44,11 @@ class ArmCells(planner.ArmCells):
     """What it trains on beside real images."""
     quality: Cell | None = None
     """Of the generated crops; for the arms on all real images."""
-    count: Cell | None = None
-    """Of the instances that it is trained on; for the rows that the companion counts."""
 
     @property
     def wanted(self) -> tuple[Cell, ...]:
-        """The evaluation, and what is measured beside it."""
-        return (*super().wanted, *(cell for cell in (self.quality, self.count) if cell is not None))
+        """The evaluation, and the quality of the crops."""
+        return (*super().wanted, *(() if self.quality is None else (self.quality,)))
 
     @property
     def behind(self) -> tuple[Cell, ...]:
@@ -193,11 +188,6 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
             layout=study.layout, split=study.train_split, percent=percent, synthetic_percent=synthetic_percent
         )
 
-    def _count(self, label: str, samples: tuple[Cell, ...]) -> Cell:
-        config = CountConfig(layout=self.study.layout, split=self.study.train_split)
-        inputs = {"samples": samples} if samples else {}
-        return self.cell(COUNT, config, label, inputs, ("data",), cost_s=2.0)
-
     # -- arms -------------------------------------------------------------------------------------------------------------
 
     def _real_images(self, arm: str, how: RealImages) -> ArmCells:
@@ -206,8 +196,7 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
             how.setup
         ]
         train = self._train(f"{arm}/train", setup, self._source(how.percent), {})
-        count = self._count("real/count", ()) if arm == "real" and study.counts else None
-        return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,), count=count)
+        return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,))
 
     def _with_samples(self, arm: str, how: WithSamples) -> ArmCells:
         study = self.study
@@ -220,7 +209,6 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
             (train,),
             made,
             self._quality(how.back_end, made) if whole and how.generates and study.quality is not None else None,
-            self._count(f"{arm}/count", made.samples) if whole and how.back_end == _COUNTED and study.counts else None,
         )
 
     def _quality(self, back_end: BackEndId, made: SampleCells) -> Cell:

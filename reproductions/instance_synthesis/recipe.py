@@ -157,11 +157,6 @@ class InstanceSynthesisStudy(StudyConfig):
             )
         return self
 
-    @property
-    def counts(self) -> bool:
-        """Whether instances are counted as the companion's Table I does; nothing is printed beside own data."""
-        return self.quality is not None
-
     def pictures_a_shard(self, num_variants: int) -> float:
         """Return the rough number of pictures of one cell."""
         return self.expected_instances * num_variants / self.num_shards

@@ -24,6 +24,12 @@ _MEASURED = Rounding(relative=1e-5, share=1e-4)
 """What networks say of pictures: scores, boxes, labels."""
 
 PROMISES: dict[tuple[str, str], Rounding] = {
+    ("evaluate_cityscapes", "batch_size"): _MEASURED,
+    ("instance_synthesis_generate", "batch_size"): _SAMPLED,
+    ("instance_synthesis_generate", "num_shards"): _SAMPLED,
+    ("instance_synthesis_generate", "pictures_per_shard"): _SAMPLED,
+    ("instance_synthesis_integrate", "num_shards"): BYTES,
+    ("instance_synthesis_train", "num_workers"): BYTES,
     ("mrca_cut", "batch_size"): _MEASURED,
     ("mrca_entropy", "batch_size"): _MEASURED,
     ("mrca_evaluate", "batch_size"): _MEASURED,
@@ -39,6 +45,7 @@ PROMISES: dict[tuple[str, str], Rounding] = {
     ("sam_filter_synthesize", "batch_size"): _SAMPLED,
     ("sam_filter_synthesize", "num_shards"): _SAMPLED,
     ("sam_filter_train", "num_workers"): BYTES,
+    ("train_instances", "num_workers"): BYTES,
 }
 """By stage and field: bit for bit, or within rounding."""
 

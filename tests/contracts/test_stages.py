@@ -35,12 +35,10 @@ from tests.unit.team_processes import double_precision
 CELLS = chosen_cells()
 
 IN_NO_SMOKE_PLAN = {
-    "draw_cityscapes": "for papers to come; tests/unit/test_miniature_street.py kills it",
-    "evaluate_cityscapes": "for papers to come; tests/unit/test_evaluate_cityscapes.py holds its numbers",
     "evaluate_instances": "for papers to come; what it does is tried as mrca_evaluate",
     "evaluate_semantic": "for papers from outside; what it does is tried as sam_filter_evaluate",
-    "train_instances": "for papers to come; tests/unit/test_train_instances.py kills it and shares it out",
     "train_semantic": "for papers from outside; what it does is tried as sam_filter_train",
+    "instance_synthesis_evaluate_coco": "scores a user's own data; tests/e2e/test_own_frames.py runs it",
     "mrca_import_objects": "reads a user's own cut-outs; tests/unit/test_mrca_stages_go_on.py kills it",
 }
 """Stages that no smoke plan has, and what holds for them instead."""

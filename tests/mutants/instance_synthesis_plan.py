@@ -110,12 +110,12 @@ MUTANTS: tuple[Mutant, ...] = (
         "every cell does the first part of the work",
         _CELLS,
     ),
-    _PLAN.mutant(
-        "count_without_samples",
-        'self._count(f"{arm}/count", made.samples)',
-        'self._count(f"{arm}/count", ())',
-        "the augmented counts are those of the real images",
-        _CELLS,
+    _COLLECT.mutant(
+        "counts_of_every_arm",
+        "if result.arm in _COUNTED:",
+        "if result.arm not in _COUNTED:",
+        "the companion's counts stand beside other arms",
+        f"{VALUES}::test_counts_are_of_real_images_and_of_those_with_samples",
     ),
     _RECIPE.mutant(
         "gligen_and_inpainting_swapped",

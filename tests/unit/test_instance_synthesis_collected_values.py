@@ -43,9 +43,6 @@ RECORDS = {
     "instance_synthesis_quality": lambda label: {
         "metrics": {name: number(label, name) for name in (*QUALITY, *OTHERS)}
     },
-    "instance_synthesis_count": lambda label: {
-        "instances": {name: number(label, name) for name in (*CLASSES, "total")}
-    },
     "instance_synthesis_generate": lambda label: {
         "num_pictures": NUM_PICTURES,
         "denoiser_calls": 1000 + number(label, "calls") if any(name in label for name in GENERATORS) else 0,
@@ -53,6 +50,7 @@ RECORDS = {
     "instance_synthesis_train": lambda label: {
         "iterations": number(label, "iterations"),
         "num_images": number(label, "images"),
+        "instances": {name: number(label, name) for name in (*CLASSES, "total")},
     },
 }
 
@@ -170,7 +168,7 @@ def test_counts_are_of_real_images_and_of_those_with_samples(collector) -> None:
             counted[result.arm, result.seed] = found
     assert counted.keys() == {(arm, seed) for arm in ("real", "blended") for seed in SEEDS}
     for (arm, seed), found in counted.items():
-        label = f"seed{seed}/{arm}/count"
+        label = f"seed{seed}/{arm}/train"
         assert found == {f"instances_{name}": number(label, name) for name in (*CLASSES, "total")}
 
 
@@ -179,7 +177,7 @@ def test_every_result_names_the_cells_behind_it(collector) -> None:
     cells = {arm.id: planner.arm(arm) for arm in collector.arms}
     for result in (one for one in collector.results() if one.seed == 0):
         of_arm = cells[result.arm]
-        behind = [of_arm.evaluation, of_arm.quality, of_arm.count]
+        behind = [of_arm.evaluation, of_arm.quality]
         assert result.cells == tuple(cell.id for cell in behind if cell is not None)
 
 

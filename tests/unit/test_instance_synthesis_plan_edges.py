@@ -5,7 +5,6 @@ import pytest
 from methods.common.generators.repainting.configs import RepaintConfig
 from methods.common.stages.evaluate_cityscapes import EvaluateCityscapesConfig
 from methods.common.stages.train_instances import TrainInstancesConfig
-from methods.instance_synthesis.stages.count import CountConfig
 from methods.instance_synthesis.stages.evaluate_coco import EvaluateCocoConfig
 from methods.instance_synthesis.stages.generate import GenerateStageConfig
 from methods.instance_synthesis.stages.integrate import IntegrateStageConfig
@@ -67,8 +66,6 @@ def settings(cell: Cell) -> str:
             return f"{part} of {config.split} in {config.layout}, {'whole' if config.focus is None else 'focused'}"
         case QualityConfig() as config:
             return f"{config.features} on {config.split} in {config.layout}"
-        case CountConfig() as config:
-            return f"of {config.split} in {config.layout}"
         case TrainInstancesConfig() as config:
             return f"{config.segmenter.num_classes} classes, {config.start}, {config.split}"
         case EvaluateCityscapesConfig() as config:
@@ -133,8 +130,6 @@ def with_samples(arm: str, row: str, percent: int = 100, share: str = "") -> dic
     if row in GENERATORS and arm == row:
         pictures = f"{name}/generate0 {name}/generate1"
         cells[f"{name}/quality"] = f"clip on {OF} | clip, {DATA}, manifest<-select/2_variants, pictures<-{pictures}"
-    if arm == "blended":
-        cells["blended/count"] = f"of {OF} | {DATA}, samples<-blended/integrate0 blended/integrate1"
     return cells
 
 
@@ -147,7 +142,7 @@ def expected(arm: str) -> dict[str, str]:
             "published": f"{OWN_LENGTH} x 9, crops of (96, 192), all_but_classes",
         }[arm]
         cells = {**BASE, f"{arm}/train": training(None, setup)} | evaluated(arm)
-        return cells | ({"real/count": f"of {OF} | {DATA}"} if arm == "real" else {})
+        return cells
     if arm == "zoom_doubled":
         cells = made("identity_doubled", "identity", variants=4) | evaluated(arm)
         return cells | {f"{arm}/train": training("identity_doubled")}
@@ -263,7 +258,7 @@ def test_own_data_are_read_and_scored_in_their_layout(layout) -> None:
     planner = SeedPlanner(own_data(layout, names, 40, "mini"), 0, PLACES | outside("data"))
     for arm in OWN_ARMS:
         cells = planner.arm(arm)
-        assert cells.quality is cells.count is None
+        assert cells.quality is None
         for cell in (*cells.wanted, *cells.behind):
             assert getattr(cell.config, "layout", layout) == layout, cell.label
         train = cells.trains[-1].config
@@ -301,7 +296,6 @@ def test_what_an_arm_reports_of_is_its_own() -> None:
     assert [label_of(cell) for cell in cells.made.pictures] == ["gligen/generate0", "gligen/generate1"]
     assert [label_of(cell) for cell in cells.made.samples] == ["gligen/integrate0", "gligen/integrate1"]
     assert cells.quality is None
-    assert cells.count is None
 
 
 def test_arms_stay_equally_long() -> None:
