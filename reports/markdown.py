@@ -95,7 +95,8 @@ def _conclusions(report: Report) -> str:
     lines[0] += _chance(report)
     decided = [claim for claim in report.claims if claim.verdict in ("holds", "equivalent", "contradicted")]
     lines += ["", *(_conclusion(report, claim) for claim in decided)]
-    for verdict, remark in _OPEN.items():
+    for verdict in ("not resolved", "not run"):
+        remark = _UNRESOLVED.format(_why_open(report)) if verdict == "not resolved" else ""
         ids = [f"{claim.id} ({claim.reason})" for claim in report.claims if claim.verdict == verdict]
         lines += [f"- **{verdict.capitalize()}**: {', '.join(ids)}. {remark}".rstrip()] if ids else []
     return "\n".join(lines)
@@ -112,10 +113,11 @@ def _chance(report: Report) -> str:
     )
 
 
-_OPEN: dict[ClaimVerdict, str] = {
-    "not resolved": "This is neither support nor refutation: the seeds differ too much to tell.",
-    "not run": "",
-}
+_UNRESOLVED = "This is neither support nor refutation: {}."
+
+
+def _why_open(report: Report) -> str:
+    return "the seeds differ too much to tell" if len(report.run.seeds) > 1 else "one seed does not tell how far seeds differ"
 
 
 def _conclusion(report: Report, claim: ClaimOutcome) -> str:

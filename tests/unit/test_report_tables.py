@@ -66,7 +66,7 @@ def test_csv_has_every_printed_and_every_own_number_once(report, rows):
     assert tuple(rows[0]) == CSV_HEADER
     assert len([row for row in rows if row["table"]]) == len(report.targets) == 88
     own = [(row["arm"], row["metric"]) for row in rows if not row["table"]]
-    assert len(own) == len(set(own)) == 2 * 8  # the two controls
+    assert len(own) == len(set(own)) == 3 * 8  # the three controls
     assert rows[8]["paper_value"] == "34.20"
 
 
@@ -86,7 +86,7 @@ def test_paper_table_keeps_the_papers_rows_and_adds_the_controls_last(report):
     lines = markdown_frame(paper_table(report, "Table 2")).splitlines()[2:]
     titles = [line.split("|")[1].strip() for line in lines if "| paper |" in line]
     assert titles == ["No Aug.", "X-Paste", "X-Paste + CLIP", "BSGAL", "DiverGen", "MRCA"]
-    assert "X-Paste, equal pool *(not in the paper)*" in lines[-1]
+    assert "X-Paste, equal pool and pasting *(not in the paper)*" in lines[-1]
     assert "not run" in lines[titles.index("DiverGen") * 2 + 1]
 
 
@@ -99,4 +99,4 @@ def test_verdicts_stand_in_the_table_at_tier_paper_only(report):
 def test_result_table_shows_the_arms_asked_for_in_their_order(report):
     lines = markdown_frame(result_table(report, arms=["mrca", "no_aug"])).splitlines()
     assert [line.split("|")[1].strip() for line in lines] == ["Arm", "---", "MRCA", "No Aug."]
-    assert len(markdown_frame(result_table(report)).splitlines()) == 2 + 5
+    assert len(markdown_frame(result_table(report)).splitlines()) == 2 + 6
