@@ -291,7 +291,7 @@ def smoke() -> InstanceSynthesisStudy:
 
     return study.model_copy(
         update={
-            "world": study.world.model_copy(update={"num_train": 10, "num_val": 4}),
+            "world": study.world.model_copy(update={"num_train": 12, "num_val": 4}),
             "selection": study.selection.model_copy(
                 update={"select": study.selection.select.model_copy(update={"per_frame": 2})}
             ),
@@ -304,7 +304,7 @@ def smoke() -> InstanceSynthesisStudy:
             ),
             "pretraining": before,
             "expected_pretraining_s": 1.0,
-            "expected_instances": 18,
+            "expected_instances": 22,
             "expected_quality_s": 1.0,
             "expected_evaluate_s": 0.5,
         }

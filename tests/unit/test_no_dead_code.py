@@ -27,7 +27,6 @@ _PUBLISHED = "for users of published weights, whose outputs parity tests hold ou
 _STREET = "for papers on Cityscapes, whose stages train, evaluate and generate on it"
 
 CALLED_FROM_OUTSIDE = {
-    "methods.common.datasets.cityscapes:limited_frames": _STREET,
     "methods.common.datasets.cityscapes_polygons:read_polygons": "for programs that want outlines; stages take the maps of ids",
     **{
         f"methods.common.metrics.generated_images.crop_pairs:{name}": _STREET
@@ -43,7 +42,6 @@ CALLED_FROM_OUTSIDE = {
     "methods.common.metrics.generated_images.inception:_BlockE._forward": _TORCHVISION,
     "methods.common.metrics.generated_images.kid:kid_of_features": _FEATURES,
     "methods.common.metrics.generated_images.paired:evaluate_paired": "for programs; no command compares pairs of pictures",
-    "methods.common.miniature.street_view:DRAW_CITYSCAPES": _STREET,
     "methods.common.segmenters.centernet2.official:load_official": _PUBLISHED,
     "methods.common.segmenters.fastinst.official:load_official": _PUBLISHED,
     **{

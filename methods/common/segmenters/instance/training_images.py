@@ -49,7 +49,8 @@ class RealImages:
         self.images: list[LvisImage] = [image for image in dataset.images if dataset.annotations[image.id]]
         """Images without labels are left out. [D]"""
         if not self.images:
-            raise InputError(f"{dataset.annotation_file} has no image with an annotation; there is nothing to train on")
+            where = dataset.annotation_file or dataset.image_root
+            raise InputError(f"{where} has no image with an annotation; there is nothing to train on")
         self.cache: ImageCache[Labelled] = ImageCache(lambda labelled: labelled[0].nbytes + labelled[1].mask_NHW.nbytes)
         """Images in memory."""
 
