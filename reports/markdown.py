@@ -117,7 +117,11 @@ _UNRESOLVED = "This is neither support nor refutation: {}."
 
 
 def _why_open(report: Report) -> str:
-    return "the seeds differ too much to tell" if len(report.run.seeds) > 1 else "one seed does not tell how far seeds differ"
+    return (
+        "the seeds differ too much to tell"
+        if len(report.run.seeds) > 1
+        else "one seed does not tell how far seeds differ"
+    )
 
 
 def _conclusion(report: Report, claim: ClaimOutcome) -> str:

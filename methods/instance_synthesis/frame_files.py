@@ -176,7 +176,7 @@ class CocoFrames:
 
     def image_path(self, name: str) -> Path:
         """Where the image of a frame lies: in the folder of its split, or, where its name holds that folder's, below the data set's."""
-        file_name = self._images[name][2]
+        file_name: str = self._images[name][2]
         inside = self._folder / file_name
         return inside if inside.is_file() else self._root / file_name
 

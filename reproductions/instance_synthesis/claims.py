@@ -40,7 +40,7 @@ STYLE = TableStyle(
 )
 """Tables count the images that an arm is trained on."""
 
-BASELINES = {arm: ("real", "published") for arm in GENERATORS}
+BASELINES: dict[str, tuple[str, ...]] = {arm: ("real", "published") for arm in GENERATORS}
 """Rows whose gain is over a baseline: the paper's own, and the published one behind it. Where one of these misses its printed number by more
 than seed noise, no gain above it is comparable."""
 

@@ -195,7 +195,7 @@ class Collector(collector.Collector[InstanceSynthesisStudy, How, ArmCells]):
         readers = {
             name: [
                 (self.store.cell_folder(cell), row)
-                for cell in made[name].samples  # type: ignore[index]
+                for cell in made[name].samples
                 for row in read_rows(self.store.cell_folder(cell) / SAMPLES_FILE, SampleRow)
                 if row.variant == 1
             ]
@@ -206,7 +206,7 @@ class Collector(collector.Collector[InstanceSynthesisStudy, How, ArmCells]):
             rows = readers[name]
             if rows:
                 folder, row = rows[(number * len(rows)) // _SHOWN_SAMPLES]
-                yield self._focused_sample(number, name, folder, row, study)  # type: ignore[arg-type]
+                yield self._focused_sample(number, name, folder, row, study)
 
     def _focused_sample(self, number: int, name: BackEndId, folder: Any, row: Any, study: Any) -> InstanceSample:
         from methods.instance_synthesis.frame_files import open_frames

@@ -11,12 +11,12 @@ from reports.figure import Figure
 from reports.figures import GREY, PALETTE
 from reports.sample_sheets import instance_sheet, repainted_sheet
 from reports.scatter_plot import scatter_plot
-from reproductions.instance_synthesis.arms import LIMITED, PERCENTS, Group, limited
+from reproductions.instance_synthesis.arms import LIMITED, PERCENTS, limited
 from reproductions.instance_synthesis.claims import ACCURACY
 from reproductions.instance_synthesis.collect import GENERATORS_STUDY
 from reproductions.instance_synthesis.records import InstanceSynthesisReport
 
-_COLOURS: dict[Group, str] = {
+_COLOURS: dict[str, str] = {
     "real": PALETTE[6],
     "zoom": PALETTE[0],
     "copy-paste": PALETTE[2],
@@ -71,7 +71,7 @@ def _accuracy(report: InstanceSynthesisReport, folder: Path, backbone: str, metr
         f"accuracy_{metric}_{backbone}",
         f"{metric} by arm, {report.backbone_title(backbone)}",
         f"{ACCURACY_CAPTION} Colour: what is added to the real images. Dotted lines: means of R and R + Z.",
-        lambda path: grouped_dot_plot(report, backbone, metric, rows, dict(_COLOURS), _REFERENCES, path),
+        lambda path: grouped_dot_plot(report, backbone, metric, rows, _COLOURS, _REFERENCES, path),
     )
 
 
