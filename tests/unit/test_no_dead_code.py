@@ -28,13 +28,7 @@ _STREET = "for papers on Cityscapes, whose stages train, evaluate and generate o
 
 CALLED_FROM_OUTSIDE = {
     "methods.common.datasets.cityscapes_polygons:read_polygons": "for programs that want outlines; stages take the maps of ids",
-    **{
-        f"methods.common.metrics.generated_images.crop_pairs:{name}": _STREET
-        for name in (
-            *("ClipFeatureNetwork", "InceptionFeatureNetwork"),
-            *("measure_clip", "measure_paired_fid", "measure_pixels", "measure_real_fid"),
-        )
-    },
+    "methods.common.metrics.generated_images.crop_pairs:measure_real_fid": _STREET,
     "methods.common.generators.repainting.configs:low_memory": "for runs whose GPU does not hold SDXL; no arm of the paper is one",
     "methods.common.metrics.generated_images.fid:fid_of_features": _FEATURES,
     "methods.common.metrics.generated_images.inception:_BlockA._forward": _TORCHVISION,
@@ -46,10 +40,7 @@ CALLED_FROM_OUTSIDE = {
     "methods.common.segmenters.fastinst.official:load_official": _PUBLISHED,
     **{
         f"methods.common.segmenters.fastinst.presets:{name}": _PRESETS
-        for name in (
-            *("cityscapes_recipe", "coco_recipe", "miniature_recipe"),
-            *("fastinst_miniature", "fastinst_r101", "fastinst_r50_d1"),
-        )
+        for name in ("coco_recipe", "fastinst_r101", "fastinst_r50_d1")
     },
     "methods.common.segmenters.mask2former.official:load_official": _PUBLISHED,
     "methods.common.segmenters.oneformer.model:OneFormer.set_sentences": _ONEFORMER,
