@@ -260,9 +260,9 @@ def of_another_shape(tensors):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (without_a_tensor, "lacks the tensor text_projection.weight, and 1 in all"),
+        (without_a_tensor, "lacks 1 of the weights of CLIP, text_projection.weight"),
         (with_nan, "gives values that are no numbers"),
-        (of_another_shape, "holds no CLIP"),
+        (of_another_shape, "holds 1 weights of CLIP in another shape"),
     ],
 )
 def test_damaged_tensors_are_one_sentence(folders, prompts, tmp_path, spoil, said, capfd):

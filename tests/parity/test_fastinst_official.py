@@ -19,7 +19,7 @@ from methods.common.segmenters.fastinst.presets import (
     fastinst_r50_d_dcn,
     fastinst_r101,
 )
-from tests.parity.test_mask2former_official import formula_image, formula_tensor, key_table, shape_of
+from tests.parity.formula import formula_image, formula_state, key_table, shape_of
 
 RELATIVE = 1e-4
 R50, DCN = "fastinst_r50_x3_640", "fastinst_r50vd_dcn_x3_640"
@@ -56,12 +56,7 @@ def run(request: pytest.FixtureRequest, shared: Path) -> Iterator[Run]:
     stem: str = request.param
     golden = dict(np.load(shared / "parity" / f"{stem}_public.npz"))
     salt = int(golden["salt"])
-    state = {
-        row["name"]: formula_tensor(row["name"], shape_of(row), salt)
-        for row in key_table(shared, stem)
-        if row["values"] == "formula"
-    }
-    model = load_official(state)
+    model = load_official(formula_state(shared, stem, salt))
     height, width, *constants = golden["image_h_w_a_b_p_q"]
     image = formula_image(int(height), int(width), *constants)
     with torch.no_grad():

@@ -76,7 +76,7 @@ def test_a_name_like_none_gets_where_settings_lie() -> None:
         (
             "mrca.rounds.num_rounds",
             "5",
-            r"^setting mrca\.rounds\.num_rounds: 5 rounds of 120 iterations are not main_iter",
+            r"^setting mrca\.rounds\.num_rounds: 5 rounds of 75 iterations are not main_iter",
         ),
         (
             "segmenter.backbone.widths",
