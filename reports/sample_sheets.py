@@ -93,7 +93,7 @@ def repainted_sheet(samples: Sequence[RepaintedSample], path: Path) -> bool:
     pasted = dict.fromkeys(sample.pasted_title for sample in samples)
     heads = ("real crop", *titles, f"pasted: {', '.join(pasted)}", "change outside")
     rows = [SheetRow([Strip(_repainted(sample, titles), sample.caption)], _words(sample.row)) for sample in samples]
-    return draw_sheet(Sheet(rows, _REPAINTED_PX, side_px=96, tile_heads=heads, legend={"mask": _PASTED}), path)
+    return draw_sheet(Sheet(rows, _REPAINTED_PX, side_px=106, tile_heads=heads, legend={"mask": _PASTED}), path)
 
 
 def _repainted(sample: RepaintedSample, titles: Sequence[str]) -> list[Tile]:
