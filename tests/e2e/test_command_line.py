@@ -43,7 +43,7 @@ def here(*words: str) -> tuple[int, str]:
         (["plan", "mrca", "--generator", "/nowhere/model"], "/nowhere/model"),
         (
             ["why", "nonsense"],
-            "no cell 'nonsense' in the plans of mrca, sam_filter, checkpoints (--tier mini --seeds 3)",
+            "no cell 'nonsense' in the plans of mrca, instance_synthesis, sam_filter, checkpoints (--tier mini)",
         ),
     ],
 )
