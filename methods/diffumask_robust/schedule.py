@@ -48,4 +48,4 @@ class RobustRecipe(Recipe):
         )
 
     def clip_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Leave the gradients as they are. [code]"""
+        """Leave the gradients as they are, which is [code]."""

@@ -1,6 +1,5 @@
 """DeepLabV3+ against stored outputs of BECO's network with formula-made weights and input, DeepLabV3 against torchvision's."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +45,7 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def run(shared: Path) -> Iterator[Run]:
+def run(shared: Path) -> Run:
     golden = dict(np.load(shared / "parity" / f"{STEM}_public.npz"))
     model = load_official(formula_state(shared, STEM, int(golden["salt"])))
     height, width, *constants = golden["image_h_w_a_b_p_q"]
@@ -57,7 +56,7 @@ def run(shared: Path) -> Iterator[Run]:
         outputs = model(image)
         logits = torch.nn.functional.interpolate(outputs.logits, image.shape[-2:], mode="bilinear")
         assert torch.equal(model.scores(image), logits)
-    yield Run(golden, outputs, stems[0], logits)
+    return Run(golden, outputs, stems[0], logits)
 
 
 def test_every_official_entry_has_exactly_one_place(shared: Path) -> None:

@@ -53,7 +53,10 @@ ROOMS = {
     ),
 }
 """What each room of the segmenters imports of the others."""
-DISPATCHES = {"semantic.segmenters": ("mask2former", "deeplab"), "instance.segmenters": ("centernet2", "fastinst", "oneformer")}
+DISPATCHES = {
+    "semantic.segmenters": ("mask2former", "deeplab"),
+    "instance.segmenters": ("centernet2", "fastinst", "oneformer"),
+}
 """The one file of a room that knows networks by name, and which."""
 
 

@@ -85,7 +85,9 @@ class ResNetConfig(Config):
     def _dilations_agree(self) -> Self:
         last = len(self.blocks)
         if self.dilated_stages != tuple(range(last - len(self.dilated_stages), last)) or 0 in self.dilated_stages:
-            raise ValueError(f"dilated_stages is {self.dilated_stages}; give consecutive stages that end with {last - 1}")
+            raise ValueError(
+                f"dilated_stages is {self.dilated_stages}; give consecutive stages that end with {last - 1}"
+            )
         both = set(self.dilated_stages) & set(self.deformable_stages)
         if both:
             raise ValueError(f"stages {sorted(both)} are dilated and deformable; choose one")

@@ -60,7 +60,5 @@ class DeepLabConfig(Config):
             )
         widths = [self.width] if self.low_level_width is None else [self.width, self.low_level_width]
         if self.norm == "group" and any(width % 8 for width in widths):
-            raise ValueError(
-                f"width and low_level_width {widths} are not all multiples of 8, which group norm needs"
-            )
+            raise ValueError(f"width and low_level_width {widths} are not all multiples of 8, which group norm needs")
         return self
