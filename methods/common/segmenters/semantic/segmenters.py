@@ -57,6 +57,10 @@ def load_segmenter(folder: Path) -> SemanticSegmenter:
         from methods.common.segmenters.mask2former.model import Mask2Former
 
         return Mask2Former.from_pretrained(folder)
+    if kind == "averaged":
+        from methods.common.segmenters.semantic.averaged import AveragedSegmenter
+
+        return AveragedSegmenter.from_pretrained(folder, load_segmenter)
     if kind == "deeplab":
         from methods.common.segmenters.deeplab.model import DeepLab
 
