@@ -42,7 +42,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "said_NHW[1 - number]",
         "said_NHW[number]",
         "each network learns what it says itself",
-        f"{PIECES}::test_the_losses_of_the_worked_example",
+        f"{PIECES}::test_each_network_learns_what_the_other_says",
     ),
     _LOSSES.mutant(
         "divided_by_trusted_pixels",

@@ -117,6 +117,14 @@ def test_no_network_is_trained_by_what_it_says_itself() -> None:
     assert not gradients[0][:, :, 0].any(), "trusted pixels are no part of it"
 
 
+def test_each_network_learns_what_the_other_says() -> None:
+    one, two = torch.tensor([3.0, 0.0]).reshape(1, 2, 1, 1), torch.tensor([0.0, 1.0]).reshape(1, 2, 1, 1)
+    nowhere, label = torch.zeros(1, 1, 1, dtype=torch.bool), torch.zeros(1, 1, 1, dtype=torch.int64)
+    found = robust_losses((one, two), label, nowhere, nowhere, RobustLossConfig(), BatchShare(0, 1, 1))
+    assert found["co1"].item() == pytest.approx(3 + np.log1p(np.exp(-3)))
+    assert found["co2"].item() == pytest.approx(1 + np.log1p(np.exp(-1)))
+
+
 def test_online_labels_are_of_the_mean_logits() -> None:
     one, two = torch.tensor([4.0, 0, 0]), torch.tensor([0.0, 0, 3])
     label, confident = online_labels((one.reshape(1, 3, 1, 1), two.reshape(1, 3, 1, 1)), 0.5)
