@@ -43,8 +43,10 @@ def score_margins(
         raise ValueError(f"a label is {faulty[0]}, there are scores from 0 to {num_scores - 1}; give places of scores")
     best_HW = score_KHW.max(0)
     if ties == "as_released":
-        return best_HW - np.where(score_KHW == best_HW, 0, score_KHW).max(0)
+        released_HW: NDArray[np.floating] = best_HW - np.where(score_KHW == best_HW, 0, score_KHW).max(0)
+        return released_HW
     chosen_HW = np.where(label_HW == IGNORED, score_KHW.argmax(0), label_HW)
     own_HW = np.take_along_axis(score_KHW, chosen_HW[None], 0)[0]
     others_KHW = np.where(np.arange(num_scores)[:, None, None] == chosen_HW, -np.inf, score_KHW)
-    return (own_HW - others_KHW.max(0)).astype(score_KHW.dtype)
+    margin_HW: NDArray[np.floating] = (own_HW - others_KHW.max(0)).astype(score_KHW.dtype)
+    return margin_HW

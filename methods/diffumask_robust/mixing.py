@@ -125,7 +125,7 @@ def _region(labels: Labels, partner: int, share: float, draws: Draws, *, trusted
     """Return what of a partner is pasted, bool [H, W]: pixels of some of its foreground classes."""
     label_HW = labels.label_NHW[partner]
     allowed_HW = labels.trusted_NHW[partner] if trusted_only else torch.ones_like(label_HW, dtype=torch.bool)
-    chosen = choose_classes(label_HW[allowed_HW].unique().tolist(), share, draws)
+    chosen = choose_classes(torch.unique(label_HW[allowed_HW]).tolist(), share, draws)
     return allowed_HW & torch.isin(label_HW, torch.tensor(chosen, dtype=label_HW.dtype, device=label_HW.device))
 
 

@@ -78,9 +78,9 @@ def load_official(
     Raises:
         InputError: unreadable, or entries are missing, unexpected or of another shape; the message names them.
     """
-    is_file = isinstance(checkpoint, str | Path)
-    content = read_content(Path(checkpoint)) if is_file else checkpoint
-    origin = str(checkpoint) if is_file else "the state dict"
+    content, origin = checkpoint, "the state dict"
+    if isinstance(checkpoint, str | Path):
+        content, origin = read_content(Path(checkpoint)), str(checkpoint)
     if isinstance(content, Mapping) and isinstance(content.get(_PAIR), Mapping):
         content, origin = content[_PAIR].get(network), f"{network} of {origin}"
     weights = select_weights(content, origin)
