@@ -37,6 +37,10 @@ ROOMS = {
     "semantic": ("saved", "construction", "image_batches", "image_cache", "backbones"),
     "centernet2": ("backbones", "checkpoints", "saved", "construction", "instance.interface"),
     "official_weights": ("checkpoints",),
+    "deeplab": (
+        *("backbones", "checkpoints", "official_weights", "saved", "construction"),
+        *("semantic.interface", "semantic.pixel_loss"),
+    ),
     "mask_queries": ("backbones.config",),
     "mask2former": (
         *("backbones", "checkpoints", "official_weights", "saved", "construction", "mask_queries"),
@@ -49,7 +53,10 @@ ROOMS = {
     ),
 }
 """What each room of the segmenters imports of the others."""
-DISPATCHES = {"semantic.segmenters": ("mask2former",), "instance.segmenters": ("centernet2", "fastinst", "oneformer")}
+DISPATCHES = {
+    "semantic.segmenters": ("mask2former", "deeplab"),
+    "instance.segmenters": ("centernet2", "fastinst", "oneformer"),
+}
 """The one file of a room that knows networks by name, and which."""
 
 

@@ -26,7 +26,19 @@ _PUBLISHED = "for users of published weights, whose outputs parity tests hold ou
 
 _STREET = "for papers on Cityscapes, whose stages train, evaluate and generate on it"
 
+_ROBUST = "for the plan of diffumask_robust, whose stages train with it"
+
 CALLED_FROM_OUTSIDE = {
+    "methods.common.segmenters.deeplab.official:load_official": _PUBLISHED,
+    **{
+        f"methods.{name}": _ROBUST
+        for name in (
+            *("common.segmenters.deeplab.presets:deeplab_miniature", "common.segmenters.deeplab.presets:deeplabv3_r50"),
+            *("diffumask_robust.co_training:begin_plain_training", "diffumask_robust.co_training:build_pair"),
+            *("diffumask_robust.co_training:train_pair", "diffumask_robust.margins:score_margins"),
+            "diffumask_robust.reliability:trust_best_of_each_class",
+        )
+    },
     "methods.common.datasets.cityscapes_polygons:read_polygons": "for programs that want outlines; stages take the maps of ids",
     "methods.common.metrics.generated_images.crop_pairs:measure_real_fid": _STREET,
     "methods.common.generators.repainting.configs:low_memory": "for runs whose GPU does not hold SDXL; no arm of the paper is one",

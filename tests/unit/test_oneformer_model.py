@@ -13,7 +13,6 @@ from methods.common.segmenters.backbones.convnext import ConvNeXt
 from methods.common.segmenters.instance.segmenters import load_segmenter
 from methods.common.segmenters.oneformer.config import OneFormerConfig
 from methods.common.segmenters.oneformer.decoder import decode
-from methods.common.segmenters.oneformer.dropout import ImageDropout
 from methods.common.segmenters.oneformer.head import library_config
 from methods.common.segmenters.oneformer.model import OneFormer
 from methods.common.segmenters.oneformer.postprocess import find_instances
@@ -29,6 +28,7 @@ from methods.common.segmenters.oneformer.presets import (
     without_text,
 )
 from methods.common.training.batch_shard import BatchShare
+from methods.common.training.dropout import ImageDropout
 from tests.unit.oneformer_scenes import config, scenes, target_of
 
 WHOLE = BatchShare(0, 2, 2)

@@ -1,14 +1,18 @@
 """ResNet-vd, deformable convolutions, and norms folded into convolutions."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from methods.common.errors import InputError
 from methods.common.growth import identity_document
 from methods.common.segmenters.backbones.config import ResNetConfig
 from methods.common.segmenters.backbones.folding import DeformableConv2d, normalised
 from methods.common.segmenters.backbones.resnet import ResNet
+from methods.common.segmenters.backbones.weights import load_backbone_weights
 from methods.common.training.batch_norm import TeamBatchNorm2d
 
 SMALL = {"blocks": (1, 2, 1), "widths": (8, 8, 8), "stem_width": 16, "output_stages": (0, 1, 2)}
@@ -122,3 +126,83 @@ def test_configs_from_before_keep_their_documents() -> None:
 def test_what_cannot_be_built_is_refused(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ResNetConfig.model_validate({"blocks": (1, 1, 1, 1), "widths": (8, 8, 8, 8)} | wrong)
+
+
+DILATED = ResNetConfig(
+    **SMALL | {"blocks": (1, 2, 3)}, stem="deep", shortcut="pooled", dilated_stages=(1, 2), multi_grid=(1, 2, 4)
+)
+
+
+def test_dilated_stages_keep_their_size_and_double_the_dilation() -> None:
+    model = ResNet(DILATED)
+    dilations = {
+        name: module.dilation[0]
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Conv2d) and name.endswith("conv2")
+    }
+    assert list(dilations.values()) == [1, 2, 2, 4, 8, 16]
+    shapes = [tuple(output.shape[2:]) for output in model(torch.zeros(1, 3, 64, 32))]
+    assert shapes == [(16, 8)] * 3
+    assert DILATED.output_strides == (4, 4, 4)
+    assert ResNetConfig(dilated_stages=(3,)).output_strides == (8, 16, 16)
+    assert DILATED.model_copy(update={"contract_dilation": True}).block_dilations(2) == (2, 8, 16)
+
+
+def test_a_block_looks_as_far_as_its_dilation() -> None:
+    config = ResNetConfig(blocks=(1, 1), widths=(4, 4), stem_width=4, output_stages=(1,), dilated_stages=(1,))
+    block = ResNet(config.model_copy(update={"multi_grid": (3,)})).get_submodule("layer2.0").eval()
+    x = torch.randn(1, 16, 21, 21, generator=seeded(4)).requires_grad_()
+    (gradient,) = torch.autograd.grad(block(x)[0, :, 10, 10].abs().sum(), x)
+    seen = gradient[0].abs().sum(0).nonzero()
+    assert {tuple(cell) for cell in seen.tolist()} == {(y, x) for y in (4, 10, 16) for x in (4, 10, 16)}
+
+
+def test_folded_norms_keep_the_dilation() -> None:
+    model, image = filled(DILATED), torch.randn(1, 3, 45, 38, generator=seeded(2))
+    with torch.no_grad():
+        expected = [output.clone() for output in model(image)]
+        model.fold_norms()
+        for ours, plain in zip(model(image), expected, strict=True):
+            assert torch.allclose(ours, plain, atol=1e-4 * float(plain.abs().max()))
+
+
+def test_dilations_from_before_keep_their_documents() -> None:
+    assert {"dilated_stages", "multi_grid", "contract_dilation"}.isdisjoint(identity_document(ResNetConfig()))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"dilated_stages": (2,)}, "give consecutive stages that end with 3"),
+        ({"dilated_stages": (0, 1, 2, 3)}, "give consecutive stages that end with 3"),
+        ({"dilated_stages": (3,), "deformable_stages": (3,)}, r"stages \[3\] are dilated and deformable; choose one"),
+        ({"multi_grid": (1,)}, "multi_grid is .* that dilated_stages names"),
+        ({"dilated_stages": (3,), "multi_grid": (1, 2)}, "give one factor for each of the 1 blocks"),
+    ],
+)
+def test_dilations_that_cannot_be_built_are_refused(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ResNetConfig.model_validate({"blocks": (1, 1, 1, 1), "widths": (8, 8, 8, 8)} | wrong)
+
+
+def mmclassification_name(ours: str) -> str:
+    if ours.startswith("layer1.0.downsample."):
+        return "backbone." + ours.replace("downsample.1", "downsample.0").replace("downsample.2", "downsample.1")
+    stem = {"conv1.0": "stem.0.conv", "conv1.1": "stem.0.bn", "conv1.3": "stem.1.conv", "conv1.4": "stem.1.bn"}
+    stem |= {"conv1.6": "stem.2.conv", "bn1": "stem.2.bn"}
+    owner, _, kind = ours.rpartition(".")
+    return f"backbone.{stem.get(owner, owner)}.{kind}"
+
+
+def test_weights_by_mmclassifications_names_are_taken(tmp_path: Path) -> None:
+    source, model = filled(DILATED), ResNet(DILATED)
+    published = {mmclassification_name(name): value for name, value in source.state_dict().items()}
+    assert len(published) == len(source.state_dict())
+    published["head.fc.weight"] = torch.zeros(10, 32)
+    torch.save({"state_dict": published}, tmp_path / "resnet.pth")
+    load_backbone_weights(model, tmp_path / "resnet.pth")
+    assert all(torch.equal(value, source.state_dict()[name]) for name, value in model.state_dict().items())
+    del published["backbone.stem.1.conv.weight"]
+    torch.save({"state_dict": published}, tmp_path / "resnet.pth")
+    with pytest.raises(InputError, match=r"1 missing: conv1.3.weight"):
+        load_backbone_weights(model, tmp_path / "resnet.pth")

@@ -30,13 +30,20 @@ def read_checkpoint(path: Path | str) -> dict[str, Tensor]:
     Raises:
         InputError: no such file, not a checkpoint, or one that needs pickled code.
     """
-    path = Path(path)
+    return select_weights(read_content(Path(path)), str(path))
+
+
+def read_content(path: Path) -> Any:
+    """Read all that a file of weights holds, without running code of it.
+
+    Raises:
+        InputError: as :func:`read_checkpoint`.
+    """
     try:
-        content = _read(path)
+        return _read(path)
     except Exception as error:  # a damaged pickle raises nearly anything
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"checkpoint {path} cannot be read as plain weights: {first_line}") from error
-    return select_weights(content, str(path))
 
 
 def _read(path: Path) -> Any:

@@ -37,8 +37,9 @@ class OfficialNames:
 
     templates: tuple[tuple[str, str], ...]
     """Official names and ours, with fields ``{i}``, ``{p}`` and ``{r}``."""
-    joint: tuple[str, str]
-    """Template of a joint projection without its last part, such as ``layers.{i}.in_proj_``, and what precedes ``q_proj.``."""
+    joint: tuple[str, str] | None
+    """Template of a joint projection without its last part, such as ``layers.{i}.in_proj_``, and what precedes ``q_proj.``;
+    None where nothing is joined."""
     unused: re.Pattern[str]
     """Official entries that hold nothing the network needs."""
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +67,8 @@ class OfficialNames:
 
     @cached_property
     def _joint_rules(self) -> tuple[Rules, Rules]:
+        if self.joint is None:
+            return [], []
         official, ours = self.joint
         pattern, target = _rule(f"{ours}.{{p}}", f"{official}{{p}}")
         back = pattern.pattern.replace(r"\.(?P<p>", r"\.[qkv]_proj\.(?P<p>")

@@ -43,7 +43,7 @@ class ResNetConfig(Config):
     stem_pool: bool = True
     """Whether a 3x3 max pooling of stride 2 follows the first convolution. [R]"""
     first_stage_stride: Literal[1, 2] = 1
-    """Stride of the first stage; every later stage has stride 2. [R]"""
+    """Stride of the first stage; every later stage that is not dilated has stride 2. [R]"""
     norm: NormKind = "frozen"
     """``frozen``: batch norm with fixed statistics and weights, for pretrained weights [R]; ``batch``: trained batch norm
     and ``group``: trained group norm with 8 groups, both for training from scratch [C MRCA D44] [C SAM filter D9]."""
@@ -58,6 +58,14 @@ class ResNetConfig(Config):
     deformable_stages: Annotated[tuple[Annotated[int, Field(ge=0, le=3)], ...], Added(neutral=())] = ()
     """Stages, counted from 0, whose 3x3 convolutions look at learned places, two coordinates for each of the nine taps, without
     modulation. InstSynth section 7.1 [FI]: the last two in R50-d-DCN. Only bottlenecks."""
+    dilated_stages: Annotated[tuple[Annotated[int, Field(ge=0, le=3)], ...], Added(neutral=())] = ()
+    """Last stages, counted from 0, that keep the size of their input; each doubles the dilation of the 3x3 convolutions instead.
+    Attn2mask section 6.4 [code]: the last one, so that the output has stride 16."""
+    multi_grid: Annotated[tuple[Positive, ...], Added(neutral=())] = ()
+    """Factors on the dilation of each block of the last stage; empty: 1 each. Attn2mask section 6.4 [code]: 1, 2, 4."""
+    contract_dilation: Annotated[bool, Added(neutral=False)] = False
+    """Whether the first block of a dilated stage still has the dilation of the stage before, as in torchvision. Attn2mask
+    section 6.4 [code]: no."""
 
     @model_validator(mode="after")
     def _stages_agree(self) -> Self:
@@ -73,6 +81,38 @@ class ResNetConfig(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _dilations_agree(self) -> Self:
+        last = len(self.blocks)
+        if self.dilated_stages != tuple(range(last - len(self.dilated_stages), last)) or 0 in self.dilated_stages:
+            raise ValueError(
+                f"dilated_stages is {self.dilated_stages}; give consecutive stages that end with {last - 1}"
+            )
+        both = set(self.dilated_stages) & set(self.deformable_stages)
+        if both:
+            raise ValueError(f"stages {sorted(both)} are dilated and deformable; choose one")
+        if self.multi_grid and (not self.dilated_stages or len(self.multi_grid) != self.blocks[-1]):
+            raise ValueError(
+                f"multi_grid is {self.multi_grid}; give one factor for each of the {self.blocks[-1]} blocks of a last stage that "
+                "dilated_stages names"
+            )
+        return self
+
+    def block_dilations(self, stage: int) -> tuple[int, ...]:
+        """Return the dilation of each block of a stage."""
+        dilation = 2 ** sum(dilated <= stage for dilated in self.dilated_stages)
+        factors = self.multi_grid if self.multi_grid and stage == len(self.blocks) - 1 else (1,) * self.blocks[stage]
+        dilations = [dilation * factor for factor in factors]
+        if self.contract_dilation and stage in self.dilated_stages:
+            dilations[0] //= 2
+        return tuple(dilations)
+
+    def stage_stride(self, stage: int) -> int:
+        """Return the stride of a stage's first block."""
+        if stage == 0:
+            return self.first_stage_stride
+        return 1 if stage in self.dilated_stages else 2
+
     @property
     def output_channels(self) -> tuple[int, ...]:
         """Channels of each output."""
@@ -82,8 +122,10 @@ class ResNetConfig(Config):
     @property
     def output_strides(self) -> tuple[int, ...]:
         """Stride of each output in pixels."""
-        first = (4 if self.stem_pool else 2) * self.first_stage_stride
-        return tuple(first * 2**stage for stage in self.output_stages)
+        strides = [4 if self.stem_pool else 2]
+        for stage in range(len(self.blocks)):
+            strides.append(strides[-1] * self.stage_stride(stage))
+        return tuple(strides[stage + 1] for stage in self.output_stages)
 
 
 class SwinConfig(Config):

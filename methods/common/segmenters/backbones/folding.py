@@ -54,7 +54,7 @@ def normalised(
     weight = conv.weight * scale_C[:, None, None, None]
     if offset_B18HW is not None:
         return deformable(x_BCHW, offset_B18HW, weight, shift_C, conv.stride, conv.padding)
-    return functional.conv2d(x_BCHW, weight, shift_C, conv.stride, conv.padding)
+    return functional.conv2d(x_BCHW, weight, shift_C, conv.stride, conv.padding, conv.dilation)
 
 
 def _affine(norm: nn.Module) -> tuple[Tensor, Tensor] | None:

@@ -18,8 +18,9 @@ def make_norm(kind: NormKind, channels: int) -> nn.Module:
     return TeamBatchNorm2d(channels) if kind == "batch" else nn.GroupNorm(8, channels)
 
 
-def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
+def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
+    padding = kernel // 2 * dilation
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding=padding, dilation=dilation, bias=False)
 
 
 def _shortcut(config: ResNetConfig, inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
@@ -54,13 +55,18 @@ class _Block(nn.Module):
 class Bottleneck(_Block):
     """1x1, 3x3 (carries the stride), 1x1 convolutions with a shortcut; four times as many channels out as inside."""
 
-    def __init__(self, config: ResNetConfig, inputs: int, width: int, stride: int, deformable: bool = False) -> None:
+    def __init__(
+        self, config: ResNetConfig, inputs: int, width: int, stride: int, dilation: int, deformable: bool
+    ) -> None:
         super().__init__()
         self.conv1 = _conv(inputs, width, 1)
         self.bn1 = make_norm(config.norm, width)
         self.conv2_offset = nn.Conv2d(width, 18, 3, stride, padding=1) if deformable else None
-        kind = DeformableConv2d if deformable else nn.Conv2d
-        self.conv2 = kind(width, width, 3, stride, padding=1, bias=False)
+        self.conv2 = (
+            DeformableConv2d(width, width, 3, stride, padding=1, bias=False)
+            if deformable
+            else _conv(width, width, 3, stride, dilation)
+        )
         self.bn2 = make_norm(config.norm, width)
         self.conv3 = _conv(width, width * 4, 1)
         self.bn3 = make_norm(config.norm, width * 4)
@@ -78,11 +84,11 @@ class Bottleneck(_Block):
 class BasicBlock(_Block):
     """Two 3x3 convolutions, the first with the stride, with a shortcut."""
 
-    def __init__(self, config: ResNetConfig, inputs: int, width: int, stride: int) -> None:
+    def __init__(self, config: ResNetConfig, inputs: int, width: int, stride: int, dilation: int) -> None:
         super().__init__()
-        self.conv1 = _conv(inputs, width, 3, stride)
+        self.conv1 = _conv(inputs, width, 3, stride, dilation)
         self.bn1 = make_norm(config.norm, width)
-        self.conv2 = _conv(width, width, 3)
+        self.conv2 = _conv(width, width, 3, dilation=dilation)
         self.bn2 = make_norm(config.norm, width)
         self.downsample = _shortcut(config, inputs, width, stride)
 
@@ -97,7 +103,7 @@ class ResNet(nn.Module):
     """ResNet that returns the outputs of its last stages.
 
     Source: MRCA section 6.1; stride in the 3x3 convolution [R]. Deep stem, pooled shortcuts and deformable stages:
-    InstSynth section 7.1 [FI].
+    InstSynth section 7.1 [FI]. Dilated stages: Attn2mask section 6.4 [code].
     """
 
     def __init__(self, config: ResNetConfig) -> None:
@@ -108,10 +114,8 @@ class ResNet(nn.Module):
         self.bn1 = make_norm(config.norm, config.stem_width)
         self.pool = nn.MaxPool2d(3, 2, 1) if config.stem_pool else nn.Identity()
         channels = config.stem_width
-        for index, (blocks, width) in enumerate(zip(config.blocks, config.widths, strict=True)):
-            stride = config.first_stage_stride if index == 0 else 2
-            deformable = index in config.deformable_stages
-            stage, channels = _make_stage(config, channels, width, blocks, stride, deformable)
+        for index in range(len(config.blocks)):
+            stage, channels = _make_stage(config, channels, index)
             self.add_module(f"layer{index + 1}", stage)
         self.stages = [f"layer{index + 1}" for index in range(len(config.blocks))]
         for name, module in self.named_modules():
@@ -170,14 +174,16 @@ def _bias_of(conv: nn.Conv2d) -> Tensor:
     return conv.bias
 
 
-def _make_stage(
-    config: ResNetConfig, inputs: int, width: int, blocks: int, stride: int, deformable: bool
-) -> tuple[nn.Sequential, int]:
+def _make_stage(config: ResNetConfig, inputs: int, index: int) -> tuple[nn.Sequential, int]:
+    width = config.widths[index]
     outputs = width * 4 if config.block == "bottleneck" else width
     layers: list[nn.Module] = []
-    for block in range(blocks):
-        place = inputs if block == 0 else outputs, width, stride if block == 0 else 1
+    for block, dilation in enumerate(config.block_dilations(index)):
+        first = block == 0
+        place = inputs if first else outputs, width, config.stage_stride(index) if first else 1, dilation
         layers.append(
-            Bottleneck(config, *place, deformable) if config.block == "bottleneck" else BasicBlock(config, *place)
+            Bottleneck(config, *place, index in config.deformable_stages)
+            if config.block == "bottleneck"
+            else BasicBlock(config, *place)
         )
     return nn.Sequential(*layers), outputs

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from methods.common.segmenters.backbones.build import Backbone
+from methods.common.segmenters.backbones.mmclassification import is_mmclassification, our_names
 from methods.common.segmenters.checkpoints import name_with_shapes, read_checkpoint, refuse_misfits
 
 _UNUSED = re.compile(
@@ -22,15 +23,18 @@ def load_backbone_weights(backbone: Backbone, path: Path | str) -> None:
     """Load published ImageNet weights into a backbone, in place.
 
     Takes ``resnet50_miil_21k.pth`` (timm's names, which are torchvision's), torchvision's ``resnet50-*.pth``, timm's
-    ``resnet50d_ra2-464e36ba.pth`` (deep stem, pooled shortcuts), ``swin_large_patch4_window12_384_22k.pth`` (Swin's names) and
+    ``resnet50d_ra2-464e36ba.pth`` and mmclassification's ``resnetv1d101_*.pth`` (deep stem, pooled shortcuts), ``swin_large_patch4_window12_384_22k.pth`` (Swin's names) and
     ``convnext_large_22k_1k_384.pth`` (ConvNeXt's names), also as ``.safetensors``.
 
     Raises:
         InputError: unreadable, or entries are missing, unexpected or of another shape; the message names them.
     Source: MRCA sections 6.1 and 7; SAM filter sections 8 and 11 (torchvision's ImageNet weights);
-    InstSynth section 8.3 (ConvNeXt).
+    InstSynth section 8.3 (ConvNeXt); Attn2mask section 13 (ResNet-101-D).
     """
-    weights = {name: value for name, value in read_checkpoint(path).items() if not _UNUSED.fullmatch(name)}
+    found = read_checkpoint(path)
+    if is_mmclassification(found):
+        found = our_names(found)
+    weights = {name: value for name, value in found.items() if not _UNUSED.fullmatch(name)}
     state = backbone.state_dict()
     missing = [name for name in state if name not in weights and not _NEW.fullmatch(name)]
     unexpected = [name for name in weights if name not in state]

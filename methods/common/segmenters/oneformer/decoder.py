@@ -23,7 +23,7 @@ from transformers.models.oneformer.modeling_oneformer import (
     OneFormerTransformerModule,
 )
 
-from methods.common.segmenters.oneformer.dropout import ImageDropout
+from methods.common.training.dropout import ImageDropout
 
 _NO_DROPOUT = ImageDropout(0.0)
 

@@ -27,8 +27,8 @@ from transformers.models.oneformer.modeling_oneformer import (
 
 from methods.common.segmenters.oneformer.config import OneFormerConfig
 from methods.common.segmenters.oneformer.decoder import Decoded, decode
-from methods.common.segmenters.oneformer.dropout import ImageDropout
 from methods.common.segmenters.oneformer.pixel_decoder import build_pixel_decoder
+from methods.common.training.dropout import ImageDropout
 
 
 @dataclass(frozen=True)

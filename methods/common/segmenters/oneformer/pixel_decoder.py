@@ -19,7 +19,7 @@ from transformers.models.oneformer.modeling_oneformer import (
 )
 
 from methods.common.segmenters.mask_queries.initial_weights import initialise_pixel_decoder
-from methods.common.segmenters.oneformer.dropout import ImageDropout
+from methods.common.training.dropout import ImageDropout
 
 
 class EncoderLayer(OneFormerPixelDecoderEncoderLayer):

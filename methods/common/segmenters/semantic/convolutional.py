@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.common.datasets.labelled_images import IGNORED
 from methods.common.segmenters.construction import PixelNorm, build_without_weights, weights_drawn_from
 from methods.common.segmenters.saved import read_segmenter, save_segmenter
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
+from methods.common.segmenters.semantic.pixel_loss import pixel_loss
 from methods.common.training.batch_norm import TeamBatchNorm2d
 from methods.common.training.batch_shard import BatchShare
 
@@ -84,12 +84,7 @@ class ConvolutionalSegmenter(SemanticSegmenter):
         self, image_N3HW: Tensor, label_NHW: Tensor, generator: torch.Generator, share: BatchShare
     ) -> Mapping[str, Tensor]:
         """Return ``pixel``, the cross-entropy; 0 where no pixel of the whole batch is rated. Nothing is drawn."""
-        rated = (label_NHW != IGNORED).sum().to(torch.float64)
-        num_rated = float(share.team.sum_(rated))
-        total = functional.cross_entropy(
-            self.scores(image_N3HW), label_NHW, ignore_index=IGNORED, reduction="sum"
-        )  # fmt: skip
-        return {"pixel": total / max(num_rated, 1.0)}
+        return {"pixel": pixel_loss(self.scores(image_N3HW), label_NHW, share)}
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write ``config.json`` and ``model.safetensors`` into a folder, each atomically."""

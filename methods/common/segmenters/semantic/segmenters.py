@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from methods.common.errors import InputError
+from methods.common.segmenters.deeplab.config import DeepLabConfig
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 
@@ -16,20 +17,24 @@ if TYPE_CHECKING:
 
     from methods.common.segmenters.semantic.interface import SemanticSegmenter
 
-SegmenterConfig = Annotated[ConvolutionalConfig | Mask2FormerConfig, Field(discriminator="kind")]
+SegmenterConfig = Annotated[ConvolutionalConfig | Mask2FormerConfig | DeepLabConfig, Field(discriminator="kind")]
 
 Start = Literal["scratch", "backbone", "all_but_classes"]
 """Which weights of a new segmenter come from elsewhere: none, the backbone's, or all but those of the class layers."""
 
 
 def build_segmenter(
-    config: ConvolutionalConfig | Mask2FormerConfig, generator: torch.Generator | None = None
+    config: ConvolutionalConfig | Mask2FormerConfig | DeepLabConfig, generator: torch.Generator | None = None
 ) -> SemanticSegmenter:
     """Build a segmenter with random weights drawn from a generator, in training mode on the CPU."""
     if isinstance(config, ConvolutionalConfig):
         from methods.common.segmenters.semantic.convolutional import ConvolutionalSegmenter
 
         return ConvolutionalSegmenter(config, generator)
+    if isinstance(config, DeepLabConfig):
+        from methods.common.segmenters.deeplab.model import DeepLab
+
+        return DeepLab(config, generator)
     from methods.common.segmenters.mask2former.model import Mask2Former
 
     return Mask2Former(config, generator)
@@ -52,6 +57,15 @@ def load_segmenter(folder: Path) -> SemanticSegmenter:
         from methods.common.segmenters.mask2former.model import Mask2Former
 
         return Mask2Former.from_pretrained(folder)
+    if kind == "averaged":
+        from methods.common.segmenters.semantic.averaged import AveragedSegmenter
+
+        return AveragedSegmenter.from_pretrained(folder, load_segmenter)
+    if kind == "deeplab":
+        from methods.common.segmenters.deeplab.model import DeepLab
+
+        return DeepLab.from_pretrained(folder)
     raise InputError(
-        f"{folder / CONFIG_FILE} names the kind {kind!r}; known are convolutional and mask2former, so give such a segmenter"
+        f"{folder / CONFIG_FILE} names the kind {kind!r}; known are convolutional, mask2former and deeplab, so give such a "
+        "segmenter"
     )

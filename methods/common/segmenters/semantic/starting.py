@@ -59,7 +59,7 @@ def take_published_backbone(model: SemanticSegmenter, path: Path) -> int:
     """
     if not isinstance(model.backbone, Backbone):
         raise InputError(
-            f"published weights fit the backbone of mask2former, not that of {type(model).__name__}; "
+            f"published weights fit the backbones of mask2former and deeplab, not that of {type(model).__name__}; "
             "name a training as role 'start'"
         )
     load_backbone_weights(model.backbone, path)
