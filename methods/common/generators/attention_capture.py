@@ -211,7 +211,8 @@ class _Layer:
             assert text_NTC is not None
             if self.attention.norm_cross:
                 text_NTC = self.attention.norm_encoder_hidden_states(text_NTC)
-            self._key_NTC = self.attention.to_k(text_NTC)
+            # Past its hooks: another capture beside this one may wait for the layer's own keys.
+            self._key_NTC = self.attention.to_k.forward(text_NTC)
         return self._key_NTC
 
 
