@@ -69,7 +69,7 @@ def test_a_span_picks_one_place():
 
 @pytest.mark.parametrize("span", [(0, 2), (1, 3), (3, 4)])
 def test_a_span_inside_of_a_token_is_refused(span):
-    with pytest.raises(InputError, match="p 7: characters .* are no run of whole tokens; mark whole words"):
+    with pytest.raises(InputError, match=r"p 7: characters .* are no run of whole tokens; mark whole words"):
         find_words("cat dog", [PromptWord("cat", "cat", (span,))], WordPieces(), "p 7")
 
 

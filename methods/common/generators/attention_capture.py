@@ -92,9 +92,7 @@ class _Sum:
     """How many layers are in it, each call counted."""
 
     @torch.no_grad()
-    def add(
-        self, query_NQC: Tensor, key_NKC: Tensor, heads: int, scale: float, reading: Reading | None = None
-    ) -> None:
+    def add(self, query_NQC: Tensor, key_NKC: Tensor, heads: int, scale: float, reading: Reading | None = None) -> None:
         """Add every head of a layer; softmax in float32, as fused attention does it. Without a reading: all probabilities."""
         query_NHQD = _split_heads(query_NQC, heads).float() * scale
         key_NHDK = _split_heads(key_NKC, heads).float().transpose(2, 3)

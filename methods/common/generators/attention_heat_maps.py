@@ -195,9 +195,7 @@ class PresetCapture:
         )
 
 
-def scale_maps(
-    map_MHW: Tensor, class_names: Sequence[str], preset: AttentionPreset, size: tuple[int, int]
-) -> HeatMaps:
+def scale_maps(map_MHW: Tensor, class_names: Sequence[str], preset: AttentionPreset, size: tuple[int, int]) -> HeatMaps:
     """Bring pooled maps to a picture's size and to about [0, 1].
 
     A map that is constant up to rounding, or has a value that is no finite number, becomes 0 everywhere and is named.

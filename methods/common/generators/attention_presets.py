@@ -67,7 +67,9 @@ class AttentionPreset(Config):
         if self.pooling == "refinement" and len(self.cross_sides or ()) != 1:
             raise ValueError("refinement takes one of cross_sides")
         if self.pooling != "layers" and "sum" in (self.heads, self.layers):
-            raise ValueError(f"pooling {self.pooling!r} averages heads and layers; only pooling 'layers' can add them up")
+            raise ValueError(
+                f"pooling {self.pooling!r} averages heads and layers; only pooling 'layers' can add them up"
+            )
         if (self.pooling == "resolutions") != (self.scaling == "none"):
             raise ValueError("scaling 'none' belongs to pooling 'resolutions', which scales each resolution itself")
         if (self.search == "word_number") > (self.keys == "class_text"):
@@ -96,9 +98,7 @@ def attn2mask(form: Form = "as_meant", activation: Literal["softmax", "scores"] 
     added up (layers averaged for scores), the last piece of a word (section 4.3).
     """
     if form == "as_meant":
-        return AttentionPreset(
-            pooling="layers", scaling="min_max_then_resize", steps="middle", activation=activation
-        )
+        return AttentionPreset(pooling="layers", scaling="min_max_then_resize", steps="middle", activation=activation)
     return ovam(form, activation).model_copy(
         update={"scaling": "min_max_then_resize", "steps": "middle", "keys": "caption", "pieces": "last"}
     )
