@@ -43,7 +43,7 @@ PRESETS: dict[str, AttentionPreset] = {
     "dd_official": dataset_diffusion("as_released"),
     "dd_span": dataset_diffusion(),
     **{
-        f"attn2mask_{half[:-6]}_{name}": attn2mask("as_released", activation).model_copy(update={"half": half})
+        f"attn2mask_{half[:-7]}_{name}": attn2mask("as_released", activation).model_copy(update={"half": half})
         for half in ("conditional", "unconditional")
         for name, activation in (("softmax", "softmax"), ("linear", "scores"))
     },

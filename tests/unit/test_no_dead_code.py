@@ -31,6 +31,7 @@ CALLED_FROM_OUTSIDE = {
     "methods.common.datasets.cityscapes_polygons:read_polygons": "for programs that want outlines; stages take the maps of ids",
     "methods.common.generators.attention_heat_maps:PresetCapture": _ATTENTION,
     "methods.common.generators.attention_heat_maps:PresetCapture.heat_maps": _ATTENTION,
+    "methods.common.generators.attention_heat_maps:PresetCapture.held_bytes": "for programs that size their batches",
     **{
         f"methods.common.generators.attention_presets:{name}": _ATTENTION
         for name in ("attn2mask", "daam", "dataset_diffusion", "diffumask")

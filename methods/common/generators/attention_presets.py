@@ -95,7 +95,7 @@ def attn2mask(form: Form = "as_meant", activation: Literal["softmax", "scores"] 
     """Attn2mask: the evaluation in the middle of sampling alone. Source: Attn2mask section 4.2, equation (2) [R].
 
     As released in OVAM's re-implementation: queries of the unconditional half, softmax over the text without padding, heads and layers
-    added up (layers averaged for scores), the last piece of a word (section 4.3).
+    added up (layers averaged for scores), the last piece of a word (Attn2mask section 4.3).
     """
     if form == "as_meant":
         return AttentionPreset(pooling="layers", scaling="min_max_then_resize", steps="middle", activation=activation)
@@ -135,7 +135,7 @@ def diffumask(form: Form = "as_meant") -> AttentionPreset:
     """DiffuMask: each resolution by its own maximum; four VOC classes have one resolution. Source: Attn2mask section 4.2 [code].
 
     The middle block is read too, for the classes with 8 cells a side; in Stable Diffusion 1.x no other layer is of that size.
-    As released: a class is a list of pieces, which count wherever they occur (section 4.3).
+    As released: a class is a list of pieces, which count wherever they occur (Attn2mask section 4.3).
     """
     return AttentionPreset(
         pooling="resolutions",
@@ -150,7 +150,7 @@ def diffumask(form: Form = "as_meant") -> AttentionPreset:
 def dataset_diffusion(form: Form = "as_meant") -> AttentionPreset:
     """Dataset Diffusion: attention to the class names, refined by self-attention. Source: Attn2mask section 4.2 [code].
 
-    As released: words are counted as if each were one token (section 4.3).
+    As released: words are counted as if each were one token (Attn2mask section 4.3).
     """
     return AttentionPreset(
         pooling="refinement",

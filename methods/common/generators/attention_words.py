@@ -51,7 +51,7 @@ def find_words(text: str, words: Sequence[PromptWord], tokenizer: Any, where: st
     Raises:
         InputError: the caption lacks a word, the encoder cuts each of its places off, or a span is no run of whole tokens.
 
-    Source: Attn2mask section 3, item 1, and section 4.2.
+    Source: Attn2mask section 3, item 1; Attn2mask section 4.2.
     """
     whole = _ids(text, tokenizer)
     found = []
