@@ -258,8 +258,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _GENERATORS_ATTENTION_CAPTURE.mutant(
         "unconditional_half_captured",
-        "query_BQC[-self.capture.num_images :]",
-        "query_BQC[: self.capture.num_images]",
+        "return value_BQC[-self.num_images :]",
+        "return value_BQC[: self.num_images]",
         "attention is the unconditional half's",
         f"{ATTN}::test_maps_are_the_naive_means_and_pictures_stay",
     ),

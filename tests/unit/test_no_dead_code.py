@@ -23,6 +23,7 @@ _FEATURES = "for programs that compare features which they keep, as the benchmar
 _ONEFORMER = "for programs that train a OneFormer; no paper of the suite plans it yet"
 _PRESETS = "for papers that plan the common training of instance segmenters"
 _PUBLISHED = "for users of published weights, whose outputs parity tests hold ours to"
+_ATTENTION = "for papers that train on masks from attention"
 
 _STREET = "for papers on Cityscapes, whose stages train, evaluate and generate on it"
 
@@ -40,6 +41,14 @@ CALLED_FROM_OUTSIDE = {
         )
     },
     "methods.common.datasets.cityscapes_polygons:read_polygons": "for programs that want outlines; stages take the maps of ids",
+    "methods.common.generators.attention_heat_maps:PresetCapture": _ATTENTION,
+    "methods.common.generators.attention_heat_maps:PresetCapture.heat_maps": _ATTENTION,
+    "methods.common.generators.attention_heat_maps:PresetCapture.held_bytes": "for programs that size their batches",
+    **{
+        f"methods.common.generators.attention_presets:{name}": _ATTENTION
+        for name in ("attn2mask", "daam", "dataset_diffusion", "diffumask")
+    },
+    "methods.common.generators.attention_words:prompt_words": _ATTENTION,
     "methods.common.metrics.generated_images.crop_pairs:measure_real_fid": _STREET,
     "methods.common.generators.repainting.configs:low_memory": "for runs whose GPU does not hold SDXL; no arm of the paper is one",
     "methods.common.metrics.generated_images.fid:fid_of_features": _FEATURES,
