@@ -368,8 +368,9 @@ class AttentionCapture:
 
     def _check_sides(self) -> None:
         for is_cross, asked in ((False, self.self_sides), (True, self.cross_sides)):
-            present = {layer.side for layer in self._layers if layer.is_cross == is_cross and layer.is_present}
-            missing = frozenset() if asked is None else asked - present
+            layers = (layer for layer in self._layers if layer.is_cross == is_cross and layer.is_present)
+            present = {layer.side for layer in layers if layer.side is not None}
+            missing: frozenset[int] = frozenset() if asked is None else asked - present
             if missing or (asked is None and not present):
                 kind = "cross" if is_cross else "self"
                 where = f" at {_listed(missing)} cells a side" if missing else ""

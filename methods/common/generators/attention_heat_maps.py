@@ -235,7 +235,8 @@ def _pool_layers(capture: AttentionCapture, index: int, places: slice, preset: A
         total = total + factor * _bilinear(map_Pss, preset.map_side, preset.map_side)
     if preset.layers == "mean":
         total = total / sum(capture.num_layers(side) for side in sides)
-    return total * _times(capture, preset)
+    pooled: Tensor = total * _times(capture, preset)
+    return pooled
 
 
 def _pool_heads(capture: AttentionCapture, index: int, places: slice, preset: AttentionPreset) -> Tensor:
@@ -247,7 +248,8 @@ def _pool_heads(capture: AttentionCapture, index: int, places: slice, preset: At
             map_Pss = _squared(map_QP[:, places]) * _times(capture, preset)
             total = total + resize(map_Pss, preset.map_side, preset.map_side).clamp(min=0)
             count += 1
-    return total / count
+    pooled: Tensor = total / count
+    return pooled
 
 
 def _pool_resolutions(
