@@ -10,7 +10,7 @@ from methods.common.miniature.street_view import DRAW_CITYSCAPES
 from methods.common.seeds import Seeds
 from methods.common.stages.evaluate_cityscapes import EVALUATE_CITYSCAPES
 from methods.common.stages.train_instances import TRAIN_INSTANCES
-from methods.instance_synthesis.stages.evaluate_coco import EVALUATE_COCO
+from methods.instance_synthesis.stages.evaluate_coco import EVALUATE_COCO, EvaluateCocoConfig
 from methods.instance_synthesis.stages.generate import GENERATE
 from methods.instance_synthesis.stages.integrate import INTEGRATE
 from methods.instance_synthesis.stages.quality import QUALITY
@@ -177,10 +177,11 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
         return self.cell(TRAIN, config, label, inputs, outside, cost_s, 1e6 * study.expected_model_mb)
 
     def _evaluate(self, label: str, model: Cell) -> Cell:
-        study = self.study
-        stage = EVALUATE_CITYSCAPES if study.layout == "cityscapes" else EVALUATE_COCO
-        inputs = {"model": (model,)}
-        return self.cell(stage, study.evaluation, label, inputs, ("data",), study.expected_evaluate_s)
+        study, inputs = self.study, {"model": (model,)}
+        if study.layout == "cityscapes":
+            return self.cell(EVALUATE_CITYSCAPES, study.evaluation, label, inputs, ("data",), study.expected_evaluate_s)
+        config = EvaluateCocoConfig(**study.evaluation.model_dump())
+        return self.cell(EVALUATE_COCO, config, label, inputs, ("data",), study.expected_evaluate_s)
 
     def _source(self, percent: int, synthetic_percent: int | None = None) -> FramesSource:
         study = self.study

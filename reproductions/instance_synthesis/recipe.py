@@ -36,7 +36,6 @@ from methods.common.training.poly_recipe import PolyRecipe
 from methods.instance_synthesis.focus import FocusConfig
 from methods.instance_synthesis.frame_files import Layout
 from methods.instance_synthesis.prompts import PromptConfig
-from methods.instance_synthesis.stages.evaluate_coco import EvaluateCocoConfig
 from methods.instance_synthesis.stages.generate import GenerateStageConfig
 from methods.instance_synthesis.stages.integrate import IntegrateStageConfig
 from methods.instance_synthesis.stages.quality import QualityConfig
@@ -129,7 +128,7 @@ class InstanceSynthesisStudy(StudyConfig):
     """What comes before every training, once for all seeds; None where weights come from outside, or from nowhere."""
     expected_pretraining_s: float = Field(default=80.0, gt=0)
     """Rough seconds of that."""
-    evaluation: EvaluateCityscapesConfig | EvaluateCocoConfig = EvaluateCityscapesConfig()
+    evaluation: EvaluateCityscapesConfig = EvaluateCityscapesConfig()
     """Split and test-time size. Section 10, item 6 [C D8]"""
     expected_instances: int = Field(default=8_900, ge=1)
     """Rough number of instances that are repainted."""
@@ -352,7 +351,7 @@ def own_data(layout: Layout, class_names: tuple[str, ...], num_frames: int, tier
             "reproduced": setup,
             "large_crop": setup,
             "published": setup,
-            "evaluation": EvaluateCityscapesConfig(**sides) if layout == "cityscapes" else EvaluateCocoConfig(**sides),
+            "evaluation": EvaluateCityscapesConfig(**sides),
             "expected_instances": 2 * num_frames,
             "expected_step_s": 0.1,
             "expected_evaluate_s": 15.0,

@@ -249,6 +249,7 @@ def smoke() -> MrcaStudy:
                 update={
                     "objects_per_class": 2,
                     "num_shards": 2,
+                    "from_warm_up": False,
                     "generation": study.xpaste.generation.model_copy(update=fewer_steps),
                 }
             ),
@@ -264,7 +265,10 @@ def own_data(num_classes: int, num_images: int, tier: Tier) -> MrcaStudy:
     The repeat threshold is 100 images, where LVIS' own is (0.001 of 100,170).
     """
     if tier == "smoke":
-        return smoke().model_copy(update={"world": None, "segmenter": centernet2_miniature(num_classes)})
+        xpaste = smoke().xpaste.model_copy(update={"from_warm_up": True})
+        return smoke().model_copy(
+            update={"world": None, "segmenter": centernet2_miniature(num_classes), "xpaste": xpaste}
+        )
     study = mini()
     paste = PasteConfig(box_tolerance_px=2.0, min_visible_px=40)
     rounds = RoundsConfig(num_rounds=4, objects_per_round=3 * num_classes, iterations_per_round=130)

@@ -175,23 +175,31 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
             InputError: own data that cannot be read, a setting that does not exist, an unknown arm or one that needs something else.
         """
         studies = [changed(study, request.settings) for study in self.studies(request)]
-        return tuple(Asked(study, self._arms(request, study)) for study in studies)
-
-    def _arms(self, request: Request, study: StudyT) -> tuple[Arm[HowT], ...]:
         known = [arm for arm in self.known_arms(request) if not arm.not_run]
-        reasons = {arm.id: self.impossible(arm, request, study) for arm in known}
-        possible = tuple(arm for arm in known if reasons[arm.id] is None)
-        if request.arms is None:
-            return possible
+        possible = [[arm for arm in known if self.impossible(arm, request, study) is None] for study in studies]
+        if request.arms is not None:
+            somewhere = [arm for arm in known if any(arm in arms for arms in possible)]
+            self._check_arms(request, studies, known, somewhere)
+            possible = [[arm for arm in arms if arm.id in (request.arms or ())] for arms in possible]
+        return tuple(
+            Asked(study, tuple(arms))
+            for study, arms in zip(studies, possible, strict=True)
+            if arms or request.arms is None
+        )
+
+    def _check_arms(
+        self, request: Request, studies: Sequence[StudyT], known: Sequence[Arm[HowT]], possible: Sequence[Arm[HowT]]
+    ) -> None:
+        """Refuse arms that are unknown, or that make sense in no study."""
         choice = f"choose from {', '.join(arm.id for arm in possible)}"
-        for name in request.arms:
-            if name not in reasons:
+        by_id = {arm.id: arm for arm in known}
+        for name in request.arms or ():
+            if name not in by_id:
                 raise InputError(f"unknown arm {name!r}; {choice}")
-            if reasons[name] is not None:
-                raise InputError(f"arm {name!r} {reasons[name]}; {choice}")
+            if by_id[name] not in possible:
+                raise InputError(f"arm {name!r} {self.impossible(by_id[name], request, studies[0])}; {choice}")
         if not request.arms:
             raise InputError(f"no arm is named; {choice}")
-        return tuple(arm for arm in possible if arm.id in request.arms)
 
     def planners(
         self, request: Request, asked: Sequence[Asked[StudyT, HowT]]

@@ -77,7 +77,9 @@ def test_it_runs_from_its_package_with_two_claims_and_a_figure(installed: Path, 
 def test_without_its_package_the_paper_is_unknown() -> None:
     done = segrepro("plan", "thin_masks", "--tier", "smoke")
     assert done.returncode == 2
-    assert done.stderr.startswith("segrepro: unknown paper 'thin_masks'; choose one of checkpoints, mrca, sam_filter")
+    assert done.stderr.startswith(
+        "segrepro: unknown paper 'thin_masks'; choose one of checkpoints, instance_synthesis, mrca, sam_filter"
+    )
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.smoke_runs import kill_after, reproduce, run_again, shared_run
 
 PAPER = "mrca"
-ARMS = ["no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool", "xpaste_equal_paste", "mrca"]
+ARMS = ["no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool", "xpaste_equal_paste", "xpaste_double", "mrca"]
 
 pytestmark = pytest.mark.slow
 

@@ -160,10 +160,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "padding counts as background",
         SAUG,
     ),
-    _SEMANTIC_CONVOLUTIONAL.mutant(
+    Place("methods/common/segmenters/semantic/pixel_loss.py").mutant(
         "ignored_counts_in_the_loss",
-        "self.scores(image_N3HW), label_NHW, ignore_index=IGNORED,",
-        "self.scores(image_N3HW), label_NHW.where(label_NHW != IGNORED, 0), ignore_index=IGNORED,",
+        "cross_entropy(score_NKHW, label_NHW, ignore_index=IGNORED,",
+        "cross_entropy(score_NKHW, label_NHW.where(label_NHW != IGNORED, 0), ignore_index=IGNORED,",
         "label 255 is trained as background",
         SCONV,
     ),

@@ -1,4 +1,4 @@
-"""Tier ``mini`` of MRCA can decide: from the numbers of one real run (``docs/examples/mrca_mini_results.csv``).
+"""Tier ``mini`` can decide: from the numbers of one real run of each paper (``docs/examples/*_mini_results.csv``).
 
 What other seeds would have given is drawn from how far the run's own values lie from arm plus seed. Effects are planted into that noise.
 """
@@ -14,17 +14,17 @@ import pytest
 from reproductions.verdicts.statistics import SeedMean
 from reproductions.verdicts.variance import paired_difference
 
-RESULTS = Path(__file__).resolve().parents[2] / "docs" / "examples" / "mrca_mini_results.csv"
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 METRICS = ("AP_box", "AP_mask")
 PLANTED = 3.0
 """Points of AP by which one arm is better by construction."""
 REPEATS = 400
 
 
-def measured(metric: str) -> dict[str, dict[int, float]]:
+def measured(metric: str, paper: str = "mrca") -> dict[str, dict[int, float]]:
     """Value by arm and seed."""
     values: dict[str, dict[int, float]] = defaultdict(dict)
-    with RESULTS.open(newline="") as file:
+    with (EXAMPLES / f"{paper}_mini_results.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             if row["metric"] == metric and row["value"]:
                 values[row["arm"]][int(row["seed"])] = float(row["value"])
@@ -91,3 +91,10 @@ def test_a_planted_effect_is_found_and_an_arm_like_another_is_left_alone(metric)
         called += null.interval.low > 0 or null.interval.high < 0
     assert found / REPEATS >= 0.9
     assert called / REPEATS <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / REPEATS)
+
+
+@pytest.mark.parametrize("other", ["all_40k", "random_same_mix_20k"])
+def test_the_filtered_half_is_known_to_four_points(other):
+    """Against all pairs, and against a random half with its classes. A plain random half differs by its luck with classes too."""
+    found = difference(measured("mIoU", "sam_filter"), "sam_20k", other).interval
+    assert (found.high - found.low) / 2 <= 4.0
