@@ -96,5 +96,5 @@ def test_a_planted_effect_is_found_and_an_arm_like_another_is_left_alone(metric)
 @pytest.mark.parametrize("other", ["all_40k", "random_same_mix_20k"])
 def test_the_filtered_half_is_known_to_four_points(other):
     """Against all pairs, and against a random half with its classes. A plain random half differs by its luck with classes too."""
-    found = difference(measured("mIoU", "sam_filter"), "sam_20k", other).interval
+    found = difference(measured("miou", "sam_filter"), "sam_20k", other).interval
     assert (found.high - found.low) / 2 <= 4.0
