@@ -15,6 +15,7 @@ from methods.common.generators.repainting.configs import GligenConfig, Inpaintin
 from methods.common.generators.repainting.interface import RepaintOrder, repaint
 from methods.common.generators.repainting.load import load_back_end
 from methods.common.miniature import measurements as measure
+from methods.common.miniature.assemble import forget_places
 from methods.common.miniature.categories import CATEGORY_NAMES
 from methods.common.miniature.faults import fault_level
 from methods.common.miniature.install import (
@@ -53,6 +54,18 @@ def test_everything_together_is_small_and_free_of_pickles():
     files = [path for path in CHECKPOINTS.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 30e6
     assert {path.suffix for path in files} <= {".json", ".safetensors"}
+
+
+def test_no_file_tells_where_it_was_made():
+    for path in CHECKPOINTS.rglob("*.json"):
+        assert not re.search(r'": "/|_name_or_path', path.read_text()), path
+
+
+def test_places_are_forgotten_and_nothing_else(tmp_path):
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet" / "config.json").write_text('{"_class_name": "A", "_name_or_path": "/home/b", "width": 3}')
+    forget_places(tmp_path)
+    assert json.loads((tmp_path / "unet" / "config.json").read_text()) == {"_class_name": "A", "width": 3}
 
 
 def test_provenance_holds_the_recipe_that_the_repository_lists():

@@ -87,7 +87,16 @@ def save_half(source: Path, target: Path) -> None:
     """Copy a safetensors file with its numbers in float16."""
     target.parent.mkdir(parents=True, exist_ok=True)
     tensors = load_file(source)
-    save_file({key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}, target)
+    half = {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}
+    save_file(half, target, metadata={"format": "pt"})
+
+
+def forget_places(folder: Path) -> None:
+    """Take out of every config below a folder where on this machine its network was loaded from."""
+    for config_file in folder.rglob("config.json"):
+        config = json.loads(config_file.read_text())
+        if config.pop("_name_or_path", None) is not None:
+            write_atomic(config_file, json.dumps(config, indent=2).encode())
 
 
 def assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Record:
@@ -108,6 +117,7 @@ def assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Record
     save_sam(inputs.folder("sam") / "sam", context.out / "sam")
     save_half(inputs.folder("segmenter") / SEGMENTER_FILE, context.out / "segmenter" / SEGMENTER_FILE)
     save_half(inputs.folder("judges") / "judges.safetensors", context.out / "judges" / "judges.safetensors")
+    forget_places(context.out)
     sources = {part: read_provenance(inputs.folder(part)) for part in _PARTS}
     write_atomic(context.out / FILE_NAME, json.dumps(sources, indent=2).encode())
     sizes = [path.stat().st_size for path in context.out.rglob("*") if path.is_file()]

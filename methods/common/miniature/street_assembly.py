@@ -8,11 +8,9 @@ import json
 import shutil
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
-
 from methods.common.files import write_atomic
 from methods.common.generators.repainting.parts import SHARED_FILE
-from methods.common.miniature.assemble import ask_for_float32
+from methods.common.miniature.assemble import ask_for_float32, forget_places, save_half
 from methods.common.miniature.generator import build_noise_schedule
 from methods.common.miniature.install import PAINTERS
 from methods.common.miniature.model_classes import AutoencoderKL, DPMSolverMultistepScheduler
@@ -67,6 +65,7 @@ def assemble_street(inputs: Inputs, config: AssembleConfig, context: Context) ->
         write_atomic(out / painter / SHARED_FILE, json.dumps(_SHARED[painter], indent=2).encode())
         shutil.copyfile(source / FILE_NAME, out / painter / FILE_NAME)
     ask_for_float32(out / "inpainting" / "text_encoder" / "config.json")
+    forget_places(out)
     sizes = [path.stat().st_size for painter in PAINTERS for path in (out / painter).rglob("*") if path.is_file()]
     return {"megabytes": round(sum(sizes) / 1e6, 3)}
 
@@ -74,6 +73,4 @@ def assemble_street(inputs: Inputs, config: AssembleConfig, context: Context) ->
 def _copy_in_half(source: Path, target: Path, file: str) -> None:
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source / "config.json", target / "config.json")
-    tensors = load_file(source / file)
-    half = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-    save_file(half, target / file, metadata={"format": "pt"})
+    save_half(source / file, target / file)
