@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from methods.common.datasets.id_maps import pixels_by_id
 from methods.common.stage import Config
-from methods.instance_synthesis.frames import ArrayT, Box, Frame, pixels_by_id
+from methods.instance_synthesis.frames import ArrayT, Box, Frame
 
 
 class FocusConfig(Config):

@@ -14,26 +14,23 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from methods.common.datasets.cityscapes import find_frames, objects_in
 from methods.common.datasets.cityscapes_labels import LABEL_BY_ID
-from methods.common.datasets.cityscapes_layout import IMAGE_SUFFIX, IMAGES, INSTANCE_SUFFIX, LABEL_SUFFIX, TRUTH
+from methods.common.datasets.id_maps import MOST_IDS
 from methods.common.datasets.images import load_rgb
 from methods.common.datasets.lvis_checks import RecordTable
-from methods.common.datasets.png_labels import LabelMap, check_same_size, read_labels, where_label_is
+from methods.common.datasets.png_labels import check_same_size, read_labels
 from methods.common.datasets.rle import decode_mask, polygons_to_rle, rle_fault, runs_to_rle
 from methods.common.errors import InputError, reason
 from methods.instance_synthesis.frames import (
-    MOST_IDS,
     Frame,
     FrameInstance,
     Image,
     Mask,
-    pixels_by_id,
     spread_over_maps,
 )
 
 Layout = Literal["cityscapes", "coco"]
-FIRST_ID = 1000
-"""Cityscapes: from here on a value is ``1000 * label id + number``; below it is a label, and a group where the label has instances."""
 
 
 class FrameSource(Protocol):
@@ -72,19 +69,13 @@ class CityscapesFrames:
     """One split in the layout of Cityscapes, with ids and labels from ``*_instanceIds.png`` and ``*_labelIds.png``."""
 
     def __init__(self, folder: Path, split: str) -> None:
-        truth = folder / TRUTH / split
-        paths = sorted(truth.glob(f"*/*{INSTANCE_SUFFIX}"))
-        if not paths:
-            raise InputError(
-                f"there is no <city>/*{INSTANCE_SUFFIX} in {truth}; name a folder in the layout of Cityscapes"
-            )
-        self._truth = {path.name.removesuffix(INSTANCE_SUFFIX): path for path in paths}
-        self._images = folder / IMAGES / split
+        self._split = split
+        self._frames = {frame.name: frame for frame in find_frames(folder, split)}
 
     @property
     def names(self) -> Sequence[str]:
         """Names of all frames, ``city_sequence_frame``, sorted."""
-        return list(self._truth)
+        return list(self._frames)
 
     def read(self, name: str, *, with_image: bool = True) -> Frame:
         """Read one frame.
@@ -92,34 +83,19 @@ class CityscapesFrames:
         Raises:
             InputError: a file is missing, damaged or of another size, or an id is of no class with instances.
         """
-        if name not in self._truth:
+        if name not in self._frames:
             raise InputError(
-                f"there is no frame {name} in {self._images.name!r} any more; select the instances of the data again"
+                f"there is no frame {name} in {self._split!r} any more; select the instances of the data again"
             )
-        path = self._truth[name]
-        id_HW = read_labels(path).astype(np.uint16, copy=False)
-        instances = _instances_of_ids(id_HW, path)
-        labels = path.with_name(f"{name}{LABEL_SUFFIX}")
-        label_HW = read_labels(labels)
-        check_same_size(id_HW, label_HW, labels)
-        image = self._images / path.parent.name / f"{name}{IMAGE_SUFFIX}"
-        height, width = id_HW.shape
-        image_HW3 = _load(image, height, width, with_image)
+        frame = self._frames[name]
+        id_HW = frame.read_instance_ids()
+        instances = tuple(
+            FrameInstance(one.id, 0, LABEL_BY_ID[one.label_id].name, is_group=one.is_group) for one in objects_in(id_HW)
+        )
+        label_HW = read_labels(frame.paths.labels)
+        check_same_size(id_HW, label_HW, frame.paths.labels)
+        image_HW3 = _load(frame.paths.image, *id_HW.shape, with_image)
         return Frame(name, image_HW3, (id_HW,), instances, label_HW.astype(np.uint8, copy=False))
-
-
-def _instances_of_ids(id_HW: LabelMap, path: Path) -> tuple[FrameInstance, ...]:
-    found = []
-    for id in np.flatnonzero(pixels_by_id(id_HW)).tolist():
-        label = LABEL_BY_ID.get(id if id < FIRST_ID else id // FIRST_ID)
-        if label is None or (id >= FIRST_ID and not label.has_instances):
-            raise InputError(
-                f"{path} has {where_label_is(id_HW, id)}; values are label ids, or 1000 * label id + number of a class that "
-                "has instances"
-            )
-        if label.has_instances:
-            found.append(FrameInstance(id, 0, label.name, is_group=id < FIRST_ID))
-    return tuple(found)
 
 
 def coco_file(folder: Path, split: str) -> Path:

@@ -20,7 +20,6 @@ Image = NDArray[np.uint8]
 IdMap = NDArray[np.uint16]
 Mask = NDArray[np.bool_]
 ArrayT = TypeVar("ArrayT", bound=np.generic)
-MOST_IDS = 1 << 16
 
 
 class Box(NamedTuple):
@@ -99,16 +98,6 @@ def cut(array_HW: NDArray[ArrayT], window: Box) -> NDArray[ArrayT]:
     if y0 < y1 and x0 < x1:
         cut_HW[y0 - window.y0 : y1 - window.y0, x0 - window.x0 : x1 - window.x0] = array_HW[y0:y1, x0:x1]
     return cut_HW
-
-
-def pixels_by_id(id_HW: IdMap) -> NDArray[np.int64]:
-    """Count the pixels of every value of a map, int64 (65536,)."""
-    import cv2
-
-    counts = cv2.calcHist([np.ascontiguousarray(id_HW)], [0], None, [MOST_IDS], [0, MOST_IDS])
-    if id_HW.size >= 1 << 24:  # where its float32 would begin to round
-        return np.bincount(id_HW.ravel(), minlength=MOST_IDS)
-    return counts.ravel().astype(np.int64)
 
 
 def box_of(mask_HW: Mask) -> Box:

@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.datasets.id_maps import pixels_by_id
 from methods.common.stage import Config
 from methods.instance_synthesis.annotations import AnnotationConfig, focus_ids, focus_labels, redraw_ids
 from methods.instance_synthesis.crop import crop_instance
 from methods.instance_synthesis.focus import Focus, FocusConfig, draw_focus, resize_nearest
-from methods.instance_synthesis.frames import Box, Frame, FrameInstance, IdMap, Image, pixels_by_id
+from methods.instance_synthesis.frames import Box, Frame, FrameInstance, IdMap, Image
 from methods.instance_synthesis.manifest import InstanceRow
 from methods.instance_synthesis.paste import PasteConfig, fit_to_window, paste_instance, paste_into
 

@@ -6,9 +6,10 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
+from methods.common.datasets.id_maps import pixels_by_id
 from methods.common.errors import InputError
 from methods.common.stage import Config
-from methods.instance_synthesis.frames import Box, Frame, FrameInstance, box_of, pixels_by_id
+from methods.instance_synthesis.frames import Box, Frame, FrameInstance, box_of
 
 Edge = Literal["pad_black", "shift"]
 

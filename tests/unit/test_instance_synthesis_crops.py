@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from methods.common.datasets.id_maps import pixels_by_id
 from methods.common.errors import InputError
 from methods.instance_synthesis.crop import crop_instance
-from methods.instance_synthesis.frames import Box, box_of, cut, pixels_by_id, spread_over_maps
+from methods.instance_synthesis.frames import Box, box_of, cut, spread_over_maps
 from methods.instance_synthesis.prompts import PHRASES, PromptConfig, draw_prompt
 from methods.instance_synthesis.select import SelectConfig, WindowConfig, choose_instances, square_window
 from tests.unit.instance_frames import CAR, PERSON, id_map, street_frame

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from methods.common.datasets.id_maps import pixels_by_id
 from methods.common.datasets.png_labels import read_labels
 from methods.common.datasets.rle import decode_mask
 from methods.common.errors import InputError
@@ -21,7 +22,6 @@ from methods.common.seeds import Seeds
 from methods.common.stage import Inputs, LocalContext
 from methods.instance_synthesis.focus import FocusConfig
 from methods.instance_synthesis.frame_files import open_frames
-from methods.instance_synthesis.frames import pixels_by_id
 from methods.instance_synthesis.integrate import make_sample
 from methods.instance_synthesis.manifest import InstanceRow, SampleRow, read_rows, write_rows
 from methods.instance_synthesis.paste import PasteConfig
@@ -266,7 +266,7 @@ def test_bad_input_is_one_sentence(bench, tmp_path):
         bench.run(SELECT, "bad", SelectStageConfig(frames=("nowhere",)))
     with pytest.raises(InputError, match="class 'car' has no phrase for its prompt"):
         bench.run(SELECT, "bad", SelectStageConfig(prompts=PromptConfig(phrases={"person": ("a man",)})))
-    with pytest.raises(InputError, match=r"there is no <city>/.*_gtFine_instanceIds\.png in .*val; name a folder"):
+    with pytest.raises(InputError, match=r"there is no <city>/.*_leftImg8bit\.png in .*val; name the folder"):
         bench.run(SELECT, "bad", SelectStageConfig(split="val"))
     (bench.root / "none").mkdir()
     with pytest.raises(InputError, match="no picture was generated for row 0, variant 1 of the manifest"):

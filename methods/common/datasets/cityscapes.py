@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS, LABEL_BY_ID
+from methods.common.datasets.cityscapes_labels import FIRST_INSTANCE_ID, INSTANCE_LABELS, LABEL_BY_ID
 from methods.common.datasets.cityscapes_layout import (
     IMAGE_SUFFIX,
     IMAGES,
@@ -31,6 +31,7 @@ from methods.common.datasets.cityscapes_layout import (
     CityscapesPaths,
     frame_paths,
 )
+from methods.common.datasets.id_maps import pixels_by_id
 from methods.common.datasets.lvis_records import (
     LvisAnnotation,
     LvisCategory,
@@ -43,7 +44,6 @@ from methods.common.datasets.png_labels import LabelMap, read_labels, where_labe
 from methods.common.errors import InputError, reason
 from methods.common.seeds import Seeds, derive_seed
 
-FIRST_INSTANCE_ID = 1000
 _NUM_THREADS = 2
 
 
@@ -67,7 +67,7 @@ class CityscapesFrame:
             raise InputError(
                 f"{path} has 8 bits a pixel, but an instance is 1000 * label id + number; write it with 16 bits"
             )
-        for value in np.unique(id_HW).tolist():
+        for value in np.flatnonzero(pixels_by_id(id_HW)).tolist():
             label = LABEL_BY_ID.get(value if value < FIRST_INSTANCE_ID else value // FIRST_INSTANCE_ID)
             if label is None or (value >= FIRST_INSTANCE_ID and not label.has_instances):
                 raise InputError(
@@ -94,12 +94,12 @@ class CityscapesObject:
 
 def objects_in(id_HW: NDArray[np.uint16]) -> list[CityscapesObject]:
     """List instances and groups of all ten classes that have instances, by id; pixels of ``id_HW == object.id`` are its mask."""
-    values, counts = np.unique(id_HW, return_counts=True)
+    counts = pixels_by_id(id_HW)
     found = []
-    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+    for value in np.flatnonzero(counts).tolist():
         label_id = value if value < FIRST_INSTANCE_ID else value // FIRST_INSTANCE_ID
         if LABEL_BY_ID[label_id].has_instances:
-            found.append(CityscapesObject(value, label_id, count))
+            found.append(CityscapesObject(value, label_id, int(counts[value])))
     return found
 
 

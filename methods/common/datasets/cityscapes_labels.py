@@ -67,3 +67,7 @@ EVALUATED_LABELS = tuple(label for label in LABELS if not label.ignored)
 
 INSTANCE_LABELS = tuple(label for label in EVALUATED_LABELS if label.has_instances)
 """The 8 classes of the instance evaluation."""
+
+FIRST_INSTANCE_ID = 1000
+"""Of maps of instance ids: from here on a value is 1000 * label id + number; a smaller one is a label id, of a group of objects that nobody
+told apart or of a class without instances."""

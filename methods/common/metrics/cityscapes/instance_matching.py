@@ -12,12 +12,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.datasets.cityscapes_labels import LABEL_BY_ID
+from methods.common.datasets.cityscapes_labels import FIRST_INSTANCE_ID, LABEL_BY_ID
 from methods.common.datasets.rle import Rle, has_size, runs_to_rle
 from methods.common.errors import InputError
 from methods.common.metrics.cityscapes.instance_overlaps import (
     CLASS_OF_LABEL_ID,
-    FIRST_INSTANCE_ID,
     Integers,
     Objects,
     OverlapCounter,

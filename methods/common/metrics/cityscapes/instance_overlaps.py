@@ -15,14 +15,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS, LABEL_BY_ID, LABELS
+from methods.common.datasets.cityscapes_labels import FIRST_INSTANCE_ID, INSTANCE_LABELS, LABEL_BY_ID, LABELS
 from methods.common.datasets.rle import decode_runs, join_texts
 from methods.common.errors import InputError
 
 Integers = NDArray[np.int64]
 
-FIRST_INSTANCE_ID = 1000
-"""Smaller values are label ids: a group of objects that nobody told apart, or a class without instances."""
 CLASS_OF_LABEL_ID = {label.id: index for index, label in enumerate(INSTANCE_LABELS)}
 
 _LINE = 2048
