@@ -94,7 +94,8 @@ class CityscapesFrames:
         )
         label_HW = read_labels(frame.paths.labels)
         check_same_size(id_HW, label_HW, frame.paths.labels)
-        image_HW3 = _load(frame.paths.image, *id_HW.shape, with_image)
+        height, width = id_HW.shape
+        image_HW3 = _load(frame.paths.image, height, width, with_image)
         return Frame(name, image_HW3, (id_HW,), instances, label_HW.astype(np.uint8, copy=False))
 
 

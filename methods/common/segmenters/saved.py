@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from abc import abstractmethod
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -18,17 +18,40 @@ from methods.common.growth import read_stored
 from methods.common.stage import Config
 
 ConfigT = TypeVar("ConfigT", bound=Config)
-NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 
 
-def save_segmenter(model: nn.Module, config: Config, folder: Path | str) -> None:
-    """Write config and state dict into a folder, which is made if absent, each atomically."""
-    folder = Path(folder)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_atomic(folder / WEIGHTS_FILE, save(tensors, metadata={"format": "pt"}))
-    write_atomic(folder / CONFIG_FILE, (config.model_dump_json(indent=2) + "\n").encode())
+class SavedWithConfig(nn.Module, Generic[ConfigT]):
+    """A network whose folder holds its config, and that is read without drawing weights first."""
+
+    config: ConfigT
+    """What it is built from."""
+    config_type: ClassVar[type[Any]]
+    """Type of :attr:`config`."""
+
+    @classmethod
+    @abstractmethod
+    def without_weights(cls, config: ConfigT) -> Self:
+        """Build on the CPU without drawing weights; the caller fills every entry of the state dict."""
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write ``config.json`` and ``model.safetensors`` into a folder, which is made if absent, each atomically."""
+        folder = Path(folder)
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        write_atomic(folder / WEIGHTS_FILE, save(tensors, metadata={"format": "pt"}))
+        write_atomic(folder / CONFIG_FILE, (self.config.model_dump_json(indent=2) + "\n").encode())
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str) -> Self:
+        """Read what :meth:`save_pretrained` wrote, on the CPU and in evaluation mode.
+
+        Raises:
+            InputError: a file is missing, unreadable, or does not fit the other.
+        """
+        model = cls.without_weights(read_config(Path(folder), cls.config_type))
+        load_weights(model, Path(folder))
+        return model.eval()
 
 
 def read_kind(folder: Path) -> str | None:
@@ -86,25 +109,6 @@ def load_weights(model: nn.Module, folder: Path) -> None:
         raise InputError(
             f"{folder / WEIGHTS_FILE} does not fit its {CONFIG_FILE} ({what}); train the segmenter again"
         ) from error
-
-
-def read_segmenter(
-    folder: Path | str, config_type: type[ConfigT], without_weights: Callable[[ConfigT], NetworkT]
-) -> NetworkT:
-    """Read a segmenter that :func:`save_segmenter` wrote, on the CPU and in evaluation mode.
-
-    Args:
-        folder: where it lies.
-        config_type: of its config.
-        without_weights: builds it from its config.
-
-    Raises:
-        InputError: a file is missing, unreadable, or does not fit the other.
-    """
-    folder = Path(folder)
-    model = without_weights(read_config(folder, config_type))
-    load_weights(model, folder)
-    return model.eval()
 
 
 def _read_json(folder: Path) -> dict[str, Any]:

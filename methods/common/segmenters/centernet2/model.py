@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Self
 
 import torch
@@ -26,12 +25,12 @@ from methods.common.segmenters.construction import (
     weights_drawn_from,
 )
 from methods.common.segmenters.instance.interface import Detections, InstanceSegmenter, InstanceTarget, Size
-from methods.common.segmenters.saved import read_segmenter, save_segmenter
+from methods.common.segmenters.saved import SavedWithConfig
 from methods.common.training.batch_shard import BatchShare
 from methods.common.training.losses import Losses
 
 
-class CenterNet2(InstanceSegmenter):
+class CenterNet2(SavedWithConfig[CenterNet2Config], InstanceSegmenter):
     """Two-stage instance segmenter: class-agnostic CenterNet proposals, a cascade of box heads, a mask head.
 
     Images are float32 RGB batches [B, 3, H, W] with values 0..255, of any size; the network normalises and pads them itself.
@@ -45,6 +44,8 @@ class CenterNet2(InstanceSegmenter):
     """
 
     backbone: Backbone
+
+    config_type = CenterNet2Config
 
     def __init__(self, config: CenterNet2Config, generator: torch.Generator | None = None) -> None:
         """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
@@ -213,16 +214,3 @@ class CenterNet2(InstanceSegmenter):
         image, sizes = self.prepare(image_NCHW)
         boxes = [image.new_tensor([[0, 0, width, height]]) for height, width in sizes]
         return self.cascade.classify(self.pyramid_features(image), boxes)
-
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write ``config.json`` and ``model.safetensors`` into a folder, each atomically."""
-        save_segmenter(self, self.config, folder)
-
-    @classmethod
-    def from_pretrained(cls, folder: Path | str) -> Self:
-        """Read what :meth:`save_pretrained` wrote, on the CPU and in evaluation mode.
-
-        Raises:
-            InputError: a file is missing, unreadable, or does not fit the other.
-        """
-        return read_segmenter(folder, CenterNet2Config, cls.without_weights)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import torch
@@ -19,7 +18,7 @@ from methods.common.segmenters.backbones.resnet import ResNet
 from methods.common.segmenters.construction import PixelNorm, build_without_weights, weights_drawn_from
 from methods.common.segmenters.deeplab.config import DeepLabConfig
 from methods.common.segmenters.deeplab.head import DeepLabHead, HeadOutputs
-from methods.common.segmenters.saved import read_segmenter, save_segmenter
+from methods.common.segmenters.saved import SavedWithConfig
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
 from methods.common.segmenters.semantic.pixel_loss import pixel_loss
 from methods.common.training.batch_shard import BatchShare
@@ -36,7 +35,7 @@ class DeepLabOutputs(HeadOutputs):
     features: list[Tensor]
 
 
-class DeepLab(SemanticSegmenter):
+class DeepLab(SavedWithConfig[DeepLabConfig], SemanticSegmenter):
     """Segmenter of a dilated ResNet, a pyramid of dilated convolutions and a small decoder.
 
     Images are float32 RGB batches [N, 3, H, W] with values 0..255, of any size; nothing is padded.
@@ -49,6 +48,8 @@ class DeepLab(SemanticSegmenter):
 
     Source: Attn2mask section 6.4 [code]; arXiv 1802.02611.
     """
+
+    config_type = DeepLabConfig
 
     def __init__(self, config: DeepLabConfig, generator: torch.Generator | None = None) -> None:
         """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
@@ -110,16 +111,3 @@ class DeepLab(SemanticSegmenter):
             return self.scores(image_N3HW)
         with self.head.pyramid.dropout.drawing(generator, share, image_N3HW.device):
             return self.scores(image_N3HW)
-
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write ``config.json`` and ``model.safetensors`` into a folder, each atomically."""
-        save_segmenter(self, self.config, folder)
-
-    @classmethod
-    def from_pretrained(cls, folder: Path | str) -> Self:
-        """Read what :meth:`save_pretrained` wrote, on the CPU and in evaluation mode.
-
-        Raises:
-            InputError: a file is missing, unreadable, or does not fit the other.
-        """
-        return read_segmenter(folder, DeepLabConfig, cls.without_weights)

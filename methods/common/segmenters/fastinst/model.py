@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import torch
@@ -23,7 +22,7 @@ from methods.common.segmenters.fastinst.pixel_decoder import PixelDecoder
 from methods.common.segmenters.fastinst.targets import join_targets
 from methods.common.segmenters.instance.interface import Detections, InstanceSegmenter, InstanceTarget, Size
 from methods.common.segmenters.mask_queries.postprocess import boxes_of, instances_of
-from methods.common.segmenters.saved import read_segmenter, save_segmenter
+from methods.common.segmenters.saved import SavedWithConfig
 from methods.common.training.batch_shard import BatchShare
 
 
@@ -44,7 +43,7 @@ class FastInstOutputs(DecoderOutputs):
     image_sizes: list[Size]
 
 
-class FastInst(InstanceSegmenter):
+class FastInst(SavedWithConfig[FastInstConfig], InstanceSegmenter):
     """Instance segmenter that predicts a class and a mask for each place that looks like an object.
 
     Images are float32 RGB batches [N, 3, H, W] with values 0..255, of any size; the network normalises and pads them itself.
@@ -59,6 +58,8 @@ class FastInst(InstanceSegmenter):
     """
 
     backbone: ResNet
+
+    config_type = FastInstConfig
 
     def __init__(self, config: FastInstConfig, generator: torch.Generator | None = None) -> None:
         """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
@@ -160,16 +161,3 @@ class FastInst(InstanceSegmenter):
         found = instances_of(class_logit_QK, mask_logit_Qhw, padded, image, output, self.config.detections_per_image)
         boxes_R4 = boxes_of(found.mask_RHW)
         return Detections(boxes_R4, found.score_R, found.class_R, found.mask_RHW if masks else None)
-
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write ``config.json`` and ``model.safetensors`` into a folder, each atomically."""
-        save_segmenter(self, self.config, folder)
-
-    @classmethod
-    def from_pretrained(cls, folder: Path | str) -> Self:
-        """Read what :meth:`save_pretrained` wrote, on the CPU and in evaluation mode.
-
-        Raises:
-            InputError: a file is missing, unreadable, or does not fit the other.
-        """
-        return read_segmenter(folder, FastInstConfig, cls.without_weights)

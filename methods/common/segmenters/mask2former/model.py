@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Self
 
 import torch
@@ -28,7 +27,7 @@ from methods.common.segmenters.mask_queries.postprocess import (
     full_size_masks,
     semantic_scores,
 )
-from methods.common.segmenters.saved import read_segmenter, save_segmenter
+from methods.common.segmenters.saved import SavedWithConfig
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
 from methods.common.training.batch_norm import batch_norms
 from methods.common.training.batch_shard import BatchShare
@@ -47,7 +46,7 @@ class Mask2FormerOutputs(HeadOutputs):
     padded_size: Size
 
 
-class Mask2Former(SemanticSegmenter):
+class Mask2Former(SavedWithConfig[Mask2FormerConfig], SemanticSegmenter):
     """Segmenter that predicts a set of masks, each with a class.
 
     Images are float32 RGB batches [N, 3, H, W] with values 0..255, of any size; the network normalises and pads them itself.
@@ -60,6 +59,8 @@ class Mask2Former(SemanticSegmenter):
 
     Source: SAM filter section 8; arXiv 2112.01527.
     """
+
+    config_type = Mask2FormerConfig
 
     def __init__(self, config: Mask2FormerConfig, generator: torch.Generator | None = None) -> None:
         """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
@@ -161,16 +162,3 @@ class Mask2Former(SemanticSegmenter):
             best_instances(class_logit, full_size_masks(mask_logit, outputs.padded_size, size, output), num_kept)
             for class_logit, mask_logit, output in images
         ]
-
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write ``config.json`` and ``model.safetensors`` into a folder, each atomically."""
-        save_segmenter(self, self.config, folder)
-
-    @classmethod
-    def from_pretrained(cls, folder: Path | str) -> Self:
-        """Read what :meth:`save_pretrained` wrote, on the CPU and in evaluation mode.
-
-        Raises:
-            InputError: a file is missing, unreadable, or does not fit the other.
-        """
-        return read_segmenter(folder, Mask2FormerConfig, cls.without_weights)

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Self
 
 import torch
@@ -33,7 +32,7 @@ from methods.common.segmenters.oneformer.postprocess import find_instances
 from methods.common.segmenters.oneformer.sentences import command_row, known_tokens
 from methods.common.segmenters.oneformer.tasks import draw_tasks, task_targets
 from methods.common.segmenters.oneformer.text import TextBranch
-from methods.common.segmenters.saved import read_segmenter, save_segmenter
+from methods.common.segmenters.saved import SavedWithConfig
 from methods.common.training.batch_shard import BatchShare
 
 
@@ -52,7 +51,7 @@ class OneFormerOutputs(HeadOutputs):
     image_sizes: list[Size]
 
 
-class OneFormer(InstanceSegmenter):
+class OneFormer(SavedWithConfig[OneFormerConfig], InstanceSegmenter):
     """Segmenter that predicts a set of masks, each with a class, for the task that it is told.
 
     Images are float32 RGB batches [N, 3, H, W] with values 0..255, of any size; the network normalises and pads them itself. Targets are *panoptic*
@@ -73,6 +72,8 @@ class OneFormer(InstanceSegmenter):
 
     backbone: Backbone
     sentence_SL: Tensor
+
+    config_type = OneFormerConfig
 
     def __init__(self, config: OneFormerConfig, generator: torch.Generator | None = None) -> None:
         """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
@@ -241,16 +242,3 @@ class OneFormer(InstanceSegmenter):
             find_instances(class_logit, mask_logit, (outputs.padded_size, size, output), things, num_kept, masks=masks)
             for class_logit, mask_logit, size, output in images
         ]
-
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write ``config.json`` and ``model.safetensors`` into a folder, each atomically."""
-        save_segmenter(self, self.config, folder)
-
-    @classmethod
-    def from_pretrained(cls, folder: Path | str) -> Self:
-        """Read what :meth:`save_pretrained` wrote, on the CPU and in evaluation mode.
-
-        Raises:
-            InputError: a file is missing, unreadable, or does not fit the other.
-        """
-        return read_segmenter(folder, OneFormerConfig, cls.without_weights)

@@ -6,7 +6,6 @@ Shape legend: N images, H, W pixels, h, w cells of a level, K classes, C channel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Self
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from methods.common.segmenters.construction import PixelNorm, build_without_weights, weights_drawn_from
-from methods.common.segmenters.saved import read_segmenter, save_segmenter
+from methods.common.segmenters.saved import SavedWithConfig
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
 from methods.common.segmenters.semantic.pixel_loss import pixel_loss
@@ -22,7 +21,7 @@ from methods.common.training.batch_norm import TeamBatchNorm2d
 from methods.common.training.batch_shard import BatchShare
 
 
-class ConvolutionalSegmenter(SemanticSegmenter):
+class ConvolutionalSegmenter(SavedWithConfig[ConvolutionalConfig], SemanticSegmenter):
     """Encoder of strided convolutions, decoder that adds the levels up again, 1x1 class layer at half resolution.
 
     The loss is cross-entropy averaged over all rated pixels of the batch. Pixels labelled 255 are left out: there is no mask
@@ -35,6 +34,8 @@ class ConvolutionalSegmenter(SemanticSegmenter):
 
     Source: our choice, for the miniature tier.
     """
+
+    config_type = ConvolutionalConfig
 
     def __init__(self, config: ConvolutionalConfig, generator: torch.Generator | None = None) -> None:
         """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
@@ -50,6 +51,11 @@ class ConvolutionalSegmenter(SemanticSegmenter):
             self.smooth = nn.ModuleList([_conv(config, width, width) for width, _ in pairs])
             self.classifier = nn.Conv2d(config.widths[0], config.num_classes, 1)
         self.normalise = PixelNorm(config.pixel_mean, config.pixel_std)
+
+    @classmethod
+    def without_weights(cls, config: ConvolutionalConfig) -> Self:
+        """Build on the CPU without drawing weights; the caller fills every entry of the state dict."""
+        return build_without_weights(lambda: cls(config))
 
     @property
     def backbone(self) -> nn.Module:
@@ -85,19 +91,6 @@ class ConvolutionalSegmenter(SemanticSegmenter):
     ) -> Mapping[str, Tensor]:
         """Return ``pixel``, the cross-entropy; 0 where no pixel of the whole batch is rated. Nothing is drawn."""
         return {"pixel": pixel_loss(self.scores(image_N3HW), label_NHW, share)}
-
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write ``config.json`` and ``model.safetensors`` into a folder, each atomically."""
-        save_segmenter(self, self.config, folder)
-
-    @classmethod
-    def from_pretrained(cls, folder: Path | str) -> Self:
-        """Read what :meth:`save_pretrained` wrote, on the CPU and in evaluation mode.
-
-        Raises:
-            InputError: a file is missing, unreadable, or does not fit the other.
-        """
-        return read_segmenter(folder, ConvolutionalConfig, lambda config: build_without_weights(lambda: cls(config)))
 
 
 class Encoder(nn.Module):
