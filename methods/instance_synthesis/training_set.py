@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from methods.common.datasets.cityscapes import find_frames, frame_of_image, limited_frames, read_cityscapes
+from methods.common.datasets.cityscapes import find_frames, frame_of_image, read_cityscapes
+from methods.common.datasets.limited import limited_names
 from methods.common.datasets.lvis_records import (
     LvisAnnotation,
     LvisCategory,
@@ -55,9 +56,8 @@ def read_training_set(
     """
     real = read_frames(data, layout, split)
     frames = {image.id: _frame_name(image, layout) for image in real.images}
-    if shares.percent < 100:
-        kept = _kept_frames(data, layout, split, list(frames.values()), shares.percent, seeds)
-        real = _only(real, [image for image in real.images if frames[image.id] in kept])
+    kept = set(limited_names(list(frames.values()), shares.percent / 100, seeds))
+    real = _only(real, [image for image in real.images if frames[image.id] in kept])
     known = {frames[image.id] for image in real.images}
     parts, left = [real], []
     for folder in samples:
@@ -150,13 +150,6 @@ def _counted(
 def _only(dataset: LvisDataset, images: list[LvisImage]) -> LvisDataset:
     kept = {image.id: dataset.annotations[image.id] for image in images}
     return LvisDataset(dataset.categories, images, kept, dataset.image_root)
-
-
-def _kept_frames(data: Path, layout: Layout, split: str, names: list[str], percent: int, seeds: Seeds) -> set[str]:
-    if layout == "cityscapes":
-        return {frame.name for frame in limited_frames(find_frames(data, split), percent / 100, seeds)}
-    drawn = sorted(names, key=lambda name: seeds.derive("data", "limited coco", name))
-    return set(drawn[: max(1, round(percent / 100 * len(names)))])
 
 
 def _chosen(names: set[str], num_real: int, percent: int | None, seeds: Seeds) -> set[str]:

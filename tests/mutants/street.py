@@ -13,6 +13,7 @@ _OBJECTS = Place("methods/common/miniature/street_objects.py")
 _DRAWING = Place("methods/common/miniature/street_drawing.py")
 _CROPS = Place("methods/common/miniature/street_crops.py")
 _READER = Place("methods/common/datasets/cityscapes.py")
+_LIMITED = Place("methods/common/datasets/limited.py")
 _EVALUATION = Place("methods/common/stages/evaluate_cityscapes.py")
 _PAIRS = Place("methods/common/metrics/generated_images/crop_pairs.py")
 
@@ -94,17 +95,17 @@ MUTANTS: tuple[Mutant, ...] = (
         "masks lie crosswise",
         f"{READER}::test_records_hold_the_visible_pixels_of_the_eight_classes",
     ),
-    _READER.mutant(
+    _LIMITED.mutant(
         "limited_cityscapes_by_training_seed",
-        'derive_seed("limited cityscapes", seeds.data, frame.name)',
-        'derive_seed("limited cityscapes", seeds.training, frame.name)',
+        'seeds.derive("data", "limited", name)',
+        'seeds.derive("training", "limited", name)',
         "arms of one data seed train on different subsets",
         f"{READER}::test_limited_subsets_are_nested_of_the_right_size_and_decided_by_the_data_seed_alone",
     ),
-    _READER.mutant(
+    _LIMITED.mutant(
         "limited_cityscapes_not_nested",
-        'derive_seed("limited cityscapes", seeds.data, frame.name)',
-        'derive_seed("limited cityscapes", seeds.data, count, frame.name)',
+        'seeds.derive("data", "limited", name)',
+        'seeds.derive("data", "limited", count, name)',
         "a quarter does not hold the tenth",
         f"{READER}::test_limited_subsets_are_nested_of_the_right_size_and_decided_by_the_data_seed_alone",
     ),

@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 
 from methods.common.datasets.cityscapes import (
-    CityscapesFrame,
     CityscapesObject,
     find_frames,
     frame_of_image,
-    limited_frames,
     objects_in,
     read_cityscapes,
 )
 from methods.common.datasets.cityscapes_layout import CityscapesPolygon, frame_paths
 from methods.common.datasets.cityscapes_polygons import read_polygons
+from methods.common.datasets.limited import limited_names
 from methods.common.errors import InputError
 from methods.common.miniature.street_classes import StreetConfig
 from methods.common.miniature.street_drawing import draw_frame, scene_polygons
@@ -122,25 +121,19 @@ def test_the_street_view_reads_back(tmp_path: Path) -> None:
             assert (read_back.corners_N2 == written.corners_N2).all()
 
 
-def frames_named(count: int) -> list[CityscapesFrame]:
-    names = [f"aachen_{k:06d}_000019" for k in range(count)]
-    return [CityscapesFrame(name, frame_paths(Path("data"), "train", "aachen", name)) for name in names]
-
-
 def test_limited_subsets_are_nested_of_the_right_size_and_decided_by_the_data_seed_alone() -> None:
-    frames = frames_named(200)
-    parts = {share: [f.name for f in limited_frames(frames, share, Seeds(data=3))] for share in (0.1, 0.25, 0.5, 1.0)}
+    names = [f"aachen_{number:06d}_000019" for number in range(200)]
+    parts = {share: limited_names(names, share, Seeds(data=3)) for share in (0.1, 0.25, 0.5, 1.0)}
     assert [len(part) for part in parts.values()] == [20, 50, 100, 200]
     assert set(parts[0.1]) < set(parts[0.25]) < set(parts[0.5])
     assert all(part == sorted(part) for part in parts.values())
-    again = limited_frames(frames[::-1], 0.25, Seeds(data=3, training=5, generation=6))
-    assert [frame.name for frame in again] == parts[0.25]
-    other = {frame.name for frame in limited_frames(frames, 0.25, Seeds(data=4))}
+    assert limited_names(names[::-1], 0.25, Seeds(data=3, training=5, generation=6)) == parts[0.25]
+    other = set(limited_names(names, 0.25, Seeds(data=4)))
     assert 3 <= len(other & set(parts[0.25])) <= 27, "two seeds share about a quarter of a quarter"
-    assert parts[0.1] != [frame.name for frame in frames[:20]]
-    assert len(limited_frames(frames_named(4), 0.1, Seeds())) == 1
+    assert parts[0.1] != names[:20]
+    assert len(limited_names(names[:4], 0.1, Seeds())) == 1
     with pytest.raises(AssertionError, match="outside"):
-        limited_frames(frames, 0.0, Seeds())
+        limited_names(names, 0.0, Seeds())
 
 
 def faulty(root: Path, fragment: str) -> None:

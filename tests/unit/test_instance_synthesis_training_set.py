@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from methods.common.datasets.cityscapes import find_frames, limited_frames
+from methods.common.datasets.cityscapes import find_frames
+from methods.common.datasets.limited import limited_names
 from methods.common.errors import InputError
 from methods.common.seeds import Seeds
 from methods.common.stage import Inputs
@@ -100,7 +101,7 @@ def test_without_samples_only_real_frames_are_there(places) -> None:
 def test_samples_of_frames_that_are_left_out_go_with_them(places, percent) -> None:
     """InstSynth section 10, item 1: a study of limited data must not see the other frames through their samples."""
     dataset = read(places, Shares(percent=percent))
-    kept = {frame.name for frame in limited_frames(find_frames(places[0], "train"), percent / 100, SEEDS)}
+    kept = set(limited_names([frame.name for frame in find_frames(places[0], "train")], percent / 100, SEEDS))
     assert set(frames_of(dataset)) == kept
     assert len(dataset.images) == 3 * len(kept) == 3 * max(1, round(8 * percent / 100))
 

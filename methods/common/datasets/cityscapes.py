@@ -1,4 +1,4 @@
-"""Read one split of Cityscapes: frames, ids of instances and groups, limited-data subsets, records to train on.
+"""Read one split of Cityscapes: frames, ids of instances and groups, records to train on.
 
 Rules of this reader:
 
@@ -42,7 +42,6 @@ from methods.common.datasets.lvis_records import (
 )
 from methods.common.datasets.png_labels import LabelMap, read_labels, where_label_is
 from methods.common.errors import InputError, reason
-from methods.common.seeds import Seeds, derive_seed
 
 _NUM_THREADS = 2
 
@@ -136,24 +135,6 @@ def find_frames(root: Path, split: str) -> list[CityscapesFrame]:
     return frames
 
 
-def limited_frames(frames: Sequence[CityscapesFrame], fraction: float, seeds: Seeds) -> list[CityscapesFrame]:
-    """Keep a share of the frames, by name: the same for the same data seed, and within any larger share of it.
-
-    Every frame gets a number from seed and name; those with the smallest are kept, ``round(fraction * frames)`` of them but at least one.
-
-    Args:
-        frames: of a training split.
-        fraction: in (0, 1]; 1 keeps all.
-        seeds: the data seed decides.
-
-    Source: InstSynth section 10, item 1; by image, as it says no more.
-    """
-    assert 0 < fraction <= 1, f"fraction {fraction} is outside (0, 1]"
-    count = max(1, round(fraction * len(frames)))
-    drawn = sorted(frames, key=lambda frame: derive_seed("limited cityscapes", seeds.data, frame.name))
-    return sorted(drawn[:count], key=lambda frame: frame.name)
-
-
 def read_cityscapes(frames: Sequence[CityscapesFrame], root: Path) -> LvisDataset:
     """Make the records that instance training and detection take, with exact masks from the maps of ids.
 
@@ -161,7 +142,7 @@ def read_cityscapes(frames: Sequence[CityscapesFrame], root: Path) -> LvisDatase
     these frames.
 
     Args:
-        frames: of :func:`find_frames`, perhaps limited.
+        frames: of :func:`find_frames`, perhaps a part of them.
         root: as there; paths of pictures in the records are below it.
 
     Returns:
