@@ -59,14 +59,14 @@ MUTANTS: tuple[Mutant, ...] = (
         "queries = min(fitting, num_queries)",
         "queries = num_queries",
         "probabilities of a whole head are in memory at once",
-        f"{CAPTURE}::test_memory_keeps_its_bound_and_parts_change_nothing",
+        f"{CAPTURE}::test_parts_fit_into_the_limit_and_cover_a_layer_once",
     ),
     _MAPS.mutant(
         "daam_cuts_nothing",
         ".clamp(min=0)",
         "",
         "DAAM keeps the negatives of the bicubic resize",
-        f"{MAPS}::test_daam_cuts_negatives_of_each_layer_and_head_after_the_sum_over_time",
+        f"{MAPS}::test_daam_cuts_what_a_sharp_map_overshoots",
     ),
     _MAPS.mutant(
         "diffumask_without_own_maximum",
@@ -89,11 +89,11 @@ MUTANTS: tuple[Mutant, ...] = (
         "the first piece of a word counts where the last one should",
         f"{MAPS}::test_attn2mask_as_released_reads_the_other_half_and_the_last_piece",
     ),
-    _MAPS.mutant(
-        "attention_infinite_maps_pass",
-        "constant_M = constant_M | ~map_MHW.isfinite().all(2).all(1)",
-        "constant_M = constant_M | constant_M",
-        "a map with an infinite value is used",
+    Place("methods/common/generators/attention_masks.py").mutant(
+        "maps_without_numbers_pass",
+        "constant_M = ~(range_M > CONSTANT_RANGE * torch.maximum(low_M.abs(), high_M.abs()))",
+        "constant_M = range_M <= CONSTANT_RANGE * torch.maximum(low_M.abs(), high_M.abs())",
+        "a map with a value that is no number is used",
         f"{MAPS}::test_a_constant_map_or_one_without_numbers_is_zero_and_named",
     ),
     _PRESETS.mutant(

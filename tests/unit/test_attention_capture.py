@@ -171,6 +171,17 @@ def test_memory_keeps_its_bound_and_parts_change_nothing(monkeypatch, limit):
     assert largest.bytes <= max(limit, 5 * 64 * 12 * 4, parts.total.nbytes)
 
 
+@pytest.mark.parametrize("limit", [1, 1000, 4 * 64 * 64, 10**6])
+@pytest.mark.parametrize("images_at_once", [1, 5])
+def test_parts_fit_into_the_limit_and_cover_a_layer_once(limit, images_at_once):
+    covered = torch.zeros(5, 3, 64, dtype=torch.int64)
+    for part in attention_capture._chunks(5, 3, 64, 64, limit, images_at_once):
+        covered[part] += 1
+        assert 4 * 64 * covered[part].numel() <= max(limit, 4 * 64), "one query is the least"
+        assert covered[part].shape[0] <= images_at_once
+    assert (covered == 1).all()
+
+
 def test_latents_that_are_not_square_are_refused():
     pipeline = tiny_stable_diffusion()
     capture = AttentionCapture(pipeline, encode_class_prompts(pipeline, ["cat"]), (8,), (8,))

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from tiny_pipelines import tiny_stable_diffusion
 
 from methods.common.errors import InputError
+from methods.common.generators import attention_heat_maps
 from methods.common.generators.attention_capture import AttentionCapture, Reading, encode_class_prompts
 from methods.common.generators.attention_heat_maps import AttentionPrompt, PresetCapture, scale_maps
 from methods.common.generators.attention_presets import (
@@ -168,6 +170,18 @@ def test_daam_cuts_negatives_of_each_layer_and_head_after_the_sum_over_time(writ
     torch.testing.assert_close(
         found.scaled_MHW[0], (high - high.min()) / (high.max() - high.min()), atol=1e-3, rtol=1e-3
     )
+
+
+def test_daam_cuts_what_a_sharp_map_overshoots():
+    """Bicubic weights are negative beside a peak; what they take from one layer must not count against another."""
+    sharp, wide = torch.zeros(4, 4), torch.full((4, 4), 0.3)
+    sharp[1, 2] = 1.0
+    layers = [SimpleNamespace(mean_NHQP=one.reshape(1, 1, 16, 1)) for one in (sharp, wide)]
+    capture = SimpleNamespace(layers_apart=lambda: layers, num_captured=5)
+    found = attention_heat_maps._pool_heads(capture, 0, slice(None), small(daam()))
+    fine_sharp = fine(5 * sharp[None], 12, "bicubic")[0]
+    assert fine_sharp.min() < -0.01
+    close(found[0], (fine_sharp.clamp(min=0) + 1.5) / 2)
 
 
 def test_diffumask_scales_each_piece_and_resolution_by_its_own_maximum(written):

@@ -209,7 +209,6 @@ def scale_maps(map_MHW: Tensor, class_names: Sequence[str], preset: AttentionPre
     Source: Attn2mask sections 4.2 and 5.1; constant maps our choice [C SAM filter D37].
     """
     scaled_MHW, constant_M = normalise(map_MHW)
-    constant_M = constant_M | ~map_MHW.isfinite().all(2).all(1)
     clean_MHW = torch.where(constant_M[:, None, None], 0.0, map_MHW)
     if preset.scaling == "min_max_then_resize":
         resized = resize if preset.pooling == "refinement" else _bilinear
