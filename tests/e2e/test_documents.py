@@ -1,6 +1,7 @@
 """Commands in documents work: each is planned, with the options that the document gives, as `make` would run it."""
 
 import csv
+import json
 import re
 import shlex
 import subprocess
@@ -104,6 +105,16 @@ def test_the_worked_examples_hold_the_numbers_of_their_runs() -> None:
             mean,
             half,
         )
+
+
+def test_the_readme_says_what_the_kept_mini_runs_took() -> None:
+    page = " ".join((REPOSITORY / "README.md").read_text().split())
+    runs = json.loads((REPOSITORY / "docs" / "examples" / "mini_runs.json").read_text())
+    for paper, run in runs.items():
+        assert f"{int(run['cpu_s']):,} processor seconds" in page, paper
+        with (REPOSITORY / "docs" / "examples" / f"{paper}_mini_results.csv").open(newline="") as file:
+            assert len({row["seed"] for row in csv.DictReader(file) if row["value"]}) == run["seeds"]
+    assert f"[{runs['mrca']['cells']}/{runs['mrca']['cells']}]" in page
 
 
 def test_python_of_the_readme_runs_on_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
