@@ -225,6 +225,26 @@ def test_what_a_control_leaves_of_a_gain_is_none_a_share_or_all(report):
     assert told(20.0, 9.0, 10.0) == ""  # there is no gain to share
 
 
+def test_what_a_control_leaves_is_a_share_of_the_same_metric_s_gain(report):
+    """Gains of 10 in one metric and of 20 in the other; the control leaves 5 of both."""
+    values = {"no_aug": (10.0, 0.0), "no_aug_double": (15.0, 15.0), "mrca": (20.0, 20.0)}
+    results = tuple(
+        result.model_copy(
+            update={
+                "metrics": {
+                    metric.id: values[result.arm][metric.id.endswith("mask")] + 0.01 * result.seed
+                    for metric in report.metrics
+                }
+            }
+        )
+        for result in report.results
+        if result.arm in values
+    )
+    made = judge(report.model_copy(update={"results": results}), CLAIMS)
+    [row] = [line for line in section(render(made, []), "Claims").splitlines() if line.startswith("| C2 |")]
+    assert re.search(r"APr box \+5.00, 50 % of it, APr mask \+5.00, 25 % of it\*", row)
+
+
 def test_a_claim_of_rounds_stands_beside_the_control_of_rounds(report):
     """Such a control has no metric in common with its claim, so all of its numbers are told, in summary and table."""
     control = next(claim for claim in report.claims if claim.id == "K3")

@@ -65,6 +65,22 @@ def test_a_target_stands_beside_ours_only_where_it_is_one_number(frame: pd.DataF
     assert set(twice["table"]) == {"Table 2; Table 3"}
 
 
+def test_each_backbone_has_the_numbers_of_its_own_table(report: Report) -> None:
+    both = tuple(
+        result.model_copy(update={"backbone": backbone})
+        for backbone in ("resnet50", "swinl")
+        for result in report.results
+    )
+    apart = report.model_copy(update={"results": both, "beside": {"resnet50": "resnet50", "swinl": "swinl"}})
+    found = results_frame(apart)
+    for target in report.targets:
+        mine = found[
+            (found["arm"] == target.arm) & (found["backbone"] == target.backbone) & (found["metric"] == target.metric)
+        ]
+        assert set(mine["target"]) <= {target.value}, (target.arm, target.backbone, target.metric)
+    assert set(found[(found["arm"] == "mrca") & (found["backbone"] == "swinl")]["table"]) == {"Table 2"}
+
+
 def test_controls_are_marked_and_have_no_target(frame: pd.DataFrame) -> None:
     control = frame[frame["arm"] == "no_aug_double"]
     assert control["control"].all()
