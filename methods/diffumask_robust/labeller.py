@@ -50,7 +50,9 @@ class Labeller:
         if config.masks_from == "cutout":
             from methods.common.cutouts.load import load_cutout
 
-            self._cutter = load_cutout(inputs.folder("cutter"), context.device)
+            self._cutter = load_cutout(
+                inputs.folder("cutter"), context.device, trust_remote_code=config.trust_remote_code
+            )
 
     def _read_preset(self) -> AttentionPreset:
         path, name = self._folder / PRESETS_FILE, self._config.preset

@@ -110,7 +110,9 @@ _PRESETS = {"daam": "DAAM", "dataset-diffusion": "Dataset Diffusion", "ovam": "O
 
 ARMS: tuple[Arm, ...] = (
     _arm("plain_2k", "Attn2mask, 2k", "The smallest set, one network on all labels.", Attention(size="2k")),
-    _arm("plain_20k", "Attn2mask, 20k", "A set in between, one network on all labels.", Attention(size="20k"), "", True),
+    _arm(
+        "plain_20k", "Attn2mask, 20k", "A set in between, one network on all labels.", Attention(size="20k"), "", True
+    ),
     _arm("plain", "Attn2mask, 169k", "All pictures, one network on all labels.", Attention()),
     _arm(
         "robust",
@@ -220,6 +222,11 @@ ARMS: tuple[Arm, ...] = (
         "DiffuMask's pictures and masks, then fine-tuned on a part of the real photographs.",
         DiffuMask(then_real=True),
     ),
-    _arm("mask_quality", "Mask quality", "IoU of the masks of each preset with those of the cut-out network.", MaskQuality()),
+    _arm(
+        "mask_quality",
+        "Mask quality",
+        "IoU of the masks of each preset with those of the cut-out network.",
+        MaskQuality(),
+    ),
 )
 """In the order of the tables, controls beside what they control, then the study of masks."""

@@ -106,7 +106,9 @@ class DiffuMaskRobustStudy(StudyConfig):
                 "not in order; a smaller set is a part of a larger one"
             )
         if self.comparison_prompts is None and self.synthesis.presets != self.presets:
-            raise ValueError("without comparison_prompts the whole set needs every preset; set synthesis.presets to presets")
+            raise ValueError(
+                "without comparison_prompts the whole set needs every preset; set synthesis.presets to presets"
+            )
         return self
 
     def beta_of(self, preset: str) -> float:

@@ -37,8 +37,8 @@ class TrainSegmenterConfig(Config):
     source: TrainingSource
     """What it is trained on."""
     start: Start = "scratch"
-    """Which weights are not random: none, the ``backbone``'s, or ``all_but_classes``, everything but the class layers. They come
-    from role ``start``, or the backbone's from role ``backbone``. SAM filter sections 8.1 and 8.2
+    """Which weights are not random: none, the ``backbone``'s, ``all_but_classes``, everything but the class layers, or ``all``. They
+    come from role ``start``, or the backbone's from role ``backbone``. SAM filter sections 8.1 and 8.2
     [C SAM filter D8, D16]."""
     num_workers: int = Field(default=0, ge=0)
     """Processes that prepare images; the images do not depend on it."""

@@ -21,6 +21,8 @@ class LabelConfig(Config):
     masks_from: Literal["attention", "cutout"] = "attention"
     """``cutout``: the foreground is what the network of role ``cutter`` cuts out, and attention only says which of several classes
     it is; a control that no paper has [C D82]."""
+    trust_remote_code: bool = False
+    """Whether the cut-out network's folder may run its own code."""
     trusted: Literal["margin", "random"] = "margin"
     """``random``: as many trusted pixels of each class, drawn at random; a control [C D83]."""
     trusted_share: float = Field(default=0.5, ge=0, le=1)
