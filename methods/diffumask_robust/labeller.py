@@ -94,7 +94,7 @@ class Labeller:
         ).scaled_MHW
         if self._cutter is not None:
             return cut_mask(self._soft_mask(image_HW3), scaled_MHW, ids, config)
-        return make_pseudo_mask(scaled_MHW, ids, (height, width), config.mask, is_scaled=True)
+        return make_pseudo_mask(scaled_MHW, ids, (height, width), config.mask, is_scaled=not config.rescaled)
 
     def _soft_mask(self, image_HW3: NDArray[np.uint8]) -> Tensor:
         image_13HW = torch.from_numpy(image_HW3).to(self._device).permute(2, 0, 1)[None].float() / 255.0

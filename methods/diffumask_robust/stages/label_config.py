@@ -16,6 +16,9 @@ class LabelConfig(Config):
 
     preset: str = "attn2mask"
     """Whose heat maps: a folder below ``maps`` of the pictures."""
+    rescaled: bool = True
+    """Whether maps are scaled to [0, 1] by their smallest and largest value (section 5.1), whatever the preset has done; otherwise they stay as the
+    preset leaves them. [C D89]"""
     mask: PseudoMaskConfig = PseudoMaskConfig()
     """Background channel and filters of images."""
     masks_from: Literal["attention", "cutout"] = "attention"
