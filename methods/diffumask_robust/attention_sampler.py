@@ -54,9 +54,7 @@ class AttentionSampler:
                 name: stack.enter_context(PresetCapture(self._pipeline, preset, prompts, config.num_steps))
                 for name, preset in config.presets.items()
             }
-            image_NHW3 = sample_images(
-                self._pipeline, [prompt.caption for prompt in batch], seeds, config, **negative
-            )
+            image_NHW3 = sample_images(self._pipeline, [prompt.caption for prompt in batch], seeds, config, **negative)
         calls = next(iter(captures.values())).num_calls
         self.denoiser_images = len(batch) * calls * config.denoisings_per_step
         return [

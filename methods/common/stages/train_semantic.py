@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from methods.common.datasets.labelled_images import LabelledImages
     from methods.common.segmenters.semantic.interface import SemanticSegmenter
 
-_NUM_LOSSES = 20
+NUM_LOSSES = 20
 """Means of the loss in a record. Our choice."""
 
 
@@ -84,7 +84,7 @@ def train_semantic(inputs: Inputs, config: TrainSegmenterConfig, context: Contex
     if context.team.is_first:
         model.save_pretrained(context.out / "model")
     context.team.barrier()
-    means = mean_of_parts(losses, _NUM_LOSSES)
+    means = mean_of_parts(losses, NUM_LOSSES)
     return {
         "iterations": len(losses),
         "num_images": len(images),

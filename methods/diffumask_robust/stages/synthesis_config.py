@@ -35,5 +35,7 @@ class SynthesizeAttentionConfig(SamplingConfig):
     def _names_are_folders(self) -> Self:
         for name in self.presets:
             if not _NAME.fullmatch(name):
-                raise ValueError(f"a preset is named {name!r}; use small letters, digits, - and _, as it names a folder")
+                raise ValueError(
+                    f"a preset is named {name!r}; use small letters, digits, - and _, as it names a folder"
+                )
         return self
