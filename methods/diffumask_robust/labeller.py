@@ -21,7 +21,6 @@ from methods.common.seeds import Seeds
 from methods.common.stage import Context, Inputs
 from methods.diffumask_robust.heat_map_files import MAPS, PRESETS_FILE, read_maps
 from methods.diffumask_robust.margins import score_margins
-from methods.diffumask_robust.prompt_files import PromptSpan
 from methods.diffumask_robust.pseudo_masks import PseudoMask, make_pseudo_mask, why_dropped
 from methods.diffumask_robust.reliability import trust_best_of_each_class
 from methods.diffumask_robust.stages.label_config import LabelConfig
@@ -38,14 +37,13 @@ class Labelled(NamedTuple):
 class Labeller:
     """What is loaded once; a call labels one picture."""
 
-    def __init__(self, inputs: Inputs, config: LabelConfig, context: Context, class_names: tuple[str, ...]) -> None:
+    def __init__(self, inputs: Inputs, config: LabelConfig, context: Context) -> None:
         """Read the preset, and load the cut-out network where one is asked for.
 
         Raises:
             InputError: the preset was not taken, or there is no network.
         """
         self._folder, self._config, self._seeds = inputs.folder("pairs"), config, context.seeds
-        self._class_ids = {name: label for label, name in enumerate(class_names)}
         self._preset = self._read_preset()
         self._cutter: Any = None
         self._device = context.device
@@ -86,11 +84,12 @@ class Labeller:
         return Labelled(mask.label_HW, trusted_HW, line)
 
     def _mask(self, pair: ListedPair, record: dict[str, Any], image_HW3: NDArray[np.uint8]) -> PseudoMask:
-        config, names = self._config, [PromptSpan(*span).class_name for span in record["spans"]]
+        config, ids = self._config, [int(span[0]) for span in record["spans"]]
         maps = read_maps(self._folder / MAPS / config.preset / f"{pair.id}.png", record["ranges"][config.preset])
         height, width = image_HW3.shape[:2]
-        scaled_MHW = scale_maps(torch.from_numpy(maps), names, self._preset, (height, width)).scaled_MHW
-        ids = [self._class_ids[name] for name in names]
+        scaled_MHW = scale_maps(
+            torch.from_numpy(maps), [str(one) for one in ids], self._preset, (height, width)
+        ).scaled_MHW
         if self._cutter is not None:
             return cut_mask(self._soft_mask(image_HW3), scaled_MHW, ids, config)
         return make_pseudo_mask(scaled_MHW, ids, (height, width), config.mask, is_scaled=True)

@@ -31,8 +31,8 @@ class EvaluateSemanticConfig(Config):
 
     split: str = "val"
     """Which images."""
-    short_side_px: int = Field(default=512, ge=16)
-    """Images are scaled so that the short side has this length. [MM], MMSegmentation's setting"""
+    short_side_px: int | None = Field(default=512, ge=16)
+    """Images are scaled so that the short side has this length; None for the images' own size. [MM], MMSegmentation's setting"""
     max_long_side_px: int = Field(default=2048, ge=16)
     """... unless the long side would pass this. [MM]"""
     batch_size: int = Field(default=1, ge=1)

@@ -28,9 +28,9 @@ def label(inputs: Inputs, config: LabelConfig, context: Context) -> Record:
     from methods.diffumask_robust.labeller import Labeller
 
     folder = inputs.folder("pairs")
-    pairs, class_names = list_pairs((folder,))
+    pairs, _ = list_pairs((folder,))
     records = read_lines(folder / PAIRS_FILE)
-    label_image = Labeller(inputs, config, context, class_names)
+    label_image = Labeller(inputs, config, context)
     for below in (LABELS, TRUSTED):
         (context.out / below).mkdir(exist_ok=True)
     found = context.checkpoints.load()

@@ -10,12 +10,12 @@ from methods.common.files import write_atomic
 from methods.common.generated.pair_reader import CLASSES_FILE
 from methods.common.stage import Context, Inputs, Record, Stage
 from methods.diffumask_robust.heat_map_files import MAPS, PRESETS_FILE, encode_maps
-from methods.diffumask_robust.prompt_files import PROMPTS_FILE, PromptRecord, read_class_names, read_prompts
 from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
 
 if TYPE_CHECKING:
     from methods.common.generated.pair_writer import PairFolder
     from methods.diffumask_robust.attention_sampler import AttentionSampler
+    from methods.diffumask_robust.prompts import AugmentedPrompt
 
 
 def synthesize_attention(inputs: Inputs, config: SynthesizeAttentionConfig, context: Context) -> Record:
@@ -30,6 +30,7 @@ def synthesize_attention(inputs: Inputs, config: SynthesizeAttentionConfig, cont
     """
     from methods.common.generated.pair_writer import PairFolder
     from methods.diffumask_robust.attention_sampler import AttentionSampler
+    from methods.diffumask_robust.prompt_files import PROMPTS_FILE, read_class_names, read_prompts
 
     folder = inputs.folder("prompts")
     class_names = read_class_names(folder / CLASSES_FILE)
@@ -46,7 +47,7 @@ def synthesize_attention(inputs: Inputs, config: SynthesizeAttentionConfig, cont
         context.checkpoints.clear()
         tally = {key: values[:whole] for key, values in tally.items()}
     start = whole * config.batch_size
-    sample = AttentionSampler(inputs, config, context) if start < len(orders) else None
+    sample = AttentionSampler(inputs, config, context, class_names) if start < len(orders) else None
     for first in range(start, len(orders), config.batch_size):
         assert sample is not None
         _add_batch(orders[first : first + config.batch_size], sample, pairs, tally)
@@ -63,7 +64,7 @@ def synthesize_attention(inputs: Inputs, config: SynthesizeAttentionConfig, cont
 
 
 def _add_batch(
-    batch: Sequence[PromptRecord], sample: AttentionSampler, pairs: PairFolder, tally: dict[str, Any]
+    batch: Sequence[AugmentedPrompt], sample: AttentionSampler, pairs: PairFolder, tally: dict[str, Any]
 ) -> None:
     """Make and write one batch; the tally has an entry a batch in each list."""
     tally["checksums"].append(pairs.write(sample(batch)))
