@@ -1,0 +1,245 @@
+"""The complete typed config of all tables at one tier, and the functions that return them.
+
+``smoke`` and ``mini`` differ from ``paper`` in sizes, step counts, checkpoint places and the parts that the ledger names. Values
+without a mark here are those of the specification; the ledger's entries for the small tiers say what differs there.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from methods.common.generators import attention_presets as presets
+from methods.common.generators.attention_presets import AttentionPreset
+from methods.common.miniature.voc_view import DrawVocConfig
+from methods.common.segmenters.deeplab.config import DeepLabConfig
+from methods.common.segmenters.deeplab.presets import deeplab_miniature, deeplabv3plus_r101d
+from methods.common.segmenters.mask2former.presets import mask2former_r50
+from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
+from methods.common.segmenters.semantic.segmenters import SegmenterConfig
+from methods.common.stage import Config
+from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig
+from methods.common.training.poly_recipe import PolyRecipe
+from methods.diffumask_robust.co_training_config import CoTrainingConfig
+from methods.diffumask_robust.crop_config import CropConfig
+from methods.diffumask_robust.prompts import AugmentationConfig
+from methods.diffumask_robust.schedule import RobustRecipe
+from methods.diffumask_robust.stages.label_config import LabelConfig
+from methods.diffumask_robust.stages.prompts import AugmentedPrompts, PromptsConfig, SubclassPrompts
+from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
+from reproductions.study.config import StudyConfig
+
+
+class DiffuMaskConfig(Config):
+    """The baseline of section 10."""
+
+    prompts: PromptsConfig = PromptsConfig(prompts=SubclassPrompts(), num_prompts=200_000)
+    """What is asked of the generator. Section 16"""
+    synthesis: SynthesizeAttentionConfig = SynthesizeAttentionConfig(
+        num_steps=50, guidance_scale=7.0, presets={"diffumask": presets.diffumask()}
+    )
+    """Generation and heat maps. Section 10.1 [C]"""
+    segmenter: SegmenterConfig
+    """The network, as many classes as the data. Section 10.7"""
+    recipe: PolyRecipe
+    """Its training. Section 10.7 [G]"""
+    augmentation: SemanticAugmentConfig = SemanticAugmentConfig()
+    """Of training images. Section 10.7 [G]"""
+    fine_tuning: PolyRecipe
+    """The training on real photographs that follows. Section 9.5"""
+    few_images: int = Field(default=5000, ge=1)
+    """Real photographs of the arms with a part of them. [P]"""
+
+
+class DiffuMaskRobustStudy(StudyConfig):
+    """Everything behind the tables."""
+
+    backbone: Literal["deeplab_miniature", "deeplabv3plus_r101d"]
+    """Which segmenter, as reports call it."""
+    world: DrawVocConfig | None = None
+    """The miniature world to draw, or None for data from outside."""
+    train_split: str = "trainaug"
+    """Name of the list of real training images."""
+    val_split: str = "val"
+    """Name of the list that is evaluated on."""
+    prompts: PromptsConfig = PromptsConfig()
+    """What is asked of the generator; ``prompts.num_prompts`` is the size of the whole set."""
+    small_set: int = Field(default=2000, ge=1)
+    """Pictures of the smallest set. [S]"""
+    middle_set: int = Field(default=20_000, ge=1)
+    """Pictures of the set in between. [C D87]"""
+    synthesis: SynthesizeAttentionConfig = SynthesizeAttentionConfig()
+    """Generation and heat maps of the whole set."""
+    comparison_prompts: int | None = Field(default=60_000, ge=1)
+    """Pictures that are made once more with the heat maps of every preset; None to take the whole set, whose ``presets`` are then all. [C D88]"""
+    presets: dict[str, AttentionPreset]
+    """Heat maps that are compared."""
+    num_shards: int = Field(default=64, ge=1)
+    """Cells that generate a set, and that label it."""
+    label: LabelConfig = LabelConfig()
+    """Labels and trusted pixels."""
+    betas: dict[str, float] = {"daam": 0.2, "ovam": 0.2, "dataset-diffusion": -0.2, "diffumask": 0.2}
+    """Background constant of each preset beside ``label.mask.beta``: thresholds 0.4, 0.4, 0.6 and 0.4. Section 11 [C D89]"""
+    low_beta: float = Field(default=-0.4, gt=-1, lt=1)
+    """Of masks that are too small. Section 12, the sweep's end"""
+    high_beta: float = Field(default=0.6, gt=-1, lt=1)
+    """Of masks that are too large. [C D89]"""
+    segmenter: DeepLabConfig
+    """The network, with as many classes as the data."""
+    start: Literal["scratch", "backbone"] = "backbone"
+    """Whether backbones start from published weights. [code]"""
+    training: CoTrainingConfig = CoTrainingConfig()
+    """How one network or two are trained; the same iterations for every set (sections 6.4 and 12)."""
+    crops: CropConfig = CropConfig()
+    """Of training images."""
+    evaluation: EvaluateSemanticConfig = EvaluateSemanticConfig(short_side_px=None)
+    """Test-time size: the images' own (section 6.5)."""
+    diffumask: DiffuMaskConfig
+    """The baseline."""
+
+    @model_validator(mode="after")
+    def _sets_nest(self) -> Self:
+        if not self.small_set <= self.middle_set <= self.prompts.num_prompts:
+            raise ValueError(
+                f"small_set {self.small_set}, middle_set {self.middle_set} and prompts.num_prompts {self.prompts.num_prompts} are "
+                "not in order; a smaller set is a part of a larger one"
+            )
+        if self.comparison_prompts is None and self.synthesis.presets != self.presets:
+            raise ValueError("without comparison_prompts the whole set needs every preset; set synthesis.presets to presets")
+        return self
+
+    def beta_of(self, preset: str) -> float:
+        """Return the background constant of a preset."""
+        return self.betas.get(preset, self.label.mask.beta)
+
+
+ALL_PRESETS = {
+    "attn2mask": presets.attn2mask(),
+    "daam": presets.daam(),
+    "dataset-diffusion": presets.dataset_diffusion(),
+    "ovam": presets.ovam(),
+    "diffumask": presets.diffumask(),
+}
+"""Five methods at Stable Diffusion's geometry."""
+
+
+def paper() -> DiffuMaskRobustStudy:
+    """VOC 2012: two DeepLabV3+ with ResNet-101-D, and DiffuMask with Mask2Former."""
+    segmenter = mask2former_r50(num_classes=21)
+    return DiffuMaskRobustStudy(
+        backbone="deeplabv3plus_r101d",
+        segmenter=deeplabv3plus_r101d(num_classes=21),
+        presets=ALL_PRESETS,
+        diffumask=DiffuMaskConfig(
+            segmenter=segmenter, recipe=PolyRecipe(iterations=80_000), fine_tuning=PolyRecipe(iterations=20_000)
+        ),
+        num_workers=8,
+    )
+
+
+def _miniature_presets() -> dict[str, AttentionPreset]:
+    """The same five at the miniature generator's geometry: cross-attention of 8 and 4 cells a side, self-attention of 8."""
+    small = {
+        "attn2mask": {"map_side": 16},
+        "daam": {"map_side": 16},
+        "dataset-diffusion": {"cross_sides": (8,), "self_side": 8},
+        "ovam": {"map_side": 16},
+        "diffumask": {"cross_sides": (8, 4)},
+    }
+    return {name: preset.model_copy(update=small[name]) for name, preset in ALL_PRESETS.items()}
+
+
+def _small() -> DiffuMaskRobustStudy:
+    """What the tiers on the miniature world start from: five classes, as few can be told apart in minutes."""
+    world = DrawVocConfig(num_train=200, num_val=200, num_categories=5)
+    segmenter = deeplab_miniature(world.num_categories + 1)
+    all_presets = _miniature_presets()
+    synthesis = SynthesizeAttentionConfig(
+        num_steps=8,
+        guidance_scale=3.5,
+        batch_size=8,
+        scheduler="dpm_solver",
+        presets=all_presets,
+        image_format="png",
+    )
+    prompts = PromptsConfig(
+        prompts=AugmentedPrompts(template="a photo of a {word}"), lexicon="miniature", num_prompts=480
+    )
+    recipe = PolyRecipe(
+        iterations=400, batch_size=8, base_lr=3e-3, backbone_lr_factor=1.0, max_gradient_norm=1.0, warmup_iterations=20
+    )
+    return DiffuMaskRobustStudy(
+        backbone="deeplab_miniature",
+        world=world,
+        prompts=prompts,
+        small_set=30,
+        middle_set=120,
+        synthesis=synthesis,
+        comparison_prompts=None,
+        presets=all_presets,
+        num_shards=2,
+        segmenter=segmenter,
+        start="scratch",
+        training=CoTrainingConfig(recipe=RobustRecipe(iterations=400, batch_size=8, base_lr=0.02), colours=None),
+        crops=CropConfig(crop_px=32),
+        evaluation=EvaluateSemanticConfig(short_side_px=40, max_long_side_px=160, batch_size=25),
+        diffumask=DiffuMaskConfig(
+            prompts=prompts.model_copy(update={"prompts": SubclassPrompts(), "num_prompts": 240}),
+            synthesis=synthesis.model_copy(update={"presets": {"diffumask": all_presets["diffumask"]}}),
+            segmenter=segmenter,
+            recipe=recipe,
+            augmentation=SemanticAugmentConfig(
+                crop_px=32, min_scale_tenths=11, max_scale_tenths=14, max_class_share=1.0, photometric=None
+            ),
+            fine_tuning=recipe.model_copy(update={"iterations": 200}),
+            few_images=60,
+        ),
+        expected_step_s=0.025,
+        expected_image_s=0.09,
+        expected_evaluate_s=1.0,
+        expected_image_kb=16.0,
+        expected_model_mb=1.2,
+    )
+
+
+def mini() -> DiffuMaskRobustStudy:
+    """The claims on the miniature world, with three seeds."""
+    return _small()
+
+
+def smoke() -> DiffuMaskRobustStudy:
+    """Every code path of every arm in about a minute; the numbers mean nothing."""
+    study = _small()
+    assert study.world is not None
+    prompts = study.prompts.model_copy(update={"num_prompts": 20})
+    short = {"iterations": 2, "batch_size": 2}
+    diffumask = study.diffumask
+    return study.model_copy(
+        update={
+            "world": study.world.model_copy(update={"num_train": 12, "num_val": 6}),
+            "prompts": prompts,
+            "small_set": 8,
+            "middle_set": 12,
+            "synthesis": study.synthesis.model_copy(update={"num_steps": 2}),
+            "training": CoTrainingConfig(recipe=study.training.recipe.model_copy(update=short)),
+            "diffumask": diffumask.model_copy(
+                update={
+                    "prompts": diffumask.prompts.model_copy(update={"num_prompts": 10}),
+                    "synthesis": diffumask.synthesis.model_copy(update={"num_steps": 2}),
+                    "recipe": diffumask.recipe.model_copy(update=short),
+                    "fine_tuning": diffumask.fine_tuning.model_copy(update=short),
+                    "few_images": 6,
+                }
+            ),
+            "expected_evaluate_s": 0.3,
+        }
+    )
+
+
+WORDS = {
+    "self": AugmentationConfig(synonym_share=0, hyponym_share=0),
+    "synonyms": AugmentationConfig(hyponym_share=0),
+    "hyponyms": AugmentationConfig(),
+}
+"""Which relations are drawn, by what an arm says of its words."""
