@@ -65,7 +65,7 @@ def test_the_walk_is_the_power_of_the_dense_matrix_also_where_cells_have_no_neig
     for steps in (0, 1, 2, 7, 256):
         expected = score @ np.linalg.matrix_power(dense, steps)
         assert np.abs(walk(score, step, steps) - expected).max() < 2e-8, steps
-    assert np.array_equal(walk(score, step, 256)[:, 0], pytest.approx(score[:, 0], abs=1e-8))
+    assert np.allclose(walk(score, step, 256)[:, 0], score[:, 0], rtol=0, atol=1e-8)
     assert isinstance(step, sparse.csr_array)
 
 
@@ -195,10 +195,10 @@ def test_wrong_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cut short"):
         take_trunk(model, path, "imagenet")
     params_file(path, {"arg:vgg_weight": np.zeros(3)}, 2)
-    with pytest.raises(InputError, match="'arg:vgg_weight'|'vgg_weight'"):
+    with pytest.raises(InputError, match="an array 'vgg_weight'"):
         take_trunk(model, path, "imagenet")
     params_file(path, {"arg:conv1a_weight": np.zeros((2, 3, 3, 3))}, 2)
-    with pytest.raises(InputError, match="missing: .*of another shape: conv1a.weight"):
+    with pytest.raises(InputError, match=r"missing: .*of another shape: conv1a.weight"):
         take_trunk(model, path, "imagenet")
 
 
