@@ -71,18 +71,19 @@ def test_the_walk_is_the_power_of_the_dense_matrix_also_where_cells_have_no_neig
 
 def test_pair_labels_and_loss_by_hand() -> None:
     label = torch.tensor([[[0, 0, 1], [255, 1, 2]]], dtype=torch.uint8)
-    labels = pair_labels(label, 2, "as_meant")  # pairs: right neighbours, then those below
+    labels = pair_labels(label, 2, "as_meant")
     first, second = pair_cells(2, 3, 2, "as_meant")
-    assert list(zip(first.tolist(), second.tolist(), strict=True)) == [
-        (0, 1), (1, 2), (3, 4), (4, 5), (0, 3), (1, 4), (2, 5)
-    ]  # fmt: skip
-    assert labels.background_NP[0].tolist() == [True, *[False] * 6]
-    assert not labels.foreground_NP.any()
-    assert labels.unequal_NP[0].tolist() == [False, True, False, True, False, True, True]
-    affinity = torch.tensor([[0.5, 0.2, 0.9, 0.2, 0.9, 0.2, 0.2]])
+    pairs = list(zip(first.tolist(), second.tolist(), strict=True))
+    right, below = [(0, 1), (1, 2), (3, 4), (4, 5)], [(1, 3), (2, 4), (0, 3), (1, 4), (2, 5), (0, 4), (1, 5)]
+    assert pairs == right + below
+    assert [pairs[place] for place in labels.background_NP[0].nonzero()] == [(0, 1)]
+    assert [pairs[place] for place in labels.foreground_NP[0].nonzero()] == [(2, 4)]
+    unequal = [(1, 2), (4, 5), (1, 4), (2, 5), (0, 4), (1, 5)]
+    assert [pairs[place] for place in labels.unequal_NP[0].nonzero()] == unequal
+    affinity = torch.tensor([[0.5 if pair == (0, 1) else 0.7 if pair == (2, 4) else 0.2 for pair in pairs]])
     losses = affinity_loss(affinity, labels, BatchShare(0, 1, 1))
     assert float(losses["background"]) == pytest.approx(-np.log(0.5) / 4, abs=1e-4)
-    assert float(losses["foreground"]) == 0
+    assert float(losses["foreground"]) == pytest.approx(-np.log(0.7) / 4, abs=1e-4)
     assert float(losses["unequal"]) == pytest.approx(-np.log(0.8) / 2, abs=1e-4)
 
 
