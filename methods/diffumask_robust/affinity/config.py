@@ -104,3 +104,14 @@ def affinity_miniature() -> AffinityNetConfig:
         radius=4,
         border="as_meant",
     )
+
+
+class WalkConfig(Config):
+    """How scores walk. Defaults are DiffuMask's (section 10.4 [code])."""
+
+    beta: Annotated[float, Field(gt=0)] = 16.0
+    """Power of the affinities; 8 in AffinityNet's release."""
+    log2_steps: Annotated[int, Field(ge=0, le=12)] = 8
+    """The walk takes 2 to this power steps."""
+    background: Annotated[float, Field(ge=0, le=1)] = 0.45
+    """Constant score of the background."""

@@ -5,31 +5,17 @@ Shape legend: H, W pixels, h, w cells, A = h w cells in a row; 3 RGB.
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from methods.common.stage import Config
+from methods.diffumask_robust.affinity.config import WalkConfig
 from methods.diffumask_robust.affinity.labels import pool_scores
 from methods.diffumask_robust.affinity.network import AffinityNet
 from methods.diffumask_robust.affinity.pairs import affinities, pair_cells
 from methods.diffumask_robust.affinity.walk import transitions, walk
-
-
-class WalkConfig(Config):
-    """How scores walk. Defaults are DiffuMask's (section 10.4 [code])."""
-
-    beta: Annotated[float, Field(gt=0)] = 16.0
-    """Power of the affinities; 8 in AffinityNet's release."""
-    log2_steps: Annotated[int, Field(ge=0, le=12)] = 8
-    """The walk takes 2 to this power steps."""
-    background: Annotated[float, Field(ge=0, le=1)] = 0.45
-    """Constant score of the background."""
 
 
 @torch.no_grad()
