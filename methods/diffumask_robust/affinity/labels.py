@@ -5,17 +5,12 @@ Shape legend: N images, K scores with background first, H, W pixels, h, w cells.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from methods.common.datasets.labelled_images import IGNORED
-
-Complement = Literal["as_meant", "as_released"]
-"""``as_meant``: the best score names the class, as AffinityNet has it [code]; ``as_released``: DiffuMask's data set puts 1 - p in the place
-of each probability first, so that the least likely class is named [code] [C D61]."""
+from methods.diffumask_robust.affinity.complement import Complement
 
 _NOTHING = 1e-5
 """A cell whose scores are all below is outside of the image [code]."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,10 +24,7 @@ from methods.common.segmenters.checkpoints import (
 from methods.diffumask_robust.affinity.config import AffinityNetConfig
 from methods.diffumask_robust.affinity.mxnet_file import read_mxnet_arrays
 from methods.diffumask_robust.affinity.network import AffinityNet
-
-Start = Literal["scratch", "imagenet", "voc_classifier"]
-"""Which weights the trunk starts from: none, those of the ImageNet classifier, or as released those of a classifier that has seen real VOC
-images [C D62]."""
+from methods.diffumask_robust.affinity.start import Start
 
 _COUNTER = "num_batches_tracked"
 _NEW = ("f8_3.", "f8_4.", "f8_5.", "f9.")

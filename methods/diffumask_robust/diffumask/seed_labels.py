@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from methods.diffumask_robust.affinity.labels import Complement, complemented, fuse_labels, pool_scores
-from methods.diffumask_robust.diffumask.smoothing import Smooth, label_probabilities
+from methods.diffumask_robust.affinity.complement import Complement
+from methods.diffumask_robust.affinity.labels import complemented, fuse_labels, pool_scores
+from methods.diffumask_robust.diffumask.smoothing import label_probabilities
+from methods.diffumask_robust.diffumask.smoothing_config import MaskSmoothing
 from methods.diffumask_robust.diffumask.split_levels import Levels
 
 
@@ -22,8 +24,7 @@ def seed_labels(
     levels: Levels,
     stride: int,
     num_labels: int,
-    certainty: float,
-    smooth: Smooth | None,
+    smoothing: MaskSmoothing | None,
     complement: Complement = "as_meant",
 ) -> NDArray[np.uint8]:
     """Return a label for each cell, uint8 [h, w]: 0 background, 1 the class, 2 a class that the image does not show, 255 not known.
@@ -37,14 +38,13 @@ def seed_labels(
         levels: of sure foreground and background.
         stride: pixels of a cell; cells at the right and the bottom may be cut.
         num_labels: classes of the data set, background included.
-        certainty: see :func:`label_probabilities`.
-        smooth: the dense CRF, if any.
+        smoothing: the dense CRF, if any.
         complement: whether the most or the least likely class is taken.
     Source: section 10.4 [code]; cells of the whole image, not of a crop [C D66].
     """
     pooled = []
     for level in (levels.foreground, levels.background):
-        probability = label_probabilities(image_HW3, map_HW > level, num_labels, certainty, smooth)
+        probability = label_probabilities(image_HW3, map_HW > level, num_labels, smoothing)
         pooled.append(_pooled(complemented(torch.from_numpy(probability)[None], complement), stride))
     label_hw = fuse_labels(*pooled)[0]
     label_hw[(label_hw > 2) & (label_hw != 255)] = 2

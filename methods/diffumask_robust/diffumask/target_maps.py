@@ -5,7 +5,6 @@ Shape legend: M maps of a picture, H, W pixels.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,12 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from methods.common.errors import InputError, reason
+from methods.common.errors import InputError
 from methods.common.generated.pair_reader import PAIRS_FILE, ListedPair, list_pairs
 from methods.common.generators.attention_heat_maps import scale_maps
-from methods.common.generators.attention_presets import AttentionPreset
 from methods.common.resumable_records import read_lines
-from methods.diffumask_robust.heat_map_files import MAPS, PRESETS_FILE, read_maps
+from methods.diffumask_robust.heat_map_files import MAPS, read_maps, read_preset
 
 
 class Target(NamedTuple):
@@ -62,22 +60,6 @@ class TargetMaps:
         scaled_MHW = scale_maps(map_Mhw, names, self._preset, size).scaled_MHW
         found: NDArray[np.float32] = scaled_MHW.amax(0).float().cpu().numpy()
         return found
-
-
-def read_preset(folder: Path, name: str) -> AttentionPreset:
-    """Read what a preset of the heat maps of a cell is.
-
-    Raises:
-        InputError: the file is missing or damaged, or there is no such preset.
-    """
-    path = folder / PRESETS_FILE
-    try:
-        presets = json.loads(path.read_text())
-        return AttentionPreset.model_validate(presets[name])
-    except KeyError:
-        raise InputError(f"{path} has no preset {name!r}; there are {', '.join(presets)}, so set preset") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({reason(error)}); synthesize again") from error
 
 
 def list_targets(
