@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from methods.common.errors import InputError
 from methods.common.stage import Inputs
-from methods.diffumask_robust.stages.sources import LabelledSource
+from methods.common.stages.training_sources import TrainingSource
 
 if TYPE_CHECKING:
     from methods.common.datasets.labelled_images import LabelledImages
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from methods.diffumask_robust.label_files import ListedLabels
 
 
-class FoldSource(LabelledSource):
+class FoldSource(TrainingSource):
     """Labelled pictures of all folds but one. Roles: ``pairs`` and ``labels`` (all shards of both)."""
 
-    kind: Literal["fold"] = "fold"  # type: ignore[assignment]
+    kind: Literal["fold"] = "fold"
     """Which source this is."""
     num_folds: int = Field(default=3, ge=2)
     """Folds of the cross validation. [C D67]"""
@@ -33,7 +33,7 @@ class FoldSource(LabelledSource):
             raise ValueError("fold must be below num_folds")
         return self
 
-    def open(self, inputs: Inputs, seeds: Seeds) -> LabelledImages:  # type: ignore[override]
+    def open(self, inputs: Inputs, seeds: Seeds) -> LabelledImages:
         """Open the pictures.
 
         Raises:

@@ -75,9 +75,12 @@ def splice_set(inputs: Inputs, config: SpliceConfig, context: Context) -> Record
     found = context.checkpoints.load()
     checksums: list[list[int]] = [] if found is None else found[1]
     whole = folder.keep(checksums)
-    checksums = checksums[: len(keep_lines(context.out / LABELS_FILE, whole))]
-    if folder.keep(checksums) < whole or (found is not None and len(checksums) < found[0]):
+    listed_lines = len(keep_lines(context.out / LABELS_FILE, whole))
+    if listed_lines < whole:
+        whole = folder.keep(checksums[:listed_lines])
+    if whole < len(checksums):
         context.checkpoints.clear()
+        checksums = checksums[:whole]
     for order in orders[len(checksums) :]:
         checksums.append(_add(order, useful, config, context, folder))
         if context.checkpoint_due():
