@@ -51,7 +51,7 @@ def test_the_split_moves_until_each_side_is_large_enough() -> None:
     few = np.array([0.08] * 45 + [0.12] * 45 + [0.38] * 6 + [0.45] * 2 + [0.7] * 2).reshape(10, 10)
     # Above 0.45 are two alike, none above their mean; above 0.42 are four, two of them above their mean, and no split has more.
     assert split_levels(few, SplitConfig(min_share=0.0)).split == pytest.approx(0.45)
-    assert split_levels(few, SplitConfig()).split == pytest.approx(0.27), "stops below 0.3"
+    assert split_levels(few, SplitConfig()).split == pytest.approx(0.3), "no lower"
     assert split_levels(few, SplitConfig(min_share=0.02)).split == pytest.approx(0.42)
     much = np.array([0.44] * 2 + [0.5] * 8 + [0.9] * 90).reshape(10, 10)
     # Below 0.45 are two alike, none below their mean; from 0.51 on, two are below the mean of ten: 0.488.
