@@ -112,7 +112,7 @@ def learn(tmp_path: Path, iterations: int) -> AffinityNet:
 
 
 def test_the_miniature_learns_what_belongs_together_and_mends_masks(tmp_path: Path) -> None:
-    trained, untrained = learn(tmp_path, 40), AffinityNet(affinity_miniature(), torch.Generator().manual_seed(0)).eval()
+    trained, untrained = learn(tmp_path, 30), AffinityNet(affinity_miniature(), torch.Generator().manual_seed(0)).eval()
     device, walk = torch.device("cpu"), WalkConfig(background=0.4)
     gained = []
     for number in range(100, 110):

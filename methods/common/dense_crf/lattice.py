@@ -30,7 +30,9 @@ class PermutohedralLattice:
 
     def __init__(self, feature_ND: Floats) -> None:
         if feature_ND.ndim != 2 or not np.isfinite(feature_ND).all():
-            raise ValueError(f"features have shape {feature_ND.shape} or are no finite numbers; give finite ones [N, D]")
+            raise ValueError(
+                f"features have shape {feature_ND.shape} or are no finite numbers; give finite ones [N, D]"
+            )
         base_NV, rank_NV, weight_NV = _enclosing_simplex(feature_ND.astype(np.float32))
         code_NV, strides_V = _corner_codes(base_NV, rank_NV)
         place_NV, corner_M = _number_corners(code_NV)
@@ -103,7 +105,9 @@ def _raise_to_plane(feature_ND: Floats) -> Floats:
     return raised_NV
 
 
-def _corner_codes(base_NV: NDArray[np.int32], rank_NV: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _corner_codes(
+    base_NV: NDArray[np.int32], rank_NV: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Give each corner a number that is linear in its first D coordinates; the last follows from them.
 
     Returns:
