@@ -6,6 +6,7 @@ Shape legend: M maps of one picture (one a word), h, w cells.
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from methods.common.datasets.png_labels import read_labels
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
+from methods.common.generators.attention_presets import AttentionPreset
 
 MAPS, PRESETS_FILE = "maps", "presets.json"
 """Folder with a folder of maps for each preset, and the file that says what each preset is."""
@@ -72,3 +74,20 @@ def read_maps(path: Path, ranges: Sequence[Sequence[float]]) -> NDArray[np.float
     level_Mhw = level_Hw.reshape(len(ranges), -1, level_Hw.shape[1]).astype(np.float64)
     maps: NDArray[np.float64] = low_M[:, None, None] + level_Mhw / _LEVELS * (high_M - low_M)[:, None, None]
     return maps
+
+
+def read_preset(folder: Path, name: str) -> AttentionPreset:
+    """Read what a preset of the heat maps of a cell is.
+
+    Raises:
+        InputError: the file is missing or damaged, or there is no such preset.
+    """
+    path = folder / PRESETS_FILE
+    try:
+        presets = json.loads(path.read_text())
+        return AttentionPreset.model_validate(presets[name])
+    except KeyError:
+        there = ", ".join(presets)
+        raise InputError(f"{path} has no preset {name!r}; there are {there}, so set preset") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({reason(error)}); synthesize again") from error

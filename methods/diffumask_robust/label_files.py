@@ -48,6 +48,15 @@ def encode_trusted(trusted_HW: NDArray[np.bool_]) -> bytes:
     return data.getvalue()
 
 
+def write_labels_of(folder: Path, name: str, label_HW: NDArray[np.uint8], trusted_HW: NDArray[np.bool_]) -> None:
+    """Write the labels of a picture, and where they are trusted, each atomically."""
+    from methods.common.datasets.voc import encode_labels
+    from methods.common.files import write_atomic
+
+    write_atomic(folder / LABELS / f"{name}.png", encode_labels(label_HW))
+    write_atomic(folder / TRUSTED / f"{name}.png", encode_trusted(trusted_HW))
+
+
 def read_trusted(path: Path) -> NDArray[np.bool_]:
     """Read where labels are trusted, bool [H, W].
 

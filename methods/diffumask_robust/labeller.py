@@ -5,7 +5,6 @@ Shape legend: M maps, H, W pixels; K scores, background first; 3 RGB.
 
 from __future__ import annotations
 
-import json
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,13 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from methods.common.errors import InputError, reason
 from methods.common.generated.pair_reader import ListedPair
 from methods.common.generators.attention_heat_maps import scale_maps
-from methods.common.generators.attention_presets import AttentionPreset
 from methods.common.seeds import Seeds
 from methods.common.stage import Context, Inputs
-from methods.diffumask_robust.heat_map_files import MAPS, PRESETS_FILE, read_maps
+from methods.diffumask_robust.heat_map_files import MAPS, read_maps, read_preset
 from methods.diffumask_robust.margins import score_margins
 from methods.diffumask_robust.pseudo_masks import PseudoMask, make_pseudo_mask, why_dropped
 from methods.diffumask_robust.reliability import trust_best_of_each_class
@@ -44,7 +41,7 @@ class Labeller:
             InputError: the preset was not taken, or there is no network.
         """
         self._folder, self._config, self._seeds = inputs.folder("pairs"), config, context.seeds
-        self._preset = self._read_preset()
+        self._preset = read_preset(self._folder, config.preset)
         self._cutter: Any = None
         self._device = context.device
         if config.masks_from == "cutout":
@@ -53,17 +50,6 @@ class Labeller:
             self._cutter = load_cutout(
                 inputs.folder("cutter"), context.device, trust_remote_code=config.trust_remote_code
             )
-
-    def _read_preset(self) -> AttentionPreset:
-        path, name = self._folder / PRESETS_FILE, self._config.preset
-        try:
-            presets = json.loads(path.read_text())
-            return AttentionPreset.model_validate(presets[name])
-        except KeyError:
-            there = ", ".join(presets)
-            raise InputError(f"{path} has no preset {name!r}; there are {there}, so set preset") from None
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path} cannot be read ({reason(error)}); synthesize again") from error
 
     def __call__(self, pair: ListedPair, record: dict[str, Any]) -> Labelled:
         """Label one picture.

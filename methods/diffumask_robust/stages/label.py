@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from methods.common.errors import InputError
 from methods.common.generated.pair_reader import PAIRS_FILE, list_pairs
 from methods.common.resumable_records import append_lines, keep_lines, read_lines
 from methods.common.stage import Context, Inputs, Record, Stage
-from methods.diffumask_robust.label_files import LABELS, LABELS_FILE, TRUSTED, encode_trusted
+from methods.diffumask_robust.label_files import LABELS, LABELS_FILE, TRUSTED, write_labels_of
 from methods.diffumask_robust.stages.label_config import LabelConfig
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from methods.diffumask_robust.labeller import Labelled
 
 
 def label(inputs: Inputs, config: LabelConfig, context: Context) -> Record:
@@ -37,7 +32,7 @@ def label(inputs: Inputs, config: LabelConfig, context: Context) -> Record:
     lines = keep_lines(context.out / LABELS_FILE, 0 if found is None else found[0])
     for number in range(len(lines), len(pairs)):
         labelled = label_image(pairs[number], records[number])
-        _write(context.out, pairs[number].id, labelled)
+        write_labels_of(context.out, pairs[number].id, labelled.label_HW, labelled.trusted_HW)
         line = {"id": pairs[number].id, "classes": list(pairs[number].classes), **labelled.line}
         append_lines(context.out / LABELS_FILE, [line])
         lines.append(line)
@@ -45,14 +40,6 @@ def label(inputs: Inputs, config: LabelConfig, context: Context) -> Record:
             context.checkpoints.save(number + 1, None)
         context.progress(number + 1, len(pairs), "images")
     return _record(lines)
-
-
-def _write(folder: Path, name: str, labelled: Labelled) -> None:
-    from methods.common.datasets.voc import encode_labels
-    from methods.common.files import write_atomic
-
-    write_atomic(folder / LABELS / f"{name}.png", encode_labels(labelled.label_HW))
-    write_atomic(folder / TRUSTED / f"{name}.png", encode_trusted(labelled.trusted_HW))
 
 
 def _record(lines: list[dict[str, Any]]) -> Record:
