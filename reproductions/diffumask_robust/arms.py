@@ -71,11 +71,24 @@ class Real:
     topics: frozenset[str] = frozenset({"photographs"})
 
 
+MaskRule = Literal["adaptive", "walk", "fixed_40", "fixed_50", "fixed_60"]
+"""DiffuMask's mask: adaptive threshold, the walk's own, or a fixed threshold."""
+Extra = Literal["none", "splicing", "blur", "occlusion", "perspective"]
+"""What happens to DiffuMask's pictures, each with all before it (Table 4d)."""
+
+
 @dataclass(frozen=True)
 class DiffuMask:
     """Trains on DiffuMask's pictures and masks."""
 
-    masks: Literal["plain"] = "plain"
+    masks: MaskRule = "adaptive"
+    subclasses: Literal["none", "10", "50", "100"] = "100"
+    """Sub-classes of a class in prompts."""
+    pruned_tenths: int = 7
+    """Tenths of each class's masks that noise learning leaves out; 0 for no noise learning."""
+    pruned_at_random: bool = False
+    """Leave out as many at random."""
+    extra: Extra = "perspective"
     then_real: bool = False
     """Fine-tune on a part of the real photographs afterwards."""
 
@@ -84,7 +97,11 @@ class DiffuMask:
     @property
     def topics(self) -> frozenset[str]:
         """What the ledger says of it."""
-        return frozenset({"diffumask", "photographs"} if self.then_real else {"diffumask"})
+        found = {"diffumask"} | ({"photographs"} if self.then_real else set())
+        found |= {"affinity"} if self.masks in ("adaptive", "walk") else set()
+        found |= {"pruned"} if self.pruned_tenths else set()
+        found |= {"random_pruning"} if self.pruned_at_random else set()
+        return frozenset(found | ({"spliced"} if self.extra != "none" else set()))
 
 
 @dataclass(frozen=True)
@@ -107,6 +124,14 @@ def _arm(id: str, title: str, what: str, how: How, table: str = "", control: boo
 
 _PRESETS = {"daam": "DAAM", "dataset-diffusion": "Dataset Diffusion", "ovam": "OVAM", "diffumask": "DiffuMask"}
 """Presets beside Attn2mask's, and their names."""
+
+_EXTRAS: tuple[tuple[Extra, str, str], ...] = (
+    ("none", "No augmentation", "Single pictures as they are."),
+    ("splicing", "Splicing", "Mosaics beside the single pictures."),
+    ("blur", "Splicing, blur", "Mosaics, and blurred pictures."),
+    ("occlusion", "Splicing, blur, occlusion", "Mosaics, blurred and occluded pictures."),
+)
+"""Columns of DiffuMask's Table 4d before the last one, which is its method."""
 
 ARMS: tuple[Arm, ...] = (
     _arm("plain_2k", "Attn2mask, 2k", "The smallest set, one network on all labels.", Attention(size="2k")),
@@ -222,6 +247,54 @@ ARMS: tuple[Arm, ...] = (
         "DiffuMask's pictures and masks, then fine-tuned on a part of the real photographs.",
         DiffuMask(then_real=True),
     ),
+    _arm("diffumask_walk", "Affinity map alone", "The mask of the random walk.", DiffuMask("walk")),
+    *(
+        _arm(
+            f"diffumask_fixed_{percent}",
+            f"Fixed threshold 0.{percent // 10}",
+            "Heat maps cut at a fixed threshold; no AffinityNet.",
+            DiffuMask(f"fixed_{percent}"),  # type: ignore[arg-type]
+        )
+        for percent in (40, 50, 60)
+    ),
+    _arm("diffumask_bare", "No prompt engineering", "Prompts with bare class names.", DiffuMask(subclasses="none")),
+    *(
+        _arm(
+            f"diffumask_{number}_subclasses",
+            f"{number} sub-classes",
+            f"Prompts with up to {number} sub-classes of each class.",
+            DiffuMask(subclasses=number),  # type: ignore[arg-type]
+        )
+        for number in ("10", "50")
+    ),
+    *(
+        _arm(
+            f"diffumask_pruned_{10 * tenths}",
+            f"Pruned 0.{tenths}",
+            f"Noise learning leaves {10 * tenths} % of each class's masks out.",
+            DiffuMask(pruned_tenths=tenths),
+            "Table 4c" if tenths > 7 else "",
+            tenths > 7,
+        )
+        for tenths in (3, 4, 5, 6, 8, 9)
+    ),
+    _arm(
+        "diffumask_unpruned",
+        "Not pruned",
+        "All masks, clean or not.",
+        DiffuMask(pruned_tenths=0),
+        "Table 4c",
+        True,
+    ),
+    _arm(
+        "diffumask_pruned_random",
+        "Pruned 0.7 at random",
+        "As many masks of each class, chosen at random.",
+        DiffuMask(pruned_at_random=True),
+        "Table 4c",
+        True,
+    ),
+    *(_arm(f"diffumask_{extra}", title, what, DiffuMask(extra=extra)) for extra, title, what in _EXTRAS),
     _arm(
         "mask_quality",
         "Mask quality",

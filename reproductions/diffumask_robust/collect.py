@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from reports.records import Result, ScatterPoint
-from reproductions.diffumask_robust.arms import Arm, Attention, How
+from reports.samples import PictureRowSample
+from reproductions.diffumask_robust.arms import Arm, Attention, How, MaskQuality
 from reproductions.diffumask_robust.claims import MASK_NOISE
-from reproductions.diffumask_robust.plan import ArmCells
+from reproductions.diffumask_robust.plan import ArmCells, SeedPlanner
 from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy
+from reproductions.diffumask_robust.records import MaskRating
+from reproductions.diffumask_robust.sampling_sheets import sample_rows
 from reproductions.study import collector
+
+_NUM_SAMPLES = 6
+"""Rows of the sheet of attention."""
 
 _RATED = {"mask_iou": "miou", "right_trusted": "right_trusted", "right_distrusted": "right_distrusted"}
 """Name in the record of a rating, by metric."""
@@ -60,7 +66,53 @@ class Collector(collector.Collector[DiffuMaskRobustStudy, How, ArmCells]):
 
     def extras(self) -> dict[str, Any]:
         """Return the records that only this report has."""
-        return {"points": tuple(self._points())}
+        return {
+            "points": tuple(self._points()),
+            "ratings": tuple(self._ratings()),
+            "attention_samples": tuple(self._attention_samples()),
+        }
+
+    def _ratings(self) -> Iterator[MaskRating]:
+        """The masks of every preset."""
+        for planner, cells in self._mask_quality():
+            for one in cells.rated:
+                if self.done(one.rating, *one.labels):
+                    record = self.store.record(one.rating)
+                    names = ("num_images", "miou", "pooled_iou", "right_trusted", "right_distrusted")
+                    foreground = {name: value for name, value in record["iou"].items() if name != "background"}
+                    dropped = self.sum(one.labels, "num_dropped")
+                    found = {name: record[name] for name in names}
+                    yield MaskRating(
+                        preset=one.preset, seed=planner.index, num_dropped=dropped, iou=foreground, **found
+                    )
+
+    def _mask_quality(self) -> Iterator[tuple[SeedPlanner, ArmCells]]:
+        for planner in self.planners:
+            for arm in self.arms:
+                if isinstance(arm.how, MaskQuality):
+                    yield cast("SeedPlanner", planner), planner.arm(arm)
+
+    def _attention_samples(self) -> Iterator[PictureRowSample]:
+        """Images of the first seed's first shard."""
+        planner, cells = next(self._mask_quality(), (None, None))
+        if planner is None or cells is None:
+            return
+        by_preset = {one.preset: one for one in cells.rated}
+        own = by_preset[planner.study.label.preset]
+        pairs, oracle = (own.rating.inputs[role][0] for role in ("pairs", "reference"))
+        smoothed = own.smoothed[:1]
+        if not self.done(pairs, oracle, own.labels[0], *smoothed):
+            return
+        labels = {"mask": self.store.cell_folder(own.labels[0])}
+        labels |= {"CRF": self.store.cell_folder(cell) for cell in smoothed}
+        yield from sample_rows(
+            self.store.cell_folder(pairs),
+            labels,
+            self.store.cell_folder(oracle),
+            self.pictures,
+            tuple(by_preset),
+            _NUM_SAMPLES,
+        )
 
     def _points(self) -> Iterator[ScatterPoint]:
         """Masks of every kind that one network was trained on for the usual length, all pictures."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from methods.common.errors import InputError
+from reports.figure import Figure
 from reproductions.diffumask_robust import places, recipe
 from reproductions.diffumask_robust.arms import ARMS, How
 from reproductions.diffumask_robust.claims import CLAIMS, METRICS, STYLE
@@ -64,6 +66,18 @@ class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, Dif
             "training": f"{training.iterations} iterations, batch {training.batch_size}, crops of {study.crops.crop_px} px",
             "masks are rated against": "those of a cut-out network on the same pictures; a generated picture has no true mask",
         }
+
+    def figures(self, report: DiffuMaskRobustReport, folder: Path) -> Sequence[Figure | None]:
+        """Draw accuracy, differences, set sizes, mask noise and attention."""
+        from reproductions.diffumask_robust.figures import draw_figures
+
+        return draw_figures(report, folder)
+
+    def sections(self, report: DiffuMaskRobustReport) -> Sequence[str]:
+        """Say how good the masks of each preset are."""
+        from reproductions.diffumask_robust.figures import mask_section
+
+        return (mask_section(report.ratings),)
 
 
 PAPER = DiffuMaskRobustPaper()

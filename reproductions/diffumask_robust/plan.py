@@ -10,6 +10,7 @@ from methods.common.miniature.voc_view import DRAW_VOC
 from methods.common.stages.training_sources import RealSource
 from methods.common.training.poly_recipe import PolyRecipe
 from methods.diffumask_robust.stages.evaluate import EVALUATE_ROBUST
+from methods.diffumask_robust.stages.fold_source import FoldSource
 from methods.diffumask_robust.stages.label import LABEL
 from methods.diffumask_robust.stages.label_config import LabelConfig
 from methods.diffumask_robust.stages.prompts import ROBUST_PROMPTS, PromptsConfig
@@ -20,6 +21,7 @@ from methods.diffumask_robust.stages.synthesize_attention import SYNTHESIZE_ATTE
 from methods.diffumask_robust.stages.train_robust import TRAIN_ROBUST, TrainRobustConfig
 from methods.diffumask_robust.stages.train_segmenter import TRAIN_SEGMENTER, TrainSegmenter
 from reproductions.diffumask_robust.arms import Arm, Attention, DiffuMask, How, MaskQuality, Real, Words
+from reproductions.diffumask_robust.plan_diffumask import DiffuMaskPlanner, Pictures
 from reproductions.diffumask_robust.recipe import WORDS, DiffuMaskRobustStudy
 from reproductions.harness.cell import Cell
 from reproductions.study import planner
@@ -27,16 +29,6 @@ from reproductions.study.planner import Inputs
 
 _PAIR_FACTOR = 2.7
 """How much longer a step of two networks takes. Section 16"""
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """Generated pictures, and how they are labelled."""
-
-    name: str
-    """In labels of cells."""
-    pairs: tuple[Cell, ...]
-    """With heat maps, a cell a shard."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +40,8 @@ class RatedMasks:
     preset: str
     rating: Cell
     labels: tuple[Cell, ...]
+    smoothed: tuple[Cell, ...] = ()
+    """The same masks after a dense CRF, only to be looked at and rated beside them."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +93,7 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
             return None
         return Cell(DRAW_VOC, self.study.world, self.seeds, "draw the miniature VOC", cost_s=2.0)
 
-    def _synthesized(self, name: str, prompts: PromptsConfig, synthesis: SynthesizeAttentionConfig) -> Pictures:
+    def synthesized(self, name: str, prompts: PromptsConfig, synthesis: SynthesizeAttentionConfig) -> Pictures:
         """Prompts, and the pictures of them in shards."""
         study = self.study
         outside = ("data", "generator", *(["wordnet"] if prompts.lexicon == "wordnet" else []))
@@ -127,7 +121,7 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         if words != "hyponyms":
             name = study.label.preset
             synthesis = synthesis.model_copy(update={"presets": {name: synthesis.presets[name]}})
-        return self._synthesized(words, study.prompts.model_copy(update={"prompts": made}), synthesis)
+        return self.synthesized(words, study.prompts.model_copy(update={"prompts": made}), synthesis)
 
     @cached_property
     def compared(self) -> Pictures:
@@ -136,12 +130,7 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         if study.comparison_prompts is None:
             return self.pictures("hyponyms")
         prompts = study.prompts.model_copy(update={"num_prompts": study.comparison_prompts})
-        return self._synthesized("compared", prompts, study.synthesis.model_copy(update={"presets": study.presets}))
-
-    @cached_property
-    def diffumask_pictures(self) -> Pictures:
-        """What DiffuMask's own prompts give."""
-        return self._synthesized("diffumask", self.study.diffumask.prompts, self.study.diffumask.synthesis)
+        return self.synthesized("compared", prompts, study.synthesis.model_copy(update={"presets": study.presets}))
 
     def _labels(self, pictures: Pictures, config: LabelConfig, name: str) -> tuple[Cell, ...]:
         """Labels of all shards."""
@@ -170,18 +159,18 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         }
         return study.label.model_copy(update=changes)
 
-    def _rating(self, pictures: Pictures, labels: tuple[Cell, ...], name: str) -> Cell:
+    def rating(self, pictures: Pictures, labels: tuple[Cell, ...], name: str, kept_only: bool = False) -> Cell:
         """How good labels are, against those that the cut-out network makes of the same pictures."""
         preset = next(iter(pictures.pairs[0].config.model_dump()["presets"]))
         oracle = self._label_config(Attention(oracle=True)).model_copy(update={"preset": preset})
         reference = self._labels(pictures, oracle, "oracle")
         inputs = {"pairs": pictures.pairs, "labels": labels, "reference": reference}
-        return self.cell(RATE_MASKS, RateMasksConfig(), f"{pictures.name}/{name}/rating", inputs)
+        return self.cell(RATE_MASKS, RateMasksConfig(kept_only=kept_only), f"{pictures.name}/{name}/rating", inputs)
 
     def _rated(self, preset: str) -> RatedMasks:
         """The masks of one preset, rated."""
         labels = self._labels(self.compared, self._label_config(Attention(preset=preset)), f"{preset}/labels")
-        return RatedMasks(preset, preset, self._rating(self.compared, labels, preset), labels)
+        return RatedMasks(preset, preset, self.rating(self.compared, labels, preset), labels)
 
     # -- training ---------------------------------------------------------------------------------------------------------
 
@@ -212,16 +201,12 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         )
         return self.cell(TRAIN_ROBUST, config, label, inputs, outside, cost_s, 1e6 * study.expected_model_mb)
 
-    def _train_segmenter(
-        self,
-        label: str,
-        source: LabelledSource | RealSource,
-        inputs: Inputs,
-        recipe: PolyRecipe,
-        start: Literal["scratch", "backbone", "all"],
+    def train_segmenter(
+        self, label: str, source: LabelledSource | FoldSource | RealSource, inputs: Inputs, recipe: PolyRecipe
     ) -> Cell:
-        """Train DiffuMask's segmenter."""
+        """Train DiffuMask's segmenter: from all weights of role ``start`` where that is an input, else as the study starts."""
         study = self.study
+        start: Literal["scratch", "backbone", "all"] = "all" if "start" in inputs else study.start
         config = TrainSegmenter(
             segmenter=study.diffumask.segmenter,
             recipe=recipe,
@@ -231,16 +216,11 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
             num_workers=study.num_workers,
             num_samples=study.num_samples if self.index == 0 else 0,
         )
-        outside = (
-            *(["data"] if isinstance(source, RealSource) else []),
-            *(["plain_backbone"] if start == "backbone" else []),
-        )
         places = {"backbone": self.external["plain_backbone"]} if start == "backbone" else {}
+        outside = ("data",) if isinstance(source, RealSource) else ()
         cost_s = recipe.iterations * study.expected_step_s
-        roles = tuple(role for role in outside if role != "plain_backbone")
-        return self.cell(
-            TRAIN_SEGMENTER, config, label, inputs, roles, cost_s, 1e6 * study.expected_model_mb, places=places
-        )
+        size = 1e6 * study.expected_model_mb
+        return self.cell(TRAIN_SEGMENTER, config, label, inputs, outside, cost_s, size, places=places)
 
     def _evaluate(self, label: str, model: Cell) -> Cell:
         samples = self.study.evaluation.num_samples if self.index == 0 else 0
@@ -262,7 +242,7 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,), pictures.pairs, labels, rated)
 
     def _rated_of(self, arm: str, how: Attention, pictures: Pictures, labels: tuple[Cell, ...]) -> RatedMasks:
-        return RatedMasks(arm, how.preset, self._rating(pictures, labels, arm), labels)
+        return RatedMasks(arm, how.preset, self.rating(pictures, labels, arm), labels)
 
     def _real(self, arm: str, how: Real) -> ArmCells:
         study = self.study
@@ -270,18 +250,20 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         if how.network == "deeplab":
             train = self._train(f"{arm}/train", None, source, {})
         else:
-            train = self._train_segmenter(f"{arm}/train", source, {}, study.diffumask.recipe, study.start)
+            train = self.train_segmenter(f"{arm}/train", source, {}, study.diffumask.recipe)
         return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,))
 
     def _diffumask(self, arm: str, how: DiffuMask) -> ArmCells:
         study = self.study
-        pictures = self.diffumask_pictures
-        labels = self._labels(pictures, self._label_config(Attention(preset="diffumask")), "fixed/labels")
-        inputs = {"pairs": pictures.pairs, "labels": labels}
-        train = self._train_segmenter(f"{arm}/train", LabelledSource(), inputs, study.diffumask.recipe, study.start)
-        trains = (train,)
+        made = DiffuMaskPlanner(self).made(how)
+        inputs = {"pairs": made.train_pairs, "labels": made.train_labels}
+        train = self.train_segmenter(f"{arm}/train", LabelledSource(), inputs, study.diffumask.recipe)
+        trains: tuple[Cell, ...] = (train,)
         if how.then_real:
             source = RealSource(split=study.train_split, max_images=study.diffumask.few_images)
             recipe = study.diffumask.fine_tuning
-            trains = (train, self._train_segmenter(f"{arm}/fine_tune", source, {"start": (train,)}, recipe, "all"))
-        return ArmCells(self._evaluate(f"{arm}/evaluate", trains[-1]), trains, pictures.pairs, labels)
+            trains = (train, self.train_segmenter(f"{arm}/fine_tune", source, {"start": (train,)}, recipe))
+        rating = self.rating(made.pictures, made.labels, arm, kept_only=True)
+        rated = (RatedMasks(arm, "diffumask", rating, made.labels),)
+        behind = (*made.before, *made.labels)
+        return ArmCells(self._evaluate(f"{arm}/evaluate", trains[-1]), trains, made.pictures.pairs, behind, rated)

@@ -21,13 +21,20 @@ from methods.common.segmenters.semantic.segmenters import SegmenterConfig
 from methods.common.stage import Config
 from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig
 from methods.common.training.poly_recipe import PolyRecipe
+from methods.diffumask_robust.affinity.config import affinity_miniature
+from methods.diffumask_robust.affinity.crop_config import AffinityCropConfig
+from methods.diffumask_robust.affinity.recipe import AffinityRecipe
 from methods.diffumask_robust.co_training_config import CoTrainingConfig
 from methods.diffumask_robust.crop_config import CropConfig
+from methods.diffumask_robust.diffumask.mosaic_config import RELEASED_MOSAICS, Mosaics
 from methods.diffumask_robust.prompts import AugmentationConfig
 from methods.diffumask_robust.schedule import RobustRecipe
 from methods.diffumask_robust.stages.label_config import LabelConfig
 from methods.diffumask_robust.stages.prompts import AugmentedPrompts, PromptsConfig, SubclassPrompts
+from methods.diffumask_robust.stages.refine_config import RefineConfig
+from methods.diffumask_robust.stages.seed import SeedConfig
 from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
+from methods.diffumask_robust.stages.train_affinity import TrainAffinityConfig
 from reproductions.study.config import StudyConfig
 
 
@@ -36,10 +43,32 @@ class DiffuMaskConfig(Config):
 
     prompts: PromptsConfig = PromptsConfig(prompts=SubclassPrompts(), num_prompts=200_000)
     """What is asked of the generator. Section 16"""
+    few_subclasses: int = Field(default=10, ge=0)
+    """Sub-classes of the arm with 10. Corrections, section 10.2 [P]"""
+    more_subclasses: int = Field(default=50, ge=0)
+    """Sub-classes of the arm with 50. Corrections, section 10.2 [P]"""
     synthesis: SynthesizeAttentionConfig = SynthesizeAttentionConfig(
         num_steps=50, guidance_scale=7.0, presets={"diffumask": presets.diffumask()}
     )
     """Generation and heat maps. Section 10.1 [C]"""
+    seeds: SeedConfig = SeedConfig()
+    """What AffinityNet learns from. Section 10.4 [C]"""
+    affinity: TrainAffinityConfig = TrainAffinityConfig()
+    """AffinityNet. Section 10.4 [C]"""
+    affinity_by_class: bool = True
+    """Whether each class has an AffinityNet of its own. [C D71]"""
+    refine: RefineConfig = RefineConfig()
+    """Random walk and threshold. Section 10.4 [C]"""
+    num_folds: int = Field(default=3, ge=2)
+    """Of the cross validation. [C D67]"""
+    score_px: int = Field(default=512, ge=16)
+    """Short side of the pictures that the cross validation rates."""
+    fold_recipe: PolyRecipe
+    """The trainings of the cross validation. [C D92]"""
+    mosaics: tuple[Mosaics, ...] = RELEASED_MOSAICS
+    """Mosaics of the training set. Section 10.6 [C]"""
+    image_format: Literal["jpeg", "png"] = "jpeg"
+    """Of the training set's pictures."""
     segmenter: SegmenterConfig
     """The network, as many classes as the data. Section 10.7"""
     recipe: PolyRecipe
@@ -47,9 +76,15 @@ class DiffuMaskConfig(Config):
     augmentation: SemanticAugmentConfig = SemanticAugmentConfig()
     """Of training images. Section 10.7 [G]"""
     fine_tuning: PolyRecipe
-    """The training on real photographs that follows. Section 9.5"""
+    """The training on real photographs that follows. Section 9.5 [C D92]"""
     few_images: int = Field(default=5000, ge=1)
     """Real photographs of the arms with a part of them. [P]"""
+
+    def num_subclasses(self, name: Literal["none", "10", "50", "100"]) -> int:
+        """Return how many sub-classes an arm means."""
+        made = self.prompts.prompts
+        assert isinstance(made, SubclassPrompts), "DiffuMask's prompts have sub-classes"
+        return {"none": 0, "10": self.few_subclasses, "50": self.more_subclasses, "100": made.max_subclasses}[name]
 
 
 class DiffuMaskRobustStudy(StudyConfig):
@@ -134,7 +169,10 @@ def paper() -> DiffuMaskRobustStudy:
         segmenter=deeplabv3plus_r101d(num_classes=21),
         presets=ALL_PRESETS,
         diffumask=DiffuMaskConfig(
-            segmenter=segmenter, recipe=PolyRecipe(iterations=80_000), fine_tuning=PolyRecipe(iterations=20_000)
+            segmenter=segmenter,
+            recipe=PolyRecipe(iterations=80_000),
+            fold_recipe=PolyRecipe(iterations=20_000),
+            fine_tuning=PolyRecipe(iterations=20_000),
         ),
         num_workers=8,
     )
@@ -188,7 +226,22 @@ def _small() -> DiffuMaskRobustStudy:
         evaluation=EvaluateSemanticConfig(short_side_px=40, max_long_side_px=160, batch_size=25),
         diffumask=DiffuMaskConfig(
             prompts=prompts.model_copy(update={"prompts": SubclassPrompts(), "num_prompts": 240}),
+            few_subclasses=1,
+            more_subclasses=2,
             synthesis=synthesis.model_copy(update={"presets": {"diffumask": all_presets["diffumask"]}}),
+            seeds=SeedConfig(rescaled=True, stride=affinity_miniature().stride, smoothing=None),
+            affinity=TrainAffinityConfig(
+                network=affinity_miniature(),
+                recipe=AffinityRecipe(iterations=120, momentum="as_meant", base_lr=0.02),
+                crops=AffinityCropConfig(crop_px=48),
+                start="scratch",
+            ),
+            affinity_by_class=False,
+            refine=RefineConfig(rescaled=True, smoothing=None),
+            score_px=40,
+            fold_recipe=recipe.model_copy(update={"iterations": 150}),
+            mosaics=(Mosaics(rows=1, columns=2, count=20, may_turn=True), Mosaics(rows=2, columns=2, count=20)),
+            image_format="png",
             segmenter=segmenter,
             recipe=recipe,
             augmentation=SemanticAugmentConfig(
@@ -230,6 +283,11 @@ def smoke() -> DiffuMaskRobustStudy:
                     "prompts": diffumask.prompts.model_copy(update={"num_prompts": 10}),
                     "synthesis": diffumask.synthesis.model_copy(update={"num_steps": 2}),
                     "recipe": diffumask.recipe.model_copy(update=short),
+                    "fold_recipe": diffumask.fold_recipe.model_copy(update=short),
+                    "affinity": diffumask.affinity.model_copy(
+                        update={"recipe": diffumask.affinity.recipe.model_copy(update=short)}
+                    ),
+                    "mosaics": (Mosaics(rows=1, columns=2, count=2, may_turn=True),),
                     "fine_tuning": diffumask.fine_tuning.model_copy(update=short),
                     "few_images": 6,
                 }

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from methods.common.errors import InputError
 from methods.common.generated.pair_reader import PAIRS_FILE, ListedPair, list_pairs
 from methods.common.generators.attention_heat_maps import scale_maps
+from methods.common.generators.attention_masks import normalise
 from methods.common.resumable_records import read_lines
 from methods.diffumask_robust.heat_map_files import MAPS, read_maps, read_preset
 
@@ -33,14 +34,19 @@ class Target(NamedTuple):
 class TargetMaps:
     """The pictures of a cell, each of one class, and the heat map of that class by one preset."""
 
-    def __init__(self, folder: Path, preset: str) -> None:
+    def __init__(self, folder: Path, preset: str, *, rescaled: bool = False) -> None:
         """Read the lists.
+
+        Args:
+            folder: a cell of pictures with heat maps.
+            preset: whose heat maps.
+            rescaled: whether maps are scaled to [0, 1] once more, by their smallest and largest value [C D91].
 
         Raises:
             InputError: a file is missing or faulty, or the preset was not taken.
         """
         pairs, self.class_names = list_pairs((folder,))
-        self._folder, self._name = folder, preset
+        self._folder, self._name, self._rescaled = folder, preset, rescaled
         self._preset = read_preset(folder, preset)
         self.targets = list_targets(pairs, read_lines(folder / PAIRS_FILE), self.class_names)
 
@@ -58,6 +64,8 @@ class TargetMaps:
         map_Mhw = torch.from_numpy(read_maps(path, target.record["ranges"][self._name]))
         names = [target.class_name] * len(map_Mhw)
         scaled_MHW = scale_maps(map_Mhw, names, self._preset, size).scaled_MHW
+        if self._rescaled:
+            scaled_MHW = normalise(scaled_MHW)[0]
         found: NDArray[np.float32] = scaled_MHW.amax(0).float().cpu().numpy()
         return found
 

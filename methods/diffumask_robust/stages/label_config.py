@@ -16,11 +16,16 @@ class LabelConfig(Config):
 
     preset: str = "attn2mask"
     """Whose heat maps: a folder below ``maps`` of the pictures."""
+    rescaled: bool = True
+    """Whether maps are scaled to [0, 1] by their smallest and largest value (section 5.1), whatever the preset has done; otherwise they stay as the
+    preset leaves them. [C D89]"""
     mask: PseudoMaskConfig = PseudoMaskConfig()
     """Background channel and filters of images."""
     masks_from: Literal["attention", "cutout"] = "attention"
     """``cutout``: the foreground is what the network of role ``cutter`` cuts out, and attention only says which of several classes
     it is; a control that no paper has [C D82]."""
+    trust_remote_code: bool = False
+    """Whether the cut-out network's folder may run its own code."""
     trusted: Literal["margin", "random"] = "margin"
     """``random``: as many trusted pixels of each class, drawn at random; a control [C D83]."""
     trusted_share: float = Field(default=0.5, ge=0, le=1)

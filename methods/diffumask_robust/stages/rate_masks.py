@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from methods.common.errors import InputError
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 
@@ -21,15 +23,17 @@ if TYPE_CHECKING:
 class RateMasksConfig(Config):
     """How many pictures are rated."""
 
-    max_images: int | None = None
+    max_images: int | None = Field(default=None, ge=1)
     """The first so many; None for all."""
+    kept_only: bool = False
+    """Whether pictures that the labels drop are left out: what a training sees, not how good all masks are."""
 
 
 def rate_masks(inputs: Inputs, config: RateMasksConfig, context: Context) -> Record:
     """Compare label maps with reference label maps of the same pictures.
 
     Roles: ``pairs``, ``labels`` and ``reference`` (the labels that a cut-out network makes), all shards of each. Pictures in which the
-    reference finds nothing are left out; those that the labels would drop are not.
+    reference finds nothing are left out; those that the labels drop only where the config says so.
 
     Returns:
         percent: ``miou`` (mean of IoU over foreground classes, each pooled over all pictures, OVAM's protocol), ``pooled_iou``, ``iou`` by
@@ -50,11 +54,13 @@ def rate_masks(inputs: Inputs, config: RateMasksConfig, context: Context) -> Rec
     reference = list_labels(pairs, inputs.folders("reference"))[: config.max_images]
     tally = _Tally(len(class_names))
     for number, (one, other) in enumerate(zip(rated, reference, strict=True)):
-        if not other.dropped:
+        if not other.dropped and not (config.kept_only and one.dropped):
             tally.add(one, other)
         context.progress(number + 1, len(rated), "images")
     if not tally.num_images:
-        raise InputError(f"in none of {len(rated)} pictures the reference finds anything; take another cut-out network")
+        raise InputError(
+            f"in none of {len(rated)} pictures the reference finds anything; take another cut-out network, or masks that keep some"
+        )
     both_K, either_K = tally.intersection_K.astype(np.float64), tally.union_K.astype(np.float64)
     iou_K = 100.0 * divide(both_K, either_K)
     return {

@@ -35,7 +35,7 @@ def refine(inputs: Inputs, config: RefineConfig, context: Context) -> Record:
     from methods.diffumask_robust.diffumask.refiner import AffinityNets, Refiner
     from methods.diffumask_robust.diffumask.target_maps import TargetMaps
 
-    maps = TargetMaps(inputs.folder("pairs"), config.preset)
+    maps = TargetMaps(inputs.folder("pairs"), config.preset, rescaled=config.rescaled)
     nets = AffinityNets(inputs.folders("affinity"), context.device)
     refiner = Refiner(nets, len(maps.class_names), config, context.device)
     for below in (LABELS, TRUSTED):

@@ -19,6 +19,8 @@ class RefineConfig(Config):
 
     preset: str = "diffumask"
     """Whose heat maps: a folder below ``maps`` of the pictures. [code]"""
+    rescaled: bool = False
+    """Whether maps are scaled to [0, 1] by their smallest and largest value; as released only by their largest. [C D91]"""
     mask: Literal["adaptive", "fixed", "walk"] = "adaptive"
     """The threshold that agrees best with the walk's mask, a fixed one, or the walk's mask itself: the rows of Table 4a. A fixed threshold
     needs no network."""

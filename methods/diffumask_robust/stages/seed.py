@@ -28,6 +28,8 @@ class SeedConfig(Config):
 
     preset: str = "diffumask"
     """Whose heat maps: a folder below ``maps`` of the pictures. [code]"""
+    rescaled: bool = False
+    """Whether maps are scaled to [0, 1] by their smallest and largest value; as released only by their largest. [C D91]"""
     stride: int = Field(default=8, ge=1)
     """Pixels of a cell; that of the network."""
     split: SplitConfig | None = None
@@ -51,7 +53,7 @@ def seed(inputs: Inputs, config: SeedConfig, context: Context) -> Record:
     from methods.diffumask_robust.diffumask.seed_files import SEEDS, SEEDS_FILE, encode_seeds
     from methods.diffumask_robust.diffumask.target_maps import TargetMaps
 
-    maps = TargetMaps(inputs.folder("pairs"), config.preset)
+    maps = TargetMaps(inputs.folder("pairs"), config.preset, rescaled=config.rescaled)
     (context.out / SEEDS).mkdir(exist_ok=True)
     found = context.checkpoints.load()
     lines = keep_lines(context.out / SEEDS_FILE, 0 if found is None else found[0])
