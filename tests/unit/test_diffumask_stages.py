@@ -40,12 +40,13 @@ from tests.unit.diffumask_inputs import CLASSES, draw, iou, run, write_pictures
 SEEDING = SeedConfig(stride=4, split=SplitConfig(low=0.3, high=0.5), smoothing=None)
 TRAINING = TrainAffinityConfig(
     network=affinity_miniature(),
-    recipe=AffinityRecipe(iterations=20, base_lr=0.02, momentum="as_meant"),
+    recipe=AffinityRecipe(iterations=60, base_lr=0.02, momentum="as_meant"),
     crops=AffinityCropConfig(crop_px=48),
     start="scratch",
 )
+DOGS = TRAINING.model_copy(update={"class_name": "dog", "recipe": TRAINING.recipe.model_copy(update={"iterations": 8})})
 REFINING = RefineConfig(
-    walk=WalkConfig(background=0.4),
+    walk=WalkConfig(background=0.35),
     walk_box_px2=4,
     thresholds=(0.2, 0.3, 0.4, 0.5),
     smoothing=None,
@@ -65,7 +66,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     roles = {"pairs": shards, "seeds": [found["one_seeds"], found["two_seeds"]]}
     found["all"], found["dogs"] = folder / "all", folder / "dogs"
     run(TRAIN_AFFINITY, roles, TRAINING, found["all"])
-    run(TRAIN_AFFINITY, roles, TRAINING.model_copy(update={"class_name": "dog"}), found["dogs"])
+    run(TRAIN_AFFINITY, roles, DOGS, found["dogs"])
     for name in ("one", "two"):
         found[f"{name}_labels"] = folder / f"{name}_labels"
         run(REFINE, {"pairs": [found[name]], "affinity": [found["all"]]}, REFINING, found[f"{name}_labels"])
@@ -92,7 +93,7 @@ def test_seeds_follow_the_levels_of_each_map(cells: dict[str, Path]) -> None:
         assert label.shape == (16, 16)
         assert set(np.unique(label)) == {0, 1, 255}
         inside = truth.reshape(16, 4, 16, 4).mean((1, 3))
-        assert inside[label == 1].mean() > 0.9
+        assert inside[label == 1].mean() > 0.8
         assert inside[label == 0].mean() < 0.1
 
 
@@ -101,7 +102,7 @@ def test_a_network_learns_from_its_class_alone(cells: dict[str, Path]) -> None:
     assert json.loads((cells["dogs"] / "result.json").read_text())["num_images"] == 8
     assert json.loads((cells["dogs"] / "affinity.json").read_text()) == {"class_name": "dog"}
     record = json.loads((cells["all"] / "result.json").read_text())
-    assert record["iterations"] == 20
+    assert record["iterations"] == 60
     assert record["loss_last"] < record["loss_first"]
     assert record["started_from"] == 0
 
@@ -111,15 +112,15 @@ def test_an_interrupted_training_ends_as_one_that_was_not(cells: dict[str, Path]
 
     class Stopped(LocalContext):
         def progress(self, done: int, total: int, unit: str = "steps", **numbers: float) -> None:
-            if done == 7:
+            if done == 5:
                 raise KeyboardInterrupt
 
     (tmp_path / "again").mkdir()
     with pytest.raises(KeyboardInterrupt):
-        TRAIN_AFFINITY.run(Inputs(roles), TRAINING, Stopped(tmp_path / "again", checkpoint_every_s=0))
-    TRAIN_AFFINITY.run(Inputs(roles), TRAINING, LocalContext(tmp_path / "again", checkpoint_every_s=0))
+        TRAIN_AFFINITY.run(Inputs(roles), DOGS, Stopped(tmp_path / "again", checkpoint_every_s=0))
+    TRAIN_AFFINITY.run(Inputs(roles), DOGS, LocalContext(tmp_path / "again", checkpoint_every_s=0))
     file = "model/model.safetensors"
-    assert (tmp_path / "again" / file).read_bytes() == (cells["all"] / file).read_bytes()
+    assert (tmp_path / "again" / file).read_bytes() == (cells["dogs"] / file).read_bytes()
 
 
 # ---- masks
@@ -137,8 +138,8 @@ def test_refined_masks_are_better_than_plain_thresholds_and_lie_in_the_common_la
         assert 0.2 < line["agreement"] <= 0.5
         assert read_trusted(cells["one_labels"] / "trusted" / f"{line['id']}.png").all()
         ours.append(iou(label > 0, truth))
-        plain.append(iou(map_hw > 0.5, truth))
-    assert np.mean(ours) > np.mean(plain) + 0.05
+        plain.append([iou(map_hw > threshold, truth) for threshold in REFINING.thresholds])
+    assert np.mean(ours) > max(np.mean(plain, 0)), "no fixed threshold does as well"
     images = LabelledSource().open(Inputs(labelled(cells)), Seeds())
     assert len(images) == 16
     assert images.class_names == tuple(CLASSES)
@@ -188,7 +189,7 @@ def test_each_picture_has_the_network_of_its_class(cells: dict[str, Path], tmp_p
 
 def fold_scores(cells: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, good: set[int]) -> list[Path]:
     """Scores of every fold by a segmenter that finds the masks of some pictures, and half of those of the others."""
-    model = build_segmenter(ConvolutionalConfig(num_classes=3, widths=(8,)), torch.Generator().manual_seed(0))
+    model = build_segmenter(ConvolutionalConfig(num_classes=3, widths=(8, 8)), torch.Generator().manual_seed(0))
     model.save_pretrained(tmp_path / "cell" / "model")
     masks = {draw(number)[1].tobytes(): number for number in range(16)}
 
