@@ -5,6 +5,7 @@ Shape legend: M maps, H, W pixels; K scores, background first; 3 RGB.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,9 +17,10 @@ from methods.common.generated.pair_reader import ListedPair
 from methods.common.generators.attention_heat_maps import scale_maps
 from methods.common.seeds import Seeds
 from methods.common.stage import Context, Inputs
+from methods.diffumask_robust.crf import relabel
 from methods.diffumask_robust.heat_map_files import MAPS, read_maps, read_preset
 from methods.diffumask_robust.margins import score_margins
-from methods.diffumask_robust.pseudo_masks import PseudoMask, make_pseudo_mask, why_dropped
+from methods.diffumask_robust.pseudo_masks import LabelFilter, PseudoMask, make_pseudo_mask, why_dropped
 from methods.diffumask_robust.reliability import trust_best_of_each_class
 from methods.diffumask_robust.stages.label_config import LabelConfig
 
@@ -80,7 +82,12 @@ class Labeller:
         ).scaled_MHW
         if self._cutter is not None:
             return cut_mask(self._soft_mask(image_HW3), scaled_MHW, ids, config)
-        return make_pseudo_mask(scaled_MHW, ids, (height, width), config.mask, is_scaled=not config.rescaled)
+        smooth: LabelFilter | None = None
+        if config.smoothing is not None:
+            smooth = partial(relabel, image_HW3=image_HW3, num_labels=len(set(ids)) + 1, settings=config.smoothing)
+        return make_pseudo_mask(
+            scaled_MHW, ids, (height, width), config.mask, is_scaled=not config.rescaled, label_filter=smooth
+        )
 
     def _soft_mask(self, image_HW3: NDArray[np.uint8]) -> Tensor:
         image_13HW = torch.from_numpy(image_HW3).to(self._device).permute(2, 0, 1)[None].float() / 255.0

@@ -35,6 +35,8 @@ class Attention:
     """Background constant: the preset's, or much lower or higher, which makes worse masks on purpose."""
     oracle: bool = False
     """Masks by the cut-out network."""
+    smoothed: bool = False
+    """Labels after a dense CRF."""
     trusted: Literal["margin", "random"] = "margin"
     """Which pixels are trusted."""
     twice: bool = False
@@ -54,6 +56,7 @@ class Attention:
         """What the ledger says of it."""
         found = {"attention", f"preset_{self.preset}"} if not self.oracle else {"oracle"}
         found |= {"pair"} if self.scheme != "plain" else {"plain"}
+        found |= {"smoothed"} if self.smoothed else set()
         found |= {"random_trust"} if self.trusted == "random" else set()
         return frozenset(found)
 
@@ -200,6 +203,14 @@ ARMS: tuple[Arm, ...] = (
         "Co-training, with synonyms",
         "As many pictures; prompts with the class's own word and its synonyms.",
         Attention("robust", words="synonyms"),
+        "",
+        True,
+    ),
+    _arm(
+        "plain_crf",
+        "Attn2mask, dense CRF",
+        "The same heat maps with labels after a dense CRF, one network.",
+        Attention(smoothed=True),
         "",
         True,
     ),

@@ -104,7 +104,8 @@ class Collector(collector.Collector[DiffuMaskRobustStudy, How, ArmCells]):
         if not self.done(pairs, oracle, own.labels[0], *smoothed):
             return
         labels = {"mask": self.store.cell_folder(own.labels[0])}
-        labels |= {"CRF": self.store.cell_folder(cell) for cell in smoothed}
+        if smoothed:
+            labels["CRF"] = self.store.cell_folder(smoothed[0])
         yield from sample_rows(
             self.store.cell_folder(pairs),
             labels,

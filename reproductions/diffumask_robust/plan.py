@@ -58,7 +58,7 @@ class ArmCells(planner.ArmCells):
     @property
     def wanted(self) -> tuple[Cell, ...]:
         """The evaluation and the ratings."""
-        return (*super().wanted, *(one.rating for one in self.rated))
+        return (*super().wanted, *(cell for one in self.rated for cell in (one.rating, *one.smoothed)))
 
     @property
     def behind(self) -> tuple[Cell, ...]:
@@ -156,6 +156,7 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
             "mask": study.label.mask.model_copy(update={"beta": betas[how.beta]}),
             "masks_from": "cutout" if how.oracle else "attention",
             "trusted": how.trusted,
+            "smoothing": study.smoothing if how.smoothed else None,
         }
         return study.label.model_copy(update=changes)
 
@@ -170,7 +171,11 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
     def _rated(self, preset: str) -> RatedMasks:
         """The masks of one preset, rated."""
         labels = self._labels(self.compared, self._label_config(Attention(preset=preset)), f"{preset}/labels")
-        return RatedMasks(preset, preset, self.rating(self.compared, labels, preset), labels)
+        smoothed = self._label_config(Attention(preset=preset, smoothed=True))
+        with_crf = (
+            self._labels(self.compared, smoothed, f"{preset}_crf/labels") if preset == self.study.label.preset else ()
+        )
+        return RatedMasks(preset, preset, self.rating(self.compared, labels, preset), labels, with_crf)
 
     # -- training ---------------------------------------------------------------------------------------------------------
 
@@ -233,7 +238,7 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         study = self.study
         on_compared = how.preset != study.label.preset
         pictures = self.compared if on_compared else self.pictures(how.words)
-        name = "oracle" if how.oracle else f"{how.preset}_{how.beta}_{how.trusted}"
+        name = "oracle" if how.oracle else f"{how.preset}_{how.beta}_{how.trusted}{'_crf' if how.smoothed else ''}"
         labels = self._labels(pictures, self._label_config(how), f"{name}/labels")
         sizes = {"2k": study.small_set, "20k": study.middle_set, "all": None}
         source = LabelledSource(max_images=sizes[how.size])

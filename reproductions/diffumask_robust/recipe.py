@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from methods.common.dense_crf.config import BilateralKernel, DenseCrfConfig
 from methods.common.generators import attention_presets as presets
 from methods.common.generators.attention_presets import AttentionPreset
 from methods.common.miniature.voc_view import DrawVocConfig
@@ -25,6 +26,7 @@ from methods.diffumask_robust.affinity.config import affinity_miniature
 from methods.diffumask_robust.affinity.crop_config import AffinityCropConfig
 from methods.diffumask_robust.affinity.recipe import AffinityRecipe
 from methods.diffumask_robust.co_training_config import CoTrainingConfig
+from methods.diffumask_robust.crf import LabelCrf, attn2mask_crf
 from methods.diffumask_robust.crop_config import CropConfig
 from methods.diffumask_robust.diffumask.mosaic_config import RELEASED_MOSAICS, Mosaics
 from methods.diffumask_robust.prompts import AugmentationConfig
@@ -114,6 +116,8 @@ class DiffuMaskRobustStudy(StudyConfig):
     """Cells that generate a set, and that label it."""
     label: LabelConfig = LabelConfig()
     """Labels and trusted pixels."""
+    smoothing: LabelCrf = attn2mask_crf()
+    """The dense CRF of the arm that has one. Section 5.3 [R]"""
     betas: dict[str, float] = {"daam": 0.2, "ovam": 0.2, "dataset-diffusion": -0.2, "diffumask": 0.2}
     """Background constant of each preset beside ``label.mask.beta``: thresholds 0.4, 0.4, 0.6 and 0.4. Section 11 [C D89]"""
     low_beta: float = Field(default=-0.4, gt=-1, lt=1)
@@ -219,6 +223,7 @@ def _small() -> DiffuMaskRobustStudy:
         comparison_prompts=None,
         presets=all_presets,
         num_shards=2,
+        smoothing=LabelCrf(crf=DenseCrfConfig(bilateral=BilateralKernel(sigma_px=10)), certainty=0.7),
         segmenter=segmenter,
         start="scratch",
         training=CoTrainingConfig(recipe=RobustRecipe(iterations=400, batch_size=8, base_lr=0.02), colours=None),

@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from methods.common.errors import InputError
+from methods.diffumask_robust.crf import diffumask_seed_crf, diffumask_threshold_crf
 from methods.diffumask_robust.diffumask.adaptive_threshold import agreement, choose_threshold
 from methods.diffumask_robust.diffumask.area_config import AreaRule, rule_of
 from methods.diffumask_robust.diffumask.area_filter import why_filtered
@@ -28,7 +29,6 @@ from methods.diffumask_robust.diffumask.noise_learning import (
 from methods.diffumask_robust.diffumask.regions import fill_regions
 from methods.diffumask_robust.diffumask.seed_labels import seed_labels
 from methods.diffumask_robust.diffumask.smoothing import label_probabilities
-from methods.diffumask_robust.diffumask.smoothing_config import seed_smoothing, threshold_smoothing
 from methods.diffumask_robust.diffumask.split_config import SplitConfig, split_of
 from methods.diffumask_robust.diffumask.split_levels import Levels, fullest_bin, split_levels
 
@@ -85,7 +85,7 @@ def test_the_complement_as_released_makes_nearly_everything_one_class() -> None:
     image = generator.integers(0, 256, (32, 32, 3), np.uint8)
     map_hw = np.zeros((32, 32))
     map_hw[8:24, 8:24] = 0.9
-    arguments = image, map_hw, Levels(0.45, 0.7, 0.2), 4, 5, seed_smoothing()
+    arguments = image, map_hw, Levels(0.45, 0.7, 0.2), 4, 5, diffumask_seed_crf()
     meant = seed_labels(*arguments)
     assert set(np.unique(meant)) == {0, 1}
     released = seed_labels(*arguments, complement="as_released")
@@ -99,13 +99,13 @@ def test_a_dense_crf_has_a_label_for_each_class_of_the_data_set() -> None:
     image[mask] = 40
     dented = mask.copy()
     dented[11, 11] = False
-    for smoothing in (seed_smoothing(), threshold_smoothing()):
+    for smoothing in (diffumask_seed_crf(), diffumask_threshold_crf()):
         assert smoothing.crf.iterations == 10
         probability = label_probabilities(image, dented, 5, smoothing)
         assert probability.shape == (5, 24, 24)
         assert np.allclose(probability.sum(0), 1, atol=1e-5)
         assert probability[1][11, 11] > 0.5, "a dent is mended"
-    undecided = label_probabilities(image, dented, 2, threshold_smoothing())
+    undecided = label_probabilities(image, dented, 2, diffumask_threshold_crf())
     assert np.allclose(undecided, 0.5, atol=1e-3), "with two labels a certainty of one half says nothing"
     assert np.array_equal(label_probabilities(image, dented, 3, None)[1], dented)
 

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from methods.diffumask_robust.affinity.complement import Complement
 from methods.diffumask_robust.affinity.labels import complemented, fuse_labels, pool_scores
+from methods.diffumask_robust.crf import LabelCrf
 from methods.diffumask_robust.diffumask.smoothing import label_probabilities
-from methods.diffumask_robust.diffumask.smoothing_config import MaskSmoothing
 from methods.diffumask_robust.diffumask.split_levels import Levels
 
 
@@ -24,7 +24,7 @@ def seed_labels(
     levels: Levels,
     stride: int,
     num_labels: int,
-    smoothing: MaskSmoothing | None,
+    smoothing: LabelCrf | None,
     complement: Complement = "as_meant",
 ) -> NDArray[np.uint8]:
     """Return a label for each cell, uint8 [h, w]: 0 background, 1 the class, 2 a class that the image does not show, 255 not known.

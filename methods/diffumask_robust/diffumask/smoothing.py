@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from methods.common.dense_crf.mean_field import infer
 from methods.common.dense_crf.unary import energy_of_labels
-from methods.diffumask_robust.diffumask.smoothing_config import MaskSmoothing
+from methods.diffumask_robust.crf import LabelCrf
 
 
 def label_probabilities(
-    image_HW3: NDArray[np.uint8], mask_HW: NDArray[np.bool_], num_labels: int, smoothing: MaskSmoothing | None
+    image_HW3: NDArray[np.uint8], mask_HW: NDArray[np.bool_], num_labels: int, smoothing: LabelCrf | None
 ) -> NDArray[np.float32]:
     """Return the probability of each label, float32 [L, H, W].
 

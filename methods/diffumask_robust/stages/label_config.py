@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from methods.common.stage import Config
+from methods.diffumask_robust.crf import LabelCrf
 from methods.diffumask_robust.margins import Ties
 from methods.diffumask_robust.pseudo_mask_config import PseudoMaskConfig
 
@@ -21,6 +22,8 @@ class LabelConfig(Config):
     preset leaves them. [C D89]"""
     mask: PseudoMaskConfig = PseudoMaskConfig()
     """Background channel and filters of images."""
+    smoothing: LabelCrf | None = None
+    """A dense CRF on the labels, after the margins are taken; None for none. Section 5.3 [C D93]"""
     masks_from: Literal["attention", "cutout"] = "attention"
     """``cutout``: the foreground is what the network of role ``cutter`` cuts out, and attention only says which of several classes
     it is; a control that no paper has [C D82]."""

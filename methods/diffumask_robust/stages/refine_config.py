@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from methods.common.stage import Config
 from methods.diffumask_robust.affinity.config import WalkConfig
+from methods.diffumask_robust.crf import LabelCrf, diffumask_threshold_crf
 from methods.diffumask_robust.diffumask.area_config import AreaRule
-from methods.diffumask_robust.diffumask.smoothing_config import MaskSmoothing, threshold_smoothing
 
 Box = Annotated[float, Field(ge=0)]
 
@@ -32,7 +32,7 @@ class RefineConfig(Config):
     """What the adaptive threshold is chosen from. [code]"""
     fixed_threshold: Annotated[float, Field(ge=0, le=1)] = 0.4
     """The fixed one; the best of three in Table 4a."""
-    smoothing: MaskSmoothing | None = threshold_smoothing()
+    smoothing: LabelCrf | None = diffumask_threshold_crf()
     """The dense CRF; None for none [C D65]."""
     box_px2: Box = 1500.0
     """Smallest bounding box of a region of the final mask. [code]"""

@@ -13,7 +13,7 @@ from pydantic import Field
 from methods.common.resumable_records import append_lines, keep_lines
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 from methods.diffumask_robust.affinity.complement import Complement
-from methods.diffumask_robust.diffumask.smoothing_config import MaskSmoothing, seed_smoothing
+from methods.diffumask_robust.crf import LabelCrf, diffumask_seed_crf
 from methods.diffumask_robust.diffumask.split_config import SplitConfig, split_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class SeedConfig(Config):
     """Pixels of a cell; that of the network."""
     split: SplitConfig | None = None
     """Where maps are split; None for the released values of each class."""
-    smoothing: MaskSmoothing | None = seed_smoothing()
+    smoothing: LabelCrf | None = diffumask_seed_crf()
     """The dense CRF; None for none [C D65]."""
     complement: Complement = "as_meant"
     """Whether the most or the least likely class of a cell is taken [C D61]."""
