@@ -9,6 +9,7 @@ import torch
 
 from methods.common.datasets.cityscapes import find_frames, read_cityscapes
 from methods.common.errors import InputError
+from methods.common.metrics import resamples
 from methods.common.segmenters.instance import segmenters
 from methods.common.segmenters.instance.interface import Detections
 from methods.common.stage import Inputs, LocalContext
@@ -86,6 +87,15 @@ def test_the_scores_are_those_of_the_definition(inputs: Inputs, tmp_path: Path, 
     assert record["metrics"] == pytest.approx({"AP": 100 * 1.25 / 3, "AP50": 100 * 1.25 / 3})
     # COCO rates the tiny car, found first: T F T of two.
     assert record["metrics_coco"]["AP"] == pytest.approx(100 * (0.0 + (51 + 50 * 2 / 3) / 101 + 1.0) / 3)
+
+
+def test_resamples_are_the_scores_of_the_pictures_drawn(inputs: Inputs, tmp_path: Path, monkeypatch) -> None:
+    """Of the last picture alone: the train is found, and no car is there to be found; AP is 1 of one class."""
+    monkeypatch.setattr(resamples, "draw_weights", lambda num_images, draws: np.array([0.0, 0.0, 3.0])[:num_images])
+    (tmp_path / "out").mkdir()
+    record = evaluate_cityscapes(inputs, EvaluateCityscapesConfig(**SIZES), LocalContext(tmp_path / "out"))
+    assert record["resamples"][4] == {"metrics": {"AP": 100.0, "AP50": 100.0}}
+    assert record["metrics"]["AP"] < 50
 
 
 def test_detections_carry_label_ids_and_come_back_by_frame(inputs: Inputs, tmp_path: Path) -> None:

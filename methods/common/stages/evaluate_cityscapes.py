@@ -13,6 +13,9 @@ from methods.common.stage import Config, Context, Inputs, Record, Stage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from methods.common.datasets.cityscapes import CityscapesFrame
     from methods.common.datasets.lvis_records import LvisDataset
     from methods.common.metrics.cityscapes.instance import InstancePrediction
@@ -42,7 +45,8 @@ def evaluate_cityscapes(inputs: Inputs, config: EvaluateCityscapesConfig, contex
     Returns:
         ``num_images``, ``num_detections`` and ``split``; AP and AP50 by Cityscapes' definition in percent (``metrics``), AP of each class in
         [0, 1] in the order of the class indices (``class_ap``), None without objects to find; and COCO's numbers of masks in percent
-        (``metrics_coco``), for which groups are crowds, while void and the limit of 100 px mean nothing.
+        (``metrics_coco``), for which groups are crowds, while void and the limit of 100 px mean nothing; and ``metrics`` on resamples of the
+        pictures (``resamples``, see :mod:`methods.common.metrics.resamples`).
 
     Raises:
         InputError: data or segmenter are missing or unreadable.
@@ -52,6 +56,7 @@ def evaluate_cityscapes(inputs: Inputs, config: EvaluateCityscapesConfig, contex
     from methods.common.datasets.cityscapes_layout import TRUTH
     from methods.common.metrics.cityscapes.instance import evaluate_cityscapes_instance
     from methods.common.metrics.detection.coco import evaluate_coco
+    from methods.common.metrics.resamples import resampled
     from methods.common.segmenters.instance.prediction import detect_all
 
     data, detections = inputs.folder("data"), context.out / DETECTIONS_FILE
@@ -64,13 +69,18 @@ def evaluate_cityscapes(inputs: Inputs, config: EvaluateCityscapesConfig, contex
     scores = evaluate_cityscapes_instance(data / TRUTH / config.split, predictions_by_frame(dataset, detections))
     (context.out / COCO_FILE).write_text(json.dumps(as_coco(frames, dataset)), encoding="utf-8")
     coco = evaluate_coco(context.out / COCO_FILE, detections, "segm")
+
+    def metrics(weight_I: NDArray[np.float64] | None = None) -> dict[str, Any]:
+        return {"metrics": {name: _percent(value) for name, value in scores.metrics(weight_I).items()}}
+
     return {
         "num_images": len(dataset.images),
         "num_detections": num_detections,
         "split": config.split,
-        "metrics": {name: _percent(value) for name, value in scores.metrics().items()},
+        **metrics(),
         "class_ap": [row["AP"] for row in scores.per_class()],
         "metrics_coco": {name: _percent(value) for name, value in coco.metrics().items()},
+        "resamples": resampled(metrics, len(scores.image_ids)),
     }
 
 
