@@ -172,9 +172,7 @@ def read_cityscapes(frames: Sequence[CityscapesFrame], root: Path, segments: Seg
     return LvisDataset(_categories(by_image, classes_of(segments)), images, by_image, root)
 
 
-def _read_frame(
-    frame: CityscapesFrame, image_id: int, segments: Segments
-) -> tuple[int, int, list[LvisAnnotation]]:
+def _read_frame(frame: CityscapesFrame, image_id: int, segments: Segments) -> tuple[int, int, list[LvisAnnotation]]:
     """Return height, width and the segments of the evaluated classes, numbered from 1."""
     id_HW = frame.read_instance_ids()
     _check_picture(frame, id_HW)
@@ -220,9 +218,7 @@ def _check_picture(frame: CityscapesFrame, id_HW: LabelMap) -> None:
         )
 
 
-def _categories(
-    by_image: dict[int, list[LvisAnnotation]], classes: Sequence[CityscapesLabel]
-) -> list[LvisCategory]:
+def _categories(by_image: dict[int, list[LvisAnnotation]], classes: Sequence[CityscapesLabel]) -> list[LvisCategory]:
     instances = Counter(one.category_id for listed in by_image.values() for one in listed)
     images = Counter(label for listed in by_image.values() for label in {one.category_id for one in listed})
     return [

@@ -101,7 +101,9 @@ def _segment_all(
             _write(_paths(context.out, frame), id_HW, label_HW)
         num_done += len(batch)
         context.progress(num_done, len(pairs), "images")
-    write_panoptic_results({frame.name: _segments_on_disk(context.out, frame) for frame in frames}, context.out / PANOPTIC_FILE)
+    write_panoptic_results(
+        {frame.name: _segments_on_disk(context.out, frame) for frame in frames}, context.out / PANOPTIC_FILE
+    )
 
 
 def _load(folder: Path, context: Context) -> PanopticSegmenter:
