@@ -6,10 +6,11 @@ without a mark here are those of the specification; the ledger's entries for the
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from methods.common.datasets.cityscapes_labels import Segments
 from methods.common.generators.repainting.configs import (
     BlendedLatentConfig,
     CopyFromBankConfig,
@@ -29,6 +30,7 @@ from methods.common.segmenters.fastinst.presets import (
 )
 from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
+from methods.common.segmenters.oneformer.config import OneFormerConfig
 from methods.common.stage import Config
 from methods.common.stages.evaluate_cityscapes import EvaluateCityscapesConfig
 from methods.common.stages.train_instances import TrainInstancesConfig
@@ -76,14 +78,35 @@ class BackEndsConfig(Config):
 class SetupConfig(Config):
     """How a segmenter is trained."""
 
-    segmenter: FastInstConfig
+    segmenter: Annotated[FastInstConfig | OneFormerConfig, Field(discriminator="kind")]
     """The network."""
     recipe: PolyRecipe
     """Its training."""
     augmentation: ShortSideAugmentConfig
     """Of training images."""
-    start: Literal["scratch", "backbone", "all_but_classes"] = "scratch"
-    """Which weights are not random: none, ImageNet's in the backbone, or those of the pre-training that stands in for them."""
+    start: Literal["scratch", "backbone", "all_but_classes", "official_all_but_classes"] = "scratch"
+    """Which weights are not random: none, ImageNet's in the backbone, those of the pre-training that stands in for them, or all but the class
+    layers of a published OneFormer [MAPR24]."""
+
+    @property
+    def segments(self) -> Segments:
+        """What the network learns from, and so its classes: OneFormer has stuff, too (section 8.3)."""
+        return "things_and_stuff" if isinstance(self.segmenter, OneFormerConfig) else "things"
+
+    @property
+    def needs_tokenizer(self) -> bool:
+        """Whether there is a text branch whose sentences are cut by CLIP's vocabulary."""
+        segmenter = self.segmenter
+        return isinstance(segmenter, OneFormerConfig) and segmenter.text is not None and segmenter.tokens == "clip"
+
+
+class PanopticConfig(Config):
+    """Which queries become segments of a panoptic map; split and sizes are those of the evaluation."""
+
+    object_threshold: float = Field(default=0.8, ge=0, lt=1)
+    """Class probability that a segment must pass. [OF]"""
+    overlap_threshold: float = Field(default=0.8, ge=0, le=1)
+    """Least share of its own mask that a segment must win against all others. [OF]"""
 
 
 class PretrainingConfig(Config):
@@ -98,7 +121,9 @@ class PretrainingConfig(Config):
 class InstanceSynthesisStudy(StudyConfig):
     """Everything behind the tables."""
 
-    backbone: Literal["fastinst_miniature", "fastinst_r50"]
+    backbone: Literal[
+        "fastinst_miniature", "fastinst_r50", "oneformer_miniature", "oneformer_convnext_l", "oneformer_swin_l"
+    ]
     """Which segmenter, as reports call it."""
     world: DrawCityscapesConfig | None = None
     """The miniature street to draw, or None for data from outside."""
@@ -129,7 +154,9 @@ class InstanceSynthesisStudy(StudyConfig):
     expected_pretraining_s: float = Field(default=80.0, gt=0)
     """Rough seconds of that."""
     evaluation: EvaluateCityscapesConfig = EvaluateCityscapesConfig()
-    """Split and test-time size. Section 10, item 6 [C D8]"""
+    """Split and test-time size, of all that is measured. Section 10, item 6 [C D8]"""
+    panoptic: PanopticConfig = PanopticConfig()
+    """How maps of segments are made where the network knows stuff. Section 9.5"""
     expected_instances: int = Field(default=8_900, ge=1)
     """Rough number of instances that are repainted."""
     expected_sample_s: float = Field(default=0.4, gt=0)
@@ -144,6 +171,17 @@ class InstanceSynthesisStudy(StudyConfig):
         starts = {setup.start for setup in (self.reproduced, self.large_crop, self.published)}
         if ("all_but_classes" in starts) != (self.pretraining is not None):
             raise ValueError("start 'all_but_classes' and a pretraining go together; set both or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _one_kind_of_network(self) -> Self:
+        kinds = {setup.segmenter.kind for setup in (self.reproduced, self.large_crop, self.published)}
+        if len(kinds) > 1:
+            raise ValueError(f"the setups train {' and '.join(sorted(kinds))}; a study has one kind of segmenter")
+        if self.reproduced.segments != "things" and self.layout != "cityscapes":
+            raise ValueError(
+                "OneFormer learns from stuff, which COCO's layout has none of; take FastInst, or Cityscapes' layout"
+            )
         return self
 
     @model_validator(mode="after")
@@ -165,7 +203,7 @@ _SHORT_SIDES = tuple(round(1024 * tenths / 10) for tenths in range(5, 21))
 """0.5 to 2.0 of 1024, in tenths, as Mask2Former's configuration for Cityscapes has them. Section 7.4 [C D7]"""
 
 
-def _crops(height_px: int, width_px: int) -> ShortSideAugmentConfig:
+def crops(height_px: int, width_px: int) -> ShortSideAugmentConfig:
     """Return Mask2Former's augmentation for Cityscapes with crops of this size; section 7.4."""
     return ShortSideAugmentConfig(
         short_sides_px=_SHORT_SIDES,
@@ -179,13 +217,13 @@ def paper() -> InstanceSynthesisStudy:
     """Table 2's FastInst, with the companion's Table II: ResNet-50 on Cityscapes, 90,000 iterations of 4 images."""
     segmenter = fastinst_r50_d3(NUM_CLASSES)
     recipe = cityscapes_recipe()
-    reproduced = SetupConfig(segmenter=segmenter, recipe=recipe, augmentation=_crops(360, 720), start="backbone")
+    reproduced = SetupConfig(segmenter=segmenter, recipe=recipe, augmentation=crops(360, 720), start="backbone")
     published = recipe.model_copy(update={"batch_size": 16, "max_gradient_norm": 0.01})
     return InstanceSynthesisStudy(
         backbone="fastinst_r50",
         reproduced=reproduced,
-        large_crop=reproduced.model_copy(update={"augmentation": _crops(512, 1024)}),
-        published=reproduced.model_copy(update={"recipe": published, "augmentation": _crops(512, 1024)}),
+        large_crop=reproduced.model_copy(update={"augmentation": crops(512, 1024)}),
+        published=reproduced.model_copy(update={"recipe": published, "augmentation": crops(512, 1024)}),
         num_workers=8,
         expected_step_s=0.25,
         expected_image_s=6.0,

@@ -116,6 +116,12 @@ def transformers_folder(folder: Path, with_parts: Collection[Literal["tokenizer"
     return judge(problems)
 
 
+def tokenizer_folder(folder: Path) -> Inspection:
+    """Inspect a folder that holds a tokenizer of transformers."""
+    check_is_folder(folder)
+    return judge(_tokenizer_faults(folder, folder))
+
+
 def text_and_image_folder(folder: Path) -> Inspection:
     """Inspect a transformers folder of a model that reads text and images."""
     return transformers_folder(folder, ("tokenizer", "images"))
