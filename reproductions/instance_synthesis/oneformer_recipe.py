@@ -74,7 +74,6 @@ def smoke() -> InstanceSynthesisStudy:
             "reproduced": reproduced,
             "large_crop": reproduced.model_copy(update=large),
             "published": reproduced.model_copy(update={**large, "segmenter": network, "recipe": longer}),
-            "pretraining": None,
             "panoptic": PanopticConfig(object_threshold=0.05, overlap_threshold=0.0),
             "expected_step_s": 0.3,
             "expected_evaluate_s": 1.0,

@@ -22,6 +22,7 @@ from reproductions.requirements.published_weights import (
     MINIATURE_CLIP,
     MINIATURE_GLIGEN,
     MINIATURE_INPAINTING,
+    MINIATURE_STREET_SEGMENTER,
     ONEFORMER_CONVNEXT_L_MAPILLARY,
     RESNET50,
     STABLE_DIFFUSION_2_INPAINTING,
@@ -70,6 +71,8 @@ def _weights_to_start_from(study: InstanceSynthesisStudy, arms: Sequence[Arm]) -
     """Yield what trainings of these arms start from, and the vocabulary of a text branch."""
     if study.reproduced.start == "backbone":
         yield published("backbone", SWIN_L if study.backbone == "oneformer_swin_l" else RESNET50)
+    if study.reproduced.start == "all_but_classes":
+        yield shipped("start", MINIATURE_STREET_SEGMENTER)
     if study.reproduced.start == "official_all_but_classes":
         yield published("start", ONEFORMER_CONVNEXT_L_MAPILLARY)
     if any(_setup(study, arm).needs_tokenizer for arm in arms):

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
-from methods.common.miniature.lvis_view import DRAW_LVIS
 from methods.common.miniature.street_view import DRAW_CITYSCAPES
-from methods.common.seeds import Seeds
 from methods.common.stages.evaluate_cityscapes import EVALUATE_CITYSCAPES
 from methods.common.stages.evaluate_panoptic import EVALUATE_PANOPTIC, EvaluatePanopticConfig
-from methods.common.stages.train_instances import TRAIN_INSTANCES
 from methods.instance_synthesis.stages.evaluate_coco import EVALUATE_COCO, EvaluateCocoConfig
 from methods.instance_synthesis.stages.generate import GENERATE
 from methods.instance_synthesis.stages.integrate import INTEGRATE
@@ -32,7 +28,7 @@ _MAPS_BYTES = 2e8
 
 def _roles_of(setup: SetupConfig) -> tuple[str, ...]:
     """What a training takes from outside, beside the data."""
-    start = {"backbone": ("backbone",), "official_all_but_classes": ("start",)}.get(setup.start, ())
+    start = {"scratch": (), "backbone": ("backbone",)}.get(setup.start, ("start",))
     return (*start, *(("tokenizer",) if setup.needs_tokenizer else ()))
 
 
@@ -148,22 +144,6 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
         place = {"layout": study.layout, "split": study.train_split}
         return {**place, "shard_index": shard, "num_shards": study.num_shards}
 
-    @cached_property
-    def pretrained(self) -> Cell:
-        """Train on other things, once for all seeds, as published weights are the same for all."""
-        study = self.study
-        assert study.pretraining is not None, "a study that starts from a pre-training has one"
-        drawn = Cell(DRAW_LVIS, study.pretraining.world, Seeds(), "pretrain/draw the miniature LVIS", cost_s=3.0)
-        return Cell(
-            TRAIN_INSTANCES,
-            study.pretraining.training,
-            Seeds(),
-            "pretrain/train",
-            {"data": (drawn,)},
-            cost_s=study.expected_pretraining_s,
-            disk_bytes=1e6 * study.expected_model_mb,
-        )
-
     # -- training and evaluation --------------------------------------------------------------------------------------
 
     def _train(self, label: str, setup: SetupConfig, source: FramesSource, inputs: Inputs) -> Cell:
@@ -183,8 +163,6 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
             / study.reproduced.recipe.batch_size
         )
         outside = ("data", *_roles_of(setup))
-        if setup.start == "all_but_classes":
-            inputs = {**inputs, "start": (self.pretrained,)}
         return self.cell(TRAIN, config, label, inputs, outside, cost_s, 1e6 * study.expected_model_mb)
 
     def _evaluate(self, label: str, model: Cell) -> Cell:

@@ -13,6 +13,7 @@ from reproductions.requirements.inspect_weights import (
     safetensors_file,
     text_and_image_folder,
     tokenizer_folder,
+    trained_segmenter_folder,
     transformers_folder,
 )
 from reproductions.requirements.inspection import Inspector
@@ -230,3 +231,6 @@ MINIATURE_SEGMENTER = ShippedModel(
 MINIATURE_SAM = ShippedModel("miniature SAM", "sam", transformers_folder)
 MINIATURE_INPAINTING = ShippedModel("miniature inpainting network", "inpainting", diffusers_folder)
 MINIATURE_GLIGEN = ShippedModel("miniature GLIGEN", "gligen", diffusers_folder)
+MINIATURE_STREET_SEGMENTER = ShippedModel(
+    "miniature segmenter of the street, of other classes", "street_segmenter", trained_segmenter_folder
+)
