@@ -184,6 +184,8 @@ CLAIMS = (
     ),
 )
 """C: stated by the paper or its companion. K: controls of ours; K1 is the decisive one."""
+OF_FASTINST = ("C6",)
+"""Claims on rows that are printed of FastInst alone."""
 
 OWN_DATA_CLAIMS = (
     Claim(

@@ -21,7 +21,9 @@ from reproductions.instance_synthesis import recipe
 from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy, PanopticConfig, SetupConfig
 
 SMOKE_ARMS = ("published", "zoom")
-"""What the tiny OneFormer trains: with the text branch on real images, and without it on samples, too."""
+"""What the tiny OneFormer trains: with the text branch on real images, and without it on samples, too [C D47]."""
+FASTINST_ARMS = ("real_large_crop",)
+"""Rows that the companion prints of FastInst alone."""
 
 
 def paper_convnextl() -> InstanceSynthesisStudy:
@@ -64,6 +66,7 @@ def smoke() -> InstanceSynthesisStudy:
     """A OneFormer of two steps and few queries on the drawn street of the smoke tier; the numbers mean nothing."""
     study = recipe.smoke()
     network = oneformer_miniature(CITYSCAPES_CLASSES, CITYSCAPES_STUFF)
+    network = network.model_copy(update={"num_queries": 12, "decoder_layers": 1})
     brief = miniature_recipe(iterations=2).model_copy(update={"batch_size": 2, "warmup_iterations": 1})
     reproduced = SetupConfig(segmenter=without_text(network), recipe=brief, augmentation=study.reproduced.augmentation)
     longer = brief.model_copy(update={"batch_size": 3})

@@ -9,7 +9,7 @@ from methods.common.errors import InputError
 from reports.figure import Figure
 from reproductions.instance_synthesis import oneformer_recipe, places, recipe
 from reproductions.instance_synthesis.arms import ARMS, OWN_ARMS, Arm, How
-from reproductions.instance_synthesis.claims import BASELINES, CLAIMS, METRICS, OWN_DATA_CLAIMS, STYLE
+from reproductions.instance_synthesis.claims import BASELINES, CLAIMS, METRICS, OF_FASTINST, OWN_DATA_CLAIMS, STYLE
 from reproductions.instance_synthesis.collect import Collector
 from reproductions.instance_synthesis.own_data import class_names, layout_of, num_frames
 from reproductions.instance_synthesis.plan import ArmCells, SeedPlanner
@@ -70,9 +70,13 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
                 return (oneformer_recipe.smoke(), recipe.smoke())
 
     def impossible(self, arm: Arm, request: Request, study: InstanceSynthesisStudy) -> str | None:
-        """Say why the tiny OneFormer does not train an arm."""
+        """Say why OneFormer does not train an arm."""
+        if study.reproduced.segments == "things":
+            return None
+        if arm.id in oneformer_recipe.FASTINST_ARMS:
+            return "is a row of FastInst alone"
         if study.backbone == "oneformer_miniature" and arm.id not in oneformer_recipe.SMOKE_ARMS:
-            return "is none of the two that test the wiring of OneFormer"
+            return "is none of those that test the wiring of OneFormer"
         return None
 
     def known_arms(self, request: Request) -> Sequence[Arm]:
@@ -82,6 +86,13 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
     def asked_claims(self, request: Request) -> Sequence[Claim]:
         """Return the paper's claims, or what can be asked of own data."""
         return self.claims if request.data is None else OWN_DATA_CLAIMS
+
+    def study_claims(self, request: Request, study: InstanceSynthesisStudy) -> Sequence[Claim]:
+        """Leave out what only FastInst's rows can answer."""
+        asked = self.asked_claims(request)
+        if study.reproduced.segments == "things":
+            return asked
+        return [claim for claim in asked if claim.id not in OF_FASTINST]
 
     def data_name(self, request: Request) -> str:
         """Name the data of the tier."""

@@ -58,7 +58,7 @@ def evaluate_panoptic_cityscapes(inputs: Inputs, config: EvaluatePanopticConfig,
 
     Raises:
         InputError: data or segmenter are missing or unreadable, or the segmenter does not know all classes.
-    Source: InstSynth section 9.5: the standard definitions, on one scale, not mirrored; each number with the task that it is of [C D20].
+    Source: InstSynth section 9.5: the standard definitions, on one scale, not mirrored; each number with the task that it is of [C InstSynth D20].
     """
     from methods.common.datasets.cityscapes import find_frames, read_cityscapes
     from methods.common.datasets.cityscapes_labels import EVALUATED_LABELS
