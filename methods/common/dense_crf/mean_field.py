@@ -9,7 +9,6 @@ Shape legend: L labels, H, W pixels, N = H W, D dimensions; 3 RGB.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +17,6 @@ from methods.common.dense_crf.config import BilateralKernel, DenseCrfConfig
 from methods.common.dense_crf.lattice import Floats, PermutohedralLattice
 
 _LEAST_MASS = 1e-20
-
-
-class _Kernel(NamedTuple):
-    """One normalised kernel of an image."""
-
-    weight: float
-    lattice: PermutohedralLattice
-    norm_N1: Floats
-
-    def message(self, belief_NL: Floats) -> Floats:
-        """Return what all pixels say to each."""
-        heard: Floats = np.float32(self.weight) * self.norm_N1 * self.lattice.filter(self.norm_N1 * belief_NL)
-        return heard
 
 
 def infer(
@@ -57,34 +43,43 @@ def infer(
     for _ in range(config.iterations):
         total_NL = wanted_NL.copy()
         for kernel in kernels:
-            total_NL += kernel.message(belief_NL)
+            total_NL += kernel.filter(belief_NL)
         belief_NL = _softmax(total_NL)
     return np.ascontiguousarray(belief_NL.T).reshape(energy_LHW.shape)
 
 
 def _softmax(value_NL: Floats) -> Floats:
-    shifted = np.exp(value_NL - value_NL.max(1, keepdims=True))
-    normalised: Floats = shifted / shifted.sum(1, keepdims=True)
-    return normalised
+    # Column by column: NumPy is slow where it reduces many short rows.
+    highest_N = value_NL[:, 0].copy()
+    for value_N in value_NL.T[1:]:
+        np.maximum(highest_N, value_N, out=highest_N)
+    belief_NL: Floats = value_NL - highest_N[:, None]
+    np.exp(belief_NL, out=belief_NL)
+    belief_NL /= (belief_NL @ np.ones(value_NL.shape[1], np.float32))[:, None]
+    return belief_NL
 
 
-def _kernels(image_HW3: NDArray[np.uint8], config: DenseCrfConfig) -> list[_Kernel]:
-    height, width = image_HW3.shape[:2]
+def _kernels(image_HW3: NDArray[np.uint8], config: DenseCrfConfig) -> list[PermutohedralLattice]:
+    smoothness, bilateral = config.smoothness, config.bilateral
     found = []
-    if config.smoothness.weight > 0:
-        lattice, norm_N1 = _place_lattice(height, width, config.smoothness.sigma_px)
-        found.append(_Kernel(config.smoothness.weight, lattice, norm_N1))
-    if config.bilateral.weight > 0:
-        lattice = PermutohedralLattice(_place_and_colour(image_HW3, config.bilateral))
-        found.append(_Kernel(config.bilateral.weight, lattice, _norm(lattice, height * width)))
+    if smoothness.weight > 0:
+        found.append(_place_kernel(*image_HW3.shape[:2], smoothness.sigma_px, smoothness.weight))
+    if bilateral.weight > 0:
+        found.append(_normalised(PermutohedralLattice(_place_and_colour(image_HW3, bilateral)), bilateral.weight))
     return found
 
 
 @lru_cache(maxsize=4)
-def _place_lattice(height: int, width: int, sigma_px: float) -> tuple[PermutohedralLattice, Floats]:
-    """The lattice of places, which is the same for every picture of a size."""
-    lattice = PermutohedralLattice(_places(height, width) / np.float32(sigma_px))
-    return lattice, _norm(lattice, height * width)
+def _place_kernel(height: int, width: int, sigma_px: float, weight: float) -> PermutohedralLattice:
+    """The kernel of places, which is the same for every picture of a size."""
+    return _normalised(PermutohedralLattice(_places(height, width) / np.float32(sigma_px)), weight)
+
+
+def _normalised(lattice: PermutohedralLattice, weight: float) -> PermutohedralLattice:
+    """Normalise a kernel on both sides, and weight it."""
+    mass_N = lattice.filter(np.ones((lattice.num_points, 1), np.float32))[:, 0]
+    lattice.scale(np.float32(weight**0.5) / np.sqrt(mass_N + np.float32(_LEAST_MASS)))
+    return lattice
 
 
 def _places(height: int, width: int) -> Floats:
@@ -97,9 +92,3 @@ def _place_and_colour(image_HW3: NDArray[np.uint8], kernel: BilateralKernel) -> 
     place_N2 = _places(*image_HW3.shape[:2]) / np.float32(kernel.sigma_px)
     colour_N3 = image_HW3.reshape(-1, 3).astype(np.float32) / np.float32(kernel.sigma_rgb)
     return np.concatenate((place_N2, colour_N3), 1)
-
-
-def _norm(lattice: PermutohedralLattice, num_points: int) -> Floats:
-    mass_N1 = lattice.filter(np.ones((num_points, 1), np.float32))
-    norm_N1: Floats = 1 / np.sqrt(mass_N1 + np.float32(_LEAST_MASS))
-    return norm_N1

@@ -29,7 +29,9 @@ def energy_of_labels(label_HW: NDArray[np.integer], num_labels: int, certainty: 
         ValueError: a label is none of L, L is below 2, or the certainty is no probability between 0 and 1.
     """
     if num_labels < 2 or not 0 < certainty < 1:
-        raise ValueError(f"there are {num_labels} labels of certainty {certainty}; give 2 or more, and a certainty in (0, 1)")
+        raise ValueError(
+            f"there are {num_labels} labels of certainty {certainty}; give 2 or more, and a certainty in (0, 1)"
+        )
     known_HW = label_HW != IGNORED
     faulty = label_HW[known_HW & ((label_HW < 0) | (label_HW >= num_labels))]
     if faulty.size:
