@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods.common.dense_crf.config import BilateralKernel, DenseCrfConfig, SmoothnessKernel
@@ -100,8 +100,9 @@ def test_without_iterations_and_without_kernels_the_unary_term_is_left() -> None
 # -- the lattice --
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 9999), st.integers(1, 5))
-def test_points_are_read_with_weights_that_add_up_to_one_and_rebuild_their_place(seed: int, dims: int) -> None:
+def test_points_are_read_with_weights_that_add_up_to_one(seed: int, dims: int) -> None:
     feature = np.random.default_rng(seed).normal(0, 3, (40, dims)).astype(np.float32)
     lattice = PermutohedralLattice(feature)
     read = lattice._read.toarray()
@@ -111,6 +112,7 @@ def test_points_are_read_with_weights_that_add_up_to_one_and_rebuild_their_place
     assert (np.count_nonzero(np.abs(read) > 1e-5, axis=1) <= dims + 1).all()
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 9999), st.integers(1, 4))
 def test_the_filter_is_near_the_gaussian_and_its_channels_do_not_meet(seed: int, dims: int) -> None:
     rng = np.random.default_rng(seed)
