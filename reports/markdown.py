@@ -246,6 +246,7 @@ def evidence_text(report: Report, item: Evidence) -> str:
         text += f", {p_text(item.p_value)}" if item.band is None else ""
     if item.plain_low is not None and item.plain_high is not None:
         text += f"; by these seeds alone {_interval(item.plain_low, item.plain_high)}"
+    text += _images(item)
     if item.leave_one_out is not None:
         low, high = (fixed(value, 2, sign=True) for value in item.leave_one_out)
         by_seed = ", ".join(fixed(value, 2, sign=True) for value in item.values)
@@ -257,6 +258,18 @@ def evidence_text(report: Report, item: Evidence) -> str:
 
 def _interval(low: float, high: float) -> str:
     return f"[{fixed(low, 2, sign=True)}, {fixed(high, 2, sign=True)}]"
+
+
+def _images(item: Evidence) -> str:
+    """What other evaluation images would do to a difference; said where they alone may turn its sign."""
+    if item.image_margin is None or item.mean is None:
+        return ""
+    turned = ", which reaches zero" if abs(item.mean) <= item.image_margin and not _reaches_zero(item) else ""
+    return f"; other images ±{fixed(item.image_margin, 2)}{turned}"
+
+
+def _reaches_zero(item: Evidence) -> bool:
+    return item.low is None or item.high is None or item.low <= 0 <= item.high
 
 
 def _degrees(item: Evidence) -> str:
@@ -296,8 +309,10 @@ def claims_section(report: Report) -> str:
         "A claim *holds* when every test under it has its whole 95 % interval on the claimed side, and is *contradicted* when one has it "
         "wholly on the other after Holm's correction for their number. It is *equivalent* when every interval lies within what would "
         "matter, and *not resolved* between. Differences are paired over seeds; their noise is that of the pair, moderated by the arms "
-        "beside it (Student's t, df: degrees of freedom, two-sided p). Intervals say what other seeds would give, not other images."
+        "beside it (Student's t, df: degrees of freedom, two-sided p). Intervals say what other seeds would give, and decide."
     )
+    if any(item.image_margin is not None for claim in report.claims for item in claim.evidence):
+        rule += " *Other images*: how far the same models' difference would move on other evaluation images (95 %, resampled); it decides nothing."
     rules = [rule, *(f"{claim.id}: {claim.rule}." for claim in claims if _is_of_its_own(claim))]
     return f"## Claims\n\n{_claims_table(report, claims)}\n\n{' '.join(rules)}"
 

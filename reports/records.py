@@ -134,6 +134,9 @@ class Result(Record):
     """Percent by metric id; None where the metric is undefined (no such class in the evaluation split)."""
     cells: tuple[str, ...]
     """Ids of the cells that the numbers come from; the evaluation first."""
+    resamples: tuple[dict[str, float | None], ...] = Field(default=(), exclude=True)
+    """The metrics on resamples of the evaluation images, in one order for all results; none where the evaluation kept none. Read for
+    ``Evidence.image_margin`` and not saved."""
 
 
 class Cost(Record):
@@ -331,6 +334,8 @@ class Evidence(Record):
     plain_low: float | None = _if_any(None)
     """Student-t interval of ``values`` alone, where it differs from the one that decides."""
     plain_high: float | None = _if_any(None)
+    image_margin: float | None = _if_any(None)
+    """Of a difference: half of the 95 % interval that other evaluation images would give, the seeds' models kept. It decides nothing."""
     p_value: float | None = None
     """Two-sided, against zero; None with one seed or where no test is made."""
     p_against: float | None = _if_any(None)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from methods.common.datasets.cityscapes import find_frames, frame_of_image, read_cityscapes
+from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS, Segments
 from methods.common.datasets.limited import limited_names
 from methods.common.datasets.lvis_records import (
     LvisAnnotation,
@@ -39,7 +40,13 @@ class Shares:
 
 
 def read_training_set(
-    data: Path, layout: Layout, split: str, samples: Sequence[Path], shares: Shares, seeds: Seeds
+    data: Path,
+    layout: Layout,
+    split: str,
+    samples: Sequence[Path],
+    shares: Shares,
+    seeds: Seeds,
+    segments: Segments = "things",
 ) -> LvisDataset:
     """Read real frames and samples as one set of records.
 
@@ -50,11 +57,12 @@ def read_training_set(
         samples: integration cells, none for real frames alone.
         shares: how much of both.
         seeds: the data seed draws shares: smaller ones lie inside larger ones, and are the same whatever the samples show [C D2].
+        segments: see :func:`read_frames`.
 
     Raises:
         InputError: a file is missing or faulty, or there are too few samples for the share.
     """
-    real = read_frames(data, layout, split)
+    real = read_frames(data, layout, split, segments)
     frames = {image.id: _frame_name(image, layout) for image in real.images}
     kept = set(limited_names(list(frames.values()), shares.percent / 100, seeds))
     real = _only(real, [image for image in real.images if frames[image.id] in kept])
@@ -64,7 +72,7 @@ def read_training_set(
         rows = read_rows(folder / SAMPLES_FILE, SampleRow)
         of_known = {row.name for row in rows if row.frame in known}
         if of_known:
-            parts.append(read_frames(folder, layout, SPLIT))
+            parts.append(read_frames(folder, layout, SPLIT, segments))
             left.append(of_known)
     chosen = _chosen(set().union(*left), len(real.images), shares.synthetic_percent, seeds)
     parts[1:] = [
@@ -73,16 +81,26 @@ def read_training_set(
     return joined(parts)
 
 
-def read_frames(folder: Path, layout: Layout, split: str) -> LvisDataset:
+def read_frames(folder: Path, layout: Layout, split: str, segments: Segments = "things") -> LvisDataset:
     """Read the records of one split in either layout; the evaluated classes of Cityscapes, or every class of COCO. Groups are left out.
 
     Images and classes keep the ids of a COCO file.
 
+    Args:
+        folder: the data set's.
+        layout: in which it lies.
+        split: such as ``train``.
+        segments: whether regions of Cityscapes' classes without instances are records, too.
+
     Raises:
-        InputError: a file is missing or faulty.
+        InputError: a file is missing or faulty, or stuff is asked for of COCO's layout, which has none.
     """
     if layout == "cityscapes":
-        return read_cityscapes(find_frames(folder, split), folder)
+        return read_cityscapes(find_frames(folder, split), folder, segments)
+    if segments != "things":
+        raise InputError(
+            f"{folder} lies in COCO's layout, which has no regions of stuff; set source.segments to things, or give Cityscapes' layout"
+        )
     source = CocoFrames(folder, split)
     images, annotations = [], {}
     for name in source.names:
@@ -126,9 +144,19 @@ def joined(parts: Sequence[LvisDataset]) -> LvisDataset:
     return LvisDataset(_counted(parts[0].categories, annotations), images, annotations, root)
 
 
-def instances_by_class(dataset: LvisDataset) -> dict[str, int]:
-    """Count the instances of each class by its name, in the order of the class indices."""
-    return {category.name: category.instance_count for category in dataset.classes}
+def instances_by_class(dataset: LvisDataset, segments: Segments = "things") -> dict[str, int]:
+    """Count the instances of each class by its name, in the order of the class indices; regions of stuff are no instances.
+
+    Args:
+        dataset: the records.
+        segments: what they hold, see :func:`read_frames`.
+    """
+    things = {label.name for label in INSTANCE_LABELS}
+    return {
+        category.name: category.instance_count
+        for category in dataset.classes
+        if segments == "things" or category.name in things
+    }
 
 
 def _counted(

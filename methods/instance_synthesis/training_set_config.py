@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from methods.common.datasets.cityscapes_labels import Segments
+from methods.common.growth import Added
 from methods.common.stage import Config, Inputs
 
 if TYPE_CHECKING:
@@ -27,6 +29,10 @@ class FramesSource(Config):
     synthetic_percent: int | None = Field(default=None, ge=1, le=99)
     """Share of samples among the training images; None adds every sample plainly. Section 10, item 2"""
 
+    segments: Annotated[Segments, Added(neutral="things")] = "things"
+    """What each image teaches: its instances, or also one region for each of Cityscapes' classes without instances, which OneFormer
+    learns from, too (section 8.3)."""
+
     def open(self, inputs: Inputs, seeds: Seeds) -> LvisDataset:
         """Read the records of all training images.
 
@@ -37,5 +43,5 @@ class FramesSource(Config):
 
         shares = Shares(self.percent, self.synthetic_percent)
         return read_training_set(
-            inputs.folder("data"), self.layout, self.split, inputs.folders("samples"), shares, seeds
+            inputs.folder("data"), self.layout, self.split, inputs.folders("samples"), shares, seeds, self.segments
         )

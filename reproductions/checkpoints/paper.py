@@ -28,6 +28,7 @@ _EXPECTED_S = {
     "things": 150.0,
     "inpainting": 400.0,
     "gligen": 200.0,
+    "street_segmenter": 900.0,
     "street_report": 120.0,
 }
 """Processor seconds at full size, as ``docs/miniature.md`` tells them; only for the time left."""

@@ -273,11 +273,13 @@ def smoke() -> DiffuMaskRobustStudy:
     study = _small()
     assert study.world is not None
     prompts = study.prompts.model_copy(update={"num_prompts": 20})
+    segmenter = deeplab_miniature(num_classes=3)
     short = {"iterations": 2, "batch_size": 2}
     diffumask = study.diffumask
     return study.model_copy(
         update={
-            "world": study.world.model_copy(update={"num_train": 12, "num_val": 6}),
+            "world": study.world.model_copy(update={"num_train": 12, "num_val": 6, "num_categories": 2}),
+            "segmenter": segmenter,
             "prompts": prompts,
             "small_set": 8,
             "middle_set": 12,
@@ -285,7 +287,8 @@ def smoke() -> DiffuMaskRobustStudy:
             "training": CoTrainingConfig(recipe=study.training.recipe.model_copy(update=short)),
             "diffumask": diffumask.model_copy(
                 update={
-                    "prompts": diffumask.prompts.model_copy(update={"num_prompts": 10}),
+                    "segmenter": segmenter,
+                    "prompts": diffumask.prompts.model_copy(update={"num_prompts": 30}),
                     "synthesis": diffumask.synthesis.model_copy(update={"num_steps": 2}),
                     "recipe": diffumask.recipe.model_copy(update=short),
                     "fold_recipe": diffumask.fold_recipe.model_copy(update=short),

@@ -11,11 +11,12 @@ CLASSES = ("person", "rider", "car", "truck", "bus", "train", "motorcycle", "bic
 """That the evaluation counts, in the order of the companion's Table I; section 9.1."""
 ACCURACY = ("AP", "AP50")
 """By Cityscapes' definition (section 9.2), percent."""
+PANOPTIC = ("PQ", "IoU")
+"""Of networks that know stuff (section 9.5), percent."""
 QUALITY = ("clip_image_similarity", "FID", "SSIM", "PSNR")
 """Of generated crops beside the real ones (sections 9.3 and 9.4), before pasting."""
 METRICS: tuple[Metric, ...] = (
-    Metric(id="PQ", title="PQ", unit="PQ"),
-    Metric(id="IoU", title="IoU", unit="IoU"),
+    *(Metric(id=name, title=name, unit=name) for name in PANOPTIC),
     Metric(id="AP", title="AP"),
     Metric(id="AP50", title="AP50"),
     Metric(id="clip_image_similarity", title="CLIPScore (image to image)", unit=""),
@@ -183,6 +184,8 @@ CLAIMS = (
     ),
 )
 """C: stated by the paper or its companion. K: controls of ours; K1 is the decisive one."""
+OF_FASTINST = ("C6",)
+"""Claims on rows that are printed of FastInst alone."""
 
 OWN_DATA_CLAIMS = (
     Claim(

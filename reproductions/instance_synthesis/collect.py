@@ -10,7 +10,7 @@ import numpy as np
 from reports.records import Result, ScatterPoint
 from reports.samples import InstanceSample, RepaintedSample, save_sample
 from reproductions.instance_synthesis.arms import GENERATORS, Arm, BackEndId, How, WithSamples
-from reproductions.instance_synthesis.claims import CLASSES, QUALITY
+from reproductions.instance_synthesis.claims import CLASSES, PANOPTIC, QUALITY
 from reproductions.instance_synthesis.plan import ArmCells, SampleCells
 from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy
 from reproductions.study import collector
@@ -54,10 +54,12 @@ class Collector(collector.Collector[InstanceSynthesisStudy, How, ArmCells]):
         cells = {(planner.index, arm.id): cells for planner, arm, cells in self.each()}
         for result in super().results():
             of_arm = cells[result.seed, result.arm]
-            more, quality = self._quality(of_arm), of_arm.quality
+            more = {**self._quality(of_arm), **self._panoptic(of_arm)}
             if result.arm in _COUNTED:
                 more |= self._counts(of_arm)
-            behind = (quality.id,) if quality is not None and self.done(quality) else ()
+            behind = tuple(
+                cell.id for cell in (of_arm.quality, of_arm.panoptic) if cell is not None and self.done(cell)
+            )
             yield result.model_copy(update={"metrics": {**result.metrics, **more}, "cells": (*result.cells, *behind)})
 
     def _quality(self, cells: ArmCells) -> dict[str, float | None]:
@@ -65,6 +67,12 @@ class Collector(collector.Collector[InstanceSynthesisStudy, How, ArmCells]):
             return {}
         measured = self.store.record(cells.quality)["metrics"]
         return {metric: measured[name] for metric, name in _MEASURED.items()}
+
+    def _panoptic(self, cells: ArmCells) -> dict[str, float | None]:
+        if cells.panoptic is None or not self.done(cells.panoptic):
+            return {}
+        measured = self.store.record(cells.panoptic)["metrics"]
+        return {metric: measured[metric] for metric in PANOPTIC}
 
     def _counts(self, cells: ArmCells) -> dict[str, float | None]:
         counts = self.store.record(cells.trains[-1])["instances"]

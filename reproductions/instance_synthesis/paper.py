@@ -7,9 +7,9 @@ from pathlib import Path
 
 from methods.common.errors import InputError
 from reports.figure import Figure
-from reproductions.instance_synthesis import places, recipe
+from reproductions.instance_synthesis import oneformer_recipe, places, recipe
 from reproductions.instance_synthesis.arms import ARMS, OWN_ARMS, Arm, How
-from reproductions.instance_synthesis.claims import BASELINES, CLAIMS, METRICS, OWN_DATA_CLAIMS, STYLE
+from reproductions.instance_synthesis.claims import BASELINES, CLAIMS, METRICS, OF_FASTINST, OWN_DATA_CLAIMS, STYLE
 from reproductions.instance_synthesis.collect import Collector
 from reproductions.instance_synthesis.own_data import class_names, layout_of, num_frames
 from reproductions.instance_synthesis.plan import ArmCells, SeedPlanner
@@ -34,8 +34,18 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
     claims = CLAIMS
     metrics = METRICS
     style = STYLE
-    backbones = {"fastinst_miniature": "miniature FastInst", "fastinst_r50": "FastInst, ResNet-50"}
-    beside = {"fastinst_miniature": _PRINTED, "fastinst_r50": ("fastinst_r50", "crops", "quoted")}
+    backbones = {
+        "fastinst_miniature": "miniature FastInst",
+        "oneformer_miniature": "miniature OneFormer",
+        "fastinst_r50": "FastInst, ResNet-50",
+        "oneformer_convnext_l": "OneFormer, ConvNeXt-L",
+        "oneformer_swin_l": "OneFormer, Swin-L",
+    }
+    beside = {
+        "fastinst_miniature": _PRINTED,
+        "oneformer_miniature": _PRINTED[1:],
+        **{name: (name, "crops", "quoted") for name in _PRINTED[:3]},
+    }
     baselines = BASELINES
     planner_type = SeedPlanner
     collector_type = Collector
@@ -51,7 +61,23 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
             )
         if request.data is not None:
             return (_own_data(request.data, request),)
-        return ({"paper": recipe.paper, "mini": recipe.mini, "smoke": recipe.smoke}[request.tier](),)
+        match request.tier:
+            case "paper":
+                return (recipe.paper(), oneformer_recipe.paper_convnextl(), oneformer_recipe.paper_swinl())
+            case "mini":
+                return (recipe.mini(),)
+            case "smoke":
+                return (oneformer_recipe.smoke(), recipe.smoke())
+
+    def impossible(self, arm: Arm, request: Request, study: InstanceSynthesisStudy) -> str | None:
+        """Say why OneFormer does not train an arm."""
+        if study.reproduced.segments == "things":
+            return None
+        if arm.id in oneformer_recipe.FASTINST_ARMS:
+            return "is a row of FastInst alone"
+        if study.backbone == "oneformer_miniature" and arm.id not in oneformer_recipe.SMOKE_ARMS:
+            return "is none of those that test the wiring of OneFormer"
+        return None
 
     def known_arms(self, request: Request) -> Sequence[Arm]:
         """Return the arms of the tables, or those of own data."""
@@ -60,6 +86,13 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
     def asked_claims(self, request: Request) -> Sequence[Claim]:
         """Return the paper's claims, or what can be asked of own data."""
         return self.claims if request.data is None else OWN_DATA_CLAIMS
+
+    def study_claims(self, request: Request, study: InstanceSynthesisStudy) -> Sequence[Claim]:
+        """Leave out what only FastInst's rows can answer."""
+        asked = self.asked_claims(request)
+        if study.reproduced.segments == "things":
+            return asked
+        return [claim for claim in asked if claim.id not in OF_FASTINST]
 
     def data_name(self, request: Request) -> str:
         """Name the data of the tier."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from reproductions.instance_synthesis.arms import Arm, BackEndId, WithSamples
+from reproductions.instance_synthesis.arms import Arm, BackEndId, RealImages, WithSamples
 from reproductions.instance_synthesis.own_data import own_frames_folder
 from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy, SetupConfig
 from reproductions.requirements import gpu_estimates
@@ -16,14 +16,18 @@ from reproductions.requirements.published import HubModel
 from reproductions.requirements.published_data import CITYSCAPES
 from reproductions.requirements.published_weights import (
     CLIP_B32,
+    CLIP_TOKENIZER,
     FID_INCEPTION,
     GLIGEN_INPAINTING,
     MINIATURE_CLIP,
     MINIATURE_GLIGEN,
     MINIATURE_INPAINTING,
+    MINIATURE_STREET_SEGMENTER,
+    ONEFORMER_CONVNEXT_L_MAPILLARY,
     RESNET50,
     STABLE_DIFFUSION_2_INPAINTING,
     STABLE_DIFFUSION_XL,
+    SWIN_L,
     ShippedModel,
 )
 from reproductions.study.request import Request
@@ -44,6 +48,12 @@ _GPU: Mapping[BackEndId, tuple[str, GpuEstimate]] = {
     "gligen": ("inpainting, GLIGEN", gpu_estimates.GLIGEN_INPAINTING),
 }
 
+_TRAINING_GPU: Mapping[str, GpuEstimate] = {
+    "fastinst_r50": gpu_estimates.FASTINST_R50,
+    "oneformer_convnext_l": gpu_estimates.ONEFORMER_CONVNEXT_L,
+    "oneformer_swin_l": gpu_estimates.ONEFORMER_SWIN_L,
+}
+
 
 def needs(request: Request, study: InstanceSynthesisStudy, arms: Sequence[Arm]) -> tuple[Need, ...]:
     """List what these arms of the study need, by role. Nothing is looked up yet."""
@@ -54,9 +64,26 @@ def needs(request: Request, study: InstanceSynthesisStudy, arms: Sequence[Arm]) 
         found.append(published("clip", CLIP_B32) if request.tier == "paper" else shipped("clip", MINIATURE_CLIP))
         if study.quality.features == "inception":
             found.append(published("inception", FID_INCEPTION))
+    return (*found, *_weights_to_start_from(study, arms))
+
+
+def _weights_to_start_from(study: InstanceSynthesisStudy, arms: Sequence[Arm]) -> Iterator[Need]:
+    """Yield what trainings of these arms start from, and the vocabulary of a text branch."""
     if study.reproduced.start == "backbone":
-        found.append(published("backbone", RESNET50))
-    return tuple(found)
+        yield published("backbone", SWIN_L if study.backbone == "oneformer_swin_l" else RESNET50)
+    if study.reproduced.start == "all_but_classes":
+        yield shipped("start", MINIATURE_STREET_SEGMENTER)
+    if study.reproduced.start == "official_all_but_classes":
+        yield published("start", ONEFORMER_CONVNEXT_L_MAPILLARY)
+    if any(_setup(study, arm).needs_tokenizer for arm in arms):
+        yield published("tokenizer", CLIP_TOKENIZER)
+
+
+def _setup(study: InstanceSynthesisStudy, arm: Arm) -> SetupConfig:
+    """How an arm trains; all with samples as the paper's baseline."""
+    name = arm.how.setup if isinstance(arm.how, RealImages) else "reproduced"
+    setup: SetupConfig = getattr(study, name)
+    return setup
 
 
 def _generators(arms: Sequence[Arm]) -> tuple[BackEndId, ...]:
@@ -81,8 +108,9 @@ def gpu_needs(request: Request, study: InstanceSynthesisStudy, arms: Sequence[Ar
     if request.tier != "paper" or request.data is not None:
         return ()
     setups = {"": study.reproduced, ", published recipe": study.published}
+    estimate = _TRAINING_GPU[study.backbone]
     needs = [
-        gpu_estimates.FASTINST_R50.training(f"{study.backbone}{words}", _side_px(setup), setup.recipe.batch_size)
+        estimate.training(f"{study.backbone}{words}", _side_px(setup), setup.recipe.batch_size)
         for words, setup in setups.items()
     ]
     for back_end in _generators(arms):

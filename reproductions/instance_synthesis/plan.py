@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
-from methods.common.miniature.lvis_view import DRAW_LVIS
 from methods.common.miniature.street_view import DRAW_CITYSCAPES
-from methods.common.seeds import Seeds
 from methods.common.stages.evaluate_cityscapes import EVALUATE_CITYSCAPES
-from methods.common.stages.train_instances import TRAIN_INSTANCES
+from methods.common.stages.evaluate_panoptic import EVALUATE_PANOPTIC, EvaluatePanopticConfig
 from methods.instance_synthesis.stages.evaluate_coco import EVALUATE_COCO, EvaluateCocoConfig
 from methods.instance_synthesis.stages.generate import GENERATE
 from methods.instance_synthesis.stages.integrate import INTEGRATE
@@ -25,6 +22,14 @@ from reproductions.study.planner import Inputs
 
 _COPYING_S = 0.01
 """Rough seconds of a picture that no network paints."""
+_MAPS_BYTES = 2e8
+"""Rough size of the maps of 500 frames at 1024 x 2048 px, two predicted and one true."""
+
+
+def _roles_of(setup: SetupConfig) -> tuple[str, ...]:
+    """What a training takes from outside, beside the data."""
+    start = {"scratch": (), "backbone": ("backbone",)}.get(setup.start, ("start",))
+    return (*start, *(("tokenizer",) if setup.needs_tokenizer else ()))
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,13 @@ class ArmCells(planner.ArmCells):
     """What it trains on beside real images."""
     quality: Cell | None = None
     """Of the generated crops; for the arms on all real images."""
+    panoptic: Cell | None = None
+    """Panoptic quality and IoU, for networks that know stuff."""
 
     @property
     def wanted(self) -> tuple[Cell, ...]:
-        """The evaluation, and the quality of the crops."""
-        return (*super().wanted, *(() if self.quality is None else (self.quality,)))
+        """The evaluations, and the quality of the crops."""
+        return (*super().wanted, *(cell for cell in (self.quality, self.panoptic) if cell is not None))
 
     @property
     def behind(self) -> tuple[Cell, ...]:
@@ -61,7 +68,7 @@ class ArmCells(planner.ArmCells):
 class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
     """Builds the cells of the study with one seed.
 
-    Roles from outside: data, blended_generator, inpainting_generator, gligen_generator, clip, inception, backbone, start.
+    Roles from outside: data, blended_generator, inpainting_generator, gligen_generator, clip, inception, backbone, start, tokenizer.
     """
 
     def plan_arm(self, arm: Arm) -> ArmCells:
@@ -137,22 +144,6 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
         place = {"layout": study.layout, "split": study.train_split}
         return {**place, "shard_index": shard, "num_shards": study.num_shards}
 
-    @cached_property
-    def pretrained(self) -> Cell:
-        """Train on other things, once for all seeds, as published weights are the same for all."""
-        study = self.study
-        assert study.pretraining is not None, "a study that starts from a pre-training has one"
-        drawn = Cell(DRAW_LVIS, study.pretraining.world, Seeds(), "pretrain/draw the miniature LVIS", cost_s=3.0)
-        return Cell(
-            TRAIN_INSTANCES,
-            study.pretraining.training,
-            Seeds(),
-            "pretrain/train",
-            {"data": (drawn,)},
-            cost_s=study.expected_pretraining_s,
-            disk_bytes=1e6 * study.expected_model_mb,
-        )
-
     # -- training and evaluation --------------------------------------------------------------------------------------
 
     def _train(self, label: str, setup: SetupConfig, source: FramesSource, inputs: Inputs) -> Cell:
@@ -161,7 +152,7 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
             segmenter=setup.segmenter,
             recipe=setup.recipe,
             augmentation=setup.augmentation,
-            source=source,
+            source=source.model_copy(update={"segments": setup.segments}),
             start=setup.start,
             num_workers=study.num_workers,
         )
@@ -171,17 +162,25 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
             * setup.recipe.batch_size
             / study.reproduced.recipe.batch_size
         )
-        outside = ("data", *(["backbone"] if setup.start == "backbone" else []))
-        if setup.start == "all_but_classes":
-            inputs = {**inputs, "start": (self.pretrained,)}
+        outside = ("data", *_roles_of(setup))
         return self.cell(TRAIN, config, label, inputs, outside, cost_s, 1e6 * study.expected_model_mb)
 
     def _evaluate(self, label: str, model: Cell) -> Cell:
         study, inputs = self.study, {"model": (model,)}
         if study.layout == "cityscapes":
-            return self.cell(EVALUATE_CITYSCAPES, study.evaluation, label, inputs, ("data",), study.expected_evaluate_s)
-        config = EvaluateCocoConfig(**study.evaluation.model_dump())
+            known = study.evaluation.model_copy(update={"segments": study.reproduced.segments})
+            return self.cell(EVALUATE_CITYSCAPES, known, label, inputs, ("data",), study.expected_evaluate_s)
+        config = EvaluateCocoConfig(**study.evaluation.model_dump(exclude={"segments"}))
         return self.cell(EVALUATE_COCO, config, label, inputs, ("data",), study.expected_evaluate_s)
+
+    def _panoptic(self, label: str, model: Cell) -> Cell | None:
+        study = self.study
+        if study.reproduced.segments == "things":
+            return None
+        sizes = study.evaluation.model_dump(exclude={"segments"})
+        config = EvaluatePanopticConfig(**sizes, **study.panoptic.model_dump())
+        cost_s = 2 * study.expected_evaluate_s
+        return self.cell(EVALUATE_PANOPTIC, config, label, {"model": (model,)}, ("data",), cost_s, _MAPS_BYTES)
 
     def _source(self, percent: int, synthetic_percent: int | None = None) -> FramesSource:
         study = self.study
@@ -197,7 +196,8 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
             how.setup
         ]
         train = self._train(f"{arm}/train", setup, self._source(how.percent), {})
-        return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,))
+        evaluation, panoptic = self._evaluations(arm, train)
+        return ArmCells(evaluation, (train,), panoptic=panoptic)
 
     def _with_samples(self, arm: str, how: WithSamples) -> ArmCells:
         study = self.study
@@ -205,12 +205,17 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
         source = self._source(how.percent, how.synthetic_percent)
         train = self._train(f"{arm}/train", study.reproduced, source, {"samples": made.samples})
         whole = how.percent == 100 and how.synthetic_percent is None
+        evaluation, panoptic = self._evaluations(arm, train)
         return ArmCells(
-            self._evaluate(f"{arm}/evaluate", train),
+            evaluation,
             (train,),
             made,
             self._quality(how.back_end, made) if whole and how.generates and study.quality is not None else None,
+            panoptic,
         )
+
+    def _evaluations(self, arm: str, train: Cell) -> tuple[Cell, Cell | None]:
+        return self._evaluate(f"{arm}/evaluate", train), self._panoptic(f"{arm}/panoptic", train)
 
     def _quality(self, back_end: BackEndId, made: SampleCells) -> Cell:
         study = self.study

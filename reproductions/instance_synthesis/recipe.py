@@ -6,10 +6,11 @@ without a mark here are those of the specification; the ledger's entries for the
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from methods.common.datasets.cityscapes_labels import Segments
 from methods.common.generators.repainting.configs import (
     BlendedLatentConfig,
     CopyFromBankConfig,
@@ -18,7 +19,7 @@ from methods.common.generators.repainting.configs import (
     InpaintingConfig,
     RepaintConfig,
 )
-from methods.common.miniature.lvis_view import DrawLvisConfig
+from methods.common.miniature.street_classes import STREET_KINDS
 from methods.common.miniature.street_view import DrawCityscapesConfig
 from methods.common.segmenters.fastinst.config import FastInstConfig
 from methods.common.segmenters.fastinst.presets import (
@@ -27,11 +28,10 @@ from methods.common.segmenters.fastinst.presets import (
     fastinst_r50_d3,
     miniature_recipe,
 )
-from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
+from methods.common.segmenters.oneformer.config import OneFormerConfig
 from methods.common.stage import Config
 from methods.common.stages.evaluate_cityscapes import EvaluateCityscapesConfig
-from methods.common.stages.train_instances import TrainInstancesConfig
 from methods.common.training.poly_recipe import PolyRecipe
 from methods.instance_synthesis.focus import FocusConfig
 from methods.instance_synthesis.frame_files import Layout
@@ -76,29 +76,43 @@ class BackEndsConfig(Config):
 class SetupConfig(Config):
     """How a segmenter is trained."""
 
-    segmenter: FastInstConfig
+    segmenter: Annotated[FastInstConfig | OneFormerConfig, Field(discriminator="kind")]
     """The network."""
     recipe: PolyRecipe
     """Its training."""
     augmentation: ShortSideAugmentConfig
     """Of training images."""
-    start: Literal["scratch", "backbone", "all_but_classes"] = "scratch"
-    """Which weights are not random: none, ImageNet's in the backbone, or those of the pre-training that stands in for them."""
+    start: Literal["scratch", "backbone", "all_but_classes", "official_all_but_classes"] = "scratch"
+    """Which weights are not random: none, ImageNet's in the backbone, all but the class layers of the shipped segmenter that stands in for
+    them [C D45], or of a published OneFormer [MAPR24]."""
+
+    @property
+    def segments(self) -> Segments:
+        """What the network learns from, and so its classes: OneFormer has stuff, too (section 8.3)."""
+        return "things_and_stuff" if isinstance(self.segmenter, OneFormerConfig) else "things"
+
+    @property
+    def needs_tokenizer(self) -> bool:
+        """Whether there is a text branch whose sentences are cut by CLIP's vocabulary."""
+        segmenter = self.segmenter
+        return isinstance(segmenter, OneFormerConfig) and segmenter.text is not None and segmenter.tokens == "clip"
 
 
-class PretrainingConfig(Config):
-    """A training on other things, whose weights stand in for ImageNet's at the small tiers [C D45]."""
+class PanopticConfig(Config):
+    """Which queries become segments of a panoptic map; split and sizes are those of the evaluation."""
 
-    world: DrawLvisConfig = DrawLvisConfig()
-    """What is drawn: none of the things of the street."""
-    training: TrainInstancesConfig
-    """The same network, with as many classes as are drawn."""
+    object_threshold: float = Field(default=0.8, ge=0, lt=1)
+    """Class probability that a segment must pass. [OF]"""
+    overlap_threshold: float = Field(default=0.8, ge=0, le=1)
+    """Least share of its own mask that a segment must win against all others. [OF]"""
 
 
 class InstanceSynthesisStudy(StudyConfig):
     """Everything behind the tables."""
 
-    backbone: Literal["fastinst_miniature", "fastinst_r50"]
+    backbone: Literal[
+        "fastinst_miniature", "fastinst_r50", "oneformer_miniature", "oneformer_convnext_l", "oneformer_swin_l"
+    ]
     """Which segmenter, as reports call it."""
     world: DrawCityscapesConfig | None = None
     """The miniature street to draw, or None for data from outside."""
@@ -124,12 +138,10 @@ class InstanceSynthesisStudy(StudyConfig):
     """The same on crops of the original size. Section 11"""
     published: SetupConfig
     """The recipe of the segmenter's own paper. Section 7.4 [C D36]"""
-    pretraining: PretrainingConfig | None = None
-    """What comes before every training, once for all seeds; None where weights come from outside, or from nowhere."""
-    expected_pretraining_s: float = Field(default=80.0, gt=0)
-    """Rough seconds of that."""
     evaluation: EvaluateCityscapesConfig = EvaluateCityscapesConfig()
-    """Split and test-time size. Section 10, item 6 [C D8]"""
+    """Split and test-time size, of all that is measured. Section 10, item 6 [C D8]"""
+    panoptic: PanopticConfig = PanopticConfig()
+    """How maps of segments are made where the network knows stuff. Section 9.5"""
     expected_instances: int = Field(default=8_900, ge=1)
     """Rough number of instances that are repainted."""
     expected_sample_s: float = Field(default=0.4, gt=0)
@@ -140,10 +152,14 @@ class InstanceSynthesisStudy(StudyConfig):
     """Rough seconds to compare the crops of a back end."""
 
     @model_validator(mode="after")
-    def _there_is_something_to_start_from(self) -> Self:
-        starts = {setup.start for setup in (self.reproduced, self.large_crop, self.published)}
-        if ("all_but_classes" in starts) != (self.pretraining is not None):
-            raise ValueError("start 'all_but_classes' and a pretraining go together; set both or neither")
+    def _one_kind_of_network(self) -> Self:
+        kinds = {setup.segmenter.kind for setup in (self.reproduced, self.large_crop, self.published)}
+        if len(kinds) > 1:
+            raise ValueError(f"the setups train {' and '.join(sorted(kinds))}; a study has one kind of segmenter")
+        if self.reproduced.segments != "things" and self.layout != "cityscapes":
+            raise ValueError(
+                "OneFormer learns from stuff, which COCO's layout has none of; take FastInst, or Cityscapes' layout"
+            )
         return self
 
     @model_validator(mode="after")
@@ -165,7 +181,7 @@ _SHORT_SIDES = tuple(round(1024 * tenths / 10) for tenths in range(5, 21))
 """0.5 to 2.0 of 1024, in tenths, as Mask2Former's configuration for Cityscapes has them. Section 7.4 [C D7]"""
 
 
-def _crops(height_px: int, width_px: int) -> ShortSideAugmentConfig:
+def crops(height_px: int, width_px: int) -> ShortSideAugmentConfig:
     """Return Mask2Former's augmentation for Cityscapes with crops of this size; section 7.4."""
     return ShortSideAugmentConfig(
         short_sides_px=_SHORT_SIDES,
@@ -179,13 +195,13 @@ def paper() -> InstanceSynthesisStudy:
     """Table 2's FastInst, with the companion's Table II: ResNet-50 on Cityscapes, 90,000 iterations of 4 images."""
     segmenter = fastinst_r50_d3(NUM_CLASSES)
     recipe = cityscapes_recipe()
-    reproduced = SetupConfig(segmenter=segmenter, recipe=recipe, augmentation=_crops(360, 720), start="backbone")
+    reproduced = SetupConfig(segmenter=segmenter, recipe=recipe, augmentation=crops(360, 720), start="backbone")
     published = recipe.model_copy(update={"batch_size": 16, "max_gradient_norm": 0.01})
     return InstanceSynthesisStudy(
         backbone="fastinst_r50",
         reproduced=reproduced,
-        large_crop=reproduced.model_copy(update={"augmentation": _crops(512, 1024)}),
-        published=reproduced.model_copy(update={"recipe": published, "augmentation": _crops(512, 1024)}),
+        large_crop=reproduced.model_copy(update={"augmentation": crops(512, 1024)}),
+        published=reproduced.model_copy(update={"recipe": published, "augmentation": crops(512, 1024)}),
         num_workers=8,
         expected_step_s=0.25,
         expected_image_s=6.0,
@@ -217,7 +233,6 @@ def mini() -> InstanceSynthesisStudy:
         reproduced=reproduced,
         large_crop=reproduced.model_copy(update={"augmentation": _mini_crops(96, 192)}),
         published=reproduced.model_copy(update={"recipe": larger, "augmentation": _mini_crops(96, 192)}),
-        pretraining=_mini_pretraining(iterations=600),
         evaluation=EvaluateCityscapesConfig(short_side_px=96, long_side_px=192, batch_size=10),
         expected_instances=170,
         expected_step_s=0.07,
@@ -229,17 +244,6 @@ def mini() -> InstanceSynthesisStudy:
         expected_evaluate_s=4.0,
         expected_model_mb=1.5,
     )
-
-
-def _mini_pretraining(iterations: int) -> PretrainingConfig:
-    """Return a training on the 36 drawn objects of the miniature LVIS, on crops of 64 px."""
-    world = DrawLvisConfig()
-    training = TrainInstancesConfig(
-        segmenter=fastinst_miniature(world.num_categories),
-        recipe=miniature_recipe(iterations),
-        augmentation=AugmentConfig(size_px=64, min_scale=1.0, max_scale=1.5),
-    )
-    return PretrainingConfig(world=world, training=training)
 
 
 def _mini_crops(height_px: int, width_px: int) -> ShortSideAugmentConfig:
@@ -273,17 +277,6 @@ def smoke() -> InstanceSynthesisStudy:
     study = mini()
     assert study.world is not None
 
-    assert study.pretraining is not None
-    before = _mini_pretraining(iterations=2)
-    before = before.model_copy(
-        update={
-            "world": before.world.model_copy(update={"num_train_images": 40, "num_val_images": 4}),
-            "training": before.training.model_copy(
-                update={"recipe": before.training.recipe.model_copy(update={"batch_size": 2, "warmup_iterations": 1})}
-            ),
-        }
-    )
-
     def short(setup: SetupConfig) -> SetupConfig:
         recipe = setup.recipe.model_copy(update={"iterations": 2, "batch_size": 2, "warmup_iterations": 1})
         return setup.model_copy(update={"recipe": recipe})
@@ -301,8 +294,6 @@ def smoke() -> InstanceSynthesisStudy:
             "published": short(study.published).model_copy(
                 update={"recipe": short(study.published).recipe.model_copy(update={"batch_size": 3})}
             ),
-            "pretraining": before,
-            "expected_pretraining_s": 1.0,
             "expected_instances": 22,
             "expected_quality_s": 1.0,
             "expected_evaluate_s": 0.5,
@@ -320,8 +311,6 @@ def own_data(layout: Layout, class_names: tuple[str, ...], num_frames: int, tier
     Prompts name the class alone where the paper's phrases have no word for it.
     """
     study = mini()
-    assert study.pretraining is not None
-    before = study.pretraining.world.num_categories
     phrases = {**study.selection.prompts.phrases}
     phrases |= {name: (f"a {name.replace('_', ' ')}",) for name in class_names if name not in phrases}
     length = max(_FEWEST_ITERATIONS, num_frames * _EPOCHS_OF_OWN_DATA // study.reproduced.recipe.batch_size)
@@ -336,7 +325,7 @@ def own_data(layout: Layout, class_names: tuple[str, ...], num_frames: int, tier
         segmenter=fastinst_miniature(len(class_names)),
         recipe=recipe,
         augmentation=augmentation,
-        start="scratch" if len(class_names) == before else "all_but_classes",
+        start="scratch" if len(class_names) == len(STREET_KINDS) else "all_but_classes",
     )
     sides: dict[str, int] = {"short_side_px": 128, "long_side_px": 512, "batch_size": 4}
     focus = FocusConfig() if layout == "cityscapes" else FocusConfig(aspect=None, width_px=None, height_px=None)
@@ -347,7 +336,6 @@ def own_data(layout: Layout, class_names: tuple[str, ...], num_frames: int, tier
             "selection": study.selection.model_copy(update={"prompts": PromptConfig(phrases=phrases)}),
             "integration": study.integration.model_copy(update={"focus": focus}),
             "quality": None,
-            "pretraining": None if setup.start == "scratch" else study.pretraining,
             "reproduced": setup,
             "large_crop": setup,
             "published": setup,
@@ -359,10 +347,8 @@ def own_data(layout: Layout, class_names: tuple[str, ...], num_frames: int, tier
     )
     if tier == "smoke":
         few = setup.model_copy(update={"recipe": recipe.model_copy(update={"iterations": 2, "batch_size": 2})})
-        brief = None if study.pretraining is None else smoke().pretraining
         study = study.model_copy(
             update={
-                "pretraining": brief,
                 "reproduced": few,
                 "large_crop": few,
                 "published": few,

@@ -18,6 +18,9 @@ SD 2.1 base, guided, with capture   2.5 GiB of float16, 1 GiB for CUDA; an image
                                     in float32, are 0.3 GiB at a time, its running sums 0.08 GiB, and the decoder's maps 1 GiB
 SAM ViT-H, 1024 px                  2.5 GiB of float32, 1 GiB for CUDA; 2.5 GiB for attention without a gradient
 FastInst R50, 360 x 720 px crops    34.1 M of 16 bytes; 0.68 GiB in float32, counted on the CPU with twelve objects
+OneFormer ConvNeXt-L, same crops    237.4 M of 16 bytes; 0.9 GiB backbone in float16 (1.83 in float32), 2.0 decoders and losses in float32, counted
+                                    on the CPU with fourteen segments
+OneFormer Swin-L, same crops        236.3 M of 16 bytes; 1.4 GiB backbone in float16, that of CenterNet2's by area; 2.0 decoders and losses
 SDXL, 1024 px, blended              by hand: 4.8 GiB of float16 for 2.6 G parameters of the U-Net, 1.5 for its text encoders, 0.3 for the
                                     VAE in float32; its decoder's largest maps are 0.5 GiB each at 1024 px
 SD 2 inpainting, 512 px             as SD 2.1 without capture
@@ -73,6 +76,8 @@ STABLE_DIFFUSION_15 = GpuEstimate(4.0, 1.0, 512)
 STABLE_DIFFUSION_21_CAPTURE = GpuEstimate(3.5, 1.4, 512)
 SAM_VIT_H = GpuEstimate(3.5, 2.5, 1024)
 FASTINST_R50 = GpuEstimate(1.6, 0.8, 360)
+ONEFORMER_CONVNEXT_L = GpuEstimate(5.2, 3.5, 360)
+ONEFORMER_SWIN_L = GpuEstimate(5.2, 4.1, 360)
 STABLE_DIFFUSION_XL_BLENDED = GpuEstimate(9.0, 3.0, 1024)
 STABLE_DIFFUSION_2_INPAINTING = GpuEstimate(4.0, 1.2, 512)
 GLIGEN_INPAINTING = GpuEstimate(4.2, 1.2, 512)

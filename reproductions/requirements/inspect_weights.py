@@ -116,6 +116,17 @@ def transformers_folder(folder: Path, with_parts: Collection[Literal["tokenizer"
     return judge(problems)
 
 
+def trained_segmenter_folder(folder: Path) -> Inspection:
+    """Look at a folder whose ``model`` is a segmenter as a training saves it: a config and safetensors."""
+    return transformers_folder(folder / "model")
+
+
+def tokenizer_folder(folder: Path) -> Inspection:
+    """Inspect a folder that holds a tokenizer of transformers."""
+    check_is_folder(folder)
+    return judge(_tokenizer_faults(folder, folder))
+
+
 def text_and_image_folder(folder: Path) -> Inspection:
     """Inspect a transformers folder of a model that reads text and images."""
     return transformers_folder(folder, ("tokenizer", "images"))

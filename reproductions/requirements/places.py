@@ -17,6 +17,7 @@ from reproductions.requirements.inspection import Inspector
 from reproductions.requirements.need import Need
 from reproductions.requirements.published import DataSet, HubModel, Published, SingleFile
 from reproductions.requirements.published_weights import MINIATURE_GENERATOR, ShippedModel
+from reproductions.requirements.shared_parts import with_shared_parts
 from reproductions.study.request import Request
 
 _OWN = "yours"
@@ -114,13 +115,13 @@ def generator(role: str, request: Request, model: HubModel, purpose: str = "") -
 
 
 def external(need: Need, fingerprints: Fingerprints, request: Request) -> External:
-    """Return a place with its fingerprint.
+    """Return a place with its fingerprint, which covers parts that it shares with another folder.
 
     Raises:
-        InputError: it is not there.
+        InputError: it or a shared part is not there.
     """
     if not need.place.exists():
         raise InputError(
             f"{need.what} is missing: there is no {need.place}; `{request.again('check')}` tells what to do"
         )
-    return fingerprints.of(need.place, need.what)
+    return with_shared_parts(fingerprints.of(need.place, need.what), need.what, fingerprints)

@@ -39,6 +39,9 @@ class HubModel:
     copies: tuple[str, ...] = ()
     """Repositories of others with the same weights, the one to take first; for what its publisher has withdrawn, and so only
     where ``repository`` is not served any more."""
+    part: str = ""
+    """Which part of the repository is meant, if not all that is used of it elsewhere; it has a folder of its own, so that what else is
+    downloaded does not change what it is known by."""
 
     @property
     def is_withdrawn(self) -> bool:
@@ -48,7 +51,8 @@ class HubModel:
     @property
     def name(self) -> str:
         """Of the folder that holds a copy."""
-        return self.repository.rsplit("/", 1)[-1].removesuffix("-diffusers")
+        name = self.repository.rsplit("/", 1)[-1].removesuffix("-diffusers")
+        return f"{name}-{self.part}" if self.part else name
 
     @property
     def source(self) -> str:

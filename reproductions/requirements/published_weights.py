@@ -12,6 +12,8 @@ from reproductions.requirements.inspect_weights import (
     diffusers_folder,
     safetensors_file,
     text_and_image_folder,
+    tokenizer_folder,
+    trained_segmenter_folder,
     transformers_folder,
 )
 from reproductions.requirements.inspection import Inspector
@@ -109,6 +111,15 @@ CLIP = HubModel(
     revision="32bd64288804d66eefd0ccbe215aa642df71cc41",
     leave_out=("*.bin", "*.h5", "*.msgpack"),
 )
+CLIP_TOKENIZER = HubModel(
+    "tokenizer of CLIP ViT-L/14",
+    CLIP.repository,
+    CLIP.licence,
+    tokenizer_folder,
+    revision=CLIP.revision,
+    leave_out=("*.bin", "*.h5", "*.msgpack", "*.safetensors"),
+    part="tokenizer",
+)
 CLIP_B32 = HubModel(
     "CLIP ViT-B/32",
     "openai/clip-vit-base-patch32",
@@ -193,6 +204,15 @@ SWIN_L = SingleFile(
     "https://github.com/SwinTransformer/storage/releases/tag/v1.0.0",
 )
 
+# -- segmenters ------------------------------------------------------------------------------------------------------
+
+ONEFORMER_CONVNEXT_L_MAPILLARY = SingleFile(
+    "OneFormer ConvNeXt-L, Mapillary Vistas",
+    "https://shi-labs.com/projects/oneformer/mapillary/250_16_convnext_l_oneformer_mapillary_300k.pth",
+    "MIT (that of SHI-Labs/OneFormer); Mapillary Vistas is for research alone",
+    "https://github.com/SHI-Labs/OneFormer#results",
+)
+
 # -- miniature ones --------------------------------------------------------------------------------------------------
 
 
@@ -217,3 +237,6 @@ MINIATURE_SEGMENTER = ShippedModel(
 MINIATURE_SAM = ShippedModel("miniature SAM", "sam", transformers_folder)
 MINIATURE_INPAINTING = ShippedModel("miniature inpainting network", "inpainting", diffusers_folder)
 MINIATURE_GLIGEN = ShippedModel("miniature GLIGEN", "gligen", diffusers_folder)
+MINIATURE_STREET_SEGMENTER = ShippedModel(
+    "miniature segmenter of the street, of other classes", "street_segmenter", trained_segmenter_folder
+)

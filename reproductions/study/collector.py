@@ -66,12 +66,14 @@ class Collector(Generic[StudyT, HowT, CellsT]):
         """One a finished evaluation."""
         for planner, arm, cells in self.each():
             if cells.evaluation is not None and self.done(cells.evaluation):
+                record = self.store.record(cells.evaluation)
                 yield Result(
                     arm=arm.id,
                     backbone=self.backbone,
                     seed=planner.index,
-                    metrics=self.metrics(self.store.record(cells.evaluation)),
+                    metrics=self.metrics(record),
                     cells=(cells.evaluation.id,),
+                    resamples=tuple(self.metrics(record | numbers) for numbers in record.get("resamples", ())),
                 )
 
     def costs(self) -> Iterator[Cost]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from reports.records import ClaimVerdict, Evidence, Report
 from reproductions.verdicts.evidence import ABOVE_ZERO, Claimed, Quantity, weigh
+from reproductions.verdicts.images import image_margin
 from reproductions.verdicts.statistics import ONE_SIDED, SeedMean, mean_interval
 from reproductions.verdicts.variance import paired_difference
 
@@ -30,7 +31,8 @@ class Gain:
     def _test(self, report: Report, backbone: str, metric: str) -> Evidence:
         found = _difference(report, backbone, metric, self.left, self.right)
         printed = printed_gain(report, backbone, metric, self.left, self.right)
-        return weigh(_quantity(report, backbone, metric, self.left, self.right), found, ABOVE_ZERO, printed=printed)
+        quantity = _quantity(report, backbone, metric, self.left, self.right)
+        return _with_images(report, weigh(quantity, found, ABOVE_ZERO, printed=printed))
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class GainOverAll:
         label = f"{report.arm_title(self.left)} − {arms}, {report.metric_title(self.metric)}"
         printed = printed_gain(report, backbone, self.metric, self.left, closest)
         named = replace(quantity, label=label, rivals=len(leads))
-        return [_against_all(weigh(named, leads[closest], ABOVE_ZERO, printed=printed), list(leads.values()))]
+        weighed = weigh(named, leads[closest], ABOVE_ZERO, printed=printed)
+        return [_with_images(report, _against_all(weighed, list(leads.values())))]
 
 
 def _against_all(closest: Evidence, leads: list[SeedMean]) -> Evidence:
@@ -108,7 +111,7 @@ class NoGain:
         found = _difference(report, backbone, self.metric, self.left, self.right)
         printed = printed_gain(report, backbone, self.metric, self.left, self.right)
         said = f"the whole interval must lie below {self.margin:+.2f}"
-        return [weigh(quantity, found, Claimed(high=self.margin), said, printed)]
+        return [_with_images(report, weigh(quantity, found, Claimed(high=self.margin), said, printed))]
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,14 @@ def _quantity(report: Report, backbone: str, metric: str, left: str, right: str)
     unit = next((known.unit for known in report.metrics if known.id == metric), "")
     label = f"{report.arm_title(left)} − {report.arm_title(right)}, {report.metric_title(metric)}"
     return Quantity(label, "difference", unit, backbone, left, right, metric)
+
+
+def _with_images(report: Report, item: Evidence) -> Evidence:
+    """Put beside a difference what other evaluation images would do to it."""
+    if not (item.seeds and item.left and item.right and item.metric):
+        return item
+    margin = image_margin(report, item.backbone, item.metric, item.left, item.right, item.seeds)
+    return item.model_copy(update={"image_margin": margin})
 
 
 def _difference(report: Report, backbone: str, metric: str, left: str, right: str) -> SeedMean | None:

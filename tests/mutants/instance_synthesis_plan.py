@@ -90,16 +90,9 @@ MUTANTS: tuple[Mutant, ...] = (
         f"{EDGES}::test_what_an_arm_reports_of_is_its_own",
     ),
     _PLAN.mutant(
-        "stand_in_by_seed",
-        "study.pretraining.training,\n            Seeds(),",
-        "study.pretraining.training,\n            self.seeds,",
-        "what stands in for published weights differs between seeds",
-        f"{EDGES}::test_the_stand_in_for_published_weights_is_the_same_for_every_seed",
-    ),
-    _PLAN.mutant(
         "starts_from_nothing",
-        'inputs = {**inputs, "start": (self.pretrained,)}',
-        "pass",
+        '.get(setup.start, ("start",))',
+        ".get(setup.start, ())",
         "a training that starts from others' weights is given none",
         _CELLS,
     ),

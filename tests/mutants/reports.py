@@ -12,6 +12,10 @@ _SAM_FILTER_COLLECT = Place("reproductions/sam_filter/collect.py")
 _MRCA_CLAIMS = Place("reproductions/mrca/claims.py")
 _VERDICTS_TRENDS = Place("reproductions/verdicts/trends.py")
 _VERDICTS_DIFFERENCES = Place("reproductions/verdicts/differences.py")
+_VERDICTS_IMAGES = Place("reproductions/verdicts/images.py")
+_RESAMPLES = Place("methods/common/metrics/resamples.py")
+_EVALUATE_SEMANTIC = Place("methods/common/stages/evaluate_semantic.py")
+_EVALUATE_CITYSCAPES = Place("methods/common/stages/evaluate_cityscapes.py")
 _REPORTS_RESULTS = Place("reports/results.py")
 _HARNESS_PROVENANCE = Place("reproductions/harness/provenance.py")
 _MRCA_FIGURES = Place("reproductions/mrca/figures.py")
@@ -383,5 +387,40 @@ MUTANTS: tuple[Mutant, ...] = (
         "same = (item.left, item.backbone) == (left.left, left.backbone)",
         "what a control leaves is a share of another metric's gain",
         "tests/unit/test_report_page.py::test_what_a_control_leaves_is_a_share_of_the_same_metric_s_gain",
+    ),
+    _STUDY_COLLECTOR.mutant(
+        "resamples_of_the_whole",
+        "self.metrics(record | numbers)",
+        "self.metrics(record)",
+        "every resample is the evaluation itself, so images seem to do nothing",
+        f"{MCOL}::test_resamples_stand_beside_the_numbers_of_the_same_evaluation",
+    ),
+    _VERDICTS_IMAGES.mutant(
+        "images_of_one_arm",
+        "[a - b for a, b in values",
+        "[a for a, b in values",
+        "images are resampled for one arm alone",
+        "tests/unit/test_image_resamples.py::test_the_margin_is_that_of_the_mean_difference_of_paired_images",
+    ),
+    _RESAMPLES.mutant(
+        "resamples_unpaired",
+        "np.random.default_rng([_SEED, number])",
+        "np.random.default_rng()",
+        "arms are compared on different resamples",
+        "tests/unit/test_image_resamples.py::test_every_evaluation_of_as_many_images_draws_the_same_resamples",
+    ),
+    _EVALUATE_SEMANTIC.mutant(
+        "resamples_all_maps",
+        "pool_images(count_I3K, weight_I)",
+        "pool_images(count_I3K, None)",
+        "resamples of label maps count every image once",
+        "tests/unit/test_evaluate_semantic.py::test_resamples_are_the_numbers_of_the_images_drawn",
+    ),
+    _EVALUATE_CITYSCAPES.mutant(
+        "resamples_all_frames",
+        "scores.metrics(weight_I)",
+        "scores.metrics()",
+        "resamples of street pictures count every picture once",
+        "tests/unit/test_evaluate_cityscapes.py::test_resamples_are_the_scores_of_the_pictures_drawn",
     ),
 )

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -12,14 +11,14 @@ from torch import Tensor
 from methods.common.segmenters.fastinst.config import FastInstConfig
 from methods.common.segmenters.fastinst.model import FastInst, FastInstOutputs
 from methods.common.segmenters.fastinst.official import infer_config, load_official
-from methods.common.segmenters.fastinst.official_names import UNUSED, official_name, our_name
+from methods.common.segmenters.fastinst.official_names import names_of
 from methods.common.segmenters.fastinst.presets import (
     fastinst_r50_d1,
     fastinst_r50_d3,
     fastinst_r50_d_dcn,
     fastinst_r101,
 )
-from tests.parity.formula import formula_image, formula_state, key_table, shape_of
+from tests.parity.official_outputs import Golden, entries_without_values, placed_entries
 
 RELATIVE = 1e-4
 R50, DCN = "fastinst_r50_x3_640", "fastinst_r50vd_dcn_x3_640"
@@ -39,28 +38,20 @@ PARAMETERS = {
 
 @dataclass
 class Run:
-    golden: dict[str, np.ndarray]
+    golden: Golden
     model: FastInst
-    image: Tensor
     outputs: FastInstOutputs
 
     def check(self, name: str, ours: Tensor) -> None:
-        expected = self.golden[name]
-        assert ours.shape == expected.shape, name
-        difference = np.abs(ours.detach().numpy() - expected).max() / np.abs(expected).max()
-        assert difference < RELATIVE, f"{name}: {difference}"
+        self.golden.check(name, ours, RELATIVE)
 
 
 @pytest.fixture(scope="module", params=[R50, DCN])
 def run(request: pytest.FixtureRequest, shared: Path) -> Iterator[Run]:
-    stem: str = request.param
-    golden = dict(np.load(shared / "parity" / f"{stem}_public.npz"))
-    salt = int(golden["salt"])
-    model = load_official(formula_state(shared, stem, salt))
-    height, width, *constants = golden["image_h_w_a_b_p_q"]
-    image = formula_image(int(height), int(width), *constants)
+    golden = Golden(shared, request.param)
+    model = load_official(golden.weights)
     with torch.no_grad():
-        yield Run(golden, model, image, model(image))
+        yield Run(golden, model, model(golden.image))
 
 
 @pytest.mark.parametrize("stem", list(STEMS))
@@ -68,24 +59,13 @@ def test_every_official_entry_has_exactly_one_place(shared: Path, stem: str) -> 
     with torch.device("meta"):
         model = FastInst(STEMS[stem])
     ours = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    deep_stem = STEMS[stem].backbone.stem == "deep"
-    placed: dict[str, tuple[int, ...]] = {}
-    for row in key_table(shared, stem):
-        if UNUSED.fullmatch(row["name"]):
-            continue
-        name = our_name(row["name"], deep_stem=deep_stem)
-        assert name is not None, row["name"]
-        assert name not in placed, name
-        assert official_name(name, deep_stem=deep_stem) == row["name"]
-        placed[name] = shape_of(row)
-    assert placed == ours
+    assert placed_entries(shared, stem, names_of(STEMS[stem].backbone.stem == "deep")) == ours
     assert sum(parameter.numel() for parameter in model.parameters()) == PARAMETERS[stem]
 
 
 @pytest.mark.parametrize("stem", list(STEMS))
 def test_the_network_is_told_from_the_entries(shared: Path, stem: str) -> None:
-    entries = {row["name"]: torch.empty(shape_of(row), device="meta") for row in key_table(shared, stem)}
-    assert infer_config(entries) == STEMS[stem]
+    assert infer_config(entries_without_values(shared, stem)) == STEMS[stem]
 
 
 def test_backbone_and_pixel_decoder(run: Run) -> None:
@@ -98,7 +78,7 @@ def test_backbone_and_pixel_decoder(run: Run) -> None:
 def test_the_same_cells_become_queries(run: Run) -> None:
     proposals = run.outputs.proposals
     run.check("proposal_cls_logits_ch0_16_80", proposals.class_logit_NKhw[0, [0, 16, 80]])
-    assert proposals.index_NQ.tolist() == run.golden["topk_indices"].tolist()
+    assert proposals.index_NQ.tolist() == run.golden.values["topk_indices"].tolist()
     run.check("topk_values", proposals.value_NQ)
 
 
@@ -112,5 +92,5 @@ def test_classes_and_masks(run: Run) -> None:
 
 
 def test_scores_of_instances(run: Run) -> None:
-    (found,) = run.model.detect(run.image)
+    (found,) = run.model.detect(run.golden.image)
     run.check("instance_scores_top20", found.scores_N[:20])

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from methods.common.segmenters.mask2former.model import Mask2Former, Mask2Former
 from methods.common.segmenters.mask2former.official import infer_config, load_official
 from methods.common.segmenters.mask2former.official_names import NAMES
 from methods.common.segmenters.mask2former.presets import mask2former_r50, mask2former_swinl
-from tests.parity.formula import formula_image, formula_state, key_table, shape_of
+from tests.parity.official_outputs import Golden, entries_without_values, placed_entries
 
 RELATIVE = 1e-4
 R50, SWINL = "mask2former_r50_coco_instance", "mask2former_swinl_coco_instance"
@@ -29,50 +28,32 @@ STEMS: dict[str, Mask2FormerConfig] = {
 
 @dataclass
 class Run:
-    golden: dict[str, np.ndarray]
+    golden: Golden
     model: Mask2Former
-    image: Tensor
     outputs: Mask2FormerOutputs
 
     def check(self, name: str, ours: Tensor) -> None:
-        expected = self.golden[name]
-        assert ours.shape == expected.shape, name
-        difference = np.abs(ours.detach().numpy() - expected).max() / np.abs(expected).max()
-        assert difference < RELATIVE, f"{name}: {difference}"
+        self.golden.check(name, ours, RELATIVE)
 
 
 @pytest.fixture(scope="module", params=[R50, pytest.param(SWINL, marks=pytest.mark.slow)])
 def run(request: pytest.FixtureRequest, shared: Path) -> Iterator[Run]:
-    stem: str = request.param
-    golden = dict(np.load(shared / "parity" / f"{stem}_public.npz"))
-    model = load_official(formula_state(shared, stem, int(golden["salt"])))
-    height, width, *constants = golden["image_h_w_a_b_p_q"]
-    image = formula_image(int(height), int(width), *constants)
+    golden = Golden(shared, request.param)
+    model = load_official(golden.weights)
     with torch.no_grad():
-        yield Run(golden, model, image, model(image))
+        yield Run(golden, model, model(golden.image))
 
 
 @pytest.mark.parametrize("stem", list(STEMS))
 def test_every_official_entry_has_exactly_one_place(shared: Path, stem: str) -> None:
     with torch.device("meta"):
         ours = {name: tuple(value.shape) for name, value in Mask2Former(STEMS[stem]).state_dict().items()}
-    placed: dict[str, tuple[int, ...]] = {}
-    for row in key_table(shared, stem):
-        if NAMES.unused.fullmatch(row["name"]):
-            continue
-        places, shape = NAMES.our_places(row["name"]), shape_of(row)
-        assert len(places) in (1, 3), row["name"]
-        for place in places:
-            assert place.ours not in placed, place
-            assert NAMES.official_name(place.ours) == row["name"]
-            placed[place.ours] = (shape[0] // len(places), *shape[1:]) if shape else ()
-    assert placed == ours
+    assert placed_entries(shared, stem, NAMES) == ours
 
 
 @pytest.mark.parametrize("stem", list(STEMS))
 def test_the_network_is_told_from_the_entries(shared: Path, stem: str) -> None:
-    entries = {row["name"]: torch.empty(shape_of(row), device="meta") for row in key_table(shared, stem)}
-    assert infer_config(entries) == STEMS[stem]
+    assert infer_config(entries_without_values(shared, stem)) == STEMS[stem]
 
 
 def test_backbone_and_pixel_decoder(run: Run) -> None:

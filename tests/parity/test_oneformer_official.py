@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from methods.common.segmenters.oneformer.model import OneFormer, OneFormerOutput
 from methods.common.segmenters.oneformer.official import infer_config, load_official
 from methods.common.segmenters.oneformer.official_names import NAMES
 from methods.common.segmenters.oneformer.presets import oneformer_convnextl, oneformer_r50, oneformer_swinl
-from tests.parity.formula import formula_image, formula_state, key_table, shape_of
+from tests.parity.official_outputs import Golden, entries_without_values, placed_entries
 
 CONVNEXTL, SWINL = "oneformer_convnextl_cityscapes", "oneformer_swinl_cityscapes"
 STEMS: dict[str, OneFormerConfig] = {
@@ -32,17 +31,12 @@ RELATIVE = 1e-5
 
 @dataclass
 class Run:
-    golden: dict[str, np.ndarray]
+    golden: Golden
     model: OneFormer
     outputs: OneFormerOutputs
 
-    def difference(self, name: str, ours: Tensor) -> float:
-        expected = self.golden[name]
-        assert ours.shape == expected.shape, name
-        return float(np.abs(ours.numpy() - expected).max())
-
     def check(self, name: str, ours: Tensor) -> None:
-        assert self.difference(name, ours) < RELATIVE * np.abs(self.golden[name]).max(), name
+        self.golden.check(name, ours, RELATIVE)
 
 
 @pytest.fixture(
@@ -50,14 +44,11 @@ class Run:
     params=[pytest.param(CONVNEXTL, marks=pytest.mark.slow), pytest.param(SWINL, marks=pytest.mark.slow)],
 )
 def run(request: pytest.FixtureRequest, shared: Path) -> Iterator[Run]:
-    stem: str = request.param
-    golden = dict(np.load(shared / "parity" / f"{stem}_public.npz"))
-    model = load_official(formula_state(shared, stem, int(golden["salt"])))
-    height, width, *constants = golden["image_h_w_a_b_p_q"]
-    image = formula_image(int(height), int(width), *constants)
-    command = torch.from_numpy(golden["task_token_values"])[None]
+    golden = Golden(shared, request.param)
+    model = load_official(golden.weights)
+    command = torch.from_numpy(golden.values["task_token_values"])[None]
     with torch.no_grad():
-        yield Run(golden, model, model(image, command))
+        yield Run(golden, model, model(golden.image, command))
 
 
 @pytest.mark.parametrize("stem", list(STEMS))
@@ -65,23 +56,12 @@ def test_every_official_entry_has_exactly_one_place(shared: Path, stem: str) -> 
     with torch.device("meta"):
         ours = {name: tuple(value.shape) for name, value in OneFormer(STEMS[stem]).state_dict().items()}
     assert ours.pop("sentence_SL") == (19 + 6, 77)
-    placed: dict[str, tuple[int, ...]] = {}
-    for row in key_table(shared, stem):
-        if NAMES.unused.fullmatch(row["name"]):
-            continue
-        places, shape = NAMES.our_places(row["name"]), shape_of(row)
-        assert len(places) in (1, 3), row["name"]
-        for place in places:
-            assert place.ours not in placed, place
-            assert NAMES.official_name(place.ours) == row["name"]
-            placed[place.ours] = (shape[0] // len(places), *shape[1:]) if shape else ()
-    assert placed == ours
+    assert placed_entries(shared, stem, NAMES) == ours
 
 
 @pytest.mark.parametrize("stem", list(STEMS))
 def test_the_network_is_told_from_the_entries(shared: Path, stem: str) -> None:
-    entries = {row["name"]: torch.empty(shape_of(row), device="meta") for row in key_table(shared, stem)}
-    assert infer_config(entries) == STEMS[stem]
+    assert infer_config(entries_without_values(shared, stem)) == STEMS[stem]
 
 
 @pytest.mark.parametrize("stem", list(STEMS))
@@ -105,6 +85,6 @@ def test_task_token_and_queries(run: Run) -> None:
 
 
 def test_classes_and_masks(run: Run) -> None:
-    assert run.difference("pred_logits", run.outputs.class_logits[-1]) < FACTOR * CLASS_NOISE
+    assert run.golden.difference("pred_logits", run.outputs.class_logits[-1]) < FACTOR * CLASS_NOISE
     masks = run.outputs.mask_logits[-1][:, :25, ::2, ::2]
-    assert run.difference("pred_masks_q0_24_s2", masks) < FACTOR * MASK_NOISE
+    assert run.golden.difference("pred_masks_q0_24_s2", masks) < FACTOR * MASK_NOISE

@@ -9,6 +9,7 @@ import torch
 
 from methods.common.datasets.cityscapes import find_frames, read_cityscapes
 from methods.common.errors import InputError
+from methods.common.metrics import resamples
 from methods.common.segmenters.instance import segmenters
 from methods.common.segmenters.instance.interface import Detections
 from methods.common.stage import Inputs, LocalContext
@@ -42,10 +43,11 @@ FOUND: list[list[tuple[int, int, float]]] = [
 
 
 class Told(torch.nn.Module):
-    """Says what it was told, frame after frame."""
+    """Says what it was told, frame after frame; with stuff its classes count through all 19."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_thing: int = 0) -> None:
         super().__init__()
+        self.first_thing, self.num_classes = first_thing, first_thing + len(CLASS)
         self.frames = list(zip(TRUTHS, FOUND, strict=True))
 
     def detect(self, image_NCHW: torch.Tensor, output_sizes: list[tuple[int, int]]) -> list[Detections]:
@@ -59,7 +61,7 @@ class Told(torch.nn.Module):
                 Detections(
                     torch.zeros(len(found), 4),
                     torch.tensor([score for _, _, score in found]),
-                    torch.tensor([CLASS[label] for _, label, _ in found], dtype=torch.int64),
+                    torch.tensor([self.first_thing + CLASS[label] for _, label, _ in found], dtype=torch.int64),
                     torch.stack(masks) if masks else torch.zeros(0, *id_HW.shape, dtype=torch.bool),
                 )
             )
@@ -88,6 +90,15 @@ def test_the_scores_are_those_of_the_definition(inputs: Inputs, tmp_path: Path, 
     assert record["metrics_coco"]["AP"] == pytest.approx(100 * (0.0 + (51 + 50 * 2 / 3) / 101 + 1.0) / 3)
 
 
+def test_resamples_are_the_scores_of_the_pictures_drawn(inputs: Inputs, tmp_path: Path, monkeypatch) -> None:
+    """Of the last picture alone: the train is found, and no car is there to be found; AP is 1 of one class."""
+    monkeypatch.setattr(resamples, "draw_weights", lambda num_images, draws: np.array([0.0, 0.0, 3.0])[:num_images])
+    (tmp_path / "out").mkdir()
+    record = evaluate_cityscapes(inputs, EvaluateCityscapesConfig(**SIZES), LocalContext(tmp_path / "out"))
+    assert record["resamples"][4] == {"metrics": {"AP": 100.0, "AP50": 100.0}}
+    assert record["metrics"]["AP"] < 50
+
+
 def test_detections_carry_label_ids_and_come_back_by_frame(inputs: Inputs, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     evaluate_cityscapes(inputs, EvaluateCityscapesConfig(**SIZES), LocalContext(tmp_path / "out"))
@@ -109,6 +120,27 @@ def test_detections_carry_label_ids_and_come_back_by_frame(inputs: Inputs, tmp_p
     assert crowds == [(1, PERSON, 100.0)]
     assert len({one["id"] for one in coco["annotations"]}) == len(coco["annotations"]) == 5
     assert min(one["id"] for one in coco["annotations"]) == 1
+
+
+def test_a_network_of_19_classes_is_scored_on_the_8_that_have_instances(
+    inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its class 11 is a person, 18 a bicycle; the record is the one that 8 classes give."""
+    for name in ("all", "things"):
+        (tmp_path / name).mkdir()
+    things = evaluate_cityscapes(inputs, EvaluateCityscapesConfig(**SIZES), LocalContext(tmp_path / "things"))
+    monkeypatch.setattr(segmenters, "load_segmenter", lambda folder: Told(first_thing=11))
+    config = EvaluateCityscapesConfig(segments="things_and_stuff", **SIZES)
+    assert evaluate_cityscapes(inputs, config, LocalContext(tmp_path / "all")) == things
+    files = [(tmp_path / name / DETECTIONS_FILE).read_text() for name in ("all", "things")]
+    assert files[0] == files[1]
+
+
+def test_a_network_of_other_classes_is_refused(inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(segmenters, "load_segmenter", lambda folder: Told(first_thing=11))
+    with pytest.raises(InputError, match="has 19 classes, the data 8; evaluate it on data of its own classes"):
+        evaluate_cityscapes(inputs, EvaluateCityscapesConfig(**SIZES), LocalContext(tmp_path / "out"))
 
 
 def test_the_stage(tmp_path: Path) -> None:

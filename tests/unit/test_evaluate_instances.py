@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from methods.common.errors import InputError
+from methods.common.metrics import resamples
+from methods.common.metrics.detection.lvis import evaluate_lvis
 from methods.common.segmenters.image_batches import batches_of_one_size
 from methods.common.segmenters.instance.segmenters import load_segmenter
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
@@ -37,10 +40,21 @@ def test_the_common_stage_needs_data_and_a_segmenter_only(inputs, tmp_path) -> N
     assert record["num_detections"] == len(detections) > 0
     assert set(record) == {
         *("num_images", "num_detections", "split"),
-        *("metrics_box", "class_ap_box", "metrics_mask", "class_ap_mask"),
+        *("metrics_box", "class_ap_box", "metrics_mask", "class_ap_mask", "resamples"),
     }
     assert len(record["class_ap_mask"]) == len(val["categories"])
     assert run(EVALUATE, roles, EvaluateConfig(**SIZES), tmp_path / "mrca") == (record, detections)
+
+
+def test_resamples_are_the_official_numbers_of_the_images_drawn(inputs, tmp_path, monkeypatch) -> None:
+    roles = Inputs({role: inputs.roles[role] for role in ("data", "model")})
+    given = np.array([3, 0, 1, 1, 0, 2, 1, 0, 1, 1, 1], np.float64)
+    monkeypatch.setattr(resamples, "draw_weights", lambda num_images, draws: given[:num_images])
+    record, _ = run(EVALUATE_INSTANCES, roles, EvaluateInstancesConfig(**SIZES), tmp_path / "out")
+    for kind, iou_type in (("box", "bbox"), ("mask", "segm")):
+        scores = evaluate_lvis(inputs.folder("data") / "val.json", tmp_path / "out" / DETECTIONS_FILE, iou_type)
+        expected = {name: value if value is None else 100 * value for name, value in scores.metrics(given).items()}
+        assert record["resamples"][7][f"metrics_{kind}"] == pytest.approx(expected, abs=5e-5)
 
 
 def test_a_split_is_an_annotation_file_and_feedback_the_held_out_images(inputs, tmp_path) -> None:

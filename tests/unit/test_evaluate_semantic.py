@@ -16,6 +16,7 @@ from methods.common.datasets.label_conventions import LabelConvention
 from methods.common.datasets.png_labels import read_labels
 from methods.common.datasets.voc import write_labels
 from methods.common.errors import InputError
+from methods.common.metrics import resamples
 from methods.common.metrics.label_maps.confusion import add_confusion
 from methods.common.metrics.label_maps.semantic import evaluate_semantic as evaluate_folders
 from methods.common.segmenters.semantic import segmenters
@@ -196,6 +197,18 @@ def test_a_trained_segmenter_is_read_and_progress_told(tmp_path) -> None:
     assert json.loads((tmp_path / "out/confusion.json").read_text())["pixels"] == expected.tolist()
     assert record["miou"] == percentages(expected, NAMES)["miou"]
     assert [done[:3] for done in context.history] == [(1, 2, "images"), (2, 2, "images")]
+
+
+def test_resamples_are_the_numbers_of_the_images_drawn(tmp_path, by_colour, monkeypatch) -> None:
+    truths, predictions = maps(6, [(16, 20)] * 3)
+    data = write_data(tmp_path / "data", truths, predictions)
+    monkeypatch.setattr(resamples, "draw_weights", lambda num_images, draws: np.array([2.0, 0.0, 1.0])[:num_images])
+    record = run(data, tmp_path / "out")
+    expected = np.zeros((3, 3), np.int64)
+    for index in (0, 0, 2):
+        add_confusion(expected, truths[index], predictions[index], 255)
+    assert record["resamples"][9]["miou"] == pytest.approx(percentages(expected, NAMES)["miou"], abs=5e-5)
+    assert record["resamples"][9]["iou"] == pytest.approx(percentages(expected, NAMES)["iou"], abs=5e-5)
 
 
 def test_other_classes_are_refused(tmp_path, by_colour) -> None:

@@ -15,7 +15,7 @@ from methods.common.segmenters.fastinst.decoder import PredictionHead, State, vi
 from methods.common.segmenters.fastinst.layers import Attention, AttentionLayer
 from methods.common.segmenters.fastinst.model import FastInst
 from methods.common.segmenters.fastinst.official import load_official
-from methods.common.segmenters.fastinst.official_names import official_name
+from methods.common.segmenters.fastinst.official_names import names_of
 from methods.common.segmenters.fastinst.pixel_decoder import PixelDecoder
 from methods.common.segmenters.fastinst.presets import fastinst_miniature
 from methods.common.segmenters.fastinst.proposals import QueryProposals, peaks
@@ -319,7 +319,7 @@ NARROW = FastInstConfig(
 
 def official_weights(model: FastInst) -> dict[str, Tensor]:
     deep = model.config.backbone.stem == "deep"
-    return {official_name(name, deep_stem=deep): value.clone() for name, value in model.state_dict().items()}
+    return {names_of(deep).official_name(name): value.clone() for name, value in model.state_dict().items()}
 
 
 @pytest.mark.parametrize("deep", [False, True])

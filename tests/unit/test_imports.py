@@ -46,7 +46,10 @@ ROOMS = {
         *("backbones", "checkpoints", "official_weights", "saved", "construction", "mask_queries"),
         "semantic.interface",
     ),
-    "fastinst": ("backbones", "checkpoints", "saved", "construction", "instance.interface", "mask_queries"),
+    "fastinst": (
+        *("backbones", "checkpoints", "official_weights", "saved", "construction", "mask_queries"),
+        "instance.interface",
+    ),
     "oneformer": (
         *("backbones", "checkpoints", "official_weights", "saved", "construction", "mask_queries"),
         "instance.interface",

@@ -12,6 +12,7 @@ from methods.instance_synthesis.pictures import RepaintedCrop, shard_path, write
 from reproductions.instance_synthesis.arms import ARMS
 from reproductions.instance_synthesis.claims import CLASSES, METRICS
 from reproductions.instance_synthesis.collect import GENERATORS_STUDY, Collector
+from reproductions.instance_synthesis.oneformer_recipe import smoke as oneformer_smoke
 from reproductions.instance_synthesis.plan import SeedPlanner
 from reproductions.instance_synthesis.recipe import mini
 from tests.unit.plan_edges import outside
@@ -267,3 +268,27 @@ def test_focused_crops_are_of_the_back_end_that_they_are_named_after(extras) -> 
         assert sample.names == {1: "car"}
         assert level(sample.instances_path, 10, 10) == 1
         assert level(sample.instances_path) == 0
+
+
+def test_panoptic_numbers_are_those_of_the_arms_own_network(tmp_path) -> None:
+    """InstSynth section 9.5: PQ over all classes, not over things, and IoU; none for a network that knows no stuff."""
+    measured = ("PQ", "PQ_th", "PQ_st", "SQ", "IoU")
+    records = RECORDS | {
+        "evaluate_cityscapes_panoptic": lambda label: {"metrics": {name: number(label, name) for name in measured}}
+    }
+    store: Any = ToldStore(tmp_path, records)
+    planners = [SeedPlanner(oneformer_smoke(), index, PLACES) for index in SEEDS]
+    arms = [arm for arm in ARMS if arm.id in ("published", "zoom")]
+    collected = Collector(store, planners, arms, "oneformer_miniature", [metric.id for metric in METRICS], tmp_path)
+    for result in collected.results():
+        label = f"seed{result.seed}/{result.arm}/panoptic"
+        assert {name: result.metrics[name] for name in ("PQ", "IoU")} == {
+            name: number(label, name) for name in ("PQ", "IoU")
+        }
+        assert result.metrics["AP"] == number(f"seed{result.seed}/{result.arm}/evaluate", "AP")
+        cells = planners[result.seed].arm(next(arm for arm in arms if arm.id == result.arm))
+        assert result.cells == (cells.evaluation.id, cells.panoptic.id)
+
+
+def test_fastinst_has_no_panoptic_numbers(collector) -> None:
+    assert not any({"PQ", "IoU"} & set(result.metrics) for result in collector.results())

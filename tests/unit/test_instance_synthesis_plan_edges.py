@@ -4,7 +4,6 @@ import pytest
 
 from methods.common.generators.repainting.configs import RepaintConfig
 from methods.common.stages.evaluate_cityscapes import EvaluateCityscapesConfig
-from methods.common.stages.train_instances import TrainInstancesConfig
 from methods.instance_synthesis.stages.evaluate_coco import EvaluateCocoConfig
 from methods.instance_synthesis.stages.generate import GenerateStageConfig
 from methods.instance_synthesis.stages.integrate import IntegrateStageConfig
@@ -18,7 +17,7 @@ from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy, Setu
 from tests.unit.plan_edges import differences, label_of, outside, table_of
 
 GENERATORS = ("blended", "inpainting", "gligen")
-PLACES = outside(*(f"{name}_generator" for name in GENERATORS), "clip", "inception", "backbone")
+PLACES = outside(*(f"{name}_generator" for name in GENERATORS), "clip", "inception", "backbone", "start")
 BY_ID = {arm.id: arm for arm in ARMS}
 LENGTH, OWN_LENGTH = 70, 110
 """Iterations of the paper's training and of the published recipe."""
@@ -66,8 +65,6 @@ def settings(cell: Cell) -> str:
             return f"{part} of {config.split} in {config.layout}, {'whole' if config.focus is None else 'focused'}"
         case QualityConfig() as config:
             return f"{config.features} on {config.split} in {config.layout}"
-        case TrainInstancesConfig() as config:
-            return f"{config.segmenter.num_classes} classes, {config.start}, {config.split}"
         case EvaluateCityscapesConfig() as config:
             return f"Cityscapes' AP on {config.split}"
         case EvaluateCocoConfig() as config:
@@ -79,10 +76,8 @@ WORLD = "draw_the_miniature_street"
 DATA = f"data<-{WORLD}"
 BASE = {
     WORLD: "",
-    "pretrain/draw_the_miniature_LVIS": "",
-    "pretrain/train": "36 classes, scratch, train | data<-pretrain/draw_the_miniature_LVIS",
 }
-"""The drawn street, and what stands in for ImageNet's weights."""
+"""The drawn street."""
 OF = "train_extra in cityscapes"
 
 
@@ -90,7 +85,7 @@ def training(samples: str | None, setup: str = "", percent: int = 100, share: st
     """InstSynth section 2.8: every arm but the two other baselines trains as long, on as many images, on crops as large."""
     words = setup or f"{LENGTH} x 4, crops of (64, 128), all_but_classes"
     inputs = DATA if samples is None else f"{DATA}, samples<-{samples}/integrate0 {samples}/integrate1"
-    return f"{words}, {percent} % of {OF}{share} | {inputs}, start<-pretrain/train"
+    return f"{words}, {percent} % of {OF}{share} | {inputs}, start"
 
 
 def made(name: str, kind: str, variants: int = 2) -> dict[str, str]:
@@ -273,19 +268,6 @@ def test_own_data_are_read_and_scored_in_their_layout(layout) -> None:
     phrases = manifest.manifest.config.prompts.phrases  # type: ignore[attr-defined]
     assert phrases["cat"] == ("a cat",)
     assert phrases["person"] == ("a woman", "a man")
-
-
-def test_the_stand_in_for_published_weights_is_the_same_for_every_seed() -> None:
-    starts = {
-        SeedPlanner(study(), index, PLACES).arm(BY_ID["real"]).trains[0].inputs["start"][0].id for index in (0, 1)
-    }
-    assert len(starts) == 1
-
-
-def test_a_stand_in_without_a_start_from_it_is_refused() -> None:
-    made_ = mini()
-    with pytest.raises(ValueError, match="go together"):
-        InstanceSynthesisStudy.model_validate(made_.model_copy(update={"pretraining": None}).model_dump())
 
 
 def test_what_an_arm_reports_of_is_its_own() -> None:

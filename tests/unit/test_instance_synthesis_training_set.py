@@ -204,3 +204,64 @@ def test_names_of_images_may_hold_the_folder_of_their_split(tmp_path) -> None:
     (data / "train.json").write_text(json.dumps(document))
     dataset = read_frames(data, "coco", "train")
     assert dataset.image_path(dataset.images[0]) == data / "train" / "one.png"
+
+
+# -- stuff -----------------------------------------------------------------------------------------------------------------
+
+ROAD, SKY = 7, 23
+
+
+def with_sky(id_HW):
+    """The same frame, two rows of sky above it; groups keep their pixels."""
+    sky_HW = id_HW.copy()
+    sky_HW[:2] = SKY
+    return sky_HW
+
+
+def test_regions_of_stuff_follow_the_instances_of_their_frame_and_groups_are_neither(tmp_path) -> None:
+    """InstSynth section 8.3: 19 classes, from the panoptic annotation; the group of cars is a crowd, which nobody learns."""
+    id_HW = with_sky(id_map())
+    data = write_cityscapes(tmp_path, [street_frame(id_HW)])
+    dataset = read_frames(data, "cityscapes", "train", "things_and_stuff")
+    assert len(dataset.class_ids) == 19
+    assert [dataset.category_by_id[id].name for id in dataset.class_ids[::9]] == ["road", "terrain", "bicycle"]
+    (image,) = dataset.images
+    found = dataset.annotations[image.id]
+    assert [one.category_id for one in found] == [PERSON, CAR, ROAD, SKY]
+    assert [one.id for one in found] == [1, 2, 3, 4]
+    for one, value in zip(found, (24000, 26001, ROAD, SKY), strict=True):
+        assert (one.mask(image.height, image.width) == (id_HW == value)).all()
+
+
+def test_stuff_is_read_from_the_label_ids(tmp_path) -> None:
+    """Samples may redraw outlines in the maps of instance ids; classes of pixels stand in the label maps."""
+    frame = street_frame()
+    data = write_cityscapes(tmp_path, [frame])
+    path = find_frames(data, "train")[0].paths.labels
+    label_HW = frame.label_HW.copy()
+    label_HW[28:] = 8
+    Image.fromarray(label_HW).save(path)
+    dataset = read_frames(data, "cityscapes", "train", "things_and_stuff")
+    sidewalk = next(one for one in dataset.iter_annotations() if one.category_id == 8)
+    assert sidewalk.area == 4 * 64
+    Image.fromarray(label_HW[:-1]).save(path)
+    with pytest.raises(InputError, match=r"gtFine_labelIds\.png"):
+        read_frames(data, "cityscapes", "train", "things_and_stuff")
+
+
+def test_with_stuff_samples_bring_theirs_and_counts_are_of_instances_alone(places) -> None:
+    data, shards = places
+    inputs = Inputs({"data": [data], "samples": shards})
+    dataset = FramesSource(segments="things_and_stuff").open(inputs, SEEDS)
+    assert [category.id for category in dataset.classes] == sorted(category.id for category in dataset.classes)
+    regions = [one for one in dataset.iter_annotations() if one.category_id == ROAD]
+    assert len(regions) == len(dataset.images) == 24
+    things = read(places)
+    assert instances_by_class(dataset, "things_and_stuff") == instances_by_class(things)
+    assert files(dataset) == files(things)
+
+
+def test_cocos_layout_has_no_stuff(tmp_path) -> None:
+    data = write_coco(tmp_path, masks((2, 2, 20, 20)))
+    with pytest.raises(InputError, match="lies in COCO's layout, which has no regions of stuff"):
+        read_frames(data, "coco", "train", "things_and_stuff")

@@ -46,7 +46,13 @@ GROUPS = ("AP", "APr", "APc", "APf")
 
 
 def evaluated(label: str) -> dict[str, Any]:
-    return {f"metrics_{kind}": {name: number(label, f"{kind} {name}") for name in GROUPS} for kind in ("box", "mask")}
+    def drawn(which: str) -> dict[str, Any]:
+        return {
+            f"metrics_{kind}": {name: number(label, f"{kind} {name}{which}") for name in GROUPS}
+            for kind in ("box", "mask")
+        }
+
+    return {**drawn(""), "resamples": [drawn(" 0"), drawn(" 1")]}
 
 
 def looked_at(label: str) -> dict[str, Any]:
@@ -112,6 +118,15 @@ def test_every_metric_is_its_arms_and_seeds_own(collector) -> None:
         assert result.metrics == {
             f"{name}_{kind}": number(label, f"{kind} {name}") for name in GROUPS for kind in ("box", "mask")
         }
+
+
+def test_resamples_stand_beside_the_numbers_of_the_same_evaluation(collector) -> None:
+    for result in collector.results():
+        label = evaluation_of(result.arm, result.seed)
+        assert result.resamples == tuple(
+            {f"{name}_{kind}": number(label, f"{kind} {name} {draw}") for name in GROUPS for kind in ("box", "mask")}
+            for draw in range(2)
+        )
 
 
 def test_entropy_is_reported_of_the_model_that_steered_of_m0_and_of_the_last(extras) -> None:

@@ -258,6 +258,7 @@ class Oracle(torch.nn.Module):
     def __init__(self, document: dict[str, Any], blind: int) -> None:
         super().__init__()
         self.waiting, self.blind = iter(document["images"]), blind
+        self.num_classes = len(document["categories"])
         self.of_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in document["images"]}
         for item in document["annotations"]:
             self.of_image[item["image_id"]].append(item)

@@ -5,7 +5,8 @@ Rules of this reader:
 * The pictures decide which frames there are; a picture without its id maps, and id maps without their picture, are errors.
 * An instance has the value 1000 * label id + number, number from 0. The label id alone, of a class with instances, is a *group* of individuals
   that nobody told apart (COCO calls it a crowd): it is no instance to learn, and the evaluation leaves it out.
-* Records to train on hold the eight evaluated classes (:data:`INSTANCE_LABELS`), so neither caravans and trailers nor groups.
+* Records to train on hold the eight evaluated classes (:data:`INSTANCE_LABELS`), so neither caravans and trailers nor groups; on demand also
+  the eleven evaluated classes without instances, one record for all pixels of such a class in ``*_labelIds.png``.
 * A frame without instances stays in the records: an evaluation counts what is found there, a training passes over it.
 
 Shape legend: H, W image in pixels; N corners; 2 x and y; 3 colours.
@@ -17,12 +18,21 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.datasets.cityscapes_labels import FIRST_INSTANCE_ID, INSTANCE_LABELS, LABEL_BY_ID
+from methods.common.datasets.cityscapes_labels import (
+    EVALUATED_LABELS,
+    FIRST_INSTANCE_ID,
+    INSTANCE_LABELS,
+    LABEL_BY_ID,
+    CityscapesLabel,
+    Segments,
+    classes_of,
+)
 from methods.common.datasets.cityscapes_layout import (
     IMAGE_SUFFIX,
     IMAGES,
@@ -40,7 +50,7 @@ from methods.common.datasets.lvis_records import (
     annotation_from_mask,
     frequency_group,
 )
-from methods.common.datasets.png_labels import LabelMap, read_labels, where_label_is
+from methods.common.datasets.png_labels import LabelMap, check_same_size, read_labels, where_label_is
 from methods.common.errors import InputError, reason
 
 _NUM_THREADS = 2
@@ -135,15 +145,16 @@ def find_frames(root: Path, split: str) -> list[CityscapesFrame]:
     return frames
 
 
-def read_cityscapes(frames: Sequence[CityscapesFrame], root: Path) -> LvisDataset:
+def read_cityscapes(frames: Sequence[CityscapesFrame], root: Path, segments: Segments = "things") -> LvisDataset:
     """Make the records that instance training and detection take, with exact masks from the maps of ids.
 
-    Category ids are label ids, so that classes 0 to 7 are in the order of Cityscapes' training ids. Counts and frequency groups are those of
-    these frames.
+    Category ids are label ids, so that classes 0 to 7, or 0 to 18 with stuff, are in the order of Cityscapes' training ids. Counts and frequency
+    groups are those of these frames.
 
     Args:
         frames: of :func:`find_frames`, perhaps a part of them.
         root: as there; paths of pictures in the records are below it.
+        segments: whether regions of classes without instances are records, too, after the instances of their frame.
 
     Returns:
         Images 1, 2, ... in the order of ``frames``, whose file names tell the frames.
@@ -152,17 +163,17 @@ def read_cityscapes(frames: Sequence[CityscapesFrame], root: Path) -> LvisDatase
         InputError: a map is faulty, or a picture is of another size than its map.
     """
     with ThreadPoolExecutor(_NUM_THREADS) as pool:
-        read = list(pool.map(_read_frame, frames, range(1, len(frames) + 1)))
+        read = list(pool.map(partial(_read_frame, segments=segments), frames, range(1, len(frames) + 1)))
     images, by_image, num_before = [], {}, 0
     for number, (frame, (height, width, found)) in enumerate(zip(frames, read, strict=True), start=1):
         images.append(LvisImage(number, width, height, file_name=frame.paths.image.relative_to(root).as_posix()))
         by_image[number] = [replace(one, id=one.id + num_before) for one in found]
         num_before += len(found)
-    return LvisDataset(_categories(by_image), images, by_image, root)
+    return LvisDataset(_categories(by_image, classes_of(segments)), images, by_image, root)
 
 
-def _read_frame(frame: CityscapesFrame, image_id: int) -> tuple[int, int, list[LvisAnnotation]]:
-    """Return height, width and the instances of the evaluated classes, numbered from 1."""
+def _read_frame(frame: CityscapesFrame, image_id: int, segments: Segments) -> tuple[int, int, list[LvisAnnotation]]:
+    """Return height, width and the segments of the evaluated classes, numbered from 1."""
     id_HW = frame.read_instance_ids()
     _check_picture(frame, id_HW)
     # Masks are compressed column by column, which this order makes quick.
@@ -173,7 +184,22 @@ def _read_frame(frame: CityscapesFrame, image_id: int) -> tuple[int, int, list[L
         annotation_from_mask(number, image_id, one.label_id, (id_WH == one.id).T)
         for number, one in enumerate(chosen, start=1)
     ]
+    if segments == "things_and_stuff":
+        found += _stuff(frame, id_HW, image_id, len(found))
     return id_HW.shape[0], id_HW.shape[1], found
+
+
+def _stuff(frame: CityscapesFrame, id_HW: LabelMap, image_id: int, num_before: int) -> list[LvisAnnotation]:
+    """Return the regions of the classes without instances, in the order of the classes."""
+    label_HW = read_labels(frame.paths.labels)
+    check_same_size(id_HW, label_HW, frame.paths.labels)
+    label_WH = np.ascontiguousarray(label_HW.T)
+    there = set(np.unique(label_HW).tolist())
+    ids = [label.id for label in EVALUATED_LABELS if not label.has_instances and label.id in there]
+    return [
+        annotation_from_mask(number, image_id, id, (label_WH == id).T)
+        for number, id in enumerate(ids, start=num_before + 1)
+    ]
 
 
 def _check_picture(frame: CityscapesFrame, id_HW: LabelMap) -> None:
@@ -192,12 +218,12 @@ def _check_picture(frame: CityscapesFrame, id_HW: LabelMap) -> None:
         )
 
 
-def _categories(by_image: dict[int, list[LvisAnnotation]]) -> list[LvisCategory]:
+def _categories(by_image: dict[int, list[LvisAnnotation]], classes: Sequence[CityscapesLabel]) -> list[LvisCategory]:
     instances = Counter(one.category_id for listed in by_image.values() for one in listed)
     images = Counter(label for listed in by_image.values() for label in {one.category_id for one in listed})
     return [
         LvisCategory(label.id, label.name, frequency_group(images[label.id]), images[label.id], instances[label.id])
-        for label in INSTANCE_LABELS
+        for label in classes
     ]
 
 

@@ -3,7 +3,7 @@
 Source: the label table of cityscapesScripts 2.3.0 (`cityscapesscripts.helpers.labels`); a test compares them.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class CityscapesLabel(NamedTuple):
@@ -67,6 +67,15 @@ EVALUATED_LABELS = tuple(label for label in LABELS if not label.ignored)
 
 INSTANCE_LABELS = tuple(label for label in EVALUATED_LABELS if label.has_instances)
 """The 8 classes of the instance evaluation."""
+
+Segments = Literal["things", "things_and_stuff"]
+"""What records of a frame hold: instances of the 8 classes that have some, or also a region for each of the 11 others."""
+
+
+def classes_of(segments: Segments) -> tuple[CityscapesLabel, ...]:
+    """Return the classes of such records in the order of their class indices, which is that of the training ids."""
+    return INSTANCE_LABELS if segments == "things" else EVALUATED_LABELS
+
 
 FIRST_INSTANCE_ID = 1000
 """Of maps of instance ids: from here on a value is 1000 * label id + number; a smaller one is a label id, of a group of objects that nobody

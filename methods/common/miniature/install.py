@@ -12,6 +12,9 @@ from methods.common.stage import Record
 REPORT_FILE = "checkpoint_report.json"
 STREET_REPORT_FILE = "street_report.json"
 PAINTERS = ("inpainting", "gligen")
+STREET_SEGMENTER = "street_segmenter"
+STREET_PARTS = (*PAINTERS, STREET_SEGMENTER)
+"""Folders of the street, each with where its weights come from."""
 _BAR_NAMES = {
     "generated_colour": "generated objects of reliable categories recognised, colour judge",
     "generated_grey": "generated objects of reliable categories recognised, grey judge",
@@ -123,7 +126,7 @@ def replace_measured(page: str, tables: str, subject: str = "measured") -> str:
 
 
 def install_street(checkpoints: Path, report: Path, repository: Path) -> None:
-    """Copy the finished painters of the street into the repository.
+    """Copy the finished parts of the street into the repository.
 
     Args:
         checkpoints: folder of ``assemble_street``.
@@ -133,13 +136,13 @@ def install_street(checkpoints: Path, report: Path, repository: Path) -> None:
     from methods.common.miniature.street_report import street_tables
 
     target = repository / CHECKPOINTS.relative_to(CHECKPOINTS.parents[3])
-    for painter in PAINTERS:
-        shutil.rmtree(target / painter, ignore_errors=True)
-        shutil.copytree(checkpoints / painter, target / painter)
+    for part in STREET_PARTS:
+        shutil.rmtree(target / part, ignore_errors=True)
+        shutil.copytree(checkpoints / part, target / part)
     shutil.copyfile(report / STREET_REPORT_FILE, target / STREET_REPORT_FILE)
     _copy_sheets(report, repository)
     page = repository / "docs" / "miniature.md"
-    provenance = {painter: read_provenance(target / painter) for painter in PAINTERS}
+    provenance = {part: read_provenance(target / part) for part in STREET_PARTS}
     tables = street_tables(json.loads((target / STREET_REPORT_FILE).read_text()), provenance)
     write_atomic(page, replace_measured(page.read_text(), tables, "street").encode())
 

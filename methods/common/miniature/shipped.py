@@ -3,5 +3,5 @@
 from pathlib import Path
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
-"""Holds ``stable_diffusion``, ``clip``, ``cutout``, ``sam``, ``judges``, the painters of the street ``inpainting`` and ``gligen``, and the JSON
+"""Holds ``stable_diffusion``, ``clip``, ``cutout``, ``sam``, ``judges``, ``inpainting``, ``gligen`` and ``street_segmenter`` of the street, and the JSON
 files ``training_provenance``, ``checkpoint_report`` and ``street_report``."""

@@ -1,5 +1,6 @@
-"""The finished painters of the street as folders that :func:`methods.common.generators.repainting.parts.load_parts` reads, float16 on disk.
+"""The finished parts of the street, float16 on disk.
 
+Painters are folders that :func:`methods.common.generators.repainting.parts.load_parts` reads, the segmenter is one as a training saves it.
 ``inpainting`` holds U-Net, text encoder and scheduler, and shares the VAE and tokenizer of ``stable_diffusion`` beside it. ``gligen`` holds only
 what was added to the inpainting U-Net, and shares everything else.
 """
@@ -12,11 +13,13 @@ from methods.common.files import write_atomic
 from methods.common.generators.repainting.parts import SHARED_FILE
 from methods.common.miniature.assemble import ask_for_float32, forget_places, save_half
 from methods.common.miniature.generator import build_noise_schedule
-from methods.common.miniature.install import PAINTERS
+from methods.common.miniature.install import PAINTERS, STREET_PARTS, STREET_SEGMENTER
 from methods.common.miniature.model_classes import AutoencoderKL, DPMSolverMultistepScheduler
 from methods.common.miniature.provenance import FILE_NAME
+from methods.common.miniature.street_segmenter_training import MODEL_FOLDER
 from methods.common.miniature.tokenizer import load_tokenizer
 from methods.common.miniature.training_configs import AssembleConfig
+from methods.common.segmenters.saved import WEIGHTS_FILE
 from methods.common.stage import Context, Inputs, Record
 
 BESIDE = "stable_diffusion"
@@ -43,10 +46,10 @@ _WEIGHTS = {"unet": "diffusion_pytorch_model.safetensors", "text_encoder": "mode
 
 
 def assemble_street(inputs: Inputs, config: AssembleConfig, context: Context) -> Record:
-    """Put the painters together below ``context.out``, each with its ``training_provenance.json``.
+    """Put painters and segmenter together below ``context.out``, each with its ``training_provenance.json``.
 
-    ``stable_diffusion`` there holds no more than what they share. Inputs: ``vae``, ``clip``, ``inpainting``, ``gligen``: the stages that
-    trained them.
+    ``stable_diffusion`` there holds no more than what they share. Inputs: ``vae``, ``clip``, ``inpainting``, ``gligen``,
+    ``street_segmenter``: the stages that trained them.
     """
     out = context.out
     vae = AutoencoderKL.from_pretrained(inputs.folder("vae") / "vae")
@@ -64,9 +67,12 @@ def assemble_street(inputs: Inputs, config: AssembleConfig, context: Context) ->
         write_atomic(out / painter / "model_index.json", json.dumps(index, indent=2).encode())
         write_atomic(out / painter / SHARED_FILE, json.dumps(_SHARED[painter], indent=2).encode())
         shutil.copyfile(source / FILE_NAME, out / painter / FILE_NAME)
+    segmenter = inputs.folder(STREET_SEGMENTER)
+    _copy_in_half(segmenter / MODEL_FOLDER, out / STREET_SEGMENTER / MODEL_FOLDER, WEIGHTS_FILE)
+    shutil.copyfile(segmenter / FILE_NAME, out / STREET_SEGMENTER / FILE_NAME)
     ask_for_float32(out / "inpainting" / "text_encoder" / "config.json")
     forget_places(out)
-    sizes = [path.stat().st_size for painter in PAINTERS for path in (out / painter).rglob("*") if path.is_file()]
+    sizes = [path.stat().st_size for part in STREET_PARTS for path in (out / part).rglob("*") if path.is_file()]
     return {"megabytes": round(sum(sizes) / 1e6, 3)}
 
 

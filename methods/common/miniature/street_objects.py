@@ -58,7 +58,8 @@ class StreetSprite:
     """Its pixels: one connected region without holes."""
     outline_N2: NDArray[np.int32]
     """The border pixels of the mask, x and y, in order; filled they give the mask."""
-    look: Look
+    look: Look | None
+    """None for what no class of the street names."""
 
 
 class _Easel:
@@ -360,6 +361,10 @@ _DRAWERS: dict[StreetKind, tuple[Callable[[_Easel, np.random.Generator], Look], 
     "motorcycle": (_motorcycle, 1.75),
     "bicycle": (_bicycle, 1.7),
 }
+
+
+DrawThing = Callable[[StreetKind, float, bool, np.random.Generator], StreetSprite]
+"""What :func:`draw_thing` is: class, height in pixels, whether it faces left, and what decides the rest."""
 
 
 def draw_thing(kind: StreetKind, height_px: float, faces_left: bool, rng: np.random.Generator) -> StreetSprite:

@@ -180,5 +180,7 @@ def street_tables(report: Record, provenance: Mapping[str, Record]) -> str:
     for part, record in provenance.items():
         optimizer = record["config"]["optimizer"]
         minutes = record["cpu_seconds"] / 60
-        rows.append(f"| {part} | {optimizer['num_steps']} | {optimizer['batch_size']} | {minutes:.1f} |")
+        rows.append(
+            f"| {part.replace('_', ' ')} | {optimizer['num_steps']} | {optimizer['batch_size']} | {minutes:.1f} |"
+        )
     return "\n".join(rows)

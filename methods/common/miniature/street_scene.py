@@ -23,7 +23,7 @@ from methods.common.miniature.street_classes import (
     StreetKind,
     phrase,
 )
-from methods.common.miniature.street_objects import StreetSprite, draw_thing, solid_region
+from methods.common.miniature.street_objects import DrawThing, StreetSprite, draw_thing, solid_region
 
 EGO_VEHICLE, POLE, TRAFFIC_SIGN = 1, 17, 20
 _PLACING_ATTEMPTS = 8
@@ -211,7 +211,7 @@ def _wishes(config: StreetConfig, rng: np.random.Generator) -> list[_Wish]:
     return sorted(wishes, key=lambda wish: wish.nearness)
 
 
-def _place(canvas: _Canvas, wish: _Wish, config: StreetConfig, rng: np.random.Generator) -> None:
+def _place(canvas: _Canvas, wish: _Wish, config: StreetConfig, rng: np.random.Generator, draw: DrawThing) -> None:
     """Put a thing where it leaves others visible enough; leave it out if there is no such place."""
     about = STREET_CLASSES[wish.kind]
     height_px = max(3.0, canvas.view.length_px(wish.nearness, about.height))
@@ -220,9 +220,9 @@ def _place(canvas: _Canvas, wish: _Wish, config: StreetConfig, rng: np.random.Ge
     mount: StreetKind | None = None
     if wish.kind == "rider":
         mount = "bicycle" if rng.uniform() < 0.65 else "motorcycle"
-        sprite = draw_thing(mount, height_px * 0.64, left_facing, rng)
+        sprite = draw(mount, height_px * 0.64, left_facing, rng)
     else:
-        sprite = draw_thing(wish.kind, height_px, left_facing, rng)
+        sprite = draw(wish.kind, height_px, left_facing, rng)
     height, width = sprite.mask_HW.shape
     for _ in range(_PLACING_ATTEMPTS):
         place = float(rng.uniform(*about.place)) * (1 if rng.uniform() < 0.5 else -1)
@@ -233,23 +233,29 @@ def _place(canvas: _Canvas, wish: _Wish, config: StreetConfig, rng: np.random.Ge
             continue
         if mount is not None:
             canvas.put(mount, sprite, left, top)
-            rider = draw_thing("rider", height_px * 0.84, left_facing, rng)
+            rider = draw("rider", height_px * 0.84, left_facing, rng)
             forward = round(width * (0.02 if left_facing else -0.02))
             middle = left + width // 2 - rider.mask_HW.shape[1] // 2 + forward
             canvas.put("rider", rider, middle, top + height - rider.mask_HW.shape[0] - round(0.14 * height_px))
         elif is_group:
-            _put_group(canvas, wish.kind, height_px, left, top + height, rng)
+            _put_group(canvas, wish.kind, height_px, left, top + height, rng, draw)
         else:
             canvas.put(wish.kind, sprite, left, top)
         return
 
 
 def _put_group(
-    canvas: _Canvas, kind: StreetKind, height_px: float, left: int, bottom: int, rng: np.random.Generator
+    canvas: _Canvas,
+    kind: StreetKind,
+    height_px: float,
+    left: int,
+    bottom: int,
+    rng: np.random.Generator,
+    draw: DrawThing,
 ) -> None:
     """Put two to four individuals close together."""
     for _ in range(int(rng.integers(2, 5))):
-        sprite = draw_thing(kind, height_px * float(rng.uniform(0.85, 1.0)), bool(rng.integers(2)), rng)
+        sprite = draw(kind, height_px * float(rng.uniform(0.85, 1.0)), bool(rng.integers(2)), rng)
         canvas.put(kind, sprite, left, bottom - sprite.mask_HW.shape[0], in_group=True)
         left += max(2, round(sprite.mask_HW.shape[1] * float(rng.uniform(0.4, 0.7))))
 
@@ -277,12 +283,13 @@ def _put_bonnet(canvas: _Canvas) -> None:
     canvas.put_stuff(EGO_VEHICLE, mask_HW > 0, (44, 44, 50))
 
 
-def render_street(config: StreetConfig, rng: np.random.Generator) -> StreetScene:
+def render_street(config: StreetConfig, rng: np.random.Generator, draw: DrawThing = draw_thing) -> StreetScene:
     """Draw one scene.
 
     Args:
         config: sizes, numbers and shares.
         rng: everything else.
+        draw: draws each thing; another than :func:`draw_thing` puts other things where the street's own would stand.
     Returns:
         at most ``config.max_objects`` things; one without room is left out.
     Source: our choice.
@@ -292,7 +299,7 @@ def render_street(config: StreetConfig, rng: np.random.Generator) -> StreetScene
     for wish in _wishes(config, rng):
         while poles and poles[0] <= wish.nearness:
             _put_pole(canvas, poles.pop(0), rng)
-        _place(canvas, wish, config, rng)
+        _place(canvas, wish, config, rng, draw)
     for nearness in poles:
         _put_pole(canvas, nearness, rng)
     _put_bonnet(canvas)

@@ -217,6 +217,17 @@ class GligenTrainingConfig(InpaintingTrainingConfig):
     """Grounding tokens; the real GLIGEN has 30, all but one of them null tokens here, too."""
 
 
+class StreetSegmenterConfig(Config):
+    """Pretraining of the street's instance segmenter on things that no class of the street names."""
+
+    optimizer: OptimizerConfig
+    """Steps and rates."""
+    scene: StreetConfig = StreetConfig(evenness=1.0, group_share=0.0)
+    """The street; what stands on it is drawn otherwise."""
+    crop_px: int = Field(default=64, ge=32)
+    """Height of the crops; the width is twice that."""
+
+
 class AssembleConfig(Config):
     """Nothing to choose."""
 

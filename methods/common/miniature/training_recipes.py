@@ -18,6 +18,7 @@ from methods.common.miniature.training_configs import (
     SamTrainingConfig,
     SegmenterConfig,
     StreetReportConfig,
+    StreetSegmenterConfig,
     ThingsConfig,
     VaeConfig,
 )
@@ -36,6 +37,7 @@ from methods.common.miniature.training_stages import (
     TRAIN_JUDGES,
     TRAIN_SAM,
     TRAIN_SEGMENTER,
+    TRAIN_STREET_SEGMENTER,
     TRAIN_VAE,
 )
 from methods.common.miniature.world_config import WebConfig
@@ -73,8 +75,10 @@ class CheckpointsConfig(Config):
     """The inpainting U-Net of the street and its text encoder."""
     gligen: GligenTrainingConfig
     """What makes it a grounded one."""
+    street_segmenter: StreetSegmenterConfig
+    """The instance segmenter that trainings on the street start from."""
     street_report: StreetReportConfig
-    """What is measured of them."""
+    """What is measured of the painters."""
 
 
 def full_checkpoints() -> CheckpointsConfig:
@@ -128,6 +132,11 @@ def full_checkpoints() -> CheckpointsConfig:
             ),
             ema_decay=0.99,
         ),
+        street_segmenter=StreetSegmenterConfig(
+            optimizer=OptimizerConfig(
+                num_steps=2400, batch_size=8, learning_rate=2e-3, beta2=0.999, warmup_steps=50, cosine_from=0.4
+            )
+        ),
         street_report=StreetReportConfig(),
     )
 
@@ -156,6 +165,7 @@ def smoke_checkpoints() -> CheckpointsConfig:
         things=ThingsConfig(num_things=16),
         inpainting=InpaintingTrainingConfig(optimizer=few),
         gligen=GligenTrainingConfig(optimizer=few),
+        street_segmenter=StreetSegmenterConfig(optimizer=few),
         street_report=StreetReportConfig(
             things=ThingsConfig(num_things=8), real_things=ThingsConfig(num_things=16), num_steps=2
         ),
@@ -181,7 +191,7 @@ def checkpoint_plan(config: CheckpointsConfig) -> list[PlannedStage]:
     ``checkpoint_report.json``, ``street_report.json`` and the sample sheets.
     """
     parts = ("vae", "clip", "generator", "faulty_generator", "cutout", "sam", "segmenter", "judges")
-    street = ("vae", "clip", "inpainting", "gligen")
+    street = ("vae", "clip", "inpainting", "gligen", "street_segmenter")
     return [
         PlannedStage("vae", TRAIN_VAE, config.vae),
         PlannedStage("clip", TRAIN_CLIP, config.clip),
@@ -203,6 +213,7 @@ def checkpoint_plan(config: CheckpointsConfig) -> list[PlannedStage]:
         PlannedStage("things", ENCODE_THINGS, config.things, {"vae": "vae", "clip": "clip"}),
         PlannedStage("inpainting", TRAIN_INPAINTING, config.inpainting, {"things": "things", "generator": "generator"}),
         PlannedStage("gligen", TRAIN_GLIGEN, config.gligen, {"things": "things", "inpainting": "inpainting"}),
+        PlannedStage("street_segmenter", TRAIN_STREET_SEGMENTER, config.street_segmenter),
         PlannedStage("street_checkpoints", ASSEMBLE_STREET, AssembleConfig(), {part: part for part in street}),
         PlannedStage("street_report", REPORT_STREET, config.street_report, {"checkpoints": "street_checkpoints"}),
     ]

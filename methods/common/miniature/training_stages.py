@@ -16,6 +16,7 @@ from methods.common.miniature.training_configs import (
     SamTrainingConfig,
     SegmenterConfig,
     StreetReportConfig,
+    StreetSegmenterConfig,
     ThingsConfig,
     VaeConfig,
 )
@@ -94,6 +95,12 @@ def _train_gligen(inputs: Inputs, config: GligenTrainingConfig, context: Context
     return _with_provenance(TRAIN_GLIGEN, config, context, train_gligen(inputs, config, context))
 
 
+def _train_street_segmenter(inputs: Inputs, config: StreetSegmenterConfig, context: Context) -> Record:
+    from methods.common.miniature.street_segmenter_training import train_street_segmenter
+
+    return _with_provenance(TRAIN_STREET_SEGMENTER, config, context, train_street_segmenter(inputs, config, context))
+
+
 def _assemble(inputs: Inputs, config: AssembleConfig, context: Context) -> Record:
     from methods.common.miniature.assemble import assemble
 
@@ -150,6 +157,15 @@ TRAIN_INPAINTING: Stage[InpaintingTrainingConfig] = Stage(
 )
 TRAIN_GLIGEN: Stage[GligenTrainingConfig] = Stage(
     "train_gligen", 1, GligenTrainingConfig, _train_gligen, ("training",), uses_gpu=True, kind="train"
+)
+TRAIN_STREET_SEGMENTER: Stage[StreetSegmenterConfig] = Stage(
+    "train_street_segmenter",
+    1,
+    StreetSegmenterConfig,
+    _train_street_segmenter,
+    ("data", "training"),
+    uses_gpu=True,
+    kind="train",
 )
 ASSEMBLE: Stage[AssembleConfig] = Stage("assemble_checkpoints", 1, AssembleConfig, _assemble, (), uses_gpu=False)
 REPORT_CHECKPOINTS: Stage[ReportConfig] = Stage(

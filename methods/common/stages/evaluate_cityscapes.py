@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from methods.common.datasets.cityscapes_labels import Segments
+from methods.common.growth import Added
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from methods.common.datasets.cityscapes import CityscapesFrame
     from methods.common.datasets.lvis_records import LvisDataset
@@ -32,6 +38,8 @@ class EvaluateCityscapesConfig(Config):
     """... unless the longer side would pass this."""
     batch_size: int = Field(default=1, ge=1)
     """Pictures of one size that go through the network together."""
+    segments: Annotated[Segments, Added(neutral="things")] = "things"
+    """What the segmenter was trained on, which tells its classes: the 8 that have instances, or all 19, of which it finds things alone."""
 
 
 def evaluate_cityscapes(inputs: Inputs, config: EvaluateCityscapesConfig, context: Context) -> Record:
@@ -42,36 +50,53 @@ def evaluate_cityscapes(inputs: Inputs, config: EvaluateCityscapesConfig, contex
     Returns:
         ``num_images``, ``num_detections`` and ``split``; AP and AP50 by Cityscapes' definition in percent (``metrics``), AP of each class in
         [0, 1] in the order of the class indices (``class_ap``), None without objects to find; and COCO's numbers of masks in percent
-        (``metrics_coco``), for which groups are crowds, while void and the limit of 100 px mean nothing.
+        (``metrics_coco``), for which groups are crowds, while void and the limit of 100 px mean nothing; and ``metrics`` on resamples of the
+        pictures (``resamples``, see :mod:`methods.common.metrics.resamples`).
 
     Raises:
-        InputError: data or segmenter are missing or unreadable.
+        InputError: data or segmenter are missing or unreadable, or the segmenter has another number of classes.
     Source: InstSynth section 9.2; InstSynth section 10, item 17 asks which of the two is meant.
     """
     from methods.common.datasets.cityscapes import find_frames, read_cityscapes
     from methods.common.datasets.cityscapes_layout import TRUTH
     from methods.common.metrics.cityscapes.instance import evaluate_cityscapes_instance
     from methods.common.metrics.detection.coco import evaluate_coco
+    from methods.common.metrics.resamples import resampled
     from methods.common.segmenters.instance.prediction import detect_all
 
     data, detections = inputs.folder("data"), context.out / DETECTIONS_FILE
     frames = find_frames(data, config.split)
     dataset = read_cityscapes(frames, data)
     sides_px = config.short_side_px, config.long_side_px
+    known = dataset if config.segments == "things" else _with_all_classes(dataset)
     num_detections = detect_all(
-        dataset, inputs.folder("model") / "model", sides_px, config.batch_size, context, detections
+        known, inputs.folder("model") / "model", sides_px, config.batch_size, context, detections
     )
     scores = evaluate_cityscapes_instance(data / TRUTH / config.split, predictions_by_frame(dataset, detections))
     (context.out / COCO_FILE).write_text(json.dumps(as_coco(frames, dataset)), encoding="utf-8")
     coco = evaluate_coco(context.out / COCO_FILE, detections, "segm")
+
+    def metrics(weight_I: NDArray[np.float64] | None = None) -> dict[str, Any]:
+        return {"metrics": {name: _percent(value) for name, value in scores.metrics(weight_I).items()}}
+
     return {
         "num_images": len(dataset.images),
         "num_detections": num_detections,
         "split": config.split,
-        "metrics": {name: _percent(value) for name, value in scores.metrics().items()},
+        **metrics(),
         "class_ap": [row["AP"] for row in scores.per_class()],
         "metrics_coco": {name: _percent(value) for name, value in coco.metrics().items()},
+        "resamples": resampled(metrics, len(scores.image_ids)),
     }
+
+
+def _with_all_classes(dataset: LvisDataset) -> LvisDataset:
+    """Return the same pictures, with class indices that count through all 19 evaluated classes."""
+    from methods.common.datasets.cityscapes_labels import classes_of
+    from methods.common.datasets.lvis_records import LvisCategory
+
+    classes = [LvisCategory(label.id, label.name, "f") for label in classes_of("things_and_stuff")]
+    return replace(dataset, categories=classes)
 
 
 def predictions_by_frame(dataset: LvisDataset, detections: Path) -> dict[str, list[InstancePrediction]]:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from methods.common.stage import Config, Context, Inputs, Record, Stage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 DETECTIONS_FILE = "detections.json"
 
@@ -44,13 +49,15 @@ def evaluate_on(annotations: Path, inputs: Inputs, config: EvaluateInstancesConf
     Returns:
         ``num_images``, ``num_detections`` and ``split``; for boxes and masks the official metrics in percent
         (``metrics_box``, ``metrics_mask``), and AP of each class in [0, 1] in the order of the class indices
-        (``class_ap_box``, ``class_ap_mask``), None where the official definition has none.
+        (``class_ap_box``, ``class_ap_mask``), None where the official definition has none; and the official metrics on resamples of the
+        images (``resamples``, see :mod:`methods.common.metrics.resamples`).
 
     Raises:
         InputError: data or segmenter are missing or unreadable.
     """
     from methods.common.datasets.lvis import read_lvis
     from methods.common.metrics.detection.lvis import evaluate_lvis
+    from methods.common.metrics.resamples import resampled
     from methods.common.segmenters.instance.prediction import detect_all
 
     dataset = read_lvis(annotations, inputs.folder("data"), "none")
@@ -58,11 +65,20 @@ def evaluate_on(annotations: Path, inputs: Inputs, config: EvaluateInstancesConf
     sides_px = config.short_side_px, config.long_side_px
     num_detections = detect_all(dataset, model, sides_px, config.batch_size, context, detections)
     record: Record = {"num_images": len(dataset.images), "num_detections": num_detections, "split": config.split}
-    for name, iou_type in (("box", "bbox"), ("mask", "segm")):
-        scores = evaluate_lvis(annotations, detections, iou_type)  # type: ignore[arg-type]
-        record[f"metrics_{name}"] = {key: _percent(value) for key, value in scores.metrics().items()}
-        record[f"class_ap_{name}"] = [scores.class_ap.get(class_id) for class_id in dataset.class_ids]
-    return record
+    scores = {
+        "box": evaluate_lvis(annotations, detections, "bbox"),
+        "mask": evaluate_lvis(annotations, detections, "segm"),
+    }
+
+    def metrics(weight_I: NDArray[np.float64] | None = None) -> dict[str, Any]:
+        return {
+            f"metrics_{kind}": {name: _percent(value) for name, value in of_kind.metrics(weight_I).items()}
+            for kind, of_kind in scores.items()
+        }
+
+    for kind, of_kind in scores.items():
+        record[f"class_ap_{kind}"] = [of_kind.class_ap.get(class_id) for class_id in dataset.class_ids]
+    return {**record, **metrics(), "resamples": resampled(metrics, len(dataset.images))}
 
 
 def _percent(value: float | None) -> float | None:

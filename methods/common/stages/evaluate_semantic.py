@@ -48,7 +48,8 @@ def evaluate_semantic(inputs: Inputs, config: EvaluateSemanticConfig, context: C
 
     Returns:
         ``miou`` (mean over the classes that occur in ground truth or prediction) and ``pixel_accuracy`` in percent, ``iou`` in
-        percent by class (None where it occurs in neither), ``num_images``. Pixels labelled 255 do not count.
+        percent by class (None where it occurs in neither), ``num_images``, and all of these on resamples of the images (``resamples``,
+        see :mod:`methods.common.metrics.resamples`). Pixels labelled 255 do not count.
 
     Raises:
         InputError: data or network are unreadable, or have different numbers of classes.
@@ -56,6 +57,8 @@ def evaluate_semantic(inputs: Inputs, config: EvaluateSemanticConfig, context: C
     import numpy as np
 
     from methods.common.datasets.open_labelled import open_labelled_images
+    from methods.common.metrics.label_maps.confusion import pool_images
+    from methods.common.metrics.resamples import resampled
     from methods.common.segmenters.semantic.segmenters import load_segmenter
 
     images = open_labelled_images(inputs.folder("data"), config.split)
@@ -67,9 +70,15 @@ def evaluate_semantic(inputs: Inputs, config: EvaluateSemanticConfig, context: C
             "evaluate it on data of its own classes"
         )
     confusion_KK = np.zeros((model.num_classes, model.num_classes), np.int64)
-    _segment_all(model, images, config, context, confusion_KK)
+    count_I3K = np.stack(_segment_all(model, images, config, context, confusion_KK))
     _write_tables(confusion_KK, images.class_names, context.out)
-    return {"num_images": len(images), **percentages(confusion_KK, images.class_names)}
+    return {
+        "num_images": len(images),
+        **percentages(confusion_KK, images.class_names),
+        "resamples": resampled(
+            lambda weight_I: _of_counts(pool_images(count_I3K, weight_I), images.class_names), len(images)
+        ),
+    }
 
 
 def _segment_all(
@@ -78,23 +87,31 @@ def _segment_all(
     config: EvaluateSemanticConfig,
     context: Context,
     confusion_KK: NDArray[np.int64],
-) -> None:
-    """Count every pixel of every image into the matrix, and write the samples."""
+) -> list[NDArray[np.float64]]:
+    """Count every pixel of every image into the matrix, and write the samples; return the counts [3, K] of each image."""
+    import numpy as np
+
     from methods.common.datasets.labelled_images import IGNORED
     from methods.common.metrics.label_maps.confusion import add_confusion
+    from methods.common.metrics.label_maps.semantic import counts_of_confusion
     from methods.common.segmenters.image_batches import batches_of_one_size
     from methods.common.segmenters.semantic.prediction import predict_labels
 
     shown = sample_indices(len(images), config.num_samples)
+    counts: list[NDArray[np.float64]] = []
     sizes = config.short_side_px, config.max_long_side_px
     rows = ((index, *images[index]) for index in range(len(images)))
     for batch in batches_of_one_size(rows, lambda row: row[1].shape, config.batch_size):
         predicted_NHW = predict_labels(model, [image_HW3 for _, image_HW3, _ in batch], *sizes, context.device)
         for (index, image_HW3, label_HW), predicted_HW in zip(batch, predicted_NHW, strict=True):
-            add_confusion(confusion_KK, label_HW, predicted_HW, IGNORED)
+            of_image_KK = np.zeros_like(confusion_KK)
+            add_confusion(of_image_KK, label_HW, predicted_HW, IGNORED)
+            confusion_KK += of_image_KK
+            counts.append(counts_of_confusion(of_image_KK))
             if index in shown:
                 _write_sample(context.out / "samples", shown.index(index), image_HW3, label_HW, predicted_HW)
         context.progress(batch[-1][0] + 1, len(images), "images")
+    return counts
 
 
 def sample_indices(num_images: int, num_samples: int) -> list[int]:
@@ -105,10 +122,15 @@ def sample_indices(num_images: int, num_samples: int) -> list[int]:
 
 def percentages(confusion_KK: NDArray[np.int64], names: tuple[str, ...]) -> dict[str, Any]:
     """Return ``miou``, ``pixel_accuracy`` and ``iou`` of a confusion matrix, in percent."""
-    from methods.common.metrics.label_maps.confusion import none_if_nan
-    from methods.common.metrics.label_maps.semantic import class_iou, counts_of_confusion, semantic_metrics
+    from methods.common.metrics.label_maps.semantic import counts_of_confusion
 
-    count_3K = counts_of_confusion(confusion_KK)
+    return _of_counts(counts_of_confusion(confusion_KK), names)
+
+
+def _of_counts(count_3K: NDArray[np.float64], names: tuple[str, ...]) -> dict[str, Any]:
+    from methods.common.metrics.label_maps.confusion import none_if_nan
+    from methods.common.metrics.label_maps.semantic import class_iou, semantic_metrics
+
     metrics = semantic_metrics(count_3K, perfect=100.0)
     iou_K = class_iou(count_3K, perfect=100.0)
     return {

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from methods.common.errors import InputError
 from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.segmenters.instance.segmenters import SegmenterConfig
 from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
+from methods.common.segmenters.oneformer.config import OneFormerConfig
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 from methods.common.stages.train_semantic import mean_of_parts
 from methods.common.training.poly_recipe import PolyRecipe
@@ -17,6 +18,8 @@ from methods.common.training.recipe import TrainingRecipe
 from methods.common.training.step_recipe import StepRecipe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from methods.common.datasets.lvis_records import LvisDataset
     from methods.common.segmenters.instance.interface import InstanceSegmenter
 
@@ -33,11 +36,18 @@ class InstanceTrainingConfig(Config):
     """Optimiser, schedule and batch; a TrainingRecipe also averages the weights and repeats rare classes."""
     augmentation: AugmentConfig | ShortSideAugmentConfig
     """What happens to each training image."""
-    start: Literal["scratch", "backbone", "weights", "all_but_classes"] = "scratch"
+    start: Literal["scratch", "backbone", "weights", "all_but_classes", "official_all_but_classes"] = "scratch"
     """``scratch``: random weights; ``backbone``: published weights of role ``backbone`` in the backbone; ``weights``: all of a
-    training of the same config, role ``start``; ``all_but_classes``: of one with other classes, all but what has their number."""
+    training of the same config, role ``start``; ``all_but_classes``: of one with other classes, all but what has their number;
+    ``official_all_but_classes``: the same of a OneFormer that its authors published, a file of role ``start``."""
     num_workers: int = Field(default=0, ge=0)
     """Processes that prepare images; the images do not depend on it."""
+
+    @model_validator(mode="after")
+    def _there_are_published_ones(self) -> Self:
+        if self.start == "official_all_but_classes" and not isinstance(self.segmenter, OneFormerConfig):
+            raise ValueError("start 'official_all_but_classes' is for OneFormer alone; set another start")
+        return self
 
 
 class TrainInstancesConfig(InstanceTrainingConfig):
@@ -50,8 +60,8 @@ class TrainInstancesConfig(InstanceTrainingConfig):
 def train_instances(inputs: Inputs, config: TrainInstancesConfig, context: Context) -> Record:
     """Train from start to end; write ``model/``, the weights after the last iteration, averaged where the recipe averages.
 
-    Roles: ``data`` (LVIS v1's layout); ``backbone`` (a file of published weights) or ``start`` (a cell with ``model/``), as
-    ``config.start`` asks.
+    Roles: ``data`` (LVIS v1's layout); ``backbone`` (a file of published weights) or ``start`` (a cell with ``model/``, or a published
+    file), as ``config.start`` asks; ``tokenizer`` (a folder with CLIP's) where a OneFormer has a text branch in CLIP's tokens.
 
     Returns:
         ``iterations``, ``num_images``, ``losses`` (means over each twentieth of the iterations), ``loss_first`` and ``loss_last``.
@@ -75,7 +85,7 @@ def train_on(dataset: LvisDataset, inputs: Inputs, config: InstanceTrainingConfi
 
     Args:
         dataset: images without instances are passed over.
-        inputs: ``backbone`` or ``start``, as ``config.start`` asks.
+        inputs: ``backbone`` or ``start``, as ``config.start`` asks, and ``tokenizer``.
         config: of the training.
         context: folder, device, seeds, checkpoints, team and progress.
     """
@@ -104,25 +114,55 @@ def train_on(dataset: LvisDataset, inputs: Inputs, config: InstanceTrainingConfi
 
 
 def _build(inputs: Inputs, config: InstanceTrainingConfig, context: Context) -> InstanceSegmenter:
-    """Build the network with the weights that the config asks for."""
-    from methods.common.segmenters.backbones.weights import load_backbone_weights
+    """Build the network with the weights that the config asks for, and with the sentences of its text branch."""
     from methods.common.segmenters.instance.segmenters import build_segmenter
-    from methods.common.segmenters.instance.starting import take_all_but_classes
-    from methods.common.segmenters.saved import load_weights
 
     model = build_segmenter(config.segmenter, context.seeds.torch("training", "initial weights"))
     role = {"scratch": None, "backbone": "backbone"}.get(config.start, "start")
-    if role is None:
-        return model
-    if not inputs.folders(role):
-        raise InputError(f"start is {config.start!r}, but nothing was given to start from; name it as role {role!r}")
-    if config.start == "backbone":
-        load_backbone_weights(model.backbone, inputs.folder(role))  # type: ignore[arg-type]
-    elif config.start == "all_but_classes":
-        take_all_but_classes(model, inputs.folder(role) / "model")
-    else:
-        load_weights(model, inputs.folder(role) / "model")
+    if role is not None:
+        if not inputs.folders(role):
+            raise InputError(
+                f"start is {config.start!r}, but nothing was given to start from; name it as role {role!r}"
+            )
+        _take_weights(model, inputs.folder(role), config)
+    if isinstance(config.segmenter, OneFormerConfig):
+        _set_sentences(model, inputs)
     return model
+
+
+def _take_weights(model: InstanceSegmenter, place: Path, config: InstanceTrainingConfig) -> None:
+    """Fill a network from what its start names."""
+    from methods.common.segmenters.backbones.weights import load_backbone_weights
+    from methods.common.segmenters.instance.starting import copy_all_but_classes, take_all_but_classes
+    from methods.common.segmenters.saved import load_weights
+
+    if config.start == "backbone":
+        load_backbone_weights(model.backbone, place)  # type: ignore[arg-type]
+    elif config.start == "all_but_classes":
+        take_all_but_classes(model, place / "model")
+    elif config.start == "official_all_but_classes":
+        from methods.common.segmenters.oneformer.official import official_weights_of_other_classes
+
+        assert isinstance(config.segmenter, OneFormerConfig), "the config says so"
+        copy_all_but_classes(model, official_weights_of_other_classes(place, config.segmenter), str(place))
+    else:
+        load_weights(model, place / "model")
+
+
+def _set_sentences(model: InstanceSegmenter, inputs: Inputs) -> None:
+    """Give a OneFormer with a text branch the sentences that it cannot know without CLIP's vocabulary."""
+    from methods.common.segmenters.oneformer.model import OneFormer
+    from methods.common.segmenters.oneformer.sentences import clip_tokens
+
+    assert isinstance(model, OneFormer), "built from its config"
+    if not model.lacks_sentences:
+        return
+    if not inputs.folders("tokenizer"):
+        raise InputError(
+            "the text branch of OneFormer needs CLIP's vocabulary; name a folder with its tokenizer as role 'tokenizer', or train "
+            "without the text branch (segmenter.text none)"
+        )
+    model.set_sentences(clip_tokens(model.config, inputs.folder("tokenizer")))
 
 
 TRAIN_INSTANCES: Stage[TrainInstancesConfig] = Stage(

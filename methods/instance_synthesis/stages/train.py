@@ -17,7 +17,7 @@ class TrainConfig(InstanceTrainingConfig):
 def train(inputs: Inputs, config: TrainConfig, context: Context) -> Record:
     """Train from start to end; see :func:`train_on`. The weights are those after the last iteration [C D11].
 
-    Roles: those of the source, and ``backbone`` or ``start`` as ``config.start`` asks.
+    Roles: those of the source, ``backbone`` or ``start`` as ``config.start`` asks, and ``tokenizer`` for a text branch.
 
     Returns:
         what :func:`train_on` does, and ``instances`` that the training images show, by class name and in ``total``, as the companion's Table I
@@ -26,7 +26,7 @@ def train(inputs: Inputs, config: TrainConfig, context: Context) -> Record:
     from methods.instance_synthesis.training_set import instances_by_class
 
     dataset = config.source.open(inputs, context.seeds)
-    counts = instances_by_class(dataset)
+    counts = instances_by_class(dataset, config.source.segments)
     return {**train_on(dataset, inputs, config, context), "instances": {**counts, "total": sum(counts.values())}}
 
 

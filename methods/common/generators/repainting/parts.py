@@ -74,20 +74,31 @@ def load_parts(folder: Path, device: torch.device, dtype: torch.dtype) -> Parts:
     )
 
 
+def shared_places(folder: Path) -> dict[str, Path]:
+    """Return where the parts lie that a folder does not hold itself, by the name of the part; nothing for a folder that holds them all.
+
+    Raises:
+        InputError: the file that says so cannot be read.
+    """
+    shared = folder / SHARED_FILE
+    if not shared.is_file():
+        return {}
+    try:
+        return {str(part): folder / place for part, place in json.loads(shared.read_text()).items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise InputError(f"{shared} cannot be read ({reason(error)}); write it again") from error
+
+
 def _places(folder: Path) -> dict[str, Path]:
     """Return the folder of every part.
 
     Raises:
         InputError: one is nowhere.
     """
-    shared = folder / SHARED_FILE
-    try:
-        named: dict[str, str] = json.loads(shared.read_text()) if shared.is_file() else {}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{shared} cannot be read ({reason(error)}); write it again") from error
-    places = {part: folder / named.get(part, part) for part in _PARTS}
-    if "unet_base" in named:
-        places["unet_base"] = folder / named["unet_base"]
+    shared = shared_places(folder)
+    places = {part: shared.get(part, folder / part) for part in _PARTS}
+    if "unet_base" in shared:
+        places["unet_base"] = shared["unet_base"]
     for part, place in places.items():
         if not place.is_dir():
             raise InputError(f"{folder} has no {part}: there is no folder {place}; give a Stable Diffusion directory")

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from methods.common.errors import InputError
-from methods.common.segmenters.checkpoints import name_with_shapes, refuse_misfits, weights_and_origin
+from methods.common.segmenters.checkpoints import weights_and_origin
 from methods.common.segmenters.fastinst.config import FastInstConfig
 from methods.common.segmenters.fastinst.model import FastInst
-from methods.common.segmenters.fastinst.official_names import DEEP_STEM, UNUSED, official_name, our_name
+from methods.common.segmenters.fastinst.official_names import DEEP_STEM, names_of
 from methods.common.segmenters.fastinst.presets import fastinst_r50_d3, fastinst_r50_d_dcn
+from methods.common.segmenters.official_weights import fill
 
 _CLASSIFIER = "sem_seg_head.predictor.query_proposal.conv_proposal_cls_logits.2.weight"
 _LAYER = re.compile(r"sem_seg_head\.predictor\.transformer_query_ffn_layers\.(\d+)\..*")
@@ -65,29 +65,9 @@ def load_official(path_or_state_dict: Path | str | Mapping[str, Any], config: Fa
         InputError: unreadable, or entries are missing, unexpected or of another shape; the message names them.
     """
     weights, origin = weights_and_origin(path_or_state_dict)
-    weights = {name: value for name, value in weights.items() if not UNUSED.fullmatch(name)}
     model = FastInst.without_weights(config or infer_config(weights))
-    state = model.state_dict()
-    deep_stem = model.config.backbone.stem == "deep"
-    ours = {name: our_name(name, deep_stem=deep_stem) for name in weights}
-    known = {name: our for name, our in ours.items() if our is not None and our in state}
-    found = set(known.values())
-    refuse_misfits(
-        origin,
-        "FastInst that was asked for",
-        [
-            official_name(name, deep_stem=deep_stem)
-            for name in state
-            if name not in found and not UNUSED.fullmatch(name)
-        ],
-        [name for name in weights if name not in known],
-        [
-            name_with_shapes(name, weights[name], state[our])
-            for name, our in known.items()
-            if weights[name].shape != state[our].shape
-        ],
-    )
-    with torch.no_grad():
-        for name, our in known.items():
-            state[our].copy_(weights[name])
+    names = names_of(deep_stem=model.config.backbone.stem == "deep")
+    used = {name: value for name, value in weights.items() if not names.unused.fullmatch(name)}
+    unused = names.unused.fullmatch
+    fill(model, used, names, origin, "FastInst that was asked for", lambda name: unused(name) is not None)
     return model.eval()

@@ -61,6 +61,32 @@ class Detections:
         return len(self.scores_N)
 
 
+@dataclass(frozen=True)
+class PanopticSegments:
+    """Segments of one image that do not overlap.
+
+    Attributes:
+        segment_HW: int64, the number of each pixel's segment from 1 on; 0 for pixels of none.
+        classes_N: int64 in [0, num_classes), of segments 1, 2, ...
+    """
+
+    segment_HW: Tensor
+    classes_N: Tensor
+
+
+@dataclass(frozen=True)
+class PanopticThresholds:
+    """Which finds become segments.
+
+    Attributes:
+        object: least class probability, exclusive.
+        overlap: least share of its own mask that a find must win against all others.
+    """
+
+    object: float
+    overlap: float
+
+
 class InstanceSegmenter(nn.Module):
     """A network that finds objects, each with a class, a box and a mask. It normalises colours itself."""
 
@@ -141,3 +167,33 @@ class InstanceSegmenter(nn.Module):
     @abstractmethod
     def save_pretrained(self, folder: Path | str) -> None:
         """Write ``config.json`` and ``model.safetensors`` into a folder, each atomically."""
+
+
+class PanopticSegmenter(InstanceSegmenter):
+    """An instance segmenter that also knows classes without instances, and gives every pixel a segment or a class."""
+
+    @abstractmethod
+    def segment_panoptic(
+        self,
+        image_NCHW: Tensor,
+        thresholds: PanopticThresholds,
+        image_sizes: Sequence[Size] | None = None,
+        output_sizes: Sequence[Size] | None = None,
+    ) -> list[PanopticSegments]:
+        """Return segments that do not overlap, things one by one and each stuff class at most once; in evaluation mode.
+
+        Args:
+            image_NCHW: float32 RGB in [0, 255].
+            thresholds: which finds become segments.
+            image_sizes: (height, width) of each image where they differ.
+            output_sizes: (height, width) of the maps; ``image_sizes`` when None.
+        """
+
+    @abstractmethod
+    def segment_semantic(
+        self,
+        image_NCHW: Tensor,
+        image_sizes: Sequence[Size] | None = None,
+        output_sizes: Sequence[Size] | None = None,
+    ) -> list[Tensor]:
+        """Return the class of every pixel of each image, int64 (H, W); arguments are those of :meth:`segment_panoptic`."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from methods.common.errors import InputError
 from methods.common.resumable_records import GrowingList
 from methods.common.segmenters.image_batches import batches_of_one_size
 from methods.common.stage import Context
@@ -32,7 +33,7 @@ def detect_all(
         file: where the detections go; what an interrupted run left there is kept as far as it is whole.
 
     Raises:
-        InputError: the folder holds no instance segmenter, or an image cannot be read.
+        InputError: the folder holds no instance segmenter or one with another number of classes, or an image cannot be read.
     """
     total = len(dataset.images)
     with GrowingList(file, context.checkpoints) as results:
@@ -58,9 +59,14 @@ def _load_detector(dataset: LvisDataset, model: Path, sides_px: tuple[int, int],
     from methods.common.segmenters.instance.segmenters import load_segmenter
 
     segmenter = load_segmenter(model).to(context.device).eval()
+    if segmenter.num_classes != len(dataset.class_ids):
+        raise InputError(
+            f"the segmenter in {model} has {segmenter.num_classes} classes, the data {len(dataset.class_ids)}; evaluate it on data of "
+            "its own classes"
+        )
 
     def detect(records: list[LvisImage]) -> list[dict[str, Any]]:
-        image_NCHW = torch.stack([_load_image(dataset, record, sides_px) for record in records]).to(context.device)
+        image_NCHW = torch.stack([load_image(dataset, record, sides_px) for record in records]).to(context.device)
         sizes = [(record.height, record.width) for record in records]
         results: list[dict[str, Any]] = []
         for record, found in zip(records, segmenter.detect(image_NCHW, output_sizes=sizes), strict=True):
@@ -78,7 +84,17 @@ def _load_detector(dataset: LvisDataset, model: Path, sides_px: tuple[int, int],
     return detect
 
 
-def _load_image(dataset: LvisDataset, record: LvisImage, sides_px: tuple[int, int]) -> Tensor:
+def load_image(dataset: LvisDataset, record: LvisImage, sides_px: tuple[int, int]) -> Tensor:
+    """Return an image at the size at which it is tested, float32 RGB (3, H, W) in [0, 255].
+
+    Args:
+        dataset: that the image is of.
+        record: the image.
+        sides_px: shortest and longest side, see ``size_at_test``.
+
+    Raises:
+        InputError: the image cannot be read.
+    """
     import torch
 
     from methods.common.datasets.images import load_rgb, resize, size_at_test

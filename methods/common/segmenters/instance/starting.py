@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from methods.common.errors import InputError
 from methods.common.segmenters.instance.interface import InstanceSegmenter
@@ -24,7 +26,18 @@ def take_all_but_classes(model: InstanceSegmenter, folder: Path) -> list[str]:
     Raises:
         InputError: the file is unreadable, an entry is missing, one differs in more than the number of classes, or none differs.
     """
-    mine, found = model.state_dict(), read_weights(folder)
+    return copy_all_but_classes(model, read_weights(folder), str(folder / WEIGHTS_FILE))
+
+
+def copy_all_but_classes(model: InstanceSegmenter, found: Mapping[str, Tensor], origin: str) -> list[str]:
+    """Do the same with a state dict of the same kind and size of network.
+
+    Args:
+        model: the network to fill.
+        found: weights by our names.
+        origin: what to call them in a message.
+    """
+    mine = model.state_dict()
     left = []
     for name, tensor in mine.items():
         other = found.get(name)
@@ -32,13 +45,13 @@ def take_all_but_classes(model: InstanceSegmenter, folder: Path) -> list[str]:
             continue
         if other is None or other.ndim == 0 or other.shape[1:] != tensor.shape[1:]:
             raise InputError(
-                f"{folder / WEIGHTS_FILE} does not fit: {name} is {'missing' if other is None else tuple(other.shape)}, wanted is "
+                f"{origin} does not fit: {name} is {'missing' if other is None else tuple(other.shape)}, wanted is "
                 f"{tuple(tensor.shape)}; start from a segmenter of the same kind and size"
             )
         left.append(name)
     if not left:
         raise InputError(
-            f"{folder / WEIGHTS_FILE} has as many classes as the segmenter to train; take all of it (start 'weights') or other classes"
+            f"{origin} has as many classes as the segmenter to train; take all of it (start 'weights') or other classes"
         )
     with torch.no_grad():
         for name in mine.keys() - set(left):

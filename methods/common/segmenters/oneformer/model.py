@@ -22,8 +22,16 @@ from methods.common.segmenters.construction import (
     normalise_and_pad,
     weights_drawn_from,
 )
-from methods.common.segmenters.instance.interface import Detections, InstanceSegmenter, InstanceTarget, Size
+from methods.common.segmenters.instance.interface import (
+    Detections,
+    InstanceTarget,
+    PanopticSegmenter,
+    PanopticSegments,
+    PanopticThresholds,
+    Size,
+)
 from methods.common.segmenters.mask_queries.losses import batch_totals, mask_set_losses
+from methods.common.segmenters.mask_queries.panoptic import best_classes, panoptic_segments
 from methods.common.segmenters.mask_queries.points import point_sources
 from methods.common.segmenters.oneformer.config import TASKS, OneFormerConfig, Task
 from methods.common.segmenters.oneformer.contrastive import contrastive_loss
@@ -51,7 +59,7 @@ class OneFormerOutputs(HeadOutputs):
     image_sizes: list[Size]
 
 
-class OneFormer(SavedWithConfig[OneFormerConfig], InstanceSegmenter):
+class OneFormer(SavedWithConfig[OneFormerConfig], PanopticSegmenter):
     """Segmenter that predicts a set of masks, each with a class, for the task that it is told.
 
     Images are float32 RGB batches [N, 3, H, W] with values 0..255, of any size; the network normalises and pads them itself. Targets are *panoptic*
@@ -233,12 +241,49 @@ class OneFormer(SavedWithConfig[OneFormerConfig], InstanceSegmenter):
             masks: whether to return masks.
             task: what the network is asked for.
         """
-        task_N = torch.full((len(image_NCHW),), TASKS.index(task))
-        outputs = self(image_NCHW, self.commands(task_N), image_sizes)
-        sizes = outputs.image_sizes if output_sizes is None else output_sizes
-        images = zip(outputs.class_logits[-1], outputs.mask_logits[-1], outputs.image_sizes, sizes, strict=True)
         things, num_kept = self.config.thing_classes, self.config.detections_per_image
         return [
-            find_instances(class_logit, mask_logit, (outputs.padded_size, size, output), things, num_kept, masks=masks)
-            for class_logit, mask_logit, size, output in images
+            find_instances(class_logit, mask_logit, sizes, things, num_kept, masks=masks)
+            for class_logit, mask_logit, sizes in self._answers(task, image_NCHW, image_sizes, output_sizes)
         ]
+
+    @torch.no_grad()
+    def segment_panoptic(
+        self,
+        image_NCHW: Tensor,
+        thresholds: PanopticThresholds,
+        image_sizes: Sequence[Size] | None = None,
+        output_sizes: Sequence[Size] | None = None,
+    ) -> list[PanopticSegments]:
+        """Find the segments of each image, asked for task ``panoptic``; see :meth:`PanopticSegmenter.segment_panoptic`."""
+        things, bounds = self.config.thing_classes, (thresholds.object, thresholds.overlap)
+        return [
+            PanopticSegments(*panoptic_segments(class_logit, mask_logit, sizes, things, *bounds))
+            for class_logit, mask_logit, sizes in self._answers("panoptic", image_NCHW, image_sizes, output_sizes)
+        ]
+
+    @torch.no_grad()
+    def segment_semantic(
+        self,
+        image_NCHW: Tensor,
+        image_sizes: Sequence[Size] | None = None,
+        output_sizes: Sequence[Size] | None = None,
+    ) -> list[Tensor]:
+        """Find the class of every pixel, asked for task ``semantic``; see :meth:`PanopticSegmenter.segment_semantic`."""
+        answers = self._answers("semantic", image_NCHW, image_sizes, output_sizes)
+        return [best_classes(class_logit, mask_logit, sizes) for class_logit, mask_logit, sizes in answers]
+
+    def _answers(
+        self,
+        task: Task,
+        image_NCHW: Tensor,
+        image_sizes: Sequence[Size] | None,
+        output_sizes: Sequence[Size] | None,
+    ) -> Iterator[tuple[Tensor, Tensor, tuple[Size, Size, Size]]]:
+        """Yield class logits, mask logits and (padded, image, output) sizes of each image, asked for a task."""
+        task_N = torch.full((len(image_NCHW),), TASKS.index(task))
+        outputs = self(image_NCHW, self.commands(task_N), image_sizes)
+        wanted = outputs.image_sizes if output_sizes is None else output_sizes
+        images = zip(outputs.class_logits[-1], outputs.mask_logits[-1], outputs.image_sizes, wanted, strict=True)
+        for class_logit, mask_logit, size, output in images:
+            yield class_logit, mask_logit, (outputs.padded_size, size, output)

@@ -76,9 +76,29 @@ def load_official(
         InputError: unreadable, or entries are missing, unexpected or of another shape; the message names them.
     """
     weights, origin = weights_and_origin(path_or_state_dict)
-    model = OneFormer.without_weights(config or infer_config(weights))
-    fill(model, weights, NAMES, origin, "OneFormer that was asked for", lambda name: _optional(name, model.config))
+    return _filled(config or infer_config(weights), weights, origin)
+
+
+def _filled(config: OneFormerConfig, weights: Mapping[str, Tensor], origin: str) -> OneFormer:
+    model = OneFormer.without_weights(config)
+    fill(model, weights, NAMES, origin, "OneFormer that was asked for", lambda name: _optional(name, config))
     return model.eval()
+
+
+def official_weights_of_other_classes(path: Path | str, config: OneFormerConfig) -> dict[str, Tensor]:
+    """Read a published OneFormer that was trained on other classes, by our names, as far as a network of ``config`` has such entries.
+
+    Args:
+        path: as for :func:`load_official`.
+        config: the network to start from it; of the checkpoint only the classes are told.
+
+    Raises:
+        InputError: as for :func:`load_official`.
+    """
+    weights, origin = weights_and_origin(path)
+    told = infer_config(weights)
+    classes = {"class_names": told.class_names, "stuff_classes": told.stuff_classes}
+    return _filled(config.model_copy(update=classes), weights, origin).state_dict()
 
 
 def _optional(name: str, config: OneFormerConfig) -> bool:
