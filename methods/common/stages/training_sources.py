@@ -16,6 +16,9 @@ from methods.common.generated.pair_reader import SELECTED_FILE, list_pairs
 from methods.common.growth import Added
 from methods.common.stage import Config, Inputs
 
+CityscapesClasses = Literal["19", "groups"]
+"""See :data:`methods.common.datasets.cityscapes_semantic.CityscapesClasses`, which needs NumPy."""
+
 if TYPE_CHECKING:
     from methods.common.datasets.labelled_images import LabelledImages
     from methods.common.seeds import Seeds
@@ -70,6 +73,23 @@ class RealSource(TrainingSource):
         from methods.common.datasets.limited import LimitedImages
 
         return LimitedImages(images, self.max_images)
+
+
+class CityscapesSource(TrainingSource):
+    """A split of Cityscapes' layout. Role: ``data``."""
+
+    kind: Literal["cityscapes"] = "cityscapes"
+    """Which source this is."""
+    split: str = "train"
+    """Its name."""
+    classes: CityscapesClasses = "19"
+    """Its 19 classes, or background, human and vehicle (Attn2mask section 9.3)."""
+
+    def open(self, inputs: Inputs, seeds: Seeds) -> LabelledImages:
+        """Open the split."""
+        from methods.common.datasets.cityscapes_semantic import open_cityscapes_semantic
+
+        return open_cityscapes_semantic(inputs.folder("data"), self.split, self.classes)
 
 
 def open_pairs(shards: tuple[Path, ...], selection: Path, variant: str) -> LabelledImages:
