@@ -64,7 +64,7 @@ class Attention:
     @property
     def topics(self) -> frozenset[str]:
         """What the ledger says of it."""
-        found = {"attention", f"preset_{self.preset}"} if not self.oracle else {"oracle"}
+        found = {"oracle"} if self.oracle else {"attention"}
         found |= {"pair"} if self.scheme != "plain" else {"plain"}
         found |= {"smoothed"} if self.smoothed else set()
         found |= {"random_trust"} if self.trusted == "random" else set()

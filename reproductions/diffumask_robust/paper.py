@@ -17,6 +17,9 @@ from reproductions.diffumask_robust.records import DiffuMaskRobustReport
 from reproductions.study.paper import StudiedPaper
 from reproductions.study.request import Request
 
+_PRINTED = ("unknown", "mask2former_r50", "mask2former_swin_b", "mask2former_r101")
+"""Segmenters of the printed numbers. Rows of DiffuMask are trained with Mask2Former, ResNet-50, at tier paper; none here has Swin-B yet."""
+
 
 class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, DiffuMaskRobustReport]):
     """Diffusion attention as weak supervision: Attn2mask, and DiffuMask beside it."""
@@ -32,8 +35,13 @@ class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, Dif
     backbones = {
         "deeplab_miniature": "miniature DeepLabV3+",
         "deeplabv3plus_r101d": "DeepLabV3+, ResNet-101-D",
+        "mask2former_swin_b": "Mask2Former, Swin-B",
     }
-    beside = dict.fromkeys(backbones, ("unknown", "mask2former_r50"))
+    beside = {
+        "deeplab_miniature": _PRINTED,
+        "deeplabv3plus_r101d": ("unknown", "mask2former_r50"),
+        "mask2former_swin_b": ("mask2former_swin_b", "mask2former_r101"),
+    }
     planner_type = SeedPlanner
     collector_type = Collector
     report_type = DiffuMaskRobustReport
