@@ -132,6 +132,13 @@ def test_every_span_still_holds_the_word_that_is_recorded(seed: int) -> None:
     assert made.prompt.class_ids == (12, 11)
 
 
+def test_the_word_of_attention_is_that_of_the_span() -> None:
+    assert two_words().attention_words(NAMES) == (
+        ("dog", "dog", ((2, 5),)),
+        ("diningtable", "dining table", ((14, 26),)),
+    )
+
+
 # -- relations --
 
 
