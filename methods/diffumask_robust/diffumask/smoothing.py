@@ -28,4 +28,5 @@ def label_probabilities(
     place_HW = mask_HW.astype(np.uint8)
     if smoothing is not None:
         return infer(energy_of_labels(place_HW, num_labels, smoothing.certainty), image_HW3, smoothing.crf)
-    return (np.arange(num_labels)[:, None, None] == place_HW).astype(np.float32)
+    certain: NDArray[np.float32] = (np.arange(num_labels)[:, None, None] == place_HW).astype(np.float32)
+    return certain
