@@ -8,6 +8,7 @@ from pathlib import Path
 from reproductions.requirements.inspect_cityscapes import cityscapes_folder
 from reproductions.requirements.inspect_labelled import voc_folder
 from reproductions.requirements.inspect_lvis import lvis_folder
+from reproductions.requirements.inspect_wordnet import wordnet_folder
 from reproductions.requirements.published import DataSet
 
 _LVIS_ARCHIVES = {
@@ -63,6 +64,15 @@ def _cityscapes_steps(place: Path) -> tuple[str, ...]:
     )
 
 
+def _wordnet_steps(place: Path) -> tuple[str, ...]:
+    """From Debian's package, or from NLTK's download of the same version."""
+    folder = shlex.quote(str(place))
+    return (
+        f"sudo apt-get install wordnet-base && ln -s /usr/share/wordnet {folder}",
+        f"(or: python -m nltk.downloader wordnet, and link its folder corpora/wordnet to {place})",
+    )
+
+
 LVIS_V1 = DataSet(
     "LVIS v1, COCO 2017 images",
     "lvis",
@@ -86,4 +96,12 @@ CITYSCAPES = DataSet(
     "https://www.cityscapes-dataset.com/downloads/",
     cityscapes_folder,
     _cityscapes_steps,
+)
+WORDNET = DataSet(
+    "WordNet 3.0, nouns",
+    "wordnet",
+    "WordNet 3.0 licence",
+    "https://wordnet.princeton.edu/",
+    wordnet_folder,
+    _wordnet_steps,
 )
