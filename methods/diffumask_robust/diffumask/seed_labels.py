@@ -46,9 +46,7 @@ def seed_labels(
     for level in (levels.foreground, levels.background):
         probability = smoother.probabilities(map_HW > level)
         pooled.append(_pooled(complemented(torch.from_numpy(probability)[None], complement), stride))
-    label_hw = fuse_labels(*pooled)[0]
-    label_hw[(label_hw > 2) & (label_hw != 255)] = 2
-    found: NDArray[np.uint8] = label_hw.numpy()
+    found: NDArray[np.uint8] = fuse_labels(*pooled)[0].numpy()
     return found
 
 
