@@ -123,8 +123,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _RECIPE.mutant(
         "published_crop_is_small",
-        '"recipe": published, "augmentation": _crops(512, 1024)',
-        '"recipe": published, "augmentation": _crops(360, 720)',
+        '"recipe": published, "augmentation": crops(512, 1024)',
+        '"recipe": published, "augmentation": crops(360, 720)',
         "the published recipe trains on the paper's small crops",
         f"{EDGES}::test_the_paper_trains_as_section_2_8_says",
     ),
