@@ -89,10 +89,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "arms on less data measure crops that are not theirs alone",
         f"{EDGES}::test_what_an_arm_reports_of_is_its_own",
     ),
-    _PLAN.mutant(
+    _RECIPE.mutant(
         "starts_from_nothing",
-        '.get(setup.start, ("start",))',
-        ".get(setup.start, ())",
+        '.get(self.start, ("start",))',
+        ".get(self.start, ())",
         "a training that starts from others' weights is given none",
         _CELLS,
     ),
