@@ -194,8 +194,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _PLAN.mutant(
         "mapillary_forgotten",
-        '"official_all_but_classes": ("start",)}',
-        '"official_all_but_classes": ()}',
+        '.get(setup.start, ("start",))',
+        ".get(setup.start, ())",
         "a training that starts from published weights is given none",
         f"{PLAN}::test_what_a_training_starts_from",
     ),

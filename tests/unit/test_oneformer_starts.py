@@ -84,7 +84,8 @@ def test_all_but_the_class_layers_of_published_weights_are_taken(
     left = {name for name, value in new.items() if value.shape != old[name].shape}
     assert left == {f"head.transformer.decoder.class_embed.{kind}" for kind in ("weight", "bias")} | {"sentence_SL"}
     counters = {name for name in new if "running" in name or "num_batches" in name}
-    assert all(torch.equal(new[name], old[name]) for name in new.keys() - left - counters)
+    others = [name for name in new.keys() - left - counters if not torch.allclose(new[name], old[name])]
+    assert not others
     assert any(name.startswith("text.") for name in new) == has_text
     assert torch.equal(new["sentence_SL"], sentences_module.known_tokens(mine))
 
