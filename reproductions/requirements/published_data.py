@@ -8,6 +8,7 @@ from pathlib import Path
 from reproductions.requirements.inspect_cityscapes import cityscapes_folder
 from reproductions.requirements.inspect_labelled import voc_folder
 from reproductions.requirements.inspect_lvis import lvis_folder
+from reproductions.requirements.inspect_wordnet import wordnet_folder
 from reproductions.requirements.published import DataSet
 
 _LVIS_ARCHIVES = {
@@ -63,6 +64,16 @@ def _cityscapes_steps(place: Path) -> tuple[str, ...]:
     )
 
 
+def _wordnet_steps(place: Path) -> tuple[str, ...]:
+    """The nouns of WordNet 3.0: 20 MB, from a Debian package or from NLTK's data."""
+    folder = shlex.quote(str(place))
+    return (
+        f"mkdir -p {folder}",
+        f"apt-get install wordnet-base && cp /usr/share/wordnet/*.noun {folder}",
+        f"(or, instead: python -m nltk.downloader wordnet, and copy index.noun and data.noun of its corpora/wordnet to {place})",
+    )
+
+
 LVIS_V1 = DataSet(
     "LVIS v1, COCO 2017 images",
     "lvis",
@@ -86,4 +97,12 @@ CITYSCAPES = DataSet(
     "https://www.cityscapes-dataset.com/downloads/",
     cityscapes_folder,
     _cityscapes_steps,
+)
+WORDNET_30 = DataSet(
+    "WordNet 3.0, nouns",
+    "wordnet",
+    "WordNet 3.0 licence, free to use and hand on",
+    "https://wordnet.princeton.edu/download",
+    wordnet_folder,
+    _wordnet_steps,
 )

@@ -1,0 +1,94 @@
+"""Mean field of a dense CRF with Gaussian kernels and Potts' compatibility (Krähenbühl and Koltun 2011).
+
+Each kernel is normalised on both sides: ``n_i sum_j k_ij n_j q_j`` with ``n_i = 1 / sqrt(sum_j k_ij)``, where j = i counts; as pydensecrf does by
+default. All on the CPU, in float32.
+
+Shape legend: L labels, H, W pixels, N = H W, D dimensions; 3 RGB.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from methods.common.dense_crf.config import BilateralKernel, DenseCrfConfig
+from methods.common.dense_crf.lattice import Floats, PermutohedralLattice
+
+_LEAST_MASS = 1e-20
+
+
+def infer(
+    energy_LHW: NDArray[np.floating], image_HW3: NDArray[np.uint8], config: DenseCrfConfig
+) -> NDArray[np.float32]:
+    """Return the labels' probabilities after mean field, float32 [L, H, W]; their argmax is the label map.
+
+    Args:
+        energy_LHW: unary energies.
+        image_HW3: the picture.
+        config: kernels and iterations.
+
+    Raises:
+        ValueError: sizes differ, or an energy is no finite number.
+    """
+    num_labels, *size = energy_LHW.shape
+    if image_HW3.shape != (*size, 3) or not np.isfinite(energy_LHW).all():
+        raise ValueError(
+            f"energies have shape {energy_LHW.shape}, the image {image_HW3.shape}; give [L, H, W], finite, and [H, W, 3]"
+        )
+    wanted_NL = -energy_LHW.reshape(num_labels, -1).T.astype(np.float32)
+    kernels = _kernels(image_HW3, config) if config.iterations else []
+    belief_NL = _softmax(wanted_NL)
+    for _ in range(config.iterations):
+        total_NL = wanted_NL.copy()
+        for kernel in kernels:
+            total_NL += kernel.filter(belief_NL)
+        belief_NL = _softmax(total_NL)
+    return np.ascontiguousarray(belief_NL.T).reshape(energy_LHW.shape)
+
+
+def _softmax(value_NL: Floats) -> Floats:
+    # Column by column: NumPy is slow where it reduces many short rows.
+    highest_N = value_NL[:, 0].copy()
+    for value_N in value_NL.T[1:]:
+        np.maximum(highest_N, value_N, out=highest_N)
+    belief_NL: Floats = value_NL - highest_N[:, None]
+    np.exp(belief_NL, out=belief_NL)
+    belief_NL /= (belief_NL @ np.ones(value_NL.shape[1], np.float32))[:, None]
+    return belief_NL
+
+
+def _kernels(image_HW3: NDArray[np.uint8], config: DenseCrfConfig) -> list[PermutohedralLattice]:
+    smoothness, bilateral = config.smoothness, config.bilateral
+    found = []
+    if smoothness.weight > 0:
+        found.append(_place_kernel(*image_HW3.shape[:2], smoothness.sigma_px, smoothness.weight))
+    if bilateral.weight > 0:
+        found.append(_normalised(PermutohedralLattice(_place_and_colour(image_HW3, bilateral)), bilateral.weight))
+    return found
+
+
+@lru_cache(maxsize=4)
+def _place_kernel(height: int, width: int, sigma_px: float, weight: float) -> PermutohedralLattice:
+    """The kernel of places, which is the same for every picture of a size."""
+    return _normalised(PermutohedralLattice(_places(height, width) / np.float32(sigma_px)), weight)
+
+
+def _normalised(lattice: PermutohedralLattice, weight: float) -> PermutohedralLattice:
+    """Normalise a kernel on both sides, and weight it."""
+    mass_N = lattice.filter(np.ones((lattice.num_points, 1), np.float32))[:, 0]
+    lattice.scale(np.float32(weight**0.5) / np.sqrt(mass_N + np.float32(_LEAST_MASS)))
+    return lattice
+
+
+def _places(height: int, width: int) -> Floats:
+    """Column and row of each pixel, float32 [N, 2]."""
+    row_HW, column_HW = np.mgrid[:height, :width].astype(np.float32)
+    return np.stack((column_HW.ravel(), row_HW.ravel()), 1)
+
+
+def _place_and_colour(image_HW3: NDArray[np.uint8], kernel: BilateralKernel) -> Floats:
+    place_N2 = _places(*image_HW3.shape[:2]) / np.float32(kernel.sigma_px)
+    colour_N3 = image_HW3.reshape(-1, 3).astype(np.float32) / np.float32(kernel.sigma_rgb)
+    return np.concatenate((place_N2, colour_N3), 1)

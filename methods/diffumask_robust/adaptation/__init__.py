@@ -1,0 +1,1 @@
+"""A generator adapted to a distant domain by LoRA (section 7)."""
