@@ -15,7 +15,7 @@ from PIL import Image
 
 from reports.figures import PALETTE
 from reports.label_maps import agreement, coloured
-from reports.samples import CutOutSample, InstanceSample, LabelMapSample, RepaintedSample
+from reports.samples import CutOutSample, InstanceSample, LabelMapSample, PictureRowSample, RepaintedSample
 from reports.sheets import Outline, Sheet, SheetRow, Strip, Tile, draw_sheet
 
 ItemT = TypeVar("ItemT")
@@ -149,6 +149,31 @@ def label_map_tiles(sample: LabelMapSample, compare: bool = False) -> list[Tile]
         _check_size(labels_HW, path, image)
     compared = [Image.fromarray(agreement(np.asarray(image), maps[0], maps[1]))] if compare else []
     return [Tile(picture) for picture in (image, *map(coloured, maps), *compared)]
+
+
+def picture_rows(samples: Sequence[PictureRowSample], path: Path, tile_px: int = 84) -> bool:
+    """Draw a sample a row; a picture that a row lacks leaves its place empty.
+
+    Args:
+        samples: in the order of the rows.
+        path: the PNG to write.
+        tile_px: width of a picture.
+    """
+    heads = list(dict.fromkeys(head for sample in samples for head in sample.pictures))
+    empty = Image.new("RGB", (8, 8), "white")
+    rows = [
+        SheetRow(
+            [
+                Strip(
+                    [Tile(_read_image(sample.pictures[head]) if head in sample.pictures else empty) for head in heads],
+                    sample.caption,
+                )
+            ],
+            _words(sample.row),
+        )
+        for sample in samples
+    ]
+    return draw_sheet(Sheet(rows, tile_px, tile_heads=heads), path)
 
 
 def _groups(samples: Sequence[LabelMapSample]) -> dict[str, list[LabelMapSample]]:

@@ -89,3 +89,14 @@ class RepaintedSample(Record):
     """PNG of one channel, size of the image: above 0 on the instance."""
     difference_path: Path
     """The absolute difference of the image with it and without, outside the mask."""
+
+
+class PictureRowSample(Record):
+    """Pictures that belong together, beside each other in one row."""
+
+    row: str
+    """Name at the left, e.g. the class."""
+    caption: str = ""
+    """Written under them."""
+    pictures: dict[str, Path]
+    """PNG or JPEG by the words above its column, in the order of the columns."""

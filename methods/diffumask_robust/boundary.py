@@ -5,14 +5,10 @@ Shape legend: N images, H, W pixels.
 
 from __future__ import annotations
 
-from typing import Literal
-
 from torch import Tensor
 from torch.nn import functional
 
-Border = Literal["as_released", "as_meant"]
-"""Pixels outside the image: ``as_released`` they neither erode nor dilate, so a region has no rim at the image's edge [code]; ``as_meant``
-they are not pasted, and erode it [C D47]."""
+from methods.diffumask_robust.co_training_config import Border
 
 
 def paste_boundary(region_NHW: Tensor, radius_px: int = 1, border: Border = "as_released") -> Tensor:

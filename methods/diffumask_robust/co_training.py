@@ -21,34 +21,23 @@ from methods.common.segmenters.deeplab.model import DeepLab
 from methods.common.segmenters.semantic.averaged import AveragedSegmenter
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
 from methods.common.segmenters.semantic.training import check_labels, num_parts
-from methods.common.stage import Config, Context
+from methods.common.stage import Context
 from methods.common.training.batch_shard import BatchShare
 from methods.common.training.loop import Backward, Training, run_training, share_model
 from methods.common.training.losses import Losses
 from methods.common.training.micro_batches import loss_in_parts
-from methods.diffumask_robust.losses import RobustLossConfig, online_labels, robust_losses
-from methods.diffumask_robust.mixing import Labels, MixedBatch, MixingConfig, mix_batch
+from methods.diffumask_robust.co_training_config import CoTrainingConfig
+from methods.diffumask_robust.colours import ColourConfig, change_colours
+from methods.diffumask_robust.losses import online_labels, robust_losses
+from methods.diffumask_robust.mixing import Labels, MixedBatch, mix_batch
 from methods.diffumask_robust.schedule import RobustRecipe
-from methods.diffumask_robust.warm_up import WarmUp, warm_up_iterations
+from methods.diffumask_robust.warm_up import warm_up_iterations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TrustedCrops = tuple[Tensor, Tensor, Tensor]
 """Images uint8 [N, 3, H, W], labels uint8 [N, H, W] and where they are trusted, bool [N, H, W]."""
-
-
-class CoTrainingConfig(Config):
-    """How two networks train each other."""
-
-    recipe: RobustRecipe = RobustRecipe()
-    """Optimiser, schedule and batch."""
-    mixing: MixingConfig = MixingConfig()
-    """How images are mixed."""
-    loss: RobustLossConfig = RobustLossConfig()
-    """Weights of the losses."""
-    warm_up: WarmUp = "as_meant"
-    """How long images are mixed with offline labels. [C D48]"""
 
 
 def build_pair(config: DeepLabConfig, seeds: Seeds) -> AveragedSegmenter:
@@ -109,7 +98,7 @@ def train_pair(
 
 
 def begin_plain_training(
-    network: SemanticSegmenter, recipe: RobustRecipe, context: Context
+    network: SemanticSegmenter, recipe: RobustRecipe, context: Context, colours: ColourConfig | None = None
 ) -> Training[SemanticSegmenter, TrustedCrops]:
     """Make the state at the start of the plain baseline: one network, all labels, nothing mixed, trust unread; collective.
 
@@ -124,7 +113,10 @@ def begin_plain_training(
 
         def loss_of_part(rows: slice, part: BatchShare) -> Losses:
             generator = context.seeds.torch("training", "step", iteration, 1)
-            return Losses.of(network.losses(image[rows].float(), label[rows].long(), generator, part))
+            own = image[rows].float()
+            if colours is not None:
+                own = change_colours(own, colours, context.seeds, iteration, part.first)
+            return Losses.of(network.losses(own, label[rows].long(), generator, part))
 
         return loss_in_parts(loss_of_part, share, parts, backward)
 
@@ -177,10 +169,11 @@ class _Step:
 
     def _loss_of_part(self, mixed: MixedBatch, iteration: int, rows: slice, part: BatchShare) -> Losses:
         own = slice(part.first, part.first + part.count)
+        image_N3HW = mixed.image_N3HW[own]
+        if self._config.colours is not None:
+            image_N3HW = change_colours(image_N3HW, self._config.colours, self._context.seeds, iteration, part.first)
         one, two = (
-            network.training_scores(
-                mixed.image_N3HW[own], self._context.seeds.torch("training", "step", iteration, number), part
-            )
+            network.training_scores(image_N3HW, self._context.seeds.torch("training", "step", iteration, number), part)
             for number, network in enumerate(self._networks, 1)
         )
         labels = mixed.labels

@@ -6,29 +6,14 @@ Shape legend: N images, K classes, H, W pixels.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from methods.common.datasets.labelled_images import IGNORED
-from methods.common.stage import Config
 from methods.common.training.batch_shard import BatchShare
-
-NonNegative = Annotated[float, Field(ge=0)]
-
-
-class RobustLossConfig(Config):
-    """Weights of the losses. All of [code]."""
-
-    supervised_boundary: NonNegative = 0.2
-    """w_b: what a pixel on a paste boundary counts more in the supervised losses."""
-    co_boundary: NonNegative = 0.0
-    """w_l: the same in the losses of the other network's labels."""
-    co_training: NonNegative = 1.0
-    """Weight of the losses of the other network's labels; 0 is the baseline *mask-only* of section 6.5."""
+from methods.diffumask_robust.co_training_config import RobustLossConfig
 
 
 def robust_losses(

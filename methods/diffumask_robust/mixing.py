@@ -7,38 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from methods.common.datasets.labelled_images import IGNORED
-from methods.common.stage import Config
-from methods.diffumask_robust.boundary import Border, paste_boundary
-
-Probability = Annotated[float, Field(ge=0, le=1)]
-
-
-class MixingConfig(Config):
-    """How images are mixed."""
-
-    probability: Probability = 0.5
-    """Chance of each image to be a composite. [code]"""
-    share_of_classes: Probability = 0.5
-    """Share of the partner's foreground classes that is pasted, rounded up. [code]"""
-    confidence: Probability = 0.95
-    """Online labels above this probability are trusted. [code]"""
-    boundary_radius_px: Annotated[int, Field(ge=1)] = 1
-    """Of the square kernel that widens and narrows a pasted region; 1 is 3x3. [code]"""
-    border: Border = "as_released"
-    """What is outside of an image, for the boundary of a region. [C D47]"""
-    nothing_pasted: Literal["as_released", "as_meant"] = "as_released"
-    """A composite onto which nothing could be pasted: ``as_released`` it has the online labels and reliability all the same; ``as_meant`` it
-    stays as it was [C D46]."""
-    order: Literal["as_meant", "as_released"] = "as_meant"
-    """Of the mixed batch: its own, or interleaved, 0, N/2, 1, N/2 + 1, .. as released [C D45]."""
+from methods.diffumask_robust.boundary import paste_boundary
+from methods.diffumask_robust.co_training_config import MixingConfig
 
 
 class Draws(Protocol):

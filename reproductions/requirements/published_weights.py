@@ -185,6 +185,12 @@ RESNET50 = SingleFile(
     "BSD-3-Clause (that of torchvision)",
     "https://pytorch.org/vision/stable/models/generated/torchvision.models.resnet50.html",
 )
+RESNET101D = SingleFile(
+    "ResNet-101-D, ImageNet",
+    "https://download.openmmlab.com/mmclassification/v0/resnet/resnetv1d101_b32x8_imagenet_20210531-6e13bcd3.pth",
+    "Apache-2.0 (that of mmclassification)",
+    "https://mmpretrain.readthedocs.io/en/latest/papers/resnet.html",
+)
 RESNET50_21K = SingleFile(
     "ResNet-50, ImageNet-21K",
     "https://miil-public-eu.oss-eu-central-1.aliyuncs.com/model-zoo/ImageNet_21K_P/models/resnet50_miil_21k.pth",

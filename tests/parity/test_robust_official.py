@@ -11,9 +11,10 @@ from torch import Tensor
 
 from methods.common.training.batch_shard import BatchShare
 from methods.diffumask_robust.boundary import paste_boundary
-from methods.diffumask_robust.losses import RobustLossConfig, online_labels, robust_losses
+from methods.diffumask_robust.co_training_config import MixingConfig, RobustLossConfig
+from methods.diffumask_robust.losses import online_labels, robust_losses
 from methods.diffumask_robust.margins import score_margins
-from methods.diffumask_robust.mixing import Labels, MixedBatch, MixingConfig, mix_batch
+from methods.diffumask_robust.mixing import Labels, MixedBatch, mix_batch
 from methods.diffumask_robust.reliability import trust_best_of_each_class
 from methods.diffumask_robust.schedule import RobustRecipe
 

@@ -18,15 +18,14 @@ from methods.common.stage import LocalContext
 from methods.common.training.batch_shard import BatchShare
 from methods.diffumask_robust import co_training
 from methods.diffumask_robust.co_training import (
-    CoTrainingConfig,
     TrustedCrops,
     begin_co_training,
     begin_plain_training,
     build_pair,
     train_pair,
 )
-from methods.diffumask_robust.losses import RobustLossConfig
-from methods.diffumask_robust.mixing import Labels, MixingConfig
+from methods.diffumask_robust.co_training_config import CoTrainingConfig, MixingConfig, RobustLossConfig
+from methods.diffumask_robust.mixing import Labels
 from methods.diffumask_robust.schedule import RobustRecipe
 from tests.contracts.contexts import Killed, MortalContext
 
@@ -48,7 +47,7 @@ NETWORK = DeepLabConfig(
     low_level_width=8,
 )
 RECIPE = RobustRecipe(iterations=6, batch_size=4)
-CONFIG = CoTrainingConfig(recipe=RECIPE, warm_up="as_released")
+CONFIG = CoTrainingConfig(recipe=RECIPE, warm_up="as_released", colours=None)
 NUM_IMAGES = 8
 """An epoch, which is the warm-up, has two iterations."""
 

@@ -1,10 +1,21 @@
-"""Limited data: a share of a training split, drawn by name."""
+"""Limited data: a part of a training split, drawn by name.
+
+Shape legend: H, W pixels; 3 RGB.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
-from methods.common.seeds import Seeds
+from methods.common.errors import InputError
+from methods.common.seeds import Seeds, derive_seed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from methods.common.datasets.labelled_images import LabelledImages
 
 
 def limited_names(names: Collection[str], fraction: float, seeds: Seeds) -> list[str]:
@@ -24,3 +35,37 @@ def limited_names(names: Collection[str], fraction: float, seeds: Seeds) -> list
     assert 0 < fraction <= 1, f"fraction {fraction} is outside (0, 1]"
     count = max(1, round(fraction * len(names)))
     return sorted(sorted(names, key=lambda name: seeds.derive("data", "limited", name))[:count])
+
+
+class LimitedImages:
+    """A number of the images of a data set, the same in every run; a smaller number lies within a larger one."""
+
+    def __init__(self, images: LabelledImages, count: int) -> None:
+        """Draw the images by name alone.
+
+        Raises:
+            InputError: there are fewer.
+        """
+        if count > len(images):
+            raise InputError(f"source.max_images is {count}, the list has {len(images)} images; ask for fewer")
+        names = [images.name(index) for index in range(len(images))]
+        kept = frozenset(sorted(names, key=lambda name: derive_seed("limited", name))[:count])
+        self._images = images
+        self._indices = [index for index, name in enumerate(names) if name in kept]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names by label."""
+        return self._images.class_names
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self._indices)
+
+    def name(self, index: int) -> str:
+        """Return an image's name."""
+        return self._images.name(self._indices[index])
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return an image, uint8 RGB [H, W, 3], and its labels, uint8 [H, W]."""
+        return self._images[self._indices[index]]

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from methods.common.datasets.cityscapes_semantic import CityscapesClasses, is_cityscapes, open_cityscapes_semantic
+from methods.common.datasets.imagenet_s import is_imagenet_s, open_imagenet_s
 from methods.common.datasets.labelled_folders import labelled_splits, open_labelled_folder
-from methods.common.datasets.labelled_images import LabelledFiles
+from methods.common.datasets.labelled_images import LabelledImages
 from methods.common.datasets.voc import find_voc, open_voc
 from methods.common.errors import InputError
 
 
-def open_labelled_images(folder: Path, split: str) -> LabelledFiles:
-    """Open one split of a data set in VOC's layout or of own folders (docs/own-data.md).
+def open_labelled_images(folder: Path, split: str, classes: CityscapesClasses = "19") -> LabelledImages:
+    """Open one split of a data set in the layout of VOC, Cityscapes or ImageNet-S, or of own folders (docs/own-data.md).
 
     Args:
         folder: of the data set.
         split: such as ``train``, ``trainaug`` or ``val``.
+        classes: of Cityscapes.
 
     Raises:
         InputError: neither layout fits, or something in it is missing or faulty.
     """
     if find_voc(folder) is not None:
         return open_voc(folder, split)
+    if is_cityscapes(folder):
+        return open_cityscapes_semantic(folder, split, classes)
+    if is_imagenet_s(folder):
+        return open_imagenet_s(folder, split)
     if labelled_splits(folder) or (folder / "images").is_dir():
         return open_labelled_folder(folder, split)
     raise InputError(

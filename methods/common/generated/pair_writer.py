@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -30,8 +30,8 @@ class Pair(NamedTuple):
     record: dict[str, Any]
     """Its line in the list."""
     image_HW3: NDArray[np.uint8]
-    labels: Mapping[str, NDArray[np.uint8]]
-    """Label map [H, W] by variant."""
+    labels: Mapping[str, NDArray[Any]]
+    """Label map [H, W] by variant, or what else is kept of each."""
 
 
 class PairFolder:
@@ -40,16 +40,33 @@ class PairFolder:
     A checkpoint keeps a checksum of each picture with its masks. Files of the attempt before that no longer fit are made again.
     """
 
-    def __init__(self, folder: Path, image_format: ImageFormat, variants: Sequence[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        image_format: ImageFormat,
+        variants: Sequence[str],
+        below: str = "masks",
+        encode: Callable[[NDArray[Any]], bytes] = encode_labels,
+    ) -> None:
+        """Make the folders.
+
+        Args:
+            folder: that the pairs lie in.
+            image_format: of the pictures.
+            variants: names of what is kept of each picture.
+            below: folder that holds a folder for each variant.
+            encode: turns what is kept into the bytes of a PNG.
+        """
         self._folder = folder
         self._format = image_format
         self._variants = tuple(variants)
-        for below in ("images", *(f"masks/{variant}" for variant in variants)):
+        self._below, self._encode = below, encode
+        for below in ("images", *(f"{self._below}/{variant}" for variant in variants)):
             (folder / below).mkdir(parents=True, exist_ok=True)
 
     def paths(self, name: str) -> list[Path]:
         """Return the files of one pair: the picture, then the masks in the order of the variants."""
-        masks = [self._folder / "masks" / variant / f"{name}.png" for variant in self._variants]
+        masks = [self._folder / self._below / variant / f"{name}.png" for variant in self._variants]
         return [self._folder / "images" / f"{name}{_SUFFIX[self._format]}", *masks]
 
     def write(self, pairs: Sequence[Pair]) -> list[int]:
@@ -57,7 +74,7 @@ class PairFolder:
         checksums = []
         for pair in pairs:
             labels = [pair.labels[variant] for variant in self._variants]
-            contents = [_encode(pair.image_HW3, self._format), *(encode_labels(label_HW) for label_HW in labels)]
+            contents = [_encode(pair.image_HW3, self._format), *map(self._encode, labels)]
             for path, data in zip(self.paths(pair.record["id"]), contents, strict=True):
                 path.write_bytes(data)  # a torn file is found by its checksum
             checksums.append(_checksum(contents))

@@ -93,6 +93,21 @@ class PresetCapture:
         """Bytes of all running sums."""
         return sum(capture.held_bytes for capture in self._captures)
 
+    @property
+    def num_calls(self) -> int:
+        """Denoiser evaluations so far."""
+        return self._captures[0].num_calls
+
+    def pooled_maps(self, index: int, size: tuple[int, int]) -> Tensor:
+        """Return the maps of one picture as pooled, before scaling, [M, H, W], after the block.
+
+        Args:
+            index: number of the picture in the call.
+            size: its height and width in pixels.
+        """
+        words = range(len(self._named[index]))
+        return torch.stack([self.piece_maps(index, word, size).mean(0) for word in words])
+
     def heat_maps(self, index: int, size: tuple[int, int]) -> HeatMaps:
         """Return the maps of one picture, after the block.
 
@@ -100,10 +115,8 @@ class PresetCapture:
             index: number of the picture in the call.
             size: its height and width in pixels.
         """
-        words = range(len(self._named[index]))
-        map_MHW = torch.stack([self.piece_maps(index, word, size).mean(0) for word in words])
         names = [word.class_name for word in self._prompts[index].words]
-        return scale_maps(map_MHW, names, self.preset, size)
+        return scale_maps(self.pooled_maps(index, size), names, self.preset, size)
 
     def piece_maps(self, index: int, word: int, size: tuple[int, int]) -> Tensor:
         """Return the pooled maps of one word's tokens apart, [P, H, W], before scaling; their mean is the word's map.

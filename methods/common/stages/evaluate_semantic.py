@@ -9,12 +9,14 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from methods.common.errors import InputError
+from methods.common.growth import Added
 from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.common.stages.training_sources import CityscapesClasses
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,8 +33,10 @@ class EvaluateSemanticConfig(Config):
 
     split: str = "val"
     """Which images."""
-    short_side_px: int = Field(default=512, ge=16)
-    """Images are scaled so that the short side has this length. [MM], MMSegmentation's setting"""
+    cityscapes_classes: Annotated[CityscapesClasses, Added(neutral="19")] = "19"
+    """Of data in Cityscapes' layout: its 19 classes, or background, human and vehicle (Attn2mask section 9.3)."""
+    short_side_px: int | None = Field(default=512, ge=16)
+    """Images are scaled so that the short side has this length; None for the images' own size. [MM], MMSegmentation's setting"""
     max_long_side_px: int = Field(default=2048, ge=16)
     """... unless the long side would pass this. [MM]"""
     batch_size: int = Field(default=1, ge=1)
@@ -61,7 +65,7 @@ def evaluate_semantic(inputs: Inputs, config: EvaluateSemanticConfig, context: C
     from methods.common.metrics.resamples import resampled
     from methods.common.segmenters.semantic.segmenters import load_segmenter
 
-    images = open_labelled_images(inputs.folder("data"), config.split)
+    images = open_labelled_images(inputs.folder("data"), config.split, config.cityscapes_classes)
     folder = inputs.folder("model") / "model"
     model = load_segmenter(folder).to(context.device).eval()
     if len(images.class_names) != model.num_classes:

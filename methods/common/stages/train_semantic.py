@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from methods.common.datasets.labelled_images import LabelledImages
     from methods.common.segmenters.semantic.interface import SemanticSegmenter
 
-_NUM_LOSSES = 20
+NUM_LOSSES = 20
 """Means of the loss in a record. Our choice."""
 
 
@@ -37,8 +37,8 @@ class TrainSegmenterConfig(Config):
     source: TrainingSource
     """What it is trained on."""
     start: Start = "scratch"
-    """Which weights are not random: none, the ``backbone``'s, or ``all_but_classes``, everything but the class layers. They come
-    from role ``start``, or the backbone's from role ``backbone``. SAM filter sections 8.1 and 8.2
+    """Which weights are not random: none, the ``backbone``'s, ``all_but_classes``, everything but the class layers, or ``all``. They
+    come from role ``start``, or the backbone's from role ``backbone``. SAM filter sections 8.1 and 8.2
     [C SAM filter D8, D16]."""
     num_workers: int = Field(default=0, ge=0)
     """Processes that prepare images; the images do not depend on it."""
@@ -84,7 +84,7 @@ def train_semantic(inputs: Inputs, config: TrainSegmenterConfig, context: Contex
     if context.team.is_first:
         model.save_pretrained(context.out / "model")
     context.team.barrier()
-    means = mean_of_parts(losses, _NUM_LOSSES)
+    means = mean_of_parts(losses, NUM_LOSSES)
     return {
         "iterations": len(losses),
         "num_images": len(images),

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
 
 from methods.common.errors import InputError
 from methods.common.generated.pair_reader import SELECTED_FILE, list_pairs
+from methods.common.growth import Added
 from methods.common.stage import Config, Inputs
+
+CityscapesClasses = Literal["19", "groups"]
+"""See :data:`methods.common.datasets.cityscapes_semantic.CityscapesClasses`, which needs NumPy."""
 
 if TYPE_CHECKING:
     from methods.common.datasets.labelled_images import LabelledImages
@@ -54,12 +60,36 @@ class RealSource(TrainingSource):
     """Which source this is."""
     split: str = "trainaug"
     """Its name. ``trainaug`` is the usual training list without VOC val (SAM filter section 8.3)."""
+    max_images: Annotated[int | None, Added(neutral=None)] = Field(default=None, ge=1)
+    """So many of its images, drawn by name, the same in every run; a smaller number lies within a larger one. None for all."""
 
     def open(self, inputs: Inputs, seeds: Seeds) -> LabelledImages:
         """Open the split, in whichever known layout it lies."""
         from methods.common.datasets.open_labelled import open_labelled_images
 
-        return open_labelled_images(inputs.folder("data"), self.split)
+        images = open_labelled_images(inputs.folder("data"), self.split)
+        if self.max_images is None:
+            return images
+        from methods.common.datasets.limited import LimitedImages
+
+        return LimitedImages(images, self.max_images)
+
+
+class CityscapesSource(TrainingSource):
+    """A split of Cityscapes' layout. Role: ``data``."""
+
+    kind: Literal["cityscapes"] = "cityscapes"
+    """Which source this is."""
+    split: str = "train"
+    """Its name."""
+    classes: CityscapesClasses = "19"
+    """Its 19 classes, or background, human and vehicle (Attn2mask section 9.3)."""
+
+    def open(self, inputs: Inputs, seeds: Seeds) -> LabelledImages:
+        """Open the split."""
+        from methods.common.datasets.cityscapes_semantic import open_cityscapes_semantic
+
+        return open_cityscapes_semantic(inputs.folder("data"), self.split, self.classes)
 
 
 def open_pairs(shards: tuple[Path, ...], selection: Path, variant: str) -> LabelledImages:

@@ -24,7 +24,7 @@ Image = NDArray[np.uint8]
 def predict_labels(
     model: SemanticSegmenter,
     images_HW3: Sequence[Image],
-    short_side_px: int,
+    short_side_px: int | None,
     max_long_side_px: int,
     device: torch.device,
 ) -> NDArray[np.uint8]:
@@ -35,12 +35,12 @@ def predict_labels(
     Args:
         model: in evaluation mode, on the device.
         images_HW3: uint8 RGB [H, W, 3], all of one size.
-        short_side_px: see ``size_at_test``.
+        short_side_px: see ``size_at_test``; None to leave the images as they are.
         max_long_side_px: see ``size_at_test``.
         device: where the network is.
     """
     height, width = images_HW3[0].shape[:2]
-    size = size_at_test(height, width, short_side_px, max_long_side_px)
+    size = (height, width) if short_side_px is None else size_at_test(height, width, short_side_px, max_long_side_px)
     image_N3hw = torch.stack([_to_tensor(image_HW3, size) for image_HW3 in images_HW3]).to(device)
     score_NKHW = model.scores(image_N3hw.float())
     if size != (height, width):

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 SegmenterConfig = Annotated[ConvolutionalConfig | Mask2FormerConfig | DeepLabConfig, Field(discriminator="kind")]
 
-Start = Literal["scratch", "backbone", "all_but_classes"]
-"""Which weights of a new segmenter come from elsewhere: none, the backbone's, or all but those of the class layers."""
+Start = Literal["scratch", "backbone", "all_but_classes", "all"]
+"""Which weights of a new segmenter come from elsewhere: none, the backbone's, all but those of the class layers, or all."""
 
 
 def build_segmenter(

@@ -15,13 +15,15 @@ from methods.common.segmenters.saved import WEIGHTS_FILE, read_weights
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
 
 
-def take_weights(model: SemanticSegmenter, folder: Path, what: Literal["backbone", "all_but_classes"]) -> list[str]:
-    """Copy weights of a saved segmenter of the same kind; the number of classes may differ.
+def take_weights(
+    model: SemanticSegmenter, folder: Path, what: Literal["backbone", "all_but_classes", "all"]
+) -> list[str]:
+    """Copy weights of a saved segmenter of the same kind; the number of classes may differ, unless all are copied.
 
     Args:
         model: the network to fill.
         folder: what a segmenter's ``save_pretrained`` wrote.
-        what: ``backbone`` copies the backbone; ``all_but_classes`` everything but the class layers.
+        what: ``backbone`` copies the backbone; ``all_but_classes`` everything but the class layers; ``all`` these too.
 
     Returns:
         The names of the entries of the state dict that were copied.
@@ -36,7 +38,7 @@ def take_weights(model: SemanticSegmenter, folder: Path, what: Literal["backbone
     wanted = [
         name
         for name in mine
-        if (name.startswith(prefix) if what == "backbone" else not name.startswith(model.class_layers))
+        if what == "all" or (name.startswith(prefix) if what == "backbone" else not name.startswith(model.class_layers))
     ]
     found = read_weights(folder)
     for name in wanted:

@@ -8,8 +8,9 @@ Shape legend: N images, S side of a crop; 3 RGB.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -48,42 +49,45 @@ class EpochOrder:
         return int(self._order[place])
 
 
-class TrainingCrops(Dataset[Pair]):
-    """Augmented crops by number. Decoded images stay in memory as far as there is room."""
+ItemT = TypeVar("ItemT", bound=tuple[NDArray[Any], ...])
 
-    def __init__(self, images: LabelledImages, config: SemanticAugmentConfig, seeds: Seeds) -> None:
-        if len(images) == 0:
+
+class NumberedCrops(Dataset[ItemT], Generic[ItemT]):
+    """Augmented crops by number, of images that stay in memory as far as there is room."""
+
+    def __init__(self, num_images: int, seeds: Seeds) -> None:
+        """Begin the endless order of images.
+
+        Raises:
+            InputError: there is no image.
+        """
+        if num_images == 0:
             raise InputError("the training data holds no image; check the split, or keep more images")
-        self.images = images
-        self.config = config
         self.seeds = seeds
-        self.order = EpochOrder(len(images), seeds.derive("training", "order"))
-        self.cache: ImageCache[Pair] = ImageCache(lambda pair: pair[0].nbytes + pair[1].nbytes)
+        self.order = EpochOrder(num_images, seeds.derive("training", "order"))
+        self.cache: ImageCache[ItemT] = ImageCache(lambda item: sum(part.nbytes for part in item))
         """Images in memory."""
 
-    def original(self, index: int) -> Pair:
+    @abstractmethod
+    def read(self, index: int) -> ItemT:
+        """Read an image, [H, W, 3], with what belongs to each of its pixels, [H, W] each."""
+
+    @abstractmethod
+    def augmented(self, item: ItemT, rng: np.random.Generator) -> ItemT:
+        """Return a crop of an image with what belongs to its pixels."""
+
+    def original(self, index: int) -> ItemT:
         """Return an image and its labels as the data set holds them."""
-        return self.cache.get(index, lambda: self._read(index))
+        return self.cache.get(index, lambda: self.read(index))
 
-    def _read(self, index: int) -> Pair:
-        image_HW3, label_HW = self.images[index]
-        self._check(index, image_HW3, label_HW)
-        return image_HW3, label_HW
+    def __getitem__(self, number: int) -> ItemT:
+        """Return crop ``number``: uint8 RGB [S, S, 3], and what belongs to its pixels, [S, S] each."""
+        return self.augmented(
+            self.original(self.order.image_index(number)), self.seeds.numpy("training", "image", number)
+        )
 
-    def _check(self, index: int, image_HW3: NDArray[np.uint8], label_HW: NDArray[np.uint8]) -> None:
-        if image_HW3.shape[:2] != label_HW.shape:
-            raise InputError(
-                f"image {self.images.name(index)} is {image_HW3.shape[1]}x{image_HW3.shape[0]} pixels, its labels "
-                f"{label_HW.shape[1]}x{label_HW.shape[0]}; mend one of them"
-            )
-
-    def __getitem__(self, number: int) -> Pair:
-        """Return crop ``number``: uint8 RGB [S, S, 3], and its labels, uint8 [S, S]."""
-        image_HW3, label_HW = self.original(self.order.image_index(number))
-        return augment(image_HW3, label_HW, self.config, self.seeds.numpy("training", "image", number))
-
-    def batches(self, first: int, last: int, share: BatchShare, num_workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield a share of the batch of each iteration in [first, last): uint8 [N, 3, S, S] and uint8 [N, S, S].
+    def batches(self, first: int, last: int, share: BatchShare, num_workers: int) -> Iterator[Any]:
+        """Yield a share of the batch of each iteration in [first, last): uint8 [N, 3, S, S], and [N, S, S] each of the rest.
 
         Worker processes keep images of their own, so the room in memory is divided among them.
         """
@@ -106,6 +110,33 @@ class TrainingCrops(Dataset[Pair]):
             return iter(loader)
 
 
-def _collate(pairs: list[Pair]) -> tuple[Tensor, Tensor]:
-    image_N3SS = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2)
-    return image_N3SS, torch.from_numpy(np.stack([label for _, label in pairs]))
+def _collate(items: list[tuple[NDArray[Any], ...]]) -> tuple[Tensor, ...]:
+    image_NSS3, *others = (torch.from_numpy(np.stack(parts)) for parts in zip(*items, strict=True))
+    return image_NSS3.permute(0, 3, 1, 2), *others
+
+
+class TrainingCrops(NumberedCrops[Pair]):
+    """Crops of labelled images."""
+
+    def __init__(self, images: LabelledImages, config: SemanticAugmentConfig, seeds: Seeds) -> None:
+        super().__init__(len(images), seeds)
+        self.images = images
+        self.config = config
+
+    def read(self, index: int) -> Pair:
+        """Read an image and its labels.
+
+        Raises:
+            InputError: they are of different sizes.
+        """
+        image_HW3, label_HW = self.images[index]
+        if image_HW3.shape[:2] != label_HW.shape:
+            raise InputError(
+                f"image {self.images.name(index)} is {image_HW3.shape[1]}x{image_HW3.shape[0]} pixels, its labels "
+                f"{label_HW.shape[1]}x{label_HW.shape[0]}; mend one of them"
+            )
+        return image_HW3, label_HW
+
+    def augmented(self, item: Pair, rng: np.random.Generator) -> Pair:
+        """Return a crop, uint8 RGB [S, S, 3], and its labels, uint8 [S, S]."""
+        return augment(*item, self.config, rng)

@@ -1,0 +1,179 @@
+"""Stage ``robust_prompts``: base prompts, and one augmented prompt a picture (sections 3 and 10.2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from methods.common.errors import InputError
+from methods.common.files import write_atomic
+from methods.common.generated.pair_reader import CLASSES_FILE
+from methods.common.resumable_records import append_lines, keep_lines
+from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.diffumask_robust.base_prompts import TEMPLATE
+from methods.diffumask_robust.prompts import AugmentationConfig
+
+if TYPE_CHECKING:
+    from methods.diffumask_robust.lexicon import ClassWords, Lexicon
+    from methods.diffumask_robust.prompts import AugmentedPrompt, Prompt
+
+_BACKGROUND = "background"
+
+
+class AugmentedPrompts(Config):
+    """Base prompts whose class words are replaced (section 3)."""
+
+    kind: Literal["augmented"] = "augmented"
+    """Which prompts these are."""
+    template: str = TEMPLATE
+    """Base text of each class, where no captions are given. [C D21]"""
+    augmentation: AugmentationConfig = AugmentationConfig()
+    """How often each relation is drawn. [C D18]"""
+
+
+class SubclassPrompts(Config):
+    """DiffuMask's prompts (section 10.2)."""
+
+    kind: Literal["subclasses"] = "subclasses"
+    """Which prompts these are."""
+    max_subclasses: int = Field(default=100, ge=0)
+    """Sub-classes of a class at most; 0 for its bare name. Corrections, section 10.2: 10, 50 and 100."""
+    bare_share: float = Field(default=0.2, ge=0, le=1)
+    """Share of prompts with the bare class beside sub-classes. [C D22]"""
+
+
+class PromptsConfig(Config):
+    """Which prompts are made."""
+
+    prompts: Annotated[AugmentedPrompts | SubclassPrompts, Field(discriminator="kind")] = AugmentedPrompts()
+    """How they are made."""
+    lexicon: Literal["miniature", "wordnet"] = "wordnet"
+    """Where words of a class come from: the miniature world's own, or role ``wordnet``."""
+    split: str = "val"
+    """List of role ``data`` that is opened for the names of the classes; no image of it is looked at."""
+    num_prompts: int = Field(default=168_679, ge=1)
+    """Pictures to be made; classes take turns. Section 3 [S]"""
+
+
+def make_prompts(inputs: Inputs, config: PromptsConfig, context: Context) -> Record:
+    """Write ``prompts.jsonl``, ``classes.json`` and ``lexicon.json``.
+
+    Roles: ``data`` (a data set for semantic segmentation, whose classes are named), ``generator`` (a diffusers folder, for its tokenizer),
+    ``wordnet`` (a folder of WordNet 3.0, where the lexicon is made of it), ``captions`` (a file of captions in place of the template).
+
+    Raises:
+        InputError: something is missing, or a class has no word that the text encoder reads.
+    """
+    from methods.diffumask_robust.lexicon import write_lexicon
+
+    class_names = _class_names(inputs, config)
+    lexicon = _lexicon(inputs, config, class_names)
+    write_atomic(context.out / CLASSES_FILE, json.dumps(class_names).encode())
+    write_lexicon(lexicon, context.out / "lexicon.json")
+    maker = _Maker(inputs, config, context, class_names, lexicon)
+    path = context.out / "prompts.jsonl"
+    found = context.checkpoints.load()
+    lines = keep_lines(path, 0 if found is None else found[0])
+    for number in range(len(lines), config.num_prompts):
+        lines.append(maker.prompt(number).to_record())
+        append_lines(path, lines[-1:])
+        if context.checkpoint_due():
+            context.checkpoints.save(number + 1, None)
+        context.progress(number + 1, config.num_prompts, "prompts")
+    return _record(lines, class_names)
+
+
+class _Maker:
+    """Makes prompt number so and so."""
+
+    def __init__(
+        self, inputs: Inputs, config: PromptsConfig, context: Context, class_names: tuple[str, ...], lexicon: Lexicon
+    ) -> None:
+        from methods.diffumask_robust.base_prompts import words_by_class
+
+        self._config, self._seeds, self._class_names = config, context.seeds, class_names
+        self._tokenizer = _tokenizer(inputs)
+        self._words: dict[int, ClassWords] = words_by_class(lexicon, class_names)
+        self._by_class = self._base_prompts(inputs)
+
+    def _base_prompts(self, inputs: Inputs) -> list[Sequence[Prompt]]:
+        """Base prompts of each class that has any: those that name it first."""
+        from methods.diffumask_robust.base_prompts import read_captions, template_prompts
+
+        template = self._config.prompts.template if isinstance(self._config.prompts, AugmentedPrompts) else TEMPLATE
+        prompts: Sequence[Prompt] = template_prompts(self._words, template)
+        if inputs.folders("captions"):
+            found = read_captions(inputs.folder("captions"), self._class_names, self._words, self._tokenizer)
+            prompts = found.prompts
+        by_class: dict[int, list[Prompt]] = {}
+        for prompt in prompts:
+            by_class.setdefault(prompt.class_ids[0], []).append(prompt)
+        return [by_class[class_id] for class_id in sorted(by_class)]
+
+    def prompt(self, number: int) -> AugmentedPrompt:
+        """Make a prompt; classes take turns, in a new order each round."""
+        from methods.diffumask_robust.prompts import AugmentedPrompt, augment
+        from methods.diffumask_robust.subclass_prompts import subclass_prompt
+
+        turn, place = divmod(number, len(self._by_class))
+        order = self._seeds.numpy("generation", "turn", turn).permutation(len(self._by_class))
+        bases = self._by_class[int(order[place])]
+        base = bases[int(self._seeds.numpy("generation", "base", number).integers(len(bases)))]
+        seed, name, made = self._seeds.derive("generation", "prompt", number), f"{number:06d}", self._config.prompts
+        if isinstance(made, AugmentedPrompts):
+            return augment(base, self._words, made.augmentation, seed, self._tokenizer, name)
+        class_id = base.class_ids[0]
+        words = self._words[class_id]
+        prompt = subclass_prompt(
+            class_id, self._class_names[class_id], words, made.max_subclasses, made.bare_share, seed, name
+        )
+        return AugmentedPrompt(prompt, base.id, (), seed)
+
+
+def _class_names(inputs: Inputs, config: PromptsConfig) -> tuple[str, ...]:
+    from methods.common.datasets.open_labelled import open_labelled_images
+
+    return open_labelled_images(inputs.folder("data"), config.split).class_names
+
+
+def _lexicon(inputs: Inputs, config: PromptsConfig, class_names: tuple[str, ...]) -> Lexicon:
+    from methods.common.wordnet import WordNet
+    from methods.diffumask_robust.lexicon import build_lexicon, miniature_lexicon
+    from methods.diffumask_robust.synsets import SYNSETS
+
+    named = [name for name in class_names if name != _BACKGROUND]
+    if config.lexicon == "miniature":
+        return miniature_lexicon(named)
+    return build_lexicon(named, SYNSETS, WordNet(inputs.folder("wordnet")))
+
+
+def _tokenizer(inputs: Inputs) -> Any:
+    from transformers import CLIPTokenizer
+
+    folder = inputs.folder("generator") / "tokenizer"
+    try:
+        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} holds no CLIP tokenizer; use a Stable Diffusion checkpoint as generator") from error
+
+
+def _record(lines: Sequence[dict[str, Any]], class_names: Sequence[str]) -> Record:
+    relations: dict[str, int] = {}
+    per_class: dict[str, int] = {}
+    for line in lines:
+        for one in line["replacements"]:
+            relations[one["relation"]] = relations.get(one["relation"], 0) + 1
+        for class_id in {span[0] for span in line["spans"]}:
+            per_class[class_names[class_id]] = per_class.get(class_names[class_id], 0) + 1
+    return {
+        "num_prompts": len(lines),
+        "num_texts": len({line["text"] for line in lines}),
+        "words_by_relation": dict(sorted(relations.items())),
+        "images_per_class": dict(sorted(per_class.items())),
+    }
+
+
+ROBUST_PROMPTS: Stage[PromptsConfig] = Stage("robust_prompts", 1, PromptsConfig, make_prompts, ("generation",))

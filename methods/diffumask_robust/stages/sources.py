@@ -1,0 +1,53 @@
+"""What a segmenter of this paper is trained on. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from methods.common.errors import InputError
+from methods.common.generated.pair_reader import list_pairs
+from methods.common.stage import Inputs
+from methods.common.stages.training_sources import RealSource, TrainingSource
+
+if TYPE_CHECKING:
+    from methods.common.seeds import Seeds
+    from methods.diffumask_robust.trusted_images import LabelledPictures, TrustedImages
+
+
+class LabelledSource(TrainingSource):
+    """Generated pictures with labels, without those that are of no use. Roles: ``pairs`` and ``labels`` (all shards of both)."""
+
+    kind: Literal["labelled"] = "labelled"
+    """Which source this is."""
+    max_images: int | None = Field(default=None, ge=1)
+    """The first so many generated pictures, before any is dropped; None for all. A smaller set lies within a larger one."""
+
+    def open(self, inputs: Inputs, seeds: Seeds) -> LabelledPictures:
+        """Open the pictures.
+
+        Raises:
+            InputError: files are missing or do not belong together, there are too few, or none is of use.
+        """
+        from methods.diffumask_robust.label_files import list_labels
+        from methods.diffumask_robust.trusted_images import LabelledPictures
+
+        folders = inputs.folders("pairs")
+        pairs, class_names = list_pairs(folders)
+        listed = sorted(list_labels(pairs, inputs.folders("labels")), key=lambda one: one.pair.id)
+        if self.max_images is not None and len(listed) < self.max_images:
+            raise InputError(
+                f"source.max_images is {self.max_images}, but there are {len(listed)} pictures; generate more"
+            )
+        kept = [one for one in listed[: self.max_images] if not one.dropped]
+        if not kept:
+            raise InputError(f"none of {len(listed)} pictures is of use; look at `dropped` in their labels.jsonl")
+        return LabelledPictures(kept, class_names)
+
+
+def open_trusted(source: LabelledSource | RealSource, inputs: Inputs, seeds: Seeds) -> TrustedImages:
+    """Open a source with where labels are trusted: everywhere in real images."""
+    from methods.diffumask_robust.trusted_images import AllTrusted
+
+    return source.open(inputs, seeds) if isinstance(source, LabelledSource) else AllTrusted(source.open(inputs, seeds))

@@ -1,0 +1,313 @@
+"""The complete typed config of all tables at one tier, and the functions that return them.
+
+``smoke`` and ``mini`` differ from ``paper`` in sizes, step counts, checkpoint places and the parts that the ledger names. Values
+without a mark here are those of the specification; the ledger's entries for the small tiers say what differs there.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from methods.common.dense_crf.config import BilateralKernel, DenseCrfConfig
+from methods.common.generators import attention_presets as presets
+from methods.common.generators.attention_presets import AttentionPreset
+from methods.common.miniature.voc_view import DrawVocConfig
+from methods.common.segmenters.deeplab.config import DeepLabConfig
+from methods.common.segmenters.deeplab.presets import deeplab_miniature, deeplabv3plus_r101d
+from methods.common.segmenters.mask2former.presets import mask2former_r50
+from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
+from methods.common.segmenters.semantic.segmenters import SegmenterConfig
+from methods.common.stage import Config
+from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig
+from methods.common.training.poly_recipe import PolyRecipe
+from methods.diffumask_robust.affinity.config import affinity_miniature
+from methods.diffumask_robust.affinity.crop_config import AffinityCropConfig
+from methods.diffumask_robust.affinity.recipe import AffinityRecipe
+from methods.diffumask_robust.co_training_config import CoTrainingConfig
+from methods.diffumask_robust.crf import LabelCrf, attn2mask_crf
+from methods.diffumask_robust.crop_config import CropConfig
+from methods.diffumask_robust.diffumask.mosaic_config import RELEASED_MOSAICS, Mosaics
+from methods.diffumask_robust.prompts import AugmentationConfig
+from methods.diffumask_robust.schedule import RobustRecipe
+from methods.diffumask_robust.stages.label_config import LabelConfig
+from methods.diffumask_robust.stages.prompts import AugmentedPrompts, PromptsConfig, SubclassPrompts
+from methods.diffumask_robust.stages.refine_config import RefineConfig
+from methods.diffumask_robust.stages.seed import SeedConfig
+from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
+from methods.diffumask_robust.stages.train_affinity import TrainAffinityConfig
+from reproductions.study.config import StudyConfig
+
+
+class DiffuMaskConfig(Config):
+    """The baseline of section 10."""
+
+    prompts: PromptsConfig = PromptsConfig(prompts=SubclassPrompts(), num_prompts=200_000)
+    """What is asked of the generator. Section 16"""
+    few_subclasses: int = Field(default=10, ge=0)
+    """Sub-classes of the arm with 10. Corrections, section 10.2 [P]"""
+    more_subclasses: int = Field(default=50, ge=0)
+    """Sub-classes of the arm with 50. Corrections, section 10.2 [P]"""
+    synthesis: SynthesizeAttentionConfig = SynthesizeAttentionConfig(
+        num_steps=50, guidance_scale=7.0, presets={"diffumask": presets.diffumask()}
+    )
+    """Generation and heat maps. Section 10.1 [C]"""
+    seeds: SeedConfig = SeedConfig()
+    """What AffinityNet learns from. Section 10.4 [C]"""
+    affinity: TrainAffinityConfig = TrainAffinityConfig()
+    """AffinityNet. Section 10.4 [C]"""
+    affinity_by_class: bool = True
+    """Whether each class has an AffinityNet of its own. [C D71]"""
+    refine: RefineConfig = RefineConfig()
+    """Random walk and threshold. Section 10.4 [C]"""
+    num_folds: int = Field(default=3, ge=2)
+    """Of the cross validation. [C D67]"""
+    score_px: int = Field(default=512, ge=16)
+    """Short side of the pictures that the cross validation rates."""
+    fold_recipe: PolyRecipe
+    """The trainings of the cross validation. [C D92]"""
+    mosaics: tuple[Mosaics, ...] = RELEASED_MOSAICS
+    """Mosaics of the training set. Section 10.6 [C]"""
+    image_format: Literal["jpeg", "png"] = "jpeg"
+    """Of the training set's pictures."""
+    segmenter: SegmenterConfig
+    """The network, as many classes as the data. Section 10.7"""
+    recipe: PolyRecipe
+    """Its training. Section 10.7 [G]"""
+    augmentation: SemanticAugmentConfig = SemanticAugmentConfig()
+    """Of training images. Section 10.7 [G]"""
+    fine_tuning: PolyRecipe
+    """The training on real photographs that follows. Section 9.5 [C D92]"""
+    few_images: int = Field(default=5000, ge=1)
+    """Real photographs of the arms with a part of them. [P]"""
+
+    def num_subclasses(self, name: Literal["none", "10", "50", "100"]) -> int:
+        """Return how many sub-classes an arm means."""
+        made = self.prompts.prompts
+        assert isinstance(made, SubclassPrompts), "DiffuMask's prompts have sub-classes"
+        return {"none": 0, "10": self.few_subclasses, "50": self.more_subclasses, "100": made.max_subclasses}[name]
+
+
+class DiffuMaskRobustStudy(StudyConfig):
+    """Everything behind the tables."""
+
+    backbone: Literal["deeplab_miniature", "deeplabv3plus_r101d"]
+    """Which segmenter, as reports call it."""
+    world: DrawVocConfig | None = None
+    """The miniature world to draw, or None for data from outside."""
+    train_split: str = "trainaug"
+    """Name of the list of real training images."""
+    val_split: str = "val"
+    """Name of the list that is evaluated on."""
+    prompts: PromptsConfig = PromptsConfig()
+    """What is asked of the generator; ``prompts.num_prompts`` is the size of the whole set."""
+    small_set: int = Field(default=2000, ge=1)
+    """Pictures of the smallest set. [S]"""
+    middle_set: int = Field(default=20_000, ge=1)
+    """Pictures of the set in between. [C D87]"""
+    synthesis: SynthesizeAttentionConfig = SynthesizeAttentionConfig()
+    """Generation and heat maps of the whole set."""
+    comparison_prompts: int | None = Field(default=60_000, ge=1)
+    """Pictures that are made once more with the heat maps of every preset; None to take the whole set, whose ``presets`` are then all. [C D88]"""
+    presets: dict[str, AttentionPreset]
+    """Heat maps that are compared."""
+    num_shards: int = Field(default=64, ge=1)
+    """Cells that generate a set, and that label it."""
+    label: LabelConfig = LabelConfig()
+    """Labels and trusted pixels."""
+    smoothing: LabelCrf = attn2mask_crf()
+    """The dense CRF of the arm that has one. Section 5.3 [R]"""
+    betas: dict[str, float] = {"daam": 0.2, "ovam": 0.2, "dataset-diffusion": -0.2, "diffumask": 0.2}
+    """Background constant of each preset beside ``label.mask.beta``: thresholds 0.4, 0.4, 0.6 and 0.4. Section 11 [C D89]"""
+    low_beta: float = Field(default=-0.4, gt=-1, lt=1)
+    """Of masks that are too small. Section 12, the sweep's end"""
+    high_beta: float = Field(default=0.6, gt=-1, lt=1)
+    """Of masks that are too large. [C D89]"""
+    segmenter: DeepLabConfig
+    """The network, with as many classes as the data."""
+    start: Literal["scratch", "backbone"] = "backbone"
+    """Whether backbones start from published weights. [code]"""
+    training: CoTrainingConfig = CoTrainingConfig()
+    """How one network or two are trained; the same iterations for every set (sections 6.4 and 12)."""
+    crops: CropConfig = CropConfig()
+    """Of training images."""
+    evaluation: EvaluateSemanticConfig = EvaluateSemanticConfig(short_side_px=None)
+    """Test-time size: the images' own (section 6.5)."""
+    diffumask: DiffuMaskConfig
+    """The baseline."""
+
+    @model_validator(mode="after")
+    def _sets_nest(self) -> Self:
+        if not self.small_set <= self.middle_set <= self.prompts.num_prompts:
+            raise ValueError(
+                f"small_set {self.small_set}, middle_set {self.middle_set} and prompts.num_prompts {self.prompts.num_prompts} are "
+                "not in order; a smaller set is a part of a larger one"
+            )
+        if self.comparison_prompts is None and self.synthesis.presets != self.presets:
+            raise ValueError(
+                "without comparison_prompts the whole set needs every preset; set synthesis.presets to presets"
+            )
+        return self
+
+    def beta_of(self, preset: str) -> float:
+        """Return the background constant of a preset."""
+        return self.betas.get(preset, self.label.mask.beta)
+
+
+ALL_PRESETS = {
+    "attn2mask": presets.attn2mask(),
+    "daam": presets.daam(),
+    "dataset-diffusion": presets.dataset_diffusion(),
+    "ovam": presets.ovam(),
+    "diffumask": presets.diffumask(),
+}
+"""Five methods at Stable Diffusion's geometry."""
+
+
+def paper() -> DiffuMaskRobustStudy:
+    """VOC 2012: two DeepLabV3+ with ResNet-101-D, and DiffuMask with Mask2Former."""
+    segmenter = mask2former_r50(num_classes=21)
+    return DiffuMaskRobustStudy(
+        backbone="deeplabv3plus_r101d",
+        segmenter=deeplabv3plus_r101d(num_classes=21),
+        presets=ALL_PRESETS,
+        diffumask=DiffuMaskConfig(
+            segmenter=segmenter,
+            recipe=PolyRecipe(iterations=80_000),
+            fold_recipe=PolyRecipe(iterations=20_000),
+            fine_tuning=PolyRecipe(iterations=20_000),
+        ),
+        num_workers=8,
+    )
+
+
+def _miniature_presets() -> dict[str, AttentionPreset]:
+    """The same five at the miniature generator's geometry: cross-attention of 8 and 4 cells a side, self-attention of 8."""
+    small = {
+        "attn2mask": {"map_side": 16},
+        "daam": {"map_side": 16},
+        "dataset-diffusion": {"cross_sides": (8,), "self_side": 8},
+        "ovam": {"map_side": 16},
+        "diffumask": {"cross_sides": (8, 4)},
+    }
+    return {name: preset.model_copy(update=small[name]) for name, preset in ALL_PRESETS.items()}
+
+
+def _small() -> DiffuMaskRobustStudy:
+    """What the tiers on the miniature world start from: five classes, as few can be told apart in minutes."""
+    world = DrawVocConfig(num_train=200, num_val=200, num_categories=5)
+    segmenter = deeplab_miniature(world.num_categories + 1)
+    all_presets = _miniature_presets()
+    synthesis = SynthesizeAttentionConfig(
+        num_steps=8,
+        guidance_scale=3.5,
+        batch_size=8,
+        scheduler="dpm_solver",
+        presets=all_presets,
+        image_format="png",
+    )
+    prompts = PromptsConfig(
+        prompts=AugmentedPrompts(template="a photo of a {word}"), lexicon="miniature", num_prompts=480
+    )
+    recipe = PolyRecipe(
+        iterations=400, batch_size=8, base_lr=3e-3, backbone_lr_factor=1.0, max_gradient_norm=1.0, warmup_iterations=20
+    )
+    return DiffuMaskRobustStudy(
+        backbone="deeplab_miniature",
+        world=world,
+        prompts=prompts,
+        small_set=30,
+        middle_set=120,
+        synthesis=synthesis,
+        comparison_prompts=None,
+        presets=all_presets,
+        num_shards=2,
+        smoothing=LabelCrf(crf=DenseCrfConfig(bilateral=BilateralKernel(sigma_px=10)), certainty=0.7),
+        segmenter=segmenter,
+        start="scratch",
+        training=CoTrainingConfig(recipe=RobustRecipe(iterations=400, batch_size=8, base_lr=0.02), colours=None),
+        crops=CropConfig(crop_px=32),
+        evaluation=EvaluateSemanticConfig(short_side_px=40, max_long_side_px=160, batch_size=25),
+        diffumask=DiffuMaskConfig(
+            prompts=prompts.model_copy(update={"prompts": SubclassPrompts(), "num_prompts": 240}),
+            few_subclasses=1,
+            more_subclasses=2,
+            synthesis=synthesis.model_copy(update={"presets": {"diffumask": all_presets["diffumask"]}}),
+            seeds=SeedConfig(rescaled=True, stride=affinity_miniature().stride, smoothing=None),
+            affinity=TrainAffinityConfig(
+                network=affinity_miniature(),
+                recipe=AffinityRecipe(iterations=120, momentum="as_meant", base_lr=0.02),
+                crops=AffinityCropConfig(crop_px=48),
+                start="scratch",
+            ),
+            affinity_by_class=False,
+            refine=RefineConfig(rescaled=True, smoothing=None),
+            score_px=40,
+            fold_recipe=recipe.model_copy(update={"iterations": 150}),
+            mosaics=(Mosaics(rows=1, columns=2, count=20, may_turn=True), Mosaics(rows=2, columns=2, count=20)),
+            image_format="png",
+            segmenter=segmenter,
+            recipe=recipe,
+            augmentation=SemanticAugmentConfig(
+                crop_px=32, min_scale_tenths=11, max_scale_tenths=14, max_class_share=1.0, photometric=None
+            ),
+            fine_tuning=recipe.model_copy(update={"iterations": 200}),
+            few_images=60,
+        ),
+        expected_step_s=0.025,
+        expected_image_s=0.09,
+        expected_evaluate_s=1.0,
+        expected_image_kb=16.0,
+        expected_model_mb=1.2,
+    )
+
+
+def mini() -> DiffuMaskRobustStudy:
+    """The claims on the miniature world, with three seeds."""
+    return _small()
+
+
+def smoke() -> DiffuMaskRobustStudy:
+    """Every code path of every arm in about a minute; the numbers mean nothing."""
+    study = _small()
+    assert study.world is not None
+    prompts = study.prompts.model_copy(update={"num_prompts": 20})
+    segmenter = deeplab_miniature(num_classes=3)
+    short = {"iterations": 2, "batch_size": 2}
+    diffumask = study.diffumask
+    return study.model_copy(
+        update={
+            "world": study.world.model_copy(update={"num_train": 12, "num_val": 6, "num_categories": 2}),
+            "segmenter": segmenter,
+            "prompts": prompts,
+            "small_set": 8,
+            "middle_set": 12,
+            "synthesis": study.synthesis.model_copy(update={"num_steps": 2}),
+            "training": CoTrainingConfig(recipe=study.training.recipe.model_copy(update=short)),
+            "diffumask": diffumask.model_copy(
+                update={
+                    "segmenter": segmenter,
+                    "prompts": diffumask.prompts.model_copy(update={"num_prompts": 30}),
+                    "synthesis": diffumask.synthesis.model_copy(update={"num_steps": 2}),
+                    "recipe": diffumask.recipe.model_copy(update=short),
+                    "fold_recipe": diffumask.fold_recipe.model_copy(update=short),
+                    "affinity": diffumask.affinity.model_copy(
+                        update={"recipe": diffumask.affinity.recipe.model_copy(update=short)}
+                    ),
+                    "mosaics": (Mosaics(rows=1, columns=2, count=2, may_turn=True),),
+                    "fine_tuning": diffumask.fine_tuning.model_copy(update=short),
+                    "few_images": 6,
+                }
+            ),
+            "expected_evaluate_s": 0.3,
+        }
+    )
+
+
+WORDS = {
+    "self": AugmentationConfig(synonym_share=0, hyponym_share=0),
+    "synonyms": AugmentationConfig(hyponym_share=0),
+    "hyponyms": AugmentationConfig(),
+}
+"""Which relations are drawn, by what an arm says of its words."""
