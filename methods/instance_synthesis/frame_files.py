@@ -17,7 +17,7 @@ import numpy as np
 from methods.common.datasets.cityscapes import find_frames, objects_in
 from methods.common.datasets.cityscapes_labels import LABEL_BY_ID
 from methods.common.datasets.id_maps import MOST_IDS
-from methods.common.datasets.images import load_rgb
+from methods.common.datasets.pictures import read_rgb
 from methods.common.datasets.lvis_checks import RecordTable
 from methods.common.datasets.png_labels import check_same_size, read_labels
 from methods.common.datasets.rle import decode_mask, polygons_to_rle, rle_fault, runs_to_rle
@@ -62,7 +62,7 @@ def open_frames(folder: Path, layout: Layout, split: str) -> FrameSource:
 def _load(path: Path, height: int, width: int, with_image: bool) -> Image:
     if not with_image:
         return np.broadcast_to(np.uint8(0), (height, width, 3))
-    return load_rgb(path, height, width)
+    return read_rgb(path, height, width)
 
 
 class CityscapesFrames:

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.datasets.pictures import read_header, read_rgb
 from methods.common.datasets.png_labels import read_labels
 from methods.common.errors import InputError, reason
 
@@ -22,7 +23,6 @@ IGNORED = 255
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 _FAULTY = 256  # no label in a file may lead here
-_PLAIN_MODES = ("RGB", "L", "P", "RGBA", "LA", "1", "CMYK")  # Pillow's; eight bits a channel at most
 _MAX_CLASSES = 255  # 255 is IGNORED
 
 
@@ -145,12 +145,8 @@ class LabelledFiles:
                 has another size than the image.
         """
         _, image, labels = self._files[index]
-        image_HW3, number_HW = read_image(image), read_labels(labels)
-        if image_HW3.shape[:2] != number_HW.shape:
-            (height, width), (rows, columns) = image_HW3.shape[:2], number_HW.shape
-            raise InputError(
-                f"{labels} is {columns}x{rows} pixels, but its image {image} is {width}x{height}; give both one size"
-            )
+        number_HW = read_labels(labels)
+        image_HW3 = _read_image_of(image, labels, number_HW.shape)
         label_HW = self._label_of[number_HW]
         if (label_HW == _FAULTY).any():
             row, column = np.argwhere(label_HW == _FAULTY)[0].tolist()
@@ -165,25 +161,14 @@ class LabelledFiles:
         return f"0 to {last} and {IGNORED}"
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read a photograph as RGB, uint8 [H, W, 3]; an orientation tag is not applied, as label maps have none.
-
-    Raises:
-        InputError: the file is missing, no picture, cut short, or has more than eight bits a channel.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            if picture.mode not in _PLAIN_MODES:
-                raise InputError(f"{path} is of mode {picture.mode}; save it as RGB with 8 bits a channel")
-            return np.asarray(picture.convert("RGB"), np.uint8)
-    except UnidentifiedImageError as error:
-        raise InputError(f"{path} is not a picture; put a JPEG or PNG file there") from error
-    except InputError:
-        raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read ({reason(error)}); put a whole JPEG or PNG file there") from error
+def _read_image_of(image: Path, labels: Path, size: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Read an image the way up in which it has the size of its label map."""
+    header, (height, width) = read_header(image), size
+    if header.orientation_for(height, width) is None:
+        raise InputError(
+            f"{labels} is {width}x{height} pixels, but its image {image} is {header.told_size()}; give both one size"
+        )
+    return read_rgb(image, height, width)
 
 
 def list_pictures(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dict[str, Path]:
