@@ -17,8 +17,8 @@ import numpy as np
 from methods.common.datasets.cityscapes import find_frames, objects_in
 from methods.common.datasets.cityscapes_labels import LABEL_BY_ID
 from methods.common.datasets.id_maps import MOST_IDS
-from methods.common.datasets.pictures import read_rgb
 from methods.common.datasets.lvis_checks import RecordTable
+from methods.common.datasets.pictures import read_rgb
 from methods.common.datasets.png_labels import check_same_size, read_labels
 from methods.common.datasets.rle import decode_mask, polygons_to_rle, rle_fault, runs_to_rle
 from methods.common.errors import InputError, reason

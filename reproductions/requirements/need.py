@@ -33,6 +33,8 @@ class Need:
     empty when none is known, None where nothing is published."""
     is_copy: bool = False
     """Whether the publisher has withdrawn it, so that what is there is somebody's copy and may be other files."""
+    is_own: bool = False
+    """Whether the user brings it, so that it is looked at before every run and nobody is told to remove it."""
 
 
 @dataclass(frozen=True)

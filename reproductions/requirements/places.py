@@ -38,7 +38,7 @@ def data_root() -> Path:
 
 def own(role: str, what: str, place: Path, inspect: Inspector, remedy: str) -> Need:
     """Return what a user brings; ``remedy`` says what the folder must be."""
-    return Need(role, f"your {what}", place, inspect, (remedy,), _OWN)
+    return Need(role, f"your {what}", place, inspect, (remedy,), _OWN, is_own=True)
 
 
 def published(role: str, thing: Published, purpose: str = "") -> Need:

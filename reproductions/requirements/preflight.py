@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 HEADER = ("needed", "where", "state", "licence", "what to do")
 """Columns of :func:`table_rows`."""
+_MEND = "(mend what the sentence above names, then check again)"
 _FILE_WIDTH = 140
 """Of a table that no terminal shows."""
 
@@ -76,6 +77,15 @@ def findings(paper: Paper, request: Request, runs_here: bool = True) -> list[Fin
     found = [_find(need, fingerprints) for need in paper.needs(request)]
     fingerprints.save()
     return found + [_gpu_finding(need, request.site, runs_here) for need in paper.gpu_needs(request)]
+
+
+def own_findings(paper: Paper, request: Request) -> list[Finding]:
+    """Look at what the user brings, as every run does before it starts.
+
+    Raises:
+        InputError: the request itself makes no sense.
+    """
+    return [_find(need, Fingerprints()) for need in paper.needs(request) if need.is_own]
 
 
 def disk_finding(request: Request, needed_bytes: float | None) -> Finding:
@@ -141,7 +151,7 @@ def _find(need: Need, fingerprints: Fingerprints) -> Finding:
     seen = _with_checksums(inspect_place(need.place, need.inspect), need, fingerprints)
     steps = seen.steps or need.remedy
     if seen.state == "damaged" and not seen.steps:
-        steps = ("(remove what is damaged first)", *need.remedy)
+        steps = (_MEND, *need.remedy) if need.is_own else ("(remove what is damaged first)", *need.remedy)
     return Finding(
         need.what,
         str(need.place),

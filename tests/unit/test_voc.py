@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from methods.common.datasets.labelled_images import IGNORED, read_image
+from methods.common.datasets.labelled_images import IGNORED
+from methods.common.datasets.pictures import read_rgb
 from methods.common.datasets.open_labelled import open_labelled_images
 from methods.common.datasets.png_labels import read_labels
 from methods.common.datasets.voc import encode_labels, open_voc, voc_palette, write_labels

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from methods.common.datasets import lvis
-from methods.common.datasets.faulty_records import FaultyRecordsError, gather, raise_all
+from methods.common.datasets.faulty_records import FaultyRecordsError, gather, named, raise_all
 from methods.common.datasets.lvis_checks import PolygonStore, RecordTable
 from methods.common.datasets.lvis_records import Frequency, LvisAnnotation, LvisCategory, LvisDataset, LvisImage
 from methods.common.datasets.own import completion
@@ -20,9 +20,6 @@ from methods.common.datasets.own.rules import check_annotations, covers_no_pixel
 from methods.common.errors import InputError
 
 CheckImages = Literal["none", "exists", "decode"]
-Step = Callable[[int, int], None]
-"""Told how many images of how many have been looked at."""
-_NAMED = 3
 _BLOCK = 256
 
 
@@ -60,11 +57,43 @@ def read_own(folder: Path, check_images: CheckImages = "exists") -> OwnData:
     Raises:
         InputError: something is missing or faulty; all faulty records of a file are counted and the first few named.
     """
-    train = read_own_split(folder, "train", check_images=check_images)
-    groups = {category.id: category.frequency for category in train.dataset.categories}
-    val = read_own_split(folder, "val", groups, check_images=check_images)
+    train = _told(lambda: read_own_split(folder, "train", check_images=check_images))
+    groups = None if isinstance(train, InputError) else _groups(train.dataset)
+    val = _told(lambda: read_own_split(folder, "val", groups, check_images=check_images))
+    faults = [fault for fault in (train, val) if isinstance(fault, InputError)]
+    if faults:
+        raise InputError("; ".join(map(str, faults))) from faults[0]
+    assert isinstance(train, OwnSplit)
+    assert isinstance(val, OwnSplit)
     _check_same_classes(train.dataset, val.dataset)
     return OwnData(train, val)
+
+
+def _told(read: Callable[[], OwnSplit]) -> OwnSplit | InputError:
+    """Return what is wrong instead of raising it, so that the other split is looked at too."""
+    try:
+        return read()
+    except InputError as error:
+        return error
+
+
+def _groups(dataset: LvisDataset) -> dict[int, Frequency]:
+    return {category.id: category.frequency for category in dataset.categories}
+
+
+def count_own(folder: Path) -> tuple[dict[int, str], int]:
+    """Return the classes of own data, name by id, and the number of training images, without checking anything else.
+
+    Raises:
+        InputError: there is no annotation file of both splits, or the training file has no readable classes and images.
+    """
+    train, _ = annotation_file(folder, "train"), annotation_file(folder, "val")
+    raw = lvis.parse_annotation_file(train, PolygonStore())
+    table = RecordTable(train, "category", raw["categories"])
+    names = dict(zip(table.unique_ids().tolist(), table.values("name", (str,), "the class name"), strict=True))
+    if not names or not raw["images"]:
+        raise InputError(f"{train} lists no category or no image; see docs/own-data.md")
+    return names, len(raw["images"])
 
 
 def read_own_split(
@@ -193,14 +222,16 @@ def _number_from_one(dataset: LvisDataset, done: Completed) -> None:
 
 def _check_images(dataset: LvisDataset, decode: bool) -> None:
     """Look at every image file; all faults are counted, and the first few named."""
-    found: list[str] = []
+    found: list[tuple[LvisImage, str]] = []
     with ThreadPoolExecutor(max_workers=4) as pool:
         for start in range(0, len(dataset.images), _BLOCK):
             block = dataset.images[start : start + _BLOCK]
-            found += [fault for fault in pool.map(lambda image: _image_fault(dataset, image, decode), block) if fault]
+            told = pool.map(lambda image: _image_fault(dataset, image, decode), block)
+            found += [(image, fault) for image, fault in zip(block, told, strict=True) if fault is not None]
     if found:
-        more = f" ({len(found):,} of {len(dataset.images):,} images are faulty)" if len(found) > 1 else ""
-        raise InputError("; ".join(found[:_NAMED]) + more)
+        others = named([str(image.id) for image, _ in found[1:]])
+        more = f" ({len(found):,} of {len(dataset.images):,} images are faulty, next {others})" if others else ""
+        raise InputError(found[0][1] + more)
 
 
 def _image_fault(dataset: LvisDataset, image: LvisImage, decode: bool) -> str | None:

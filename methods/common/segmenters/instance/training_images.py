@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from methods.common.datasets.pictures import read_rgb
 from methods.common.datasets.lvis import LvisDataset, LvisImage
+from methods.common.datasets.pictures import read_rgb
 from methods.common.errors import InputError
 from methods.common.segmenters.image_cache import ImageCache
 from methods.common.segmenters.instance.instances import Instances, real_instances
