@@ -73,7 +73,7 @@ def test_lossless_images_are_read_exactly(voc: Path) -> None:
 def test_photographs_of_other_modes_become_rgb(tmp_path: Path, mode: str) -> None:
     picture = Image.new("RGB", (5, 4), (255, 255, 255)).convert(mode)
     picture.save(tmp_path / "a.png")
-    assert (read_image(tmp_path / "a.png") == 255).all()
+    assert (read_rgb(tmp_path / "a.png", 4, 5) == 255).all()
 
 
 def test_trainaug_joins_vocs_labels_and_sbds(voc: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_mistake_is_one_sentence(voc: Path, place: str, damage: Callable[[Path
 
 def test_a_photograph_of_sixteen_bits_is_refused(tmp_path: Path) -> None:
     Image.fromarray(np.full((4, 4), 1000, np.uint16)).save(tmp_path / "a.png")
-    assert "save it as RGB with 8 bits" in refusal(lambda: read_image(tmp_path / "a.png"))
+    assert "save it as RGB with 8 bits" in refusal(lambda: read_rgb(tmp_path / "a.png", 4, 4))
 
 
 def test_two_images_of_one_name(voc: Path) -> None:

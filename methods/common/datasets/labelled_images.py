@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.datasets.pictures import read_header, read_rgb
-from methods.common.datasets.png_labels import read_labels
+from methods.common.datasets.png_labels import LabelMap, read_labels
 from methods.common.errors import InputError, reason
 
 IGNORED = 255
@@ -147,6 +148,19 @@ class LabelledFiles:
         _, image, labels = self._files[index]
         number_HW = read_labels(labels)
         image_HW3 = _read_image_of(image, labels, number_HW.shape)
+        return image_HW3, self._checked(labels, number_HW)
+
+    def labels(self, index: int) -> NDArray[np.uint8]:
+        """Return the labels of an image alone.
+
+        Raises:
+            InputError: the file is missing or damaged, in colours, or holds a number that is no class.
+        """
+        path = self._files[index].labels
+        return self._checked(path, read_labels(path))
+
+    def _checked(self, labels: Path, number_HW: LabelMap) -> NDArray[np.uint8]:
+        """Turn the numbers of a file into labels."""
         label_HW = self._label_of[number_HW]
         if (label_HW == _FAULTY).any():
             row, column = np.argwhere(label_HW == _FAULTY)[0].tolist()
@@ -154,7 +168,7 @@ class LabelledFiles:
                 f"{labels} holds label {int(number_HW[row, column])} at row {row}, column {column}, but there are only "
                 f"the labels {self._known()}; correct the file or the list of classes"
             )
-        return image_HW3, label_HW.astype(np.uint8)
+        return label_HW.astype(np.uint8)
 
     def _known(self) -> str:
         last = max(number for number in self._classes.label_of if number != IGNORED)
@@ -186,6 +200,7 @@ def list_pictures(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dic
         stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a Path for each of ten thousand names is slow
         if suffix.lower() not in suffixes or name.startswith("."):
             continue
+        stem = normalize("NFC", stem)  # macOS writes accents as letters of their own
         if stem in found:
             raise InputError(f"{folder} holds both {found[stem].name} and {name}; keep one of them")
         found[stem] = folder / name

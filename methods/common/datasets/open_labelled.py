@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from methods.common.datasets.labelled_folders import labelled_splits, open_labelled_folder
+from methods.common.datasets.labelled_folders import IMAGES, labelled_splits, open_labelled_folder
 from methods.common.datasets.labelled_images import LabelledFiles
 from methods.common.datasets.voc import find_voc, open_voc
 from methods.common.errors import InputError
@@ -22,7 +22,7 @@ def open_labelled_images(folder: Path, split: str) -> LabelledFiles:
     """
     if find_voc(folder) is not None:
         return open_voc(folder, split)
-    if labelled_splits(folder) or (folder / "images").is_dir():
+    if labelled_splits(folder) or any((folder / name).is_dir() for name in IMAGES):
         return open_labelled_folder(folder, split)
     raise InputError(
         f"{folder} is no data set for semantic segmentation: it has neither JPEGImages and ImageSets/Segmentation (VOC's layout) "

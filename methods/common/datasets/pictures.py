@@ -36,7 +36,7 @@ _SEEN = {
 }
 """How a viewer shows the stored pixels. Source: EXIF 2.32, tag 274."""
 _SIDES_SWAP = (5, 6, 7, 8)
-_END_MARKERS = {"PNG": b"IEND", "JPEG": b"\xff\xd9", "MPO": b"\xff\xd9"}
+_JPEG_END = b"\xff\xd9"
 _TAIL_BYTES = 512
 _BITS = 8
 
@@ -189,7 +189,9 @@ def _opened(path: Path) -> Iterator[Picture]:
     except Image.DecompressionBombError as error:
         raise InputError(f"{path} is too large to open safely ({reason(error)}); save it smaller") from error
     except (OSError, SyntaxError, ValueError, MemoryError, OverflowError) as error:
-        raise InputError(f"{path} is truncated or cannot be read ({reason(error)}); replace the file") from error
+        raise InputError(
+            f"{path} cannot be read, it is truncated or damaged ({reason(error)}); put a whole JPEG or PNG file there"
+        ) from error
 
 
 def _header(path: Path, picture: Picture) -> Header:
@@ -218,9 +220,28 @@ def _orientation(picture: Picture) -> int:
 
 
 def _has_end(path: Path, format_name: str | None) -> bool:
-    marker = _END_MARKERS.get(format_name or "")
-    if marker is None:
+    """Whether a picture's end is seen; a JPEG may have it and more after it.
+
+    Raises:
+        OSError: a PNG has none.
+    """
+    if format_name == "PNG":
+        _check_png_end(path)
+    if format_name not in ("JPEG", "MPO"):
         return True
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        return marker in file.read()
+        return _JPEG_END in file.read()
+
+
+def _check_png_end(path: Path) -> None:
+    """Go from chunk to chunk, by their lengths, to the one that ends the file."""
+    size, place = path.stat().st_size, 8
+    with path.open("rb") as file:
+        while place + 12 <= size:
+            file.seek(place)
+            head = file.read(8)
+            if head[4:] == b"IEND":
+                return
+            place += 12 + int.from_bytes(head[:4])
+    raise OSError("its end is missing")
