@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from methods.common.datasets.own.read_files import is_read
 from methods.common.errors import InputError
 from methods.common.miniature.shipped import CHECKPOINTS
 from reproductions.harness.cell import External
@@ -101,7 +102,7 @@ def data(request: Request, thing: DataSet, inspect_own: Inspector, own_layout: s
     """
     if request.data is not None:
         remedy = f"name a folder with {own_layout} (docs/own-data.md)"
-        return [own("data", "data set", request.data, inspect_own, remedy)]
+        return [replace(own("data", "data set", request.data, inspect_own, remedy), is_read=is_read)]
     return [published("data", thing)] if request.tier == "paper" else []
 
 
@@ -123,4 +124,4 @@ def external(need: Need, fingerprints: Fingerprints, request: Request) -> Extern
         raise InputError(
             f"{need.what} is missing: there is no {need.place}; `{request.again('check')}` tells what to do"
         )
-    return fingerprints.of(need.place, need.what)
+    return fingerprints.of(need.place, need.what, need.is_read)

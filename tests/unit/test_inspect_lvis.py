@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from reproductions.requirements.inspect_cutouts import cutouts_folder
 
 from methods.common.miniature.lvis_view import DrawLvisConfig, draw_lvis
 from methods.common.stage import Inputs, LocalContext
 from reproductions.requirements import inspect_lvis
-from reproductions.requirements.inspect_cutouts import cutouts_folder
 from reproductions.requirements.inspect_lvis import LvisCounts, lvis_folder, own_lvis_folder
 from reproductions.requirements.inspection import Inspection, inspect_place
 from tests.unit.inspected import Break, cut, problem

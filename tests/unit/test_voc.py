@@ -12,8 +12,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from methods.common.datasets.labelled_images import IGNORED
-from methods.common.datasets.pictures import read_rgb
 from methods.common.datasets.open_labelled import open_labelled_images
+from methods.common.datasets.pictures import read_rgb
 from methods.common.datasets.png_labels import read_labels
 from methods.common.datasets.voc import encode_labels, open_voc, voc_palette, write_labels
 from methods.common.errors import InputError

@@ -100,7 +100,8 @@ def check_whole(path: Path, decode: bool = False) -> Header:
     """
     with _opened(path) as picture:
         header = _header(path, picture)
-        if decode or not _has_end(path, picture.format):
+        ends_whole = _has_end(path, picture.format)
+        if decode or not ends_whole:
             picture.load()
         return header
 

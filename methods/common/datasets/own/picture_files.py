@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from methods.common.datasets.lvis_records import LvisDataset, LvisImage
 from methods.common.datasets.own.annotation_files import is_called, is_hidden
 from methods.common.errors import InputError
+from methods.common.files import MADE_HERE
 
 _NAMED = 3
 Parts = tuple[str, ...]
@@ -99,8 +100,12 @@ def files_below(root: Path) -> Iterable[PurePosixPath]:
     entered: set[str] = set()
     for place, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(place)
-        folders[:] = [] if real in entered else sorted(name for name in folders if not is_hidden(name))
+        folders[:] = (
+            [] if real in entered or MADE_HERE in names else sorted(name for name in folders if not is_hidden(name))
+        )
         entered.add(real)
+        if MADE_HERE in names:
+            continue
         below = PurePosixPath(Path(place).relative_to(root).as_posix())
         yield from (below / name for name in sorted(names) if not is_hidden(name))
 
