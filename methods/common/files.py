@@ -4,7 +4,6 @@ import hashlib
 import os
 from pathlib import Path
 
-
 MADE_HERE = ".segrepro-made"
 """Marks a folder that this project wrote, such as a report, so that it is never taken for a part of the data that it may lie among."""
 

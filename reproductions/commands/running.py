@@ -87,7 +87,7 @@ def run_plan(paper: Paper, request: Request, planned: Plan, how: How, console: C
     if how.cluster == "slurm":
         return _run_on_slurm(paper, request, planned, how, console)
     if planned.missing(request.store) and not how.force:
-        _look_at_own(paper, request, console)
+        _look_at_own(paper, request, planned, console)
     display = Display(planned, request.store, console)
     with display.shown():
         if how.in_process:
@@ -99,7 +99,7 @@ def run_plan(paper: Paper, request: Request, planned: Plan, how: How, console: C
     return outcome
 
 
-def _look_at_own(paper: Paper, request: Request, console: Console) -> None:
+def _look_at_own(paper: Paper, request: Request, planned: Plan, console: Console) -> None:
     """Look at what the user brings before anything trains, and say what was derived or left out of it.
 
     Raises:
@@ -107,7 +107,7 @@ def _look_at_own(paper: Paper, request: Request, console: Console) -> None:
     """
     from reproductions.requirements.preflight import fatal, own_findings
 
-    found = own_findings(paper, request)
+    found = own_findings(paper, request, planned)
     for finding in fatal(found):
         more = (
             f"; and {len(finding.problems) - 1} more, which `{request.again('check')}` lists"

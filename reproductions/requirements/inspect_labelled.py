@@ -45,22 +45,19 @@ def labelled_folder(folder: Path, splits: Iterable[str] = ("train", "val")) -> I
         folder: of the data set.
         splits: what the plan reads.
     """
-    from methods.common.datasets.label_census import check_classes_seen
+    from methods.common.datasets.label_census import check_labels
     from methods.common.datasets.open_labelled import open_labelled_images
 
     check_is_folder(folder)
     problems: list[str] = []
     notes: list[str] = []
     for split in splits:
-        found, _ = _look_into(folder, split)
-        if not found:
-            try:
-                notes += check_classes_seen(open_labelled_images(folder, split), f"{folder / split}")
-            except InputError as error:
-                found = [str(error)]
-        problems += found
+        try:
+            notes += check_labels(open_labelled_images(folder, split), str(folder / split))
+        except InputError as error:
+            problems.append(str(error))
     # What is wrong with the classes is found again in every split.
-    return judge(dict.fromkeys(problems), [] if problems else [_SAMPLED_NOTE, *notes])
+    return judge(dict.fromkeys(problems), [] if problems else notes)
 
 
 def _look_into(folder: Path, split: str) -> tuple[list[str], frozenset[str]]:

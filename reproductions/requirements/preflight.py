@@ -21,6 +21,7 @@ from reproductions.study.request import Request
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from reproductions.harness.plan import Plan
     from reproductions.study.paper import Paper
 
 HEADER = ("needed", "where", "state", "licence", "what to do")
@@ -79,13 +80,16 @@ def findings(paper: Paper, request: Request, runs_here: bool = True) -> list[Fin
     return found + [_gpu_finding(need, request.site, runs_here) for need in paper.gpu_needs(request)]
 
 
-def own_findings(paper: Paper, request: Request) -> list[Finding]:
-    """Look at what the user brings, as every run does before it starts.
+def own_findings(paper: Paper, request: Request, planned: Plan) -> list[Finding]:
+    """Look at what the user brings, as every run does before it starts; what a finished cell has used was looked at before.
 
     Raises:
         InputError: the request itself makes no sense.
     """
-    return [_find(need, Fingerprints()) for need in paper.needs(request) if need.is_own]
+    missing = {cell.id for cell in planned.missing(request.store)}
+    used = {place.path for cell in planned if cell.id not in missing for place in cell.external.values()}
+    needs = [need for need in paper.needs(request) if need.is_own and need.place.resolve() not in used]
+    return [_find(need, Fingerprints()) for need in needs]
 
 
 def disk_finding(request: Request, needed_bytes: float | None) -> Finding:

@@ -15,7 +15,7 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.datasets.pictures import read_header, read_rgb
+from methods.common.datasets.pictures import Header, check_whole, read_header, read_rgb
 from methods.common.datasets.png_labels import LabelMap, read_labels
 from methods.common.errors import InputError, reason
 
@@ -147,17 +147,22 @@ class LabelledFiles:
         """
         _, image, labels = self._files[index]
         number_HW = read_labels(labels)
-        image_HW3 = _read_image_of(image, labels, number_HW.shape)
-        return image_HW3, self._checked(labels, number_HW)
+        _check_size(read_header(image), labels, number_HW.shape)
+        height, width = number_HW.shape
+        return read_rgb(image, height, width), self._checked(labels, number_HW)
 
-    def labels(self, index: int) -> NDArray[np.uint8]:
-        """Return the labels of an image alone.
+    def check(self, index: int) -> NDArray[np.bool_]:
+        """Check a pair without decoding the image; return which labels it holds, bool [256].
 
         Raises:
-            InputError: the file is missing or damaged, in colours, or holds a number that is no class.
+            InputError: as for reading it; an image that is damaged and has its end is not noticed.
         """
-        path = self._files[index].labels
-        return self._checked(path, read_labels(path))
+        _, image, labels = self._files[index]
+        number_HW = read_labels(labels)
+        _check_size(check_whole(image), labels, number_HW.shape)
+        seen = np.zeros(IGNORED + 1, np.bool_)
+        seen[np.unique(self._checked(labels, number_HW))] = True
+        return seen
 
     def _checked(self, labels: Path, number_HW: LabelMap) -> NDArray[np.uint8]:
         """Turn the numbers of a file into labels."""
@@ -175,14 +180,13 @@ class LabelledFiles:
         return f"0 to {last} and {IGNORED}"
 
 
-def _read_image_of(image: Path, labels: Path, size: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Read an image the way up in which it has the size of its label map."""
-    header, (height, width) = read_header(image), size
+def _check_size(header: Header, labels: Path, size: tuple[int, ...]) -> None:
+    """Make sure that an image has the size of its label map, one way up or the other."""
+    height, width = size
     if header.orientation_for(height, width) is None:
         raise InputError(
-            f"{labels} is {width}x{height} pixels, but its image {image} is {header.told_size()}; give both one size"
+            f"{labels} is {width}x{height} pixels, but its image {header.path} is {header.told_size()}; give both one size"
         )
-    return read_rgb(image, height, width)
 
 
 def list_pictures(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dict[str, Path]:
