@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from methods.common.datasets.own.annotation_files import is_hidden
 from methods.common.errors import InputError
 from reproductions.requirements.file_checks import check_is_folder
 from reproductions.requirements.inspection import Inspection, judge
@@ -60,7 +61,7 @@ def own_cutouts_folder(folder: Path, data: Path | None) -> Inspection:
         read = _told(lambda place=(category_id, path): read_cutout(folder, *place))  # type: ignore[misc]
         if isinstance(read, InputError):
             problems.append(str(read))
-        elif is_opaque_everywhere(read):
+        elif is_opaque_everywhere(path, read):
             opaque.append(path)
     few = [*problems[:_NAMED], *([f"{len(problems) - _NAMED} more pictures are faulty"] if problems[_NAMED:] else [])]
     lacking = sorted(names.keys() - {category_id for category_id, _ in found})
@@ -78,11 +79,11 @@ def _notes(opaque: list[Path], lacking: list[str]) -> list[str]:
     notes = []
     if opaque:
         notes.append(
-            f"{len(opaque):,} cut-outs are opaque everywhere and would be pasted as rectangles, the first is {opaque[0]}; cut the objects out"
+            f"cut-outs that are opaque everywhere, and would be pasted as rectangles: {len(opaque):,}, the first is {opaque[0]}; cut the objects out"
         )
     if lacking:
         some = ", ".join(lacking[:_NAMED]) + (", ..." if lacking[_NAMED:] else "")
-        notes.append(f"{len(lacking):,} classes have no cut-out and are trained without pasting: {some}")
+        notes.append(f"classes without a cut-out, which are trained without pasting: {len(lacking):,} ({some})")
     return notes
 
 
@@ -91,7 +92,8 @@ def _class_names(folder: Path, data: Path | None) -> dict[int, str] | None:
     from methods.common.datasets.own.reading import count_own
 
     if data is None:
-        return {number: path.name for number, path in enumerate(sorted(folder.iterdir())) if path.is_dir()}
+        places = [path.name for path in sorted(folder.iterdir()) if path.is_dir() and not is_hidden(path.name)]
+        return dict(enumerate(places))
     try:
         return count_own(data)[0]
     except InputError:

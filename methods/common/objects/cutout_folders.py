@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.datasets.own.annotation_files import is_hidden
-from methods.common.datasets.pictures import read_rgba_as_seen
+from methods.common.datasets.pictures import read_header, read_rgba_as_seen
 from methods.common.errors import InputError
 from methods.common.objects.shards import PooledObject
 
@@ -110,6 +110,7 @@ def _read_rgba(path: Path) -> NDArray[np.uint8]:
     return np.ascontiguousarray(rgba_HW4[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
-def is_opaque_everywhere(cutout: PooledObject) -> bool:
-    """Whether a cut-out would be pasted as a rectangle."""
-    return bool((cutout.rgba_HW4[..., 3] >= _OPAQUE).all())
+def is_opaque_everywhere(path: Path, cutout: PooledObject) -> bool:
+    """Whether nothing of a picture is transparent, so that it would be pasted as a rectangle, background included."""
+    whole = cutout.rgba_HW4.shape[:2] == read_header(path).size_seen
+    return whole and bool((cutout.rgba_HW4[..., 3] >= _OPAQUE).all())
