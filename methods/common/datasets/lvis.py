@@ -266,7 +266,7 @@ def _annotation_record(annotation: LvisAnnotation) -> dict[str, Any]:
         "bbox": list(annotation.bbox_xywh),
         "area": annotation.area,
     }
-    return record | ({"ignore": 1} if annotation.ignore else {})
+    return record | ({"ignore": 1} if annotation.ignore else {}) | ({"iscrowd": 1} if annotation.crowd else {})
 
 
 def _category_record(category: LvisCategory) -> dict[str, Any]:

@@ -47,19 +47,20 @@ class OwnData:
         return (*self.train.notes, *self.val.notes)
 
 
-def read_own(folder: Path, check_images: CheckImages = "exists") -> OwnData:
+def read_own(folder: Path, check_images: CheckImages = "exists", *, keep_crowds: bool = False) -> OwnData:
     """Read the splits ``train`` and ``val`` of own data (docs/own-data.md).
 
     Args:
         folder: holds the annotation files and the images.
         check_images: ``exists`` looks at every image's size, end, depth and orientation; ``decode`` also decodes it.
+        keep_crowds: leave crowds in, marked.
 
     Raises:
         InputError: something is missing or faulty; all faulty records of a file are counted and the first few named.
     """
-    train = _told(lambda: read_own_split(folder, "train", check_images=check_images))
+    train = _told(lambda: read_own_split(folder, "train", check_images=check_images, keep_crowds=keep_crowds))
     groups = None if isinstance(train, InputError) else _groups(train.dataset)
-    val = _told(lambda: read_own_split(folder, "val", groups, check_images=check_images))
+    val = _told(lambda: read_own_split(folder, "val", groups, check_images=check_images, keep_crowds=keep_crowds))
     faults = [fault for fault in (train, val) if isinstance(fault, InputError)]
     if faults:
         raise InputError("; ".join(map(str, faults))) from faults[0]
