@@ -4,6 +4,9 @@ import hashlib
 import os
 from pathlib import Path
 
+MADE_HERE = ".segrepro-made"
+"""Marks a folder that this project wrote, such as a report, so that it is never taken for a part of the data that it may lie among."""
+
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write ``data`` so that ``path`` holds either its old content or all of the new one, whatever happens meanwhile."""

@@ -20,7 +20,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 _GIVEN = {"paper": "Paper", "request": "Request", "search": "Search"}
 """Parameters of commands that no option fills, and their annotations."""
 
-DEFAULT_STORE = Path(".segrepro")
 DEFAULT_OUT = Path("reports/generated")
 
 
@@ -49,7 +48,7 @@ def _request(
     """
     from reproductions.harness.site import read_site
     from reproductions.harness.store import Store
-    from reproductions.study.request import Request, check_tier
+    from reproductions.study.request import USUAL_STORE, Request, check_tier
     from reproductions.study.settings import parse_settings
 
     known_site = read_site(site)
@@ -58,7 +57,7 @@ def _request(
             os.environ.setdefault(variable, str(place))
     return Request(
         paper_id=paper,
-        store=Store(store or known_site.store or DEFAULT_STORE),
+        store=Store(store or known_site.store or Path(USUAL_STORE)),
         tier=check_tier(tier),
         arms=tuple(name.strip() for name in arms.split(",") if name.strip()) if arms is not None else None,
         num_seeds=seeds,

@@ -174,6 +174,10 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
         Raises:
             InputError: own data that cannot be read, a setting that does not exist, an unknown arm or one that needs something else.
         """
+        if request.data is not None and request.tier == "paper":
+            raise InputError(
+                "--tier paper is the paper's own recipe on the paper's own data; own data (--data) run at --tier mini, or smoke to try"
+            )
         studies = [changed(study, request.settings) for study in self.studies(request)]
         known = [arm for arm in self.known_arms(request) if not arm.not_run]
         possible = [[arm for arm in known if self.impossible(arm, request, study) is None] for study in studies]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from methods.common.files import MADE_HERE
 from reports import records
 from reports.page import write_page
 from reproductions.harness.plan import Plan
@@ -34,6 +35,8 @@ def write_reports(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: R
         elif len(asked) > 1:
             place = out / one.study.backbone
         folder = place / paper.id / request.tier
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MADE_HERE).touch()
         collected = collect(paper, request, one, planners, plan, folder)
         page = render_report(paper, judge(collected, paper.study_claims(request, one.study)), folder)
     return page
@@ -99,7 +102,7 @@ def _run(
         tier=request.tier,
         data=data,
         seeds=tuple(planner.index for planner in planners),
-        command=request.command(),
+        command=request.to_repeat(),
         settings=paper.facts(request, asked.study),
         provenance=provenance(request.store, plan).model_copy(update={"weights": weights}),
     )

@@ -13,6 +13,8 @@ from reproductions.harness.site import Site
 from reproductions.harness.store import Store
 
 Tier = Literal["smoke", "mini", "paper"]
+USUAL_STORE = ".segrepro"
+"""Where finished work lies if nobody says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class Request:
         places = [("--store", self.store.root), ("--site", self.site_file)]
         words = [word for option, place in places if place is not None for word in (option, str(place))]
         return f"{self.command(verb)} {shlex.join(words)}"
+
+    def to_repeat(self) -> str:
+        """Return the command line that a report names: complete, and without the store where that is the usual one of this folder."""
+        is_usual = self.store.root == Path(USUAL_STORE).resolve() and self.site_file is None
+        return self.command() if is_usual else self.again("run")
 
     def command(self, verb: str = "run") -> str:
         """Return the exact command line that asks for this again, in whatever store."""

@@ -13,7 +13,9 @@ import pytest
 from PIL import Image
 
 from methods.common.miniature.lvis_view import DrawLvisConfig, draw_lvis
+from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.stage import Inputs, LocalContext
+from reproductions.requirements.published_weights import MINIATURE_GENERATOR
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -121,14 +123,16 @@ def test_a_generator_folder_that_is_none(sound: Path, tmp_path: Path) -> None:
     (tmp_path / "model" / "readme.txt").write_text("nothing here")
     done = run(sound, tmp_path / "store", "--generator", str(tmp_path / "model"), arms="xpaste")
     assert "model_index.json" in told(done)
-    assert list((tmp_path / "store" / "cells" / "mrca_split").iterdir())  # what was finished stays
+    assert not list((tmp_path / "store" / "cells").iterdir()), "before anything is made"
 
 
 def test_an_empty_pool_after_filtering(sound: Path, tmp_path: Path) -> None:
     impossible = "--set", "xpaste.cutting.rule.filter.min_area_fraction=0.94"
-    sentence = told(run(sound, tmp_path / "store", *impossible, arms="xpaste"))
+    generator = "--generator", str(CHECKPOINTS / MINIATURE_GENERATOR.name)
+    sentence = told(run(sound, tmp_path / "store", *impossible, *generator, arms="xpaste"))
     assert "empty" in sentence
     assert "threshold" in sentence
+    assert list((tmp_path / "store" / "cells" / "mrca_split").iterdir())  # what was finished stays
 
 
 def _cutouts(folder: Path, names: list[str]) -> Path:
@@ -140,12 +144,18 @@ def _cutouts(folder: Path, names: list[str]) -> Path:
     return folder
 
 
-def test_a_class_without_any_cutout(sound: Path, tmp_path: Path) -> None:
-    names = [category["name"] for category in json.loads((sound / "train.json").read_text())["categories"]]
-    objects = _cutouts(tmp_path / "objects", names[1:])
-    sentence = told(run(sound, tmp_path / "store", "--objects", str(objects), arms="xpaste"))
-    assert names[0] in sentence
+def test_a_mistake_in_the_cutouts_is_told_before_anything_trains(sound: Path, tmp_path: Path) -> None:
+    (tmp_path / "objects" / "no class").mkdir(parents=True)
+    sentence = told(run(sound, tmp_path / "store", "--objects", str(tmp_path / "objects"), arms="no_aug,xpaste"))
     assert "no cut-out" in sentence
+    assert not list((tmp_path / "store" / "cells").iterdir())
+
+
+def test_own_data_without_objects_or_at_tier_paper(sound: Path, tmp_path: Path) -> None:
+    assert "name a folder of cut-outs with --objects or a generator" in told(
+        run(sound, tmp_path / "store", arms="no_aug,xpaste")
+    )
+    assert "run at --tier mini" in told(run(sound, tmp_path / "store", "--tier", "paper"))
 
 
 def test_a_cutout_without_transparency(sound: Path, tmp_path: Path) -> None:
