@@ -3,6 +3,23 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import overload
+
+AnyPath = Path | str
+"""The name of a file or folder as people give it."""
+
+
+@overload
+def as_path(place: AnyPath) -> Path: ...
+
+
+@overload
+def as_path(place: AnyPath | None) -> Path | None: ...
+
+
+def as_path(place: AnyPath | None) -> Path | None:
+    """Return the name of a file or folder as a path; None stays."""
+    return Path(place) if isinstance(place, str) else place
 
 
 def write_atomic(path: Path, data: bytes) -> None:

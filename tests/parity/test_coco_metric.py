@@ -245,7 +245,7 @@ BAD_FILES: list[tuple[Callable[[Record], Any], list[str]]] = [
     (change("images", 1, id=4), ["image 4", "`id`", "earlier record"]),
     (change("images", 0, height="40"), ["image 4", "`height`"]),
     (change("annotations", 3, id=2), ["annotation 2", "`id`", "earlier record"]),
-    (change("annotations", 3, id=0), ["annotation 0", "number annotations from 1"]),
+    (change("annotations", 3, id=-1), ["annotation -1", "use at least 0"]),
     (change("annotations", 3, image_id=77), ["annotation 4", "`image_id`", "is 77"]),
     (change("annotations", 3, category_id=4), ["annotation 4", "`category_id`", "is 4"]),
     (change("annotations", 3, area=float("nan")), ["annotation 4", "`area`"]),
@@ -255,7 +255,7 @@ BAD_FILES: list[tuple[Callable[[Record], Any], list[str]]] = [
     (change("annotations", 3, segmentation=[[1, 2, 3, 4]]), ["annotation 4", "`segmentation`"]),
     (change("annotations", 3, segmentation=[]), ["annotation 4", "`segmentation`"]),
     (change("annotations", 3, segmentation=runs_to_rle([5, 5], 5, 2)), ["annotation 4", "has size [5, 2]"]),
-    (change("annotations", 3, segmentation={"size": [SIDE, SIDE], "counts": [1, 2]}), ["annotation 4", "add up"]),
+    (change("annotations", 3, segmentation={"size": [SIDE, SIDE], "counts": [1, 2]}), ["annotation 4", "of 3 pixels"]),
     (lambda content: content["annotations"][3].pop("segmentation"), ["annotation 4", "`segmentation`"]),
 ]
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.datasets.record_rules import LARGEST_ID, absence, whole_fault, whole_numbers
 from methods.common.datasets.rle import rle_fault, runs_to_rle, sum_runs
 from methods.common.errors import InputError
 
@@ -95,19 +96,19 @@ class RecordTable:
             values = [record[field] for record in self.records]
         except KeyError:
             index = next(i for i, record in enumerate(self.records) if field not in record)
-            self.blame(index, field, "is missing", f"add it ({wanted})")
+            self.blame(index, field, absence(field, self.records[index]), f"add it ({wanted})")
         if not set(map(type, values)) <= set(kinds):
             index = next(i for i, value in enumerate(values) if type(value) not in kinds)
             self.blame(index, field, f"is {values[index]!r:.60}", f"write {wanted}")
         return values
 
-    def integers(self, field: str, minimum: int = 0) -> NDArray[np.int64]:
-        """Read one required column of integers of at least ``minimum``."""
-        values = self.values(field, (int,), "a whole number")
-        low = np.array([not minimum <= value < 2**63 for value in values], bool)
-        if low.any():
-            self.blame(int(np.argmax(low)), field, f"is {values[int(np.argmax(low))]}", f"use at least {minimum}")
-        return np.array(values, np.int64)
+    def integers(self, field: str, minimum: int = 0, maximum: int = LARGEST_ID) -> NDArray[np.int64]:
+        """Read one required column of whole numbers of a range; `1.0` is 1."""
+        found = whole_numbers(self.values(field, (int, float), "a whole number"))
+        for index, number in enumerate(found):
+            if number is None or not minimum <= number <= maximum:
+                self.blame(index, field, *(whole_fault(self.records[index][field], minimum, maximum) or ("", "")))
+        return np.array(found, np.int64)
 
     def numbers(self, field: str) -> NDArray[np.float64]:
         """Read one required column of numbers."""
@@ -132,9 +133,10 @@ class RecordTable:
         lists = self.values(field, (list,), "a list of category ids, [] if there is none")
         flat = list(chain.from_iterable(lists))
         owner = np.repeat(np.arange(len(lists)), list(map(len, lists)))
-        faulty = np.array([type(value) is not int or abs(value) >= 2**63 for value in flat], bool)
+        numbers = whole_numbers(flat)
+        faulty = np.array([number is None or abs(number) > LARGEST_ID for number in numbers], bool)
         if not faulty.any():
-            faulty = ~np.isin(np.array(flat, np.int64), known_ids)
+            faulty = ~np.isin(np.array(numbers, np.int64), known_ids)
         if faulty.any():
             worst = int(np.argmax(faulty))
             self.blame(
@@ -143,7 +145,8 @@ class RecordTable:
                 f"names category {flat[worst]!r:.40}, which is not among the file's `categories`",
                 _CORRECT_ID,
             )
-        return [tuple(values) for values in lists]
+        rest = iter(np.array(numbers, np.int64).tolist())
+        return [tuple(islice(rest, len(values))) for values in lists]
 
 
 class UnnamedFaultError(Exception):

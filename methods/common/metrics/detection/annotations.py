@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from methods.common.datasets.rle import join_texts
+from methods.common.datasets.rle import decode_runs, join_texts, reorder_texts
 from methods.common.metrics.detection.ground_truth import Bools, Canvas, Floats, GroundTruth, Ints
 from methods.common.metrics.detection.json_columns import FilePart, as_array, as_lists, read_table
 
@@ -31,6 +31,8 @@ class Annotations:
     box_N4: Floats
     ignore_N: Bools
     crowd_N: Bools
+    empty_N: Bools
+    """Masks without a pixel where masks are wanted, else boxes without an area; no detection can find them."""
     text_C: NDArray[np.uint8] | None
     """Compressed masks end to end, if they are wanted."""
     text_offset_N1: Ints | None
@@ -86,6 +88,7 @@ _NO_COLUMNS = {
     "box_N4": np.zeros((0, 4)),
     "ignore_N": np.zeros(0, bool),
     "crowd_N": np.zeros(0, bool),
+    "empty_N": np.zeros(0, bool),
 }
 
 
@@ -141,9 +144,12 @@ class PlainAnnotations:
     def placed(self, canvas: Canvas, image_N: Ints, class_N: Ints, with_masks: bool) -> Annotations:
         """Return the annotations with the indices of their images and classes, and their outlines rasterised."""
         texts: Any = (None, None)
+        empty_N = (self.box_N4[:, 2:] == 0).any(1)
         if with_masks:
             texts = join_texts(self._texts(canvas.height_I[image_N], canvas.width_I[image_N]))
-        return Annotations(self.id_N, image_N, class_N, self.area_N, self.box_N4, self.ignore_N, self.crowd_N, *texts)
+            empty_N = empty_masks(texts[0], texts[1], longest=_LONGEST_OF_NOTHING)
+        flags = self.ignore_N, self.crowd_N, empty_N
+        return Annotations(self.id_N, image_N, class_N, self.area_N, self.box_N4, *flags, *texts)
 
     def _texts(self, height_N: Ints, width_N: Ints) -> list[bytes]:
         """Rasterise neighbours in images of one size at once."""
@@ -156,6 +162,25 @@ class PlainAnnotations:
             counts = self.num_outlines_N[start:stop].tolist()
             texts += rasterise(drawn, counts, int(height_N[start]), int(width_N[start]))
         return texts
+
+
+def empty_masks(text_C: NDArray[np.uint8], offset_N1: Ints, longest: int | None) -> Bools:
+    """Mark masks without a pixel, bool (N,).
+
+    Args:
+        text_C: compressed masks end to end.
+        offset_N1: where each begins, and the end.
+        longest: characters that an empty mask has at most, if that is known.
+    """
+    empty_N = np.zeros(len(offset_N1) - 1, bool)
+    length_N = np.diff(offset_N1)
+    likely_N = np.flatnonzero(length_N <= (length_N.max(initial=0) if longest is None else longest))
+    empty_N[likely_N] = decode_runs(*reorder_texts(text_C, offset_N1, likely_N)).sums().area == 0
+    return empty_N
+
+
+_LONGEST_OF_NOTHING = 6
+"""pycocotools draws an outline without a pixel as one run of background, a number of at most six characters."""
 
 
 def rasterise(outlines: Sequence[NDArray[np.float64]], counts: Sequence[int], height: int, width: int) -> list[bytes]:

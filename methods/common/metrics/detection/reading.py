@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from methods.common.datasets.record_rules import faulty_boxes
 from methods.common.metrics.detection.annotations import boxes_of
 from methods.common.metrics.detection.detections import DetectionTable
 from methods.common.metrics.detection.file_workers import Workers
@@ -86,7 +87,7 @@ def _read_part(part: FilePart, ground_truth: GroundTruth, with_masks: bool) -> D
     column = table[shape[0]]
     if not with_masks:
         box_N4 = boxes_of(column)
-        if box_N4 is None or not np.isfinite(box_N4).all() or (box_N4[:, 2:] < 0).any():
+        if box_N4 is None or faulty_boxes(box_N4).any():
             return None
         return DetectionColumns(image_N, class_N, score_N, box_N4, box_N4[:, 2] * box_N4[:, 3])
     size, counts = column.field("size"), column.field("counts")
