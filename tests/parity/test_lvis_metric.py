@@ -352,7 +352,7 @@ def test_annotation_id_zero_counts_like_any_other_and_is_noted(tmp_path: Path) -
     (tmp_path / "truth.json").write_text(json.dumps(truth))
     noted = evaluate_lvis(str(tmp_path / "truth.json"), detections, "bbox")
     assert noted.metrics() == plain.metrics()
-    assert [note for note in noted.notes() if note not in plain.notes()][0].startswith("annotation 0: lvis-api takes")
+    assert next(note for note in noted.notes() if note not in plain.notes()).startswith("annotation 0: lvis-api takes")
 
 
 def test_arrays_to_official_results() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+NO_PIXEL = "without a pixel that counts in ground truth or predictions"
 _FIRST = 3
 
 
@@ -17,12 +18,13 @@ def mean_note(name: str, num_classes: int, left_out: Mapping[str, Sequence[str]]
     num_taken = num_classes - sum(map(len, reasons.values()))
     if not reasons:
         return f"{name} is the mean over all {num_classes:,} classes"
-    listed = ", ".join(f"{len(names):,} {reason} ({_some(names)})" for reason, names in reasons.items())
+    listed = ", ".join(f"{len(names):,} {reason} ({some_of(names)})" for reason, names in reasons.items())
     taken = (
         f"is the mean over {num_taken:,} of {num_classes:,} classes" if num_taken else "has no class to be a mean of"
     )
     return f"{name} {taken}; left out: {listed}"
 
 
-def _some(names: Sequence[str]) -> str:
+def some_of(names: Sequence[str]) -> str:
+    """Return the first few names, for a sentence."""
     return ", ".join([*names[:_FIRST], *(["..."] if len(names) > _FIRST else [])])

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.generated_images.image_folders import list_images
 
@@ -169,9 +170,9 @@ def check_number_of_images(folder: Path, num_images: int, num_subsets: int, subs
 
 
 def evaluate_kid(
-    images: Path,
-    reference: Path,
-    weights: Path,
+    images: AnyPath,
+    reference: AnyPath,
+    weights: AnyPath,
     *,
     num_subsets: int = 100,
     subset_size: int = 1000,
@@ -198,8 +199,10 @@ def evaluate_kid(
     """
     from methods.common.metrics.generated_images.inception import extract_features
 
-    folders = list_images(images), list_images(reference)
+    folders = list_images(as_path(images)), list_images(as_path(reference))
     for folder in folders:
         check_number_of_images(folder.folder, len(folder.paths), num_subsets, subset_size)
-    generated, real = extract_features(folders, weights, device=device, num_threads=num_threads, progress=progress)
+    generated, real = extract_features(
+        folders, as_path(weights), device=device, num_threads=num_threads, progress=progress
+    )
     return KidEvaluation(generated, real, num_subsets, subset_size, seed)

@@ -31,6 +31,8 @@ from numpy.typing import NDArray
 
 from methods.common.datasets.png_labels import check_same_size, read_rgb_ids, where_label_is
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
+from methods.common.metrics.class_means import some_of
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.label_maps.confusion import count_pairs, none_if_nan
 from methods.common.metrics.label_maps.png_folders import PngPair, map_images, pair_by_name
@@ -92,11 +94,24 @@ class ImageNetSEvaluation:
         """Return IoU and boundary IoU of each label in percent."""
         iou_MK, _ = self._iou(np.ones(len(self.image_ids)))
         area_K, boundary_K = iou_MK[MEASURES.index("mIoU")], iou_MK[MEASURES.index("mBIoU")]
-        names = ("other", *(self.class_names or map(str, range(1, self.num_classes + 1))))
+        names = self._label_names()
         return [
             {"class": label, "name": name, "IoU": float(100 * area_K[label]), "BIoU": float(100 * boundary_K[label])}
             for label, name in enumerate(names)
         ]
+
+    def notes(self) -> list[str]:
+        """Say how many labels the means are over, and how many of them occur nowhere, which counts as 0."""
+        area_R = self.key_R < self.num_classes + 1  # the records of mIoU
+        shown = set(self.key_R[area_R].tolist())
+        nowhere = [name for label, name in enumerate(self._label_names()) if label not in shown]
+        note = f"mIoU is the mean over all {self.num_classes} classes and `other`"
+        return [
+            f"{note}; {len(nowhere)} of them occur nowhere and count as 0 ({some_of(nowhere)})" if nowhere else note
+        ]
+
+    def _label_names(self) -> tuple[str, ...]:
+        return ("other", *(self.class_names or map(str, range(1, self.num_classes + 1))))
 
     def _iou(self, weight_I: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return IoU in [0, 1] and true pixels of every measure and label [M, K]."""
@@ -109,12 +124,12 @@ class ImageNetSEvaluation:
 
 
 def evaluate_imagenet_s(
-    ground_truth: Path,
-    predictions: Path,
+    ground_truth: AnyPath,
+    predictions: AnyPath,
     num_classes: int,
     *,
     class_names: Sequence[str] = (),
-    image_list: Path | None = None,
+    image_list: AnyPath | None = None,
     num_processes: int = 1,
     progress: Progress | None = None,
 ) -> ImageNetSEvaluation:
@@ -136,7 +151,7 @@ def evaluate_imagenet_s(
         raise InputError(f"ImageNet-S has no subset of {num_classes} classes; choose 50, 300 or 919")
     if class_names and len(class_names) != num_classes:
         raise InputError(f"{len(class_names)} class names for {num_classes} classes; give one name for each class")
-    pairs = pair_by_name(ground_truth, predictions, image_list)
+    pairs = pair_by_name(as_path(ground_truth), as_path(predictions), as_path(image_list))
     images = map_images(partial(count_image, num_classes=num_classes), pairs, num_processes, progress)
     return ImageNetSEvaluation(
         num_classes,

@@ -30,6 +30,8 @@ from numpy.typing import NDArray
 
 from methods.common.datasets.png_labels import LabelMap, check_same_size, read_labels, where_label_is
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
+from methods.common.metrics.class_means import NO_PIXEL, mean_note
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.label_maps.confusion import (
     count_pairs,
@@ -231,9 +233,13 @@ class MaskQualityEvaluation:
         ]
 
     def notes(self) -> list[str]:
-        """Warn if the generated masks seem to be of 0 and 255."""
+        """Say over which classes mIoU is the mean, and warn if the generated masks seem to be of 0 and 255."""
         generated_K = (self.agreement.intersection_K + self.agreement.union_K - self.agreement.reference_K).sum(axis=0)
-        return [] if generated_K[1:].any() else [_no_class("no generated mask", len(generated_K))]
+        union_K = self.agreement.union_K.sum(axis=0)
+        names = [row["name"] for row in self.per_class()]
+        nowhere = [str(name) for name, px in zip(names, union_K[1:].tolist(), strict=True) if not px]
+        notes = [mean_note("mIoU", len(names), {NO_PIXEL: nowhere})]
+        return notes if generated_K[1:].any() else [*notes, _no_class("no generated mask", len(generated_K))]
 
 
 def _no_class(who: str, num_classes: int) -> str:
@@ -244,8 +250,8 @@ def _no_class(who: str, num_classes: int) -> str:
 
 
 def evaluate_mask_quality(
-    generated: Path,
-    reference: Path,
+    generated: AnyPath,
+    reference: AnyPath,
     num_classes: int,
     *,
     class_names: Sequence[str] | None = None,
@@ -267,6 +273,7 @@ def evaluate_mask_quality(
     Raises:
         InputError: a file is missing, faulty or of another size, a label is no class, or no reference shows any class.
     """
+    generated, reference = as_path(generated), as_path(reference)
     if not 2 <= num_classes <= UNCERTAIN:
         raise InputError(f"{num_classes} classes cannot be: with background there are 2 to {UNCERTAIN}")
     if class_names is not None and len(class_names) != num_classes:

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from methods.common.datasets.file_names import NamedFiles
 from methods.common.datasets.record_rules import EXACT_BELOW, absence, faulty_areas, whole_fault
 from methods.common.errors import InputError, reason
-from methods.common.metrics.label_maps.png_folders import named_file
 
 
 class PanopticCategory(NamedTuple):
@@ -80,7 +80,7 @@ def read_panoptic_results(path: Path, folder: Path, index_of_category: Mapping[i
 def _images(
     document: dict[str, Any], path: Path, folder: Path, index_of_category: Mapping[int, int], is_truth: bool
 ) -> list[PanopticImage]:
-    images = []
+    images, pngs = [], NamedFiles(folder)
     for number, record in enumerate(_list(document, "annotations", path)):
         where = f"{path}, annotation {number}"
         image_id = _image_id(record, where)
@@ -89,7 +89,7 @@ def _images(
             _segment(segment, index_of_category, where, is_truth) for segment in _list(record, "segments_info", where)
         )
         _refuse_twice([segment.id for segment in segments], f"{where}: segment id")
-        images.append(PanopticImage(image_id, named_file(folder, _field(record, "file_name", (str,), where)), segments))
+        images.append(PanopticImage(image_id, pngs.find(_field(record, "file_name", (str,), where)), segments))
     _refuse_twice([image.image_id for image in images], f"{path}: image_id")
     return images
 

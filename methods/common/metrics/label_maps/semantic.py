@@ -20,9 +20,14 @@ from numpy.typing import NDArray
 from methods.common.datasets.label_conventions import LabelConvention
 from methods.common.datasets.png_labels import check_same_size, read_labels, where_label_is
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
+from methods.common.metrics.class_means import NO_PIXEL, mean_note
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.label_maps.confusion import count_pairs, divide, mean_defined, none_if_nan, pool_images
 from methods.common.metrics.label_maps.png_folders import PngPair, map_images, pair_by_name
+
+BINARY_OBJECT = 255
+"""What programs that save a binary mask as a picture write for the object."""
 
 
 def semantic_metrics(count_3K: NDArray[np.float64], perfect: float = 1.0) -> dict[str, float | None]:
@@ -61,6 +66,8 @@ class SemanticEvaluation:
     convention: LabelConvention
     image_ids: tuple[str, ...]
     count_I3K: NDArray[np.int64]
+    num_ignored_px: int = 0
+    """Pixels whose ground truth does not count, in all images."""
     definition: str = (
         "IoU of each class from one confusion matrix over all images (PASCAL VOC 2012 development kit), "
         "mean over the classes that occur"
@@ -89,21 +96,47 @@ class SemanticEvaluation:
         ]
 
     def notes(self) -> list[str]:
-        """Warn if predictions look as if they were numbered from 1 without being said to."""
+        """Say over which classes mIoU is the mean; warn of masks of 0 and 255, and of predictions that seem numbered from 1."""
+        names = [self.convention.name(index) for index in range(self.convention.num_classes)]
+        _, truth_K, predicted_K = self.count_I3K.sum(axis=0)
+        nowhere = [name for name, px in zip(names, (truth_K + predicted_K).tolist(), strict=True) if not px]
+        notes = [mean_note("mIoU", len(names), {NO_PIXEL: nowhere})]
+        notes += one_class_notes(self.convention, truth_K, self.num_ignored_px)
         counted_from_one = self.convention.reduce_zero_label and not self.convention.predictions_from_one
-        if not counted_from_one or self.count_I3K[:, 2, 0].any():
-            return []
-        return [
-            f"no prediction is class 0 ({self.convention.name(0)}); if predictions are numbered from 1, say so (--predictions-from-one)"
-        ]
+        if counted_from_one and not predicted_K[0]:
+            notes.append(
+                f"no prediction is class 0 ({names[0]}); if predictions are numbered from 1, say so (--predictions-from-one)"
+            )
+        return notes
+
+
+def one_class_notes(convention: LabelConvention, truth_K: NDArray[np.int64], num_ignored_px: int) -> list[str]:
+    """Warn if ground truth shows one class and ignored pixels alone, as masks of 0 and 255 do.
+
+    Args:
+        convention: what the values mean.
+        truth_K: pixels of each class in ground truth.
+        num_ignored_px: pixels that do not count.
+    """
+    shown = np.flatnonzero(truth_K).tolist()
+    if convention.num_classes < 2 or len(shown) != 1 or not num_ignored_px:
+        return []
+    value, ignored = shown[0] + convention.reduce_zero_label, convention.ignore_label
+    told = (
+        f"WARNING: ground truth holds nothing but label {value} (class {convention.name(shown[0])}) and ignored pixels, "
+        f"{num_ignored_px:,} of them, so that predicting this class everywhere is right everywhere"
+    )
+    if value == 0 and ignored == BINARY_OBJECT:
+        told += f"; masks of 0 and {BINARY_OBJECT} need 1 for the object: write them anew with classes 0 and 1"
+    return [told]
 
 
 def evaluate_semantic(
-    ground_truth: Path,
-    predictions: Path,
+    ground_truth: AnyPath,
+    predictions: AnyPath,
     convention: LabelConvention,
     *,
-    image_list: Path | None = None,
+    image_list: AnyPath | None = None,
     num_processes: int = 1,
     progress: Progress | None = None,
 ) -> SemanticEvaluation:
@@ -120,13 +153,14 @@ def evaluate_semantic(
     Raises:
         InputError: a file is missing, faulty or of another size, or holds a value that the convention does not know.
     """
-    pairs = pair_by_name(ground_truth, predictions, image_list)
-    counts = map_images(partial(count_pixels, convention=convention), pairs, num_processes, progress)
-    return SemanticEvaluation(convention, tuple(pair.name for pair in pairs), np.stack(counts))
+    pairs = pair_by_name(as_path(ground_truth), as_path(predictions), as_path(image_list))
+    found = map_images(partial(count_pixels, convention=convention), pairs, num_processes, progress)
+    counts, num_ignored = zip(*found, strict=True)
+    return SemanticEvaluation(convention, tuple(pair.name for pair in pairs), np.stack(counts), sum(num_ignored))
 
 
-def count_pixels(pair: PngPair, convention: LabelConvention) -> NDArray[np.int64]:
-    """Count the right, true and predicted pixels of each class in one image, int64 [3, K]."""
+def count_pixels(pair: PngPair, convention: LabelConvention) -> tuple[NDArray[np.int64], int]:
+    """Count the right, true and predicted pixels of each class in one image, int64 [3, K], and those that do not count."""
     truth_HW, prediction_HW = read_labels(pair.ground_truth), read_labels(pair.prediction)
     check_same_size(truth_HW, prediction_HW, pair.prediction)
     truth_P, prediction_P, count_P = count_pairs(truth_HW, prediction_HW)
@@ -144,16 +178,20 @@ def count_pixels(pair: PngPair, convention: LabelConvention) -> NDArray[np.int64
     faulty_P = prediction_P >= convention.num_classes
     if faulty_P.any():
         value = int(prediction_P[faulty_P][0]) + convention.predictions_from_one
-        raise InputError(_fault(pair.prediction, where_label_is(prediction_HW, value), convention, "prediction"))
+        fault = _fault(pair.prediction, where_label_is(prediction_HW, value), convention, "prediction")
+        if set(np.unique(prediction_HW).tolist()) == {0, BINARY_OBJECT}:
+            fault += f"; masks of 0 and {BINARY_OBJECT} need 1 for the object"
+        raise InputError(fault)
 
     predicted_P = ~ignored_P & (prediction_P >= 0)
     right_P = predicted_P & (truth_P == prediction_P)
-    return np.stack(
+    count_3K = np.stack(
         [
             np.bincount(label_P[chosen_P], count_P[chosen_P], convention.num_classes).astype(np.int64)
             for label_P, chosen_P in ((truth_P, right_P), (truth_P, ~ignored_P), (prediction_P, predicted_P))
         ]
     )
+    return count_3K, int(count_P[ignored_P].sum())
 
 
 def _fault(path: Path, what: str, convention: LabelConvention, role: str) -> str:
