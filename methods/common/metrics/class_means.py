@@ -17,7 +17,7 @@ def mean_note(name: str, num_classes: int, left_out: Mapping[str, Sequence[str]]
     reasons = {reason: names for reason, names in left_out.items() if names}
     num_taken = num_classes - sum(map(len, reasons.values()))
     if not reasons:
-        return f"{name} is the mean over all {num_classes:,} classes"
+        return f"{name} is the mean over " + (f"all {num_classes:,} classes" if num_classes > 1 else "the one class")
     listed = ", ".join(f"{len(names):,} {reason} ({some_of(names)})" for reason, names in reasons.items())
     taken = (
         f"is the mean over {num_taken:,} of {num_classes:,} classes" if num_taken else "has no class to be a mean of"

@@ -43,7 +43,7 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path]
     Raises:
         InputError: an output cannot be written, would replace an input, or is asked for twice.
     """
-    taken = {path.resolve(): f"the input {name.replace('_', '-')}" for name, path in inputs.items()}
+    taken = {_resolved(path): f"the input {name.replace('_', '-')}" for name, path in inputs.items()}
     for option, path in outputs.items():
         if path is None:
             continue
@@ -55,6 +55,13 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path]
             raise InputError(f"{option} {path} lies in {taken[folder]} and would be a part of it; name another file")
         taken[place] = f"the file of {option}"
         _check_writable(option, path)
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # a link in a circle, which its reader will name
+        return path.absolute()
 
 
 def _place(option: str, path: Path) -> Path:

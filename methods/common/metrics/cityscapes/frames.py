@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.datasets.binary_masks import white_of_a_mask
 from methods.common.datasets.cityscapes_ids import INSTANCE_ID_RULE, NUM_LABELS, unknown_instance_ids, unknown_label_ids
 from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS, LABEL_BY_ID
 from methods.common.datasets.file_names import near_name
@@ -128,6 +129,11 @@ def _read_label_ids(frame: Frame) -> tuple[LabelMap, LabelMap]:
     check_same_size(truth_HW, prediction_HW, frame.prediction)
     for path, label_HW in ((frame.labels, truth_HW), (frame.prediction, prediction_HW)):
         if unknown_label_ids(label_HW.max()).any():
+            white = white_of_a_mask(np.unique(label_HW))
+            if white is not None:
+                raise InputError(
+                    f"{path} holds nothing but 0 and {white}, as a mask does; write Cityscapes' label ids, 0 to 33"
+                )
             raise InputError(
                 f"{path} has {where_label_is(label_HW, int(label_HW.max()))}; Cityscapes' label ids are 0 to 33 "
                 "(training ids must be turned back into label ids)"

@@ -209,7 +209,7 @@ def _as_float(value: Any) -> float:
 
 
 _WANTED = "a run-length mask with `size` and `counts`"
-_WANTED_SIZE = "encode the mask at the size of its image"
+_WANTED_SIZE = "encode the mask anew, at the size of its image"
 
 
 def _load(file: Path) -> list[Any]:

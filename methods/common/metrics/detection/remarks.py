@@ -36,10 +36,10 @@ def annotation_remarks(annotations: Annotations, counted_N: Bools, overlap: Over
         )
     empty = np.flatnonzero(annotations.empty_N & counted_N)
     if len(empty):
-        lack = "a box without area" if overlap == "bbox" else "no pixel inside their image"
+        lack = "without area" if overlap == "bbox" else "without a pixel inside their image"
         remarks.append(
-            f"{len(empty)} of the objects to find have {lack} (first: annotation {annotations.id_N[empty[0]]}); no detection can "
-            "find them, so that AP and AR cannot reach 1; correct or remove them"
+            f"objects to find {lack}: {len(empty):,} (first: annotation {annotations.id_N[empty[0]]}); no detection can find them, "
+            "so that AP and AR cannot reach 1"
         )
     return tuple(remarks)
 

@@ -28,6 +28,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.datasets.binary_masks import MASK_ADVICE, white_of_a_mask
 from methods.common.datasets.png_labels import LabelMap, check_same_size, read_labels, where_label_is
 from methods.common.errors import InputError
 from methods.common.files import AnyPath, as_path
@@ -303,6 +304,9 @@ def _check_labels(path: Path, label_HW: NDArray[Any], label_P: NDArray[np.int64]
     faulty_P = (label_P >= num_classes) & (label_P != UNCERTAIN)
     if faulty_P.any():
         where = where_label_is(label_HW, int(label_P[faulty_P][0]))
+        white = white_of_a_mask(label_P)
+        if white is not None:
+            raise InputError(f"{path} has {where}; {MASK_ADVICE.format(white=white)}")
         raise InputError(
             f"{path} has {where}; labels are 0 to {num_classes - 1}, and {UNCERTAIN} for uncertain; correct the file or the "
             "number of classes"

@@ -17,17 +17,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.datasets.binary_masks import MASK_ADVICE, white_of_a_mask
 from methods.common.datasets.label_conventions import LabelConvention
-from methods.common.datasets.png_labels import check_same_size, read_labels, where_label_is
+from methods.common.datasets.png_labels import LabelMap, check_same_size, read_labels, where_label_is
 from methods.common.errors import InputError
 from methods.common.files import AnyPath, as_path
 from methods.common.metrics.class_means import NO_PIXEL, mean_note
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.label_maps.confusion import count_pairs, divide, mean_defined, none_if_nan, pool_images
 from methods.common.metrics.label_maps.png_folders import PngPair, map_images, pair_by_name
-
-BINARY_OBJECT = 255
-"""What programs that save a binary mask as a picture write for the object."""
 
 
 def semantic_metrics(count_3K: NDArray[np.float64], perfect: float = 1.0) -> dict[str, float | None]:
@@ -126,9 +124,8 @@ def one_class_notes(convention: LabelConvention, truth_K: NDArray[np.int64], num
         f"WARNING: ground truth holds nothing but label {value} (class {convention.name(shown[0])}) and ignored pixels, "
         f"{num_ignored_px:,} of them, so that predicting this class everywhere is right everywhere"
     )
-    if value == 0 and ignored == BINARY_OBJECT:
-        told += f"; masks of 0 and {BINARY_OBJECT} need 1 for the object: write them anew with classes 0 and 1"
-    return [told]
+    white = white_of_a_mask([value, ignored or 0])
+    return [told if value or white is None else f"{told}; {MASK_ADVICE.format(white=white)}"]
 
 
 def evaluate_semantic(
@@ -174,14 +171,11 @@ def count_pixels(pair: PngPair, convention: LabelConvention) -> tuple[NDArray[np
     faulty_P = ~ignored_P & (truth_P >= convention.num_classes)
     if faulty_P.any():
         value = int(truth_P[faulty_P][0]) + convention.reduce_zero_label
-        raise InputError(_fault(pair.ground_truth, where_label_is(truth_HW, value), convention, "ground truth"))
+        raise InputError(_fault(pair.ground_truth, truth_HW, value, convention, "ground truth"))
     faulty_P = prediction_P >= convention.num_classes
     if faulty_P.any():
         value = int(prediction_P[faulty_P][0]) + convention.predictions_from_one
-        fault = _fault(pair.prediction, where_label_is(prediction_HW, value), convention, "prediction")
-        if set(np.unique(prediction_HW).tolist()) == {0, BINARY_OBJECT}:
-            fault += f"; masks of 0 and {BINARY_OBJECT} need 1 for the object"
-        raise InputError(fault)
+        raise InputError(_fault(pair.prediction, prediction_HW, value, convention, "prediction"))
 
     predicted_P = ~ignored_P & (prediction_P >= 0)
     right_P = predicted_P & (truth_P == prediction_P)
@@ -194,10 +188,13 @@ def count_pixels(pair: PngPair, convention: LabelConvention) -> tuple[NDArray[np
     return count_3K, int(count_P[ignored_P].sum())
 
 
-def _fault(path: Path, what: str, convention: LabelConvention, role: str) -> str:
+def _fault(path: Path, label_HW: LabelMap, value: int, convention: LabelConvention, role: str) -> str:
     """Word the sentence on a value that is no class."""
     from_one = convention.reduce_zero_label if role == "ground truth" else convention.predictions_from_one
-    known = f"0 to {convention.num_classes - (not from_one)}"
+    what, known = where_label_is(label_HW, value), f"0 to {convention.num_classes - (not from_one)}"
+    white = white_of_a_mask(np.unique(label_HW))
+    if white is not None:
+        return f"{path} has {what}; labels are {known}; {MASK_ADVICE.format(white=white)}"
     if role == "ground truth":
         ignored = "" if convention.ignore_label is None else f", and {convention.ignore_label} is ignored"
         return f"{path} has {what}; labels are {known}{ignored}; correct the file, or the number of classes or the ignored label"
