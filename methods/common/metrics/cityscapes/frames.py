@@ -164,7 +164,7 @@ def weigh_instances(
     chosen_N = instance_N > 1000
     instance_N, prediction_N = instance_N[chosen_N], prediction_N[chosen_N]
     pixels_N = np.ones(len(instance_N)) if length_N is None else length_N[chosen_N].astype(np.float64)
-    label_N = instance_N // 1000
+    label_N = instance_N.astype(np.int64) // 1000  # maps without objects may have 8 bits
     is_alike_N = _CATEGORY_L[prediction_N] == _CATEGORY_L[label_N]
     size_J, right_J, alike_J = (
         np.bincount(instance_N, pixels_N * good_N) for good_N in (1, prediction_N == label_N, is_alike_N)

@@ -68,7 +68,7 @@ def find_predictions(folder: Path, image_ids: Sequence[str]) -> dict[str, Path]:
             path for name, path in starting if not name[len(image_id)].isdigit()
         ]  # another frame's number goes on
         if not matching:
-            near = near_name(image_id, [name[:-4] for name, _ in texts])
+            near = near_name(image_id, ["_".join(name[:-4].split("_")[:3]) for name, _ in texts])
             raise InputError(
                 f"{folder} has no prediction file {image_id}*.txt{near}; write an empty one if nothing was found"
             )

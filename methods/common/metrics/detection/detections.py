@@ -175,26 +175,20 @@ class DetectionTable:
         image_N, class_N = canvas.images_of(self.image_id_N), canvas.classes_of(self.category_id_N)
         assert image_N is not None
         assert class_N is not None
-        if not with_masks and (not self.records or _has_box(self.records[0]) or "segmentation" not in self.records[0]):
+        if not with_masks and (not self.records or "bbox" in self.records[0] or "segmentation" not in self.records[0]):
             box_N4 = self.boxes()
             return DetectionColumns(image_N, class_N, self.score_N, box_N4, box_N4[:, 2] * box_N4[:, 3])
         masks, area_N = self.masks()
         text_C, offset_N1 = join_texts([mask["counts"] for mask in masks])
         if with_masks:
             return DetectionColumns(image_N, class_N, self.score_N, None, None, text_C, offset_N1)
-        mixed = next((index for index, record in enumerate(self.records) if _has_box(record)), None)
+        mixed = next((index for index, record in enumerate(self.records) if "bbox" in record), None)
         if mixed is not None:
             self.blame(
                 mixed, "bbox", "is there, but the first detection has none", "give all detections boxes, or none"
             )
         box_N4 = coco_mask.toBbox(masks).reshape(-1, 4)
         return DetectionColumns(image_N, class_N, self.score_N, box_N4, area_N.astype(np.float64))
-
-
-def _has_box(record: Mapping[str, Any]) -> bool:
-    """Say whether a record has a box; an empty list is none, as for pycocotools."""
-    box = record.get("bbox")
-    return box is not None and not (isinstance(box, list) and not box)
 
 
 _OWN_FIELDS = ("image_id", "category_id", "bbox", "segmentation", "score", "area", "id", "iscrowd")

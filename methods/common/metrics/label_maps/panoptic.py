@@ -93,8 +93,8 @@ class PanopticEvaluation:
         notes = [mean_note("PQ", len(names), left_out)]
         if self.num_empty:
             notes.append(
-                f"{self.num_empty} segments of the ground truth have no pixel in the PNG; no prediction can match them; correct "
-                "the JSON"
+                f"segments of the ground truth without a pixel in the PNG: {self.num_empty}; no prediction can match them; "
+                "correct the JSON"
             )
         if self.num_other_areas:
             notes.append(
