@@ -64,9 +64,8 @@ def find_predictions(folder: Path, image_ids: Sequence[str]) -> dict[str, Path]:
     for image_id in image_ids:
         following = islice(texts, bisect_left(texts, (image_id,)), None)
         starting = takewhile(lambda text: text[0].startswith(image_id), following)  # noqa: B023 - used up at once
-        matching = [
-            path for name, path in starting if not name[len(image_id)].isdigit()
-        ]  # another frame's number goes on
+        # The number of another frame may go on.
+        matching = [path for name, path in starting if not name[len(image_id)].isdigit()]
         if not matching:
             near = near_name(image_id, ["_".join(name[:-4].split("_")[:3]) for name, _ in texts])
             raise InputError(
