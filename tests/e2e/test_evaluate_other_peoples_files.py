@@ -324,7 +324,7 @@ def test_numbers_with_a_point_are_the_same_numbers(
 
 
 COUNTS: list[tuple[Any, str]] = [
-    ([10, 20], "has run lengths of 30 pixels together, its image has 1600"),
+    ([10, 20], "do not add up to its image: 30 pixels together, not 1600"),
     ([0, -5, 1605], "has a negative run length (-5)"),
     ([0.0, 1600.0], "has the run length 0.0, which is no whole number"),
     ([True, 1599], "has the run length True, which is no whole number"),

@@ -196,7 +196,7 @@ def test_processes_and_parts_do_not_matter(
     whole = evaluate_lvis(path, detections, iou_type)
     monkeypatch.setattr("methods.common.metrics.detection.file_workers.Workers.part_bytes", lambda *_: 1000)
     monkeypatch.delattr("methods.common.metrics.detection.reading.DetectionTable")
-    monkeypatch.delattr("methods.common.metrics.detection.lvis_ground_truth.read_lvis")
+    monkeypatch.delattr("methods.common.metrics.detection.annotation_reading._read_whole")
     seen: list[tuple[int, int]] = []
     for num_processes in (1, 2):
         found = evaluate_lvis(

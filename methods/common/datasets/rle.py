@@ -254,7 +254,7 @@ def _runs_fault(runs: Sequence[int], num_pixels: int) -> str | None:
     if max(runs, default=0) >= 1 << _RUN_BITS:
         return _TOO_LONG
     if sum(runs) != num_pixels:
-        return f"has run lengths of {sum(runs)} pixels together, its image has {num_pixels}"
+        return f"has run lengths that do not add up to its image: {sum(runs)} pixels together, not {num_pixels}"
     return None
 
 

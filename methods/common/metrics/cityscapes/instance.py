@@ -112,14 +112,14 @@ class CityscapesInstanceEvaluation:
         to_find = [bool(matches.num_objects_ID[:, 0].any()) for matches in self.classes]
         missing = [label.name for label, there in zip(INSTANCE_LABELS, to_find, strict=True) if not there]
         reason = "without an object to find (at least 100 pixels, no group)"
-        notes = [mean_note("AP", len(INSTANCE_LABELS), {reason: missing})]
+        notes = []
         if not any(len(matches.image_N) for matches in self.classes):
             notes.append(
                 "no prediction counts: none with a pixel is of a class with instances (label ids 24 to 33, not training ids)"
             )
         elif all(len(matches.first_U) < 2 for matches in self.classes) and max(map(_num_predictions, self.classes)) > 1:
             notes.append("all predictions of a class have one score, so that scores do not tell which of them to trust")
-        return notes
+        return [*notes, mean_note("AP", len(INSTANCE_LABELS), {reason: missing})]
 
     def _average_precision(self, weight_I: NDArray[np.float64] | None) -> NDArray[np.float64]:
         """Return AP by class, distance setting and threshold, NaN without objects to find."""

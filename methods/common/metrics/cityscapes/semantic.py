@@ -103,10 +103,10 @@ class CityscapesSemanticEvaluation:
         name, table = ("mIoU", "groups") if self.protocol == "grouped" else ("averageScoreClasses", "classes")
         iou = self._scores(None)[table]
         nowhere = [name for name, value in iou.items() if np.isnan(value)]
-        notes = [mean_note(name, len(iou), {NO_PIXEL: nowhere})]
+        notes = []
         if not self.count_ILL.sum(axis=(0, 1))[max(label.train_id for label in EVALUATED_LABELS) + 1 :].any():
             notes.append("no prediction is above 18; if these are training ids, turn them back into label ids")
-        return notes
+        return [*notes, mean_note(name, len(iou), {NO_PIXEL: nowhere})]
 
     def _scores(self, weight_I: NDArray[np.float64] | None) -> dict[str, dict[str, float]]:
         """Return IoU by name in each table, NaN where undefined."""

@@ -22,12 +22,12 @@ from methods.common.datasets.record_rules import (
     faulty_areas,
     faulty_boxes,
 )
-from methods.common.datasets.rle import join_texts, rle_fault, runs_to_rle
+from methods.common.datasets.rle import has_size, join_texts, rle_fault, runs_to_rle, sum_runs
 from methods.common.errors import InputError, reason
 from methods.common.metrics.detection.annotations import Annotations, PlainAnnotations, empty_masks, rasterise
 from methods.common.metrics.detection.file_workers import Workers
 from methods.common.metrics.detection.ground_truth import Bools, Canvas, Floats, distinct
-from methods.common.metrics.detection.json_columns import FilePart, parts_of_annotations, read_records
+from methods.common.metrics.detection.json_columns import FilePart, Lines, lines_of, parts_of_annotations, take_apart
 
 
 class Layout(Protocol):
@@ -115,16 +115,29 @@ def _layout(file: Path, kind: str, content: Any, read_layout: ReadLayout[LayoutT
 
 def _read_part(part: FilePart, context: tuple[Canvas, bool]) -> Annotations | None:
     canvas, with_masks = context
-    plain = PlainAnnotations.read(part, with_outlines=with_masks)
-    if plain is not None:
-        return _from_columns(plain, canvas, with_masks)
-    records = read_records(part)  # crowds have run-length masks among the outlines of the others
-    if records is None:
+    lines = lines_of(part)
+    # Crowds have run-length masks among the outlines of the others.
+    found = take_apart(lines, b'"counts"') if with_masks else (lines, [])
+    if found is None:
         return None
+    outlined, encoded = found
+    annotations = _from_lines(outlined, canvas, with_masks)
+    if annotations is None or not encoded:
+        return annotations
+    places, records = zip(*encoded, strict=True)
     try:
-        return _from_records(RecordTable(part.file, "annotation", records), canvas, with_masks)
+        others = _from_records(RecordTable(part.file, "annotation", list(records)), canvas, with_masks)
     except InputError:
         return None
+    place_N = np.concatenate([np.delete(np.arange(lines.num_records), places), places])
+    return Annotations.concatenate([annotations, others], with_masks).reordered(np.argsort(place_N))
+
+
+def _from_lines(lines: Lines, canvas: Canvas, with_masks: bool) -> Annotations | None:
+    if not lines.num_records:
+        return Annotations.concatenate([], with_masks)
+    plain = PlainAnnotations.read(lines, with_outlines=with_masks)
+    return None if plain is None else _from_columns(plain, canvas, with_masks)
 
 
 def _from_columns(plain: PlainAnnotations, canvas: Canvas, with_masks: bool) -> Annotations | None:
@@ -155,7 +168,7 @@ def _from_records(table: RecordTable, canvas: Canvas, with_masks: bool) -> Annot
     texts: Any = (None, None)
     empty_N = (box_N4[:, 2:] == 0).any(1)
     if with_masks:
-        texts = join_texts([_text(table, index, *size) for index, size in enumerate(sizes)])
+        texts = join_texts(_texts(table, list(sizes)))
         empty_N = empty_masks(texts[0], texts[1], longest=None)
     ignore_N, crowd_N = _flags(table, "ignore"), _flags(table, "iscrowd")
     return Annotations(table.integers("id"), image_N, class_N, area_N, box_N4, ignore_N, crowd_N, empty_N, *texts)
@@ -189,6 +202,28 @@ def _flags(table: RecordTable, field: str) -> Bools:
         if value not in (0, 1):
             table.blame(index, field, f"is {value!r:.40}", "write 0 or 1")
     return np.array(values, bool)
+
+
+def _texts(table: RecordTable, sizes: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Compress each record's mask; texts that are compressed already are checked all at once."""
+    texts: list[bytes] = [b""] * len(sizes)
+    coded = []
+    for index, (record, (height, width)) in enumerate(zip(table.records, sizes, strict=True)):
+        shape = record.get("segmentation")
+        counts = shape.get("counts") if isinstance(shape, dict) else None
+        if isinstance(shape, dict) and isinstance(counts, str) and has_size(shape, height, width):
+            texts[index] = counts.encode("utf-8", "replace")
+            coded.append(index)
+        else:
+            texts[index] = _text(table, index, height, width)
+    sums = sum_runs([texts[index] for index in coded])
+    pixels = np.array([math.prod(sizes[index]) for index in coded], np.int64)
+    faulty = np.flatnonzero(~sums.sound | (sums.covered != pixels))
+    if len(faulty):
+        index = coded[faulty[0]]
+        fault = rle_fault(table.records[index]["segmentation"], *sizes[index])
+        table.blame(index, "segmentation", fault or "cannot be read", _SHAPE)
+    return texts
 
 
 def _text(table: RecordTable, index: int, height: int, width: int) -> bytes:

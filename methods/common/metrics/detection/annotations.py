@@ -16,7 +16,7 @@ from pycocotools import mask as coco_mask
 
 from methods.common.datasets.rle import decode_runs, join_texts, reorder_texts
 from methods.common.metrics.detection.ground_truth import Bools, Canvas, Floats, GroundTruth, Ints
-from methods.common.metrics.detection.json_columns import FilePart, as_array, as_lists, read_table
+from methods.common.metrics.detection.json_columns import Lines, as_array, as_lists, read_table
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,14 @@ class Annotations:
             text_C=np.concatenate([np.zeros(0, np.uint8), *(part.text_C for part in parts if part.text_C is not None)]),
             text_offset_N1=np.concatenate([[0], *lengths]).cumsum(),
         )
+
+    def reordered(self, order_N: Ints) -> Annotations:
+        """Return the annotations in another order."""
+        columns: dict[str, Any] = {name: getattr(self, name)[order_N] for name in _NO_COLUMNS}
+        if self.text_C is None or self.text_offset_N1 is None:
+            return Annotations(**columns, text_C=None, text_offset_N1=None)
+        text_C, text_offset_N1 = reorder_texts(self.text_C, self.text_offset_N1, order_N)
+        return Annotations(**columns, text_C=text_C, text_offset_N1=text_offset_N1)
 
     def ground_truth(
         self,
@@ -110,8 +118,8 @@ class PlainAnnotations:
     """Where each outline begins in ``number_X``, and the end."""
 
     @classmethod
-    def read(cls, part: FilePart, with_outlines: bool) -> PlainAnnotations | None:
-        """Read a part; None where a record is no plain one."""
+    def read(cls, lines: Lines, with_outlines: bool) -> PlainAnnotations | None:
+        """Read lines; None where a record is no plain one."""
         import pyarrow as pa
 
         numbers = pa.list_(pa.float64())
@@ -119,7 +127,7 @@ class PlainAnnotations:
         fields += [pa.field("area", pa.float64(), nullable=False), pa.field("bbox", numbers, nullable=False)]
         fields += [pa.field("ignore", pa.int64()), pa.field("iscrowd", pa.int64())]
         fields += [pa.field("segmentation", pa.list_(numbers), nullable=False)] * with_outlines
-        table = read_table(part, pa.schema(fields))
+        table = read_table(lines, pa.schema(fields))
         if table is None:
             return None
         box_N4 = boxes_of(table["bbox"])

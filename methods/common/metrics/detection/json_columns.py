@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SEAM = re.compile(rb"\}\s*,\s*\{")
-_SHORT_SEAMS = (b"},{", b"}, {", b"},\n{")
 _ANNOTATIONS = re.compile(rb'"annotations"\s*:\s*\[\s*\{')
 _CUT_OUT = "segrepro reads the records of this list apart"
 _LIST_END = re.compile(rb"\}\s*\]")
@@ -94,58 +93,70 @@ def _cut(file: Path, content: mmap, start: int, stop: int, part_bytes: int) -> l
     return parts
 
 
-def read_table(part: FilePart, schema: pa.Schema) -> dict[str, pa.Array] | None:
-    """Read the fields of ``schema`` from a part, one column each; None where a record has one of another type or lacks a required one.
+@dataclass(frozen=True)
+class Lines:
+    """Text that holds one record a line."""
+
+    text: bytes
+    num_records: int
+
+
+def lines_of(part: FilePart) -> Lines:
+    """Read a part and turn what is between its records into line ends.
+
+    Seams are taken to look all like the first one. Where they do not, records are left on one line, which :func:`read_table`
+    notices by their number.
+    """
+    with part.file.open("rb") as handle:
+        handle.seek(part.start)
+        text = handle.read(part.stop - part.start)
+    first = _SEAM.search(text)
+    if first is None:
+        return Lines(text, 1)
+    return Lines(text.replace(first[0], b"}\n{"), text.count(first[0]) + 1)
+
+
+def take_apart(lines: Lines, mark: bytes) -> tuple[Lines, list[tuple[int, Any]]] | None:
+    """Take the records that hold a mark out of the others, with their places; None where that cannot be done."""
+    if mark not in lines.text:
+        return lines, []
+    pieces = lines.text.split(b"\n{")  # indented records have line ends inside
+    if len(pieces) != lines.num_records:
+        return None
+    kept, apart = [], []
+    for place, line in enumerate(pieces):
+        whole = line if place == 0 else b"{" + line
+        if mark not in line:
+            kept.append(whole)
+            continue
+        try:
+            apart.append((place, json.loads(whole)))
+        except (ValueError, RecursionError):
+            return None
+    return Lines(b"\n".join(kept), len(kept)), apart
+
+
+def read_table(lines: Lines, schema: pa.Schema) -> dict[str, pa.Array] | None:
+    """Read the fields of ``schema``, one column each; None where a record has one of another type or lacks a required one.
 
     Fields marked as nullable may be absent.
     """
     import pyarrow as pa
     from pyarrow import json as arrow_json
 
-    text, num_records = _one_record_a_line(np.fromfile(part.file, np.uint8, part.stop - part.start, offset=part.start))
     try:
         table = arrow_json.read_json(
-            pa.BufferReader(pa.py_buffer(text)),
-            read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(text) + 1),
+            pa.BufferReader(lines.text),
+            read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(lines.text) + 1),
             parse_options=arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
             memory_pool=pa.system_memory_pool(),  # which gives the next part the memory of the last one
         )
     except pa.ArrowInvalid:
         return None
     required = [field.name for field in schema if not field.nullable]
-    if table.num_rows != num_records or any(table.column(name).null_count for name in required):
+    if table.num_rows != lines.num_records or any(table.column(name).null_count for name in required):
         return None
     return {name: table.column(name).combine_chunks() for name in schema.names}
-
-
-def _one_record_a_line(text: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
-    """Turn what is between records into line ends; return the text and the number of records.
-
-    The seams of files that are not indented are found a few times as fast as by searching for any seam.
-    """
-    first = _SEAM.search(text.data)
-    if first is not None and first[0] not in _SHORT_SEAMS:
-        lines, num_seams = _SEAM.subn(b"}\n{", text.data)
-        return np.frombuffer(lines, np.uint8), num_seams + 1
-    brace = np.flatnonzero(text == ord("{"))[1:]
-    brace = brace[brace >= 3]
-    before, further, furthest = text[brace - 1], text[brace - 2], text[brace - 3]
-    tight = (before == ord(",")) & (further == ord("}"))
-    spaced = ((before == ord(" ")) | (before == ord("\n"))) & (further == ord(",")) & (furthest == ord("}"))
-    commas = np.concatenate([brace[tight] - 1, brace[spaced] - 2])
-    text[commas] = ord("\n")
-    return text, len(commas) + 1
-
-
-def read_records(part: FilePart) -> list[Any] | None:
-    """Read a part as Python objects; None where it is no JSON."""
-    with part.file.open("rb") as handle:
-        handle.seek(part.start)
-        text = handle.read(part.stop - part.start)
-    try:
-        return list(json.loads(b"[" + text + b"]"))
-    except (ValueError, RecursionError):
-        return None
 
 
 def as_array(column: pa.Array) -> NDArray[Any]:

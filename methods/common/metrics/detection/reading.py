@@ -13,7 +13,14 @@ from methods.common.metrics.detection.annotations import boxes_of
 from methods.common.metrics.detection.detections import DetectionTable
 from methods.common.metrics.detection.file_workers import Workers
 from methods.common.metrics.detection.ground_truth import GroundTruth
-from methods.common.metrics.detection.json_columns import FilePart, as_array, as_lists, parts_of_list, read_table
+from methods.common.metrics.detection.json_columns import (
+    FilePart,
+    as_array,
+    as_lists,
+    lines_of,
+    parts_of_list,
+    read_table,
+)
 from methods.common.metrics.detection.overlaps import DetectionColumns, Measured, Overlap, measure
 from methods.common.metrics.evaluation import Progress
 
@@ -76,7 +83,7 @@ def _read_part(part: FilePart, ground_truth: GroundTruth, with_masks: bool) -> D
     fields = [pa.field(name, pa.int64(), nullable=False) for name in ("image_id", "category_id")]
     fields.append(pa.field("score", pa.float64(), nullable=False))
     shape = ("segmentation", mask) if with_masks else ("bbox", pa.list_(pa.float64()))
-    table = read_table(part, pa.schema([*fields, pa.field(*shape, nullable=False)]))
+    table = read_table(lines_of(part), pa.schema([*fields, pa.field(*shape, nullable=False)]))
     if table is None:
         return None
     image_N = ground_truth.canvas.images_of(as_array(table["image_id"]))

@@ -95,9 +95,14 @@ def _first_record(detections: Path | Sequence[Mapping[str, Any]]) -> Mapping[str
         return detections[0] if detections else {}
     with detections.open(encoding="utf-8-sig", errors="replace") as file:
         text = file.read(_CHUNK)
-        for text in (text, text + file.read()):  # noqa: B020 - the rest only where the first record is that long
-            try:
-                return dict(json.JSONDecoder().raw_decode(text, text.index("{"))[0])
-            except ValueError:
-                continue
-    return {}
+        found = _first_object(text)
+        return (
+            _first_object(text + file.read()) or {} if found is None else found
+        )  # a first record longer than the chunk
+
+
+def _first_object(text: str) -> Mapping[str, Any] | None:
+    try:
+        return dict(json.JSONDecoder().raw_decode(text, text.index("{"))[0])
+    except ValueError:
+        return None

@@ -239,8 +239,8 @@ class MaskQualityEvaluation:
         union_K = self.agreement.union_K.sum(axis=0)
         names = [row["name"] for row in self.per_class()]
         nowhere = [str(name) for name, px in zip(names, union_K[1:].tolist(), strict=True) if not px]
-        notes = [mean_note("mIoU", len(names), {NO_PIXEL: nowhere})]
-        return notes if generated_K[1:].any() else [*notes, _no_class("no generated mask", len(generated_K))]
+        mean = mean_note("mIoU", len(names), {NO_PIXEL: nowhere})
+        return [mean] if generated_K[1:].any() else [_no_class("no generated mask", len(generated_K)), mean]
 
 
 def _no_class(who: str, num_classes: int) -> str:

@@ -90,7 +90,7 @@ class PanopticEvaluation:
             "of crowds alone": names[absent_C & crowd_C].tolist(),
             "without segments that count": names[absent_C & ~crowd_C].tolist(),
         }
-        notes = [mean_note("PQ", len(names), left_out)]
+        notes = []
         if self.num_empty:
             notes.append(
                 f"segments of the ground truth without a pixel in the PNG: {self.num_empty}; no prediction can match them; "
@@ -101,7 +101,7 @@ class PanopticEvaluation:
                 f"{self.num_other_areas} segments of the ground truth have another `area` in the JSON than pixels in the PNG; "
                 "the JSON's counts, as in panopticapi, so that IoU is wrong and may exceed 1; correct the JSON"
             )
-        return notes
+        return [*notes, mean_note("PQ", len(names), left_out)]
 
 
 def _qualities(statistic_4C: NDArray[np.float64]) -> NDArray[np.float64]:

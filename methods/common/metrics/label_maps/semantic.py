@@ -98,14 +98,13 @@ class SemanticEvaluation:
         names = [self.convention.name(index) for index in range(self.convention.num_classes)]
         _, truth_K, predicted_K = self.count_I3K.sum(axis=0)
         nowhere = [name for name, px in zip(names, (truth_K + predicted_K).tolist(), strict=True) if not px]
-        notes = [mean_note("mIoU", len(names), {NO_PIXEL: nowhere})]
-        notes += one_class_notes(self.convention, truth_K, self.num_ignored_px)
+        notes = one_class_notes(self.convention, truth_K, self.num_ignored_px)
         counted_from_one = self.convention.reduce_zero_label and not self.convention.predictions_from_one
         if counted_from_one and not predicted_K[0]:
             notes.append(
                 f"no prediction is class 0 ({names[0]}); if predictions are numbered from 1, say so (--predictions-from-one)"
             )
-        return notes
+        return [*notes, mean_note("mIoU", len(names), {NO_PIXEL: nowhere})]
 
 
 def one_class_notes(convention: LabelConvention, truth_K: NDArray[np.int64], num_ignored_px: int) -> list[str]:
@@ -194,7 +193,8 @@ def _fault(path: Path, label_HW: LabelMap, value: int, convention: LabelConventi
     what, known = where_label_is(label_HW, value), f"0 to {convention.num_classes - (not from_one)}"
     white = white_of_a_mask(np.unique(label_HW))
     if white is not None:
-        return f"{path} has {what}; labels are {known}; {MASK_ADVICE.format(white=white)}"
+        whose = "" if role == "ground truth" else "predicted "
+        return f"{path} has {what}; {whose}labels are {known}; {MASK_ADVICE.format(white=white)}"
     if role == "ground truth":
         ignored = "" if convention.ignore_label is None else f", and {convention.ignore_label} is ignored"
         return f"{path} has {what}; labels are {known}{ignored}; correct the file, or the number of classes or the ignored label"
