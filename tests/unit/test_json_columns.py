@@ -29,7 +29,7 @@ def records(count: int) -> list[dict[str, Any]]:
 
 
 def read_records(parts: list[FilePart]) -> list[dict[str, Any]]:
-    return [json.loads(line) for part in parts for line in lines_of(part).text.split(b"\n") if line.strip()]
+    return [json.loads(line) for part in parts for line in lines_of(part).text.tobytes().split(b"\n") if line.strip()]
 
 
 LAYOUTS = {

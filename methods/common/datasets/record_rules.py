@@ -33,6 +33,8 @@ def is_number(kind: type) -> bool:
 
 def whole(value: Any) -> int | None:
     """Return a value as a whole number, `1.0` as 1; None if it is none."""
+    if type(value) is int:  # nearly always
+        return value
     if not is_number(type(value)):
         return None
     if isinstance(value, Integral):
@@ -43,10 +45,10 @@ def whole(value: Any) -> int | None:
 def whole_fault(value: Any, minimum: int = 0, maximum: int = LARGEST_ID) -> tuple[str, str] | None:
     """Say what is wrong with a value that must be a whole number in a range, and what to write; None if nothing is."""
     number = whole(value)
+    if number is not None and minimum <= number <= maximum:
+        return None
     if number is None:
         return f"is {value!r:.60}", "write a whole number"
-    if minimum <= number <= maximum:
-        return None
     if number < minimum:
         return f"is {number}", f"use at least {minimum}"
     return f"is {number}", "use less than 2^63" if maximum == LARGEST_ID else f"use at most {maximum:,}"

@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from methods.common.datasets.file_names import NamedFiles
-from methods.common.datasets.record_rules import EXACT_BELOW, absence, faulty_areas, whole_fault
+from methods.common.datasets.record_rules import EXACT_BELOW, LARGEST_ID, absence, whole_fault
 from methods.common.errors import InputError, reason
 
 
@@ -118,13 +116,15 @@ def _segment(record: Any, index_of_category: Mapping[int, int], where: str, is_t
 
 def _area_px(record: Any, where: str) -> float:
     area_px = _field(record, "area", (int, float), where)
-    if faulty_areas(np.array([min(max(area_px, -1), EXACT_BELOW)], np.float64)).any():
+    if not 0 <= area_px < EXACT_BELOW:  # as of `faulty_areas`; not a number neither
         raise InputError(f"{where}: field `area` is {area_px!r:.40}; write the segment's number of pixels")
     return float(area_px)
 
 
 def _whole(record: Any, field: str, where: str) -> int:
     """Return a whole number from 0; `1.0` is 1."""
+    if type(record) is dict and type(value := record.get(field)) is int and 0 <= value <= LARGEST_ID:
+        return int(value)  # nearly always
     value = _field(record, field, (int, float), where)
     fault = whole_fault(value)
     if fault is not None:
