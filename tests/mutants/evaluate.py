@@ -4,6 +4,11 @@ from tests.mutants.mutant import Mutant, Place
 
 OTHERS = "tests/e2e/test_evaluate_other_peoples_files.py"
 
+KID = "tests/unit/test_kid_sums.py"
+COLUMNS = "tests/unit/test_json_columns.py"
+
+_KID_SUMS = Place("methods/common/metrics/generated_images/kid_sums.py")
+_JSON_COLUMNS = Place("methods/common/metrics/detection/json_columns.py")
 _RECORD_RULES = Place("methods/common/datasets/record_rules.py")
 _OUTLINE_RULES = Place("methods/common/datasets/outline_rules.py")
 _RLE = Place("methods/common/datasets/rle.py")
@@ -131,6 +136,20 @@ MUTANTS: tuple[Mutant, ...] = (
         "if name[len(image_id)]]",
         "two frames are said to share a text file",
         f"{OTHERS}::test_a_frame_is_not_taken_for_one_whose_number_goes_on",
+    ),
+    _KID_SUMS.mutant(
+        "pairs_of_different_blocks_count_once",
+        "times = 1 if columns.start == rows.start else 2",
+        "times = 1",
+        "KID's pairs within a folder are counted by halves",
+        f"{KID}::test_sums_are_those_of_the_pairs_of_each_subset",
+    ),
+    _JSON_COLUMNS.mutant(
+        "places_of_records_taken_apart",
+        "text.count(_LINE, begin, start) + (start > begin)",
+        "text.count(_LINE, begin, start)",
+        "crowds change places with their neighbours",
+        f"{COLUMNS}::test_records_with_a_mark_are_taken_apart",
     ),
     _RUN.mutant(
         "official_package_on_unchecked_files",
