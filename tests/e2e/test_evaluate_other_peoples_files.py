@@ -95,7 +95,9 @@ def test_masks_of_0_and_255_are_told(case: Callable[[str], Path], evaluate: Eval
             said = semantic("gt255", predictions, *how)
             assert "WARNING: ground truth holds nothing but label 0" in said.notes
             assert "masks of 0 and 255 need 1 for the object" in said.notes
-    assert "mIoU is the mean over 1 of 2 classes" in semantic("gt255", "zeros", "--num-classes", "2").notes
+    ours = semantic("gt255", "zeros", "--num-classes", "2")
+    assert "mIoU is the mean over 1 of 2 classes" in ours.notes
+    assert semantic("gt255", "zeros", "--num-classes", "2", "--official").notes == ours.notes
     right = semantic("gt1", "zeros", "--num-classes", "2")
     assert (right.metrics["mIoU"], right.metrics["pixel_accuracy"]) == (0.375, 0.75)
     assert right.notes == "note: mIoU is the mean over all 2 classes"

@@ -47,15 +47,6 @@ class OfSet(Protocol):
 
 
 @runtime_checkable
-class Remarked(Protocol):
-    """An evaluation whose inputs were odd, which matters whoever computes."""
-
-    @property
-    def remarks(self) -> Sequence[str]:
-        """What is odd, in plain sentences."""
-
-
-@runtime_checkable
 class Noted(Protocol):
     """An evaluation with something to tell beside its numbers."""
 

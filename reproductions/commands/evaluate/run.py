@@ -83,15 +83,13 @@ def _num_processes(request: Request) -> int:
 
 def _evaluate_officially(task: Task, request: Request, predictions: Path) -> Evaluation:
     """Run the official package, which checks little and stops in many ways, on files that are checked first."""
-    from methods.common.metrics.evaluation import Remarked
     from methods.common.metrics.official.package_evaluation import PackageEvaluation
 
     assert task.officially is not None
-    remarks: Sequence[str] = ()
+    said: Sequence[str] = ()  # what holds whoever computes
     if task.checked_first:
         with progress_bar(f"checking {predictions.name}") as progress:
-            ours = task.evaluate(predictions, Means(_num_processes(request), progress))
-        remarks = ours.remarks if isinstance(ours, Remarked) else ()
+            said = notes(task.evaluate(predictions, Means(_num_processes(request), progress)))
     try:
         with signals_end_at_once() if task.computes_in_c else nullcontext():
             evaluation = task.officially(predictions)
@@ -103,7 +101,7 @@ def _evaluate_officially(task: Task, request: Request, predictions: Path) -> Eva
             f"the official package fails on these inputs ({reason}); leave out --official to have them scored all the same"
         ) from error
     if isinstance(evaluation, PackageEvaluation):
-        return replace(evaluation, remarks=[*evaluation.remarks, *remarks])
+        return replace(evaluation, remarks=[*evaluation.remarks, *said])
     return evaluation
 
 
