@@ -52,7 +52,7 @@ check: .venv/ready ## format, lint and type checks
 mutants: .venv/ready ## break the code on purpose in many places and see whether a test notices each, e.g. ARGS="--sample 8"
 	@.venv/bin/python -m tests.mutants.run $(ARGS)
 
-bench: .venv/ready ## run the benchmarks
+bench: .venv/ready ## run the benchmarks, minutes; ARGS=--full-size takes the sizes that documents quote
 	@.venv/bin/python -m pytest benchmarks/ --benchmark-only $(ARGS)
 
 checkpoints: .venv/ready ## train the miniature checkpoints anew

@@ -19,6 +19,7 @@ from methods.common.datasets.lvis_records import (
     frequency_group,
 )
 from methods.common.datasets.pictures import check_whole
+from methods.common.datasets.record_rules import LARGEST_SIDE_PX
 from methods.common.errors import InputError, reason
 from methods.common.files import write_atomic
 
@@ -129,7 +130,7 @@ def _category(table: checks.RecordTable, index: int) -> LvisCategory:
         if not isinstance(text, str):
             table.blame(index, key, "is not text", "write text, or leave it out")
     return LvisCategory(
-        id=record["id"],
+        id=int(record["id"]),
         name=record["name"],
         frequency=record["frequency"],
         synonyms=tuple(synonyms),
@@ -144,7 +145,8 @@ def read_images(table: checks.RecordTable, categories: list[LvisCategory]) -> li
     if not table.records:
         raise InputError(f"{table.file}: `images` is empty; list at least one image")
     class_ids = np.array([category.id for category in categories], np.int64)
-    ids, widths, heights = table.unique_ids(), table.integers("width", 1), table.integers("height", 1)
+    ids = table.unique_ids()
+    widths, heights = (table.integers(side, 1, LARGEST_SIDE_PX) for side in ("width", "height"))
     negative = table.id_lists("neg_category_ids", class_ids)
     not_exhaustive = table.id_lists("not_exhaustive_category_ids", class_ids)
     for index, record in enumerate(table.records):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.datasets.faulty_records import FaultyRecordsError, plural
+from methods.common.datasets.record_rules import LARGEST_ID, absence, whole_fault, whole_numbers
 from methods.common.datasets.rle import rle_fault, runs_to_rle, sum_runs
 from methods.common.errors import InputError
 
@@ -118,19 +119,19 @@ class RecordTable:
             values = [record[field] for record in self.records]
         except KeyError:
             rows = [row for row, record in enumerate(self.records) if field not in record]
-            self.blame_all(rows, field, "is missing", f"add it ({wanted})")
+            self.blame_all(rows, field, absence(field, self.records[rows[0]]), f"add it ({wanted})")
         if not set(map(type, values)) <= set(kinds):
             rows = [row for row, value in enumerate(values) if type(value) not in kinds]
             self.blame_all(rows, field, f"is {values[rows[0]]!r:.60}", f"write {wanted}")
         return values
 
-    def integers(self, field: str, minimum: int = 0) -> NDArray[np.int64]:
-        """Read one required column of integers of at least ``minimum``."""
-        values = self.values(field, (int,), "a whole number")
-        low = np.array([not minimum <= value < 2**63 for value in values], bool)
-        if low.any():
-            self.blame_first(low, field, f"is {values[int(np.argmax(low))]}", f"use at least {minimum}")
-        return np.array(values, np.int64)
+    def integers(self, field: str, minimum: int = 0, maximum: int = LARGEST_ID) -> NDArray[np.int64]:
+        """Read one required column of whole numbers of a range; `1.0` is 1."""
+        found = whole_numbers(self.values(field, (int, float), "a whole number"))
+        rows = [row for row, number in enumerate(found) if number is None or not minimum <= number <= maximum]
+        if rows:
+            self.blame_all(rows, field, *(whole_fault(self.records[rows[0]][field], minimum, maximum) or ("", "")))
+        return np.array(found, np.int64)
 
     def numbers(self, field: str) -> NDArray[np.float64]:
         """Read one required column of numbers."""
@@ -155,9 +156,10 @@ class RecordTable:
         lists = self.values(field, (list,), "a list of category ids, [] if there is none")
         flat = list(chain.from_iterable(lists))
         owner = np.repeat(np.arange(len(lists)), list(map(len, lists)))
-        faulty = np.array([type(value) is not int or abs(value) >= 2**63 for value in flat], bool)
+        numbers = whole_numbers(flat)
+        faulty = np.array([number is None or abs(number) > LARGEST_ID for number in numbers], bool)
         if not faulty.any():
-            faulty = ~np.isin(np.array(flat, np.int64), known_ids)
+            faulty = ~np.isin(np.array(numbers, np.int64), known_ids)
         if faulty.any():
             worst = int(np.argmax(faulty))
             self.blame_all(
@@ -166,7 +168,8 @@ class RecordTable:
                 f"names category {flat[worst]!r:.40}, which is not among the file's `categories`",
                 _CORRECT_ID,
             )
-        return [tuple(values) for values in lists]
+        rest = iter(np.array(numbers, np.int64).tolist())
+        return [tuple(islice(rest, len(values))) for values in lists]
 
 
 class UnnamedFaultError(Exception):
