@@ -1,9 +1,10 @@
 """Fixtures every test folder uses."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,6 +22,21 @@ torch.set_num_threads(1)
 settings.register_profile("fixed", derandomize=True)
 if "SEGREPRO_FIXED_EXAMPLES" in os.environ:
     settings.load_profile("fixed")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``--dist loadfile`` long files come first, and contracts are shared out by paper."""
+    from tests.distribution import ByFileAndPaper
+
+    return ByFileAndPaper(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One process more than cores: tests that wait for a cluster or for a kill leave theirs to others."""
+    found = yield
+    return found if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else found + 1
 
 
 @pytest.fixture(scope="session")
