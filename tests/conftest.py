@@ -13,6 +13,7 @@ from hypothesis import settings
 from methods.common.metrics import bootstrap
 from methods.common.metrics.detection import file_workers as detections_parts
 from methods.common.metrics.label_maps import png_folders
+from tests.distribution import place_of, scheduler
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -24,12 +25,15 @@ if "SEGREPRO_FIXED_EXAMPLES" in os.environ:
     settings.load_profile("fixed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long work first: the end of the run is then made of small pieces."""
+    items.sort(key=lambda item: place_of(item.nodeid))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With ``--dist loadfile`` long files come first, and contracts are shared out by paper."""
-    from tests.distribution import ByFileAndPaper
-
-    return ByFileAndPaper(config, log) if config.getvalue("dist") == "loadfile" else None
+    """With ``--dist loadfile`` one process runs what :func:`tests.distribution.unit_of` says as a whole."""
+    return scheduler(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(optionalhook=True, wrapper=True)
