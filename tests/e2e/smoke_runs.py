@@ -29,7 +29,7 @@ def shared_run(paper: str, temporary: pytest.TempPathFactory) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with wait_for_lock(folder / "lock"):
         if not (folder / "ended").exists():
-            done = run_again(paper, folder)
+            done = call([*words(paper, folder), "--workers", "1"])  # more would each load what takes seconds
             (folder / "ended").write_text(done.stderr[-3000:] if done.returncode else "")
     complaint = (folder / "ended").read_text()
     assert not complaint, complaint
@@ -45,9 +45,12 @@ def reproduce(paper: str, folder: Path, arms: str = "") -> Path:
 
 def run_again(paper: str, folder: Path, arms: str = "") -> subprocess.CompletedProcess[str]:
     """Run the same command once more."""
-    return subprocess.run(
-        words(paper, folder, arms), cwd=REPOSITORY, capture_output=True, text=True, timeout=540, check=False
-    )
+    return call(words(paper, folder, arms))
+
+
+def call(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=540, check=False)
 
 
 def rows_of(report: Path, arm: str) -> list[dict[str, str]]:

@@ -122,7 +122,8 @@ def test_a_generator_folder_that_is_none(sound: Path, tmp_path: Path) -> None:
 def test_an_empty_pool_after_filtering(sound: Path, tmp_path: Path) -> None:
     impossible = "--set", "xpaste.cutting.rule.filter.min_area_fraction=0.94"
     generator = "--generator", str(CHECKPOINTS / MINIATURE_GENERATOR.name)
-    sentence = told(run(sound, tmp_path / "store", *impossible, *generator, arms="xpaste"))
+    quick = "--set", "xpaste.generation.num_steps=2", "--set", "xpaste.objects_per_class=1"
+    sentence = told(run(sound, tmp_path / "store", *impossible, *generator, *quick, arms="xpaste"))
     assert "empty" in sentence
     assert "threshold" in sentence
     assert list((tmp_path / "store" / "cells" / "mrca_split").iterdir())  # what was finished stays

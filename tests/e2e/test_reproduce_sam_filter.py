@@ -62,10 +62,9 @@ def test_selections_are_nested(folder: Path, out: Path) -> None:
     assert kept[12][:6] == kept[6]
 
 
-def test_killed_again_and_again_an_arm_ends_with_the_same_results(out: Path, tmp_path: Path) -> None:
+def test_killed_and_called_again_an_arm_ends_with_the_same_results(out: Path, tmp_path: Path) -> None:
     """Among ten cells: pairs, masks, scores, a selection, a training. What each stage does after a kill, tests/contracts tries."""
-    for num_cells in (3, 8):
-        kill_after(PAPER, tmp_path, num_cells, "sam_20k")
+    kill_after(PAPER, tmp_path, 5, "sam_20k")
     again = reproduce(PAPER, tmp_path, "sam_20k")
     assert rows_of(again, "sam_20k") == rows_of(out, "sam_20k")
 
