@@ -76,6 +76,7 @@ class Pictures(Dataset):
 
 def in_few_dimensions(*gaussians: tuple[np.ndarray, np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
     """Means and covariances in an orthonormal basis of the space that they fill, which is small for a few pictures; FID is the same in any."""
+    gaussians = tuple((mean.astype(np.float64), cov.astype(np.float64)) for mean, cov in gaussians)
     probe_DR = np.random.default_rng(0).normal(size=(len(gaussians[0][0]), 12))
     filled_DR = np.hstack([part for mean, cov in gaussians for part in (mean[:, None], cov @ probe_DR)])
     basis_DR, _ = np.linalg.qr(filled_DR)
