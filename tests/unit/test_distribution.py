@@ -1,6 +1,10 @@
 """The order and the units in which tests are shared out to processes."""
 
-from tests.distribution import place_of, unit_of
+from types import SimpleNamespace
+
+import pytest
+
+from tests.distribution import place_of, scheduler, unit_of
 
 DISTURBED = "tests/harness/slurm/test_disturbances.py::test_time_limit"
 SMOKE = "tests/harness/slurm/test_smoke.py::test_nothing_is_submitted[a-b: c]"
@@ -24,3 +28,38 @@ def test_a_process_runs_a_file_a_papers_contracts_or_the_tests_of_one_cluster() 
     assert unit_of(STAGE.replace("mrca: ", "sam_filter: ")) == "tests/contracts/test_stages.py: sam_filter"
     assert unit_of(OF_NO_PAPER) == "tests/contracts/test_stages.py"
     assert unit_of(SMOKE) == unit_of("tests/harness/slurm/test_team.py::test_it") != unit_of(DISTURBED)
+
+
+class Node:
+    """A process as xdist's scheduler sees one."""
+
+    shutting_down = False
+    gateway = SimpleNamespace(id="gw")
+
+    def __init__(self) -> None:
+        self.sent: list[int] = []
+
+    def send_runtest_some(self, indices: list[int]) -> None:
+        self.sent += indices
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+
+def test_units_are_given_out_in_the_order_of_the_collection() -> None:
+    log = pytest.importorskip("xdist.remote").Producer("tests")
+    tests = [
+        STAGE,
+        STAGE.replace("cut]", "train]"),
+        STAGE.replace("mrca: ", "sam_filter: "),
+        *[f"{SMALL}_{n}" for n in range(9)],
+    ]
+    told = SimpleNamespace(option=SimpleNamespace(loadscopereorder=True), getvalue=lambda _: ["2*popen"])
+    shared_out = scheduler(told, log)
+    nodes = [Node(), Node()]
+    for node in nodes:
+        shared_out.add_node(node)
+        shared_out.add_node_collection(node, tests)
+    shared_out.schedule()
+    assert nodes[0].sent[:2] == [0, 1]
+    assert nodes[1].sent[0] == 2
