@@ -16,8 +16,7 @@ from methods.common.miniature.lvis_view import DrawLvisConfig, draw_lvis
 from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.stage import Inputs, LocalContext
 from reproductions.requirements.published_weights import MINIATURE_GENERATOR
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.e2e.in_process import REPOSITORY, segrepro
 
 
 @pytest.fixture(scope="module")
@@ -29,21 +28,13 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def words_of(data: Path, store: Path, *words: str, arms: str = "no_aug") -> list[str]:
+    command = ["run", "mrca", "--tier", "smoke", "--seeds", "1", "--in-process", "--arms", arms, "--data", str(data)]
+    return [*command, "--store", str(store), "--out", str(store / "out"), *words]
+
+
 def run(data: Path, store: Path, *words: str, arms: str = "no_aug") -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "reproductions.cli",
-        "run",
-        "mrca",
-        "--tier",
-        "smoke",
-        "--seeds",
-        "1",
-        "--in-process",
-    ]
-    command += ["--arms", arms, "--data", str(data), "--store", str(store), "--out", str(store / "out"), *words]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+    return segrepro(*words_of(data, store, *words, arms=arms))
 
 
 def told(done: subprocess.CompletedProcess[str]) -> str:
@@ -94,7 +85,9 @@ def test_annotation_files(
 def test_a_file_that_is_not_json(sound: Path, tmp_path: Path) -> None:
     data = shutil.copytree(sound, tmp_path / "data")
     (data / "train.json").write_text("{ nonsense")
-    assert "not an LVIS file" in told(run(data, tmp_path / "store"))
+    command = [sys.executable, "-m", "reproductions.cli", *words_of(data, tmp_path / "store")]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+    assert "not an LVIS file" in told(done)
 
 
 def _first_image(data: Path) -> Path:
@@ -129,7 +122,8 @@ def test_a_generator_folder_that_is_none(sound: Path, tmp_path: Path) -> None:
 def test_an_empty_pool_after_filtering(sound: Path, tmp_path: Path) -> None:
     impossible = "--set", "xpaste.cutting.rule.filter.min_area_fraction=0.94"
     generator = "--generator", str(CHECKPOINTS / MINIATURE_GENERATOR.name)
-    sentence = told(run(sound, tmp_path / "store", *impossible, *generator, arms="xpaste"))
+    quick = "--set", "xpaste.generation.num_steps=2", "--set", "xpaste.objects_per_class=1"
+    sentence = told(run(sound, tmp_path / "store", *impossible, *generator, *quick, arms="xpaste"))
     assert "empty" in sentence
     assert "threshold" in sentence
     assert list((tmp_path / "store" / "cells" / "mrca_split").iterdir())  # what was finished stays

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from methods.common.errors import InputError
 from reproductions.cli import app
+from tests.e2e.in_process import REPOSITORY, segrepro
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 
-
-def segrepro(*words: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+def apart(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own."""
     command = [sys.executable, "-m", "reproductions.cli", *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
 
 
 def here(*words: str) -> tuple[int, str]:
@@ -127,13 +127,14 @@ def test_an_advised_command_is_about_the_same_plan_in_the_same_store(
 
 def test_a_store_that_cannot_be_written_is_told_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    done = segrepro("run", "mrca", "--tier", "smoke", "--store", str(tmp_path / "file" / "store"))
+    done = apart("run", "mrca", "--tier", "smoke", "--store", str(tmp_path / "file" / "store"))
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_planning_writes_nothing_and_names_every_cell_once(tmp_path: Path) -> None:
-    done = segrepro("plan", "mrca", "--json", "--store", str(tmp_path / "store"))
+    done = apart("plan", "mrca", "--json", "--store", str(tmp_path / "store"))
     assert done.returncode == 0, done.stderr
     cells = json.loads(done.stdout)["cells"]
     assert len({cell["id"] for cell in cells}) == len(cells) > 20

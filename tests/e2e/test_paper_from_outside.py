@@ -52,7 +52,7 @@ def test_the_example_is_as_short_as_the_guide_says() -> None:
 
 def test_it_runs_from_its_package_with_two_claims_and_a_figure(installed: Path, tmp_path: Path) -> None:
     place = ("--tier", "smoke", "--seeds", "2", "--store", str(tmp_path / "store"))
-    done = segrepro("run", "thin_masks", *place, "--out", str(tmp_path / "out"), path=installed)
+    done = segrepro("run", "thin_masks", *place, "--workers", "1", "--out", str(tmp_path / "out"), path=installed)
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "out" / "thin_masks" / "smoke"
     text = (folder / "report.md").read_text()
