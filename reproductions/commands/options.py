@@ -99,6 +99,17 @@ def names_a_cell(command: Callable[..., None]) -> Callable[..., None]:
     return _with_options(command, with_search, [paper.replace(annotation=every, default=""), *others])
 
 
+def names_anything(command: Callable[..., None]) -> Callable[..., None]:
+    """Give ``command(request, ...)`` the options that name a plan; its first argument may be a paper, a cell, or left out."""
+    name = Annotated[str, typer.Argument(metavar="[PAPER or CELL]", help="Paper id, label or first digits of an id.")]
+    paper, *others = _parameters(_request)
+
+    def with_name(request: Request, **own: Any) -> None:
+        command(request, **own)
+
+    return _with_options(command, with_name, [paper.replace(annotation=name, default=""), *others])
+
+
 def _with_options(
     command: Callable[..., None], run: Callable[..., None], shared: Sequence[inspect.Parameter]
 ) -> Callable[..., None]:
