@@ -26,6 +26,7 @@ from reproductions.commands.options import (
 )
 from reproductions.commands.printing import console, print_json, print_table
 from reproductions.commands.render import app as render_app
+from reproductions.commands.settings import settings
 
 if TYPE_CHECKING:
     from reproductions.commands.running import How
@@ -42,6 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command()(names_a_plan(settings))
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(render_app, name="render")
 

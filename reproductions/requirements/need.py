@@ -34,6 +34,11 @@ class Need:
     is_copy: bool = False
     """Whether the publisher has withdrawn it, so that what is there is somebody's copy and may be other files."""
 
+    @property
+    def is_published(self) -> bool:
+        """Whether it can be had from a publisher; not what users bring, nor what belongs to this repository."""
+        return bool(self.source)
+
 
 @dataclass(frozen=True)
 class GpuNeed:

@@ -39,6 +39,9 @@ class Request:
     site_file: Path | None = None
     """The site file that was named."""
 
+    assume_published: bool = False
+    """Whether published data and weights that are not there are taken as if they were: for a plan that only counts."""
+
     def again(self, verb: str) -> str:
         """Return the command line that does something else with the same plan: in the same store, by the same site file."""
         places = [("--store", self.store.root), ("--site", self.site_file)]
