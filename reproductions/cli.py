@@ -16,6 +16,7 @@ import typer
 
 from methods.common.errors import InputError
 from reproductions.commands.evaluate.commands import app as evaluate_app
+from reproductions.commands.garbage import collect_garbage
 from reproductions.commands.options import (
     DEFAULT_OUT,
     JsonOption,
@@ -44,6 +45,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(names_a_plan(settings))
+app.command("gc")(collect_garbage)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(render_app, name="render")
 
@@ -196,8 +198,10 @@ def retry(
 def _run(paper: Paper, request: Request, planned: Plan, part: Plan, how: How, out: Path) -> int:
     """Run a part of the plan; write the report once all of it is there."""
     from reproductions.commands.running import print_failures, run_plan
+    from reproductions.harness.known_plans import remember
 
     screen = console()
+    remember(request.store, planned.name, request.command(), request.record(), [cell.id for cell in planned])
     outcome = run_plan(paper, request, part, how, screen)
     if outcome is None:
         return 0

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from reproductions.study.request import Request
 
 StoreOption = Annotated[Path | None, typer.Option("--store", help="Folder that holds finished work; .segrepro.")]
+SiteOption = Annotated[Path | None, typer.Option("--site", help="Site file; segrepro.toml here (docs/cluster.md).")]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for reports.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -38,9 +39,7 @@ def _request(
     settings: Annotated[
         list[str], typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; repeatable.")
     ] = [],  # noqa: B006 - typer copies it
-    site: Annotated[
-        Path | None, typer.Option("--site", help="Site file; segrepro.toml here (docs/cluster.md).")
-    ] = None,
+    site: SiteOption = None,
 ) -> Request:
     """Check the options for form.
 

@@ -33,7 +33,7 @@ def settings(
         return
     if not any(found.values()):
         raise InputError(
-            f"no setting of {request.paper_id} is like {pattern!r}; `segrepro settings {request.paper_id}`"
+            f"no setting of {request.paper_id} is like {pattern!r}; `{request.command('settings')}` lists all"
         )
     for study, rows in found.items():
         if len(found) > 1:
