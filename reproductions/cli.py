@@ -25,6 +25,7 @@ from reproductions.commands.options import (
     names_a_plan,
     names_anything,
 )
+from reproductions.commands.packing import export_report, import_report
 from reproductions.commands.printing import console, print_json, print_table
 from reproductions.commands.render import app as render_app
 from reproductions.commands.settings import settings
@@ -46,6 +47,8 @@ app = typer.Typer(
 )
 app.command()(names_a_plan(settings))
 app.command("gc")(collect_garbage)
+app.command("export")(names_a_plan(export_report))
+app.command("import")(import_report)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(render_app, name="render")
 
