@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from methods.common.errors import InputError
+from reproductions.commands.comparing import compare_reports
 from reproductions.commands.evaluate.commands import app as evaluate_app
 from reproductions.commands.garbage import collect_garbage
 from reproductions.commands.options import (
@@ -46,6 +47,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(names_a_plan(settings))
+app.command("compare")(compare_reports)
 app.command("gc")(collect_garbage)
 app.command("export")(names_a_plan(export_report))
 app.command("import")(import_report)
