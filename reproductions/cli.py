@@ -8,7 +8,6 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -27,13 +26,12 @@ from reproductions.commands.options import (
     names_anything,
 )
 from reproductions.commands.packing import export_report, import_report
-from reproductions.commands.printing import console, print_json, print_table
+from reproductions.commands.printing import console, print_json
 from reproductions.commands.render import app as render_app
 from reproductions.commands.settings import settings
 
 if TYPE_CHECKING:
     from reproductions.commands.running import How
-    from reproductions.harness.cost import StageCost
     from reproductions.harness.find import Search
     from reproductions.harness.plan import Plan
     from reproductions.study.paper import Paper
@@ -89,62 +87,11 @@ def plan(
     cluster: ClusterOption = "local",
     as_json: JsonOption = False,
 ) -> None:
-    """Show the cells behind a report, which of them are missing, and what they will cost, without running anything."""
-    from reproductions.commands.running import check_cluster, costs
-    from reproductions.harness.states import format_seconds
+    """Show the cells behind a report, which of them are missing, and what they will cost; published data need not be there."""
+    from reproductions.commands.planning import print_plan
+    from reproductions.commands.running import check_cluster
 
-    planned = paper.plan(request)
-    expected = costs(planned, request, check_cluster(cluster))
-    missing = {cell.id for cell in planned.missing(request.store)}
-    if as_json:
-        print_json(
-            {
-                "cells": [
-                    {"id": cell.id, "label": cell.label, "done": cell.id not in missing, **cell.identity}
-                    for cell in planned
-                ],
-                "costs": [{**vars(cost), "source": cost.source} for cost in expected],
-            }
-        )
-        return
-    states = {cell.id: "missing" if cell.id in missing else "done" for cell in planned}
-    rows = [(c.label, c.stage.name, c.id[:12], states[c.id], format_seconds(c.cost_s)) for c in planned]
-    print_table(("cell", "stage", "id", "state", "expected"), rows)
-    _print_costs(expected)
-    console().print(f"{len(planned)} cells, {len(planned) - len(missing)} done, {len(missing)} missing")
-
-
-def _print_costs(expected: Sequence[StageCost]) -> None:
-    missing = [cost for cost in expected if cost.num_missing]
-    rows = [
-        (
-            cost.stage,
-            str(cost.num_missing),
-            _hours(cost.gpu_hours),
-            _hours(cost.cpu_hours),
-            _gigabytes(cost.disk_bytes),
-            cost.source,
-        )
-        for cost in missing
-    ]
-    total = (
-        "all stages",
-        str(sum(cost.num_missing for cost in missing)),
-        _hours(sum(cost.gpu_hours for cost in missing)),
-        _hours(sum(cost.cpu_hours for cost in missing)),
-        _gigabytes(sum(cost.disk_bytes for cost in missing)),
-        "",
-    )
-    console().print()
-    print_table(("stage", "missing", "GPU hours", "CPU hours", "disk", "rates"), [*rows, total])
-
-
-def _hours(hours: float) -> str:
-    return f"{hours:,.3g}" if hours else "0"
-
-
-def _gigabytes(num_bytes: float) -> str:
-    return f"{num_bytes / 1e9:.3g} GB"
+    print_plan(paper, request, check_cluster(cluster), as_json)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from methods.common.errors import InputError
 from reports.figure import Figure
 from reports.records import Deviation, Metric, Report, TableStyle
+from reproductions.harness.cell import Cell
 from reproductions.harness.fingerprint import Fingerprints
 from reproductions.harness.plan import Plan
 from reproductions.requirements.need import GpuNeed, Need
@@ -229,13 +230,17 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
         """Return every cell that a report of these arms reads."""
         asked = self.asked(request)
         wanted = [
-            cell
+            (arm.id, cell)
             for one, planners in zip(asked, self.planners(request, asked), strict=True)
             for planner in planners
             for arm in one.arms
             for cell in planner.arm(arm).wanted
         ]
-        return Plan(f"{self.id}-{request.tier}", tuple(wanted))
+        arms: dict[str, list[Cell]] = {}
+        for arm_id, cell in wanted:
+            arms.setdefault(arm_id, []).append(cell)
+        groups = {arm_id: tuple(cells) for arm_id, cells in arms.items()}
+        return Plan(f"{self.id}-{request.tier}", tuple(cell for _, cell in wanted), groups)
 
     def needs(self, request: Request) -> Sequence[Need]:
         """Return what must come from outside, each place once; nothing is looked for."""
