@@ -38,6 +38,11 @@ class Need:
     is_own: bool = False
     """Whether the user brings it, so that it is looked at before every run and nobody is told to remove it."""
 
+    @property
+    def is_published(self) -> bool:
+        """Whether it can be had from a publisher; not what users bring, nor what belongs to this repository."""
+        return bool(self.source)
+
 
 @dataclass(frozen=True)
 class GpuNeed:

@@ -118,10 +118,14 @@ def generator(role: str, request: Request, model: HubModel, purpose: str = "") -
 def external(need: Need, fingerprints: Fingerprints, request: Request) -> External:
     """Return a place with its fingerprint, which covers parts that it shares with another folder.
 
+    What is published and only assumed to be there has one that no file has.
+
     Raises:
         InputError: it or a shared part is not there.
     """
     if not need.place.exists():
+        if request.assume_published and need.is_published:
+            return External(need.place, f"assumed {need.what}")
         raise InputError(
             f"{need.what} is missing: there is no {need.place}; `{request.again('check')}` tells what to do"
         )

@@ -147,6 +147,19 @@ def test_status_of_an_empty_store(tmp_path: Path) -> None:
     assert {state["state"] for state in json.loads(done.stdout)} <= {"ready", "waiting"}
 
 
+def test_status_takes_a_cell_of_any_paper_or_nothing(tmp_path: Path) -> None:
+    place = ("--store", str(tmp_path / "store"))
+    code, output = here("status", "seed0/warm_up/train", "--tier", "smoke", *place)
+    assert code == 0, output
+    assert re.search(r"^state +open$", output, re.MULTILINE)
+    code, output = here("status", "mrcaa", *place)
+    assert code == 2
+    assert "there is no paper 'mrcaa' (mrca, " in output
+    assert "no cell 'mrcaa'" in output
+    code, output = here("status", *place)
+    assert (code, output) == (0, f"the store {tmp_path / 'store'} holds no cell; `segrepro run PAPER` begins one\n")
+
+
 def test_a_terminated_command_ends_as_an_interrupted_one() -> None:
     """So that what it has put aside is removed."""
     code = (

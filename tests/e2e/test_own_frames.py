@@ -12,6 +12,7 @@ from methods.common.miniature.street_view import DrawCityscapesConfig, draw_city
 from methods.common.stage import Inputs, LocalContext
 from reproductions.instance_synthesis.claims import CLASSES
 from tests.e2e.in_process import segrepro
+from tests.e2e.smoke_runs import report_below
 
 ARMS = "real,zoom,copy_paste"
 """Those that need no generator."""
@@ -26,7 +27,7 @@ def run(data: Path, folder: Path, *words: str, arms: str = ARMS) -> subprocess.C
 def report_of(data: Path, folder: Path) -> Path:
     done = run(data, folder)
     assert done.returncode == 0, done.stderr[-3000:]
-    return folder / "out" / f"own-{data.name}" / "instance_synthesis" / "smoke"
+    return report_below(folder / "out" / f"own-{data.name}" / "instance_synthesis")
 
 
 def check(report: Path, classes: str, counted: set[str]) -> None:

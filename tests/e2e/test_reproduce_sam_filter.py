@@ -9,7 +9,7 @@ import pytest
 
 from reproductions.sam_filter.arms import ARMS
 from reproductions.sam_filter.recipe import smoke
-from tests.e2e.smoke_runs import kill_after, reproduce, rows_of, run_again, shared_run
+from tests.e2e.smoke_runs import kill_after, report_below, reproduce, rows_of, run_again, shared_run
 
 PAPER = "sam_filter"
 
@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def out(folder: Path) -> Path:
-    return folder / "out" / PAPER / "smoke"
+    return report_below(folder / "out" / PAPER)
 
 
 def test_the_report_holds_every_arm_and_every_figure(out: Path) -> None:

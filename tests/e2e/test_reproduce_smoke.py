@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.smoke_runs import kill_after, reproduce, rows_of, run_again, shared_run
+from tests.e2e.smoke_runs import kill_after, report_below, reproduce, rows_of, run_again, shared_run
 
 PAPER = "mrca"
 ARMS = ["no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool", "xpaste_equal_paste", "xpaste_double", "mrca"]
@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def out(folder: Path) -> Path:
-    return folder / "out" / PAPER / "smoke"
+    return report_below(folder / "out" / PAPER)
 
 
 def test_the_report_holds_every_arm_and_says_that_smoke_means_nothing(out: Path) -> None:
