@@ -131,7 +131,7 @@ def _same(left: Any, right: Any) -> bool:
     if type(left) is not type(right):
         return False
     if isinstance(left, _PLAIN):
-        return left == right
+        return bool(left == right)
     return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
 
 

@@ -29,10 +29,10 @@ class AttentionSampler:
     def __init__(
         self, inputs: Inputs, config: SynthesizeAttentionConfig, context: Context, class_names: Sequence[str]
     ) -> None:
-        """Load the generator of role ``generator``.
+        """Load the generator of role ``generator``, with the adapter of role ``lora`` where the config asks for one.
 
         Raises:
-            InputError: it cannot be loaded or has no U-Net.
+            InputError: it cannot be loaded or has no U-Net, or the adapter does not fit.
         """
         folder = inputs.folder("generator")
         self._pipeline = load_pipeline(folder, config, context.device, config.safety_checker)
@@ -41,6 +41,10 @@ class AttentionSampler:
                 f"the generator in {folder} has no U-Net, whose attention masks are made from; use a Stable Diffusion checkpoint of "
                 "version 1 or 2"
             )
+        if config.lora_rank is not None:
+            from methods.diffumask_robust.adaptation.adapter import apply_adapter
+
+            apply_adapter(self._pipeline, folder, inputs.folder("lora") / "lora", config.lora_rank)
         self._config, self._seeds, self._class_names = config, context.seeds, class_names
         self.denoiser_images = 0
         """Denoiser evaluations of the last batch, each half of guidance counted."""

@@ -45,6 +45,7 @@ class Labeller:
         self._folder, self._config, self._seeds = inputs.folder("pairs"), config, context.seeds
         self._preset = read_preset(self._folder, config.preset)
         self._cutter: Any = None
+        self._segmenter: Any = None
         self._device = context.device
         if config.masks_from == "cutout":
             from methods.common.cutouts.load import load_cutout
@@ -52,6 +53,11 @@ class Labeller:
             self._cutter = load_cutout(
                 inputs.folder("cutter"), context.device, trust_remote_code=config.trust_remote_code
             )
+
+        if config.masks_from == "segmenter":
+            from methods.common.segmenters.semantic.segmenters import load_segmenter
+
+            self._segmenter = load_segmenter(inputs.folder("model") / "model").to(context.device).eval()
 
     def __call__(self, pair: ListedPair, record: dict[str, Any]) -> Labelled:
         """Label one picture.
@@ -61,6 +67,8 @@ class Labeller:
             record: its line in the list of pictures.
         """
         config, image_HW3 = self._config, pair.read_image()
+        if self._segmenter is not None:
+            return self._segmented(image_HW3)
         mask = self._mask(pair, record, image_HW3)
         margin_HW = score_margins(mask.score_KHW, mask.place_HW, config.ties)
         if config.trusted == "random":
@@ -72,6 +80,15 @@ class Labeller:
             "trusted": float(trusted_HW.mean()),
         }
         return Labelled(mask.label_HW, trusted_HW, line)
+
+    def _segmented(self, image_HW3: NDArray[np.uint8]) -> Labelled:
+        """Return what the segmenter says, all of it trusted, and no picture dropped."""
+        from methods.common.segmenters.semantic.prediction import predict_labels
+
+        side = self._config.segmenter_px
+        (label_HW,) = predict_labels(self._segmenter, [image_HW3], side, 4 * (side or 1), self._device)
+        line = {"dropped": "", "foreground": float((label_HW > 0).mean()), "trusted": 1.0}
+        return Labelled(label_HW, np.ones(label_HW.shape, bool), line)
 
     def _mask(self, pair: ListedPair, record: dict[str, Any], image_HW3: NDArray[np.uint8]) -> PseudoMask:
         config, ids = self._config, [int(span[0]) for span in record["spans"]]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from methods.common.errors import InputError
-from reproductions.commands.options import DEFAULT_STORE, SiteOption, StoreOption
+from reproductions.commands.options import SiteOption, StoreOption
 from reproductions.commands.printing import print_table
 
 if TYPE_CHECKING:
@@ -31,9 +32,10 @@ def collect_garbage(
     from reproductions.harness.known_plans import known_plans, plans_lock
     from reproductions.harness.site import read_site
     from reproductions.harness.store import Store
+    from reproductions.study.request import USUAL_STORE
 
     known_site = read_site(site)
-    place = Store(store or known_site.store or DEFAULT_STORE)
+    place = Store(store or known_site.store or Path(USUAL_STORE))
     if not place.root.is_dir():
         raise InputError(f"there is no store {place.root}; name another with --store or STORE=")
     if plans:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from methods.common.errors import InputError
-from reproductions.commands.options import DEFAULT_OUT, DEFAULT_STORE, OutOption, SiteOption, StoreOption
+from reproductions.commands.options import DEFAULT_OUT, OutOption, SiteOption, StoreOption
 
 if TYPE_CHECKING:
     from reproductions.study.paper import Paper
@@ -59,8 +59,9 @@ def import_report(
     from reproductions.harness.packing import unpack
     from reproductions.harness.site import read_site
     from reproductions.harness.store import Store
+    from reproductions.study.request import USUAL_STORE
 
-    place = Store.create(store or read_site(site).store or DEFAULT_STORE)
+    place = Store.create(store or read_site(site).store or Path(USUAL_STORE))
     found = unpack(file, place, out)
     about = found.manifest
     if {"plan", "command", "request"} <= about.keys():

@@ -8,7 +8,7 @@ from typing import Any, cast
 from reports.records import Result, ScatterPoint
 from reports.samples import PictureRowSample
 from reproductions.diffumask_robust.arms import Arm, Attention, How, MaskQuality
-from reproductions.diffumask_robust.claims import MASK_NOISE
+from reproductions.diffumask_robust.claims import GROUPS, MASK_NOISE
 from reproductions.diffumask_robust.plan import ArmCells, SeedPlanner
 from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy
 from reproductions.diffumask_robust.records import MaskRating
@@ -21,6 +21,9 @@ _NUM_SAMPLES = 6
 _RATED = {"mask_iou": "miou", "right_trusted": "right_trusted", "right_distrusted": "right_distrusted"}
 """Name in the record of a rating, by metric."""
 
+_MEANS = {"miou_groups": GROUPS, "miou_bird_dog": ("bird", "dog")}
+"""Means over a few classes, by metric."""
+
 
 class Collector(collector.Collector[DiffuMaskRobustStudy, How, ArmCells]):
     """Collects the records of the study over its seeds."""
@@ -31,6 +34,10 @@ class Collector(collector.Collector[DiffuMaskRobustStudy, How, ArmCells]):
         for name, value in record["iou"].items():
             if f"iou_{name}" in self.metric_ids:
                 found[f"iou_{name}"] = value
+        for metric, names in _MEANS.items():
+            values = [record["iou"].get(name) for name in names]
+            if all(name in record["iou"] for name in names):
+                found[metric] = None if None in values else sum(values) / len(values)
         return found
 
     def results(self) -> Iterator[Result]:

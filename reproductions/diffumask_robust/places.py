@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reproductions.diffumask_robust.arms import Arm, Attention, DiffuMask, MaskQuality, Real
+from reproductions.diffumask_robust.arms import Arm, Attention, DiffuMask, MaskQuality, Real, Street
 from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy
 from reproductions.requirements import gpu_estimates
 from reproductions.requirements.inspect_labelled import labelled_folder
 from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.places import data, generator, published, shipped, with_own_code
-from reproductions.requirements.published_data import VOC_2012
+from reproductions.requirements.published_data import CITYSCAPES, VOC_2012, WORDNET_30
 from reproductions.requirements.published_weights import (
     BIREFNET,
     BIREFNET_PACKAGES,
     MINIATURE_CUTTER,
+    RESNET38,
     RESNET50,
     RESNET101D,
     STABLE_DIFFUSION_15,
@@ -28,11 +29,17 @@ def needs(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]) ->
     if _generating(arms):
         found.append(generator("generator", request, STABLE_DIFFUSION_15))
         found.append(_cutter(request, study))
+        if study.prompts.lexicon == "wordnet":
+            found.append(published("wordnet", WORDNET_30))
+    if study.street.world is None and any(isinstance(arm.how, Street) for arm in arms):
+        found.append(published("street", CITYSCAPES))
+    if study.diffumask.affinity.start != "scratch" and any("affinity" in arm.topics for arm in arms):
+        found.append(published("trunk", RESNET38))
     return (*found, *_backbones(study, arms))
 
 
 def _generating(arms: Sequence[Arm]) -> bool:
-    return any(isinstance(arm.how, Attention | DiffuMask | MaskQuality) for arm in arms)
+    return any(isinstance(arm.how, Attention | DiffuMask | MaskQuality | Street) for arm in arms)
 
 
 def _cutter(request: Request, study: DiffuMaskRobustStudy) -> Need:
@@ -47,7 +54,8 @@ def _backbones(study: DiffuMaskRobustStudy, arms: Sequence[Arm]) -> list[Need]:
     if study.start == "scratch":
         return []
     deeplab = any(
-        isinstance(how, Attention) or (isinstance(how, Real) and how.network == "deeplab") for how in _hows(arms)
+        isinstance(how, Attention | Street) or (isinstance(how, Real) and how.network == "deeplab")
+        for how in _hows(arms)
     )
     other = any(
         isinstance(how, DiffuMask) or (isinstance(how, Real) and how.network != "deeplab") for how in _hows(arms)

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from methods.common.miniature.voc_view import DRAW_VOC
-from methods.common.stages.training_sources import RealSource
+from methods.common.stages.training_sources import CityscapesSource, RealSource
 from methods.common.training.poly_recipe import PolyRecipe
 from methods.diffumask_robust.stages.evaluate import EVALUATE_ROBUST
 from methods.diffumask_robust.stages.fold_source import FoldSource
 from methods.diffumask_robust.stages.label import LABEL
 from methods.diffumask_robust.stages.label_config import LabelConfig
-from methods.diffumask_robust.stages.prompts import ROBUST_PROMPTS, PromptsConfig
+from methods.diffumask_robust.stages.prompts import ROBUST_PROMPTS, DomainPrompts, PromptsConfig
 from methods.diffumask_robust.stages.rate_masks import RATE_MASKS, RateMasksConfig
 from methods.diffumask_robust.stages.sources import LabelledSource
 from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
 from methods.diffumask_robust.stages.synthesize_attention import SYNTHESIZE_ATTENTION
 from methods.diffumask_robust.stages.train_robust import TRAIN_ROBUST, TrainRobustConfig
 from methods.diffumask_robust.stages.train_segmenter import TRAIN_SEGMENTER, TrainSegmenter
-from reproductions.diffumask_robust.arms import Arm, Attention, DiffuMask, How, MaskQuality, Real, Words
+from reproductions.diffumask_robust.arms import (
+    Arm,
+    Attention,
+    DiffuMask,
+    Elsewhere,
+    How,
+    MaskQuality,
+    Real,
+    Street,
+    Words,
+)
 from reproductions.diffumask_robust.plan_diffumask import DiffuMaskPlanner, Pictures
+from reproductions.diffumask_robust.plan_street import StreetPlanner
 from reproductions.diffumask_robust.recipe import WORDS, DiffuMaskRobustStudy
-from reproductions.harness.cell import Cell
+from reproductions.harness.cell import Cell, External
 from reproductions.study import planner
 from reproductions.study.planner import Inputs
 
@@ -82,6 +94,10 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
                 return self._real(arm.id, arm.how)
             case DiffuMask():
                 return self._diffumask(arm.id, arm.how)
+            case Street():
+                return self._street(arm.id, arm.how)
+            case Elsewhere():
+                raise AssertionError(f"{arm.id} is not run")
             case MaskQuality():
                 return ArmCells(None, (), rated=tuple(self._rated(preset) for preset in self.study.presets))
 
@@ -93,18 +109,28 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
             return None
         return Cell(DRAW_VOC, self.study.world, self.seeds, "draw the miniature VOC", cost_s=2.0)
 
-    def synthesized(self, name: str, prompts: PromptsConfig, synthesis: SynthesizeAttentionConfig) -> Pictures:
-        """Prompts, and the pictures of them in shards."""
+    def synthesized(
+        self,
+        name: str,
+        prompts: PromptsConfig,
+        synthesis: SynthesizeAttentionConfig,
+        adapter: tuple[Cell, ...] = (),
+        asked_as: str = "",
+    ) -> Pictures:
+        """Prompts, and the pictures of them in shards; ``asked_as`` names the prompts where several sets of pictures share them."""
         study = self.study
-        outside = ("data", "generator", *(["wordnet"] if prompts.lexicon == "wordnet" else []))
-        asked = self.cell(ROBUST_PROMPTS, prompts, f"{name}/prompts", outside=outside)
+        outside = ["generator"]
+        if not isinstance(prompts.prompts, DomainPrompts):
+            outside += ["data", *(["wordnet"] if prompts.lexicon == "wordnet" else [])]
+        asked = self.cell(ROBUST_PROMPTS, prompts, f"{asked_as or name}/prompts", outside=tuple(outside))
+        roles: Inputs = {"prompts": (asked,), **({"lora": adapter} if adapter else {})}
         number = prompts.num_prompts / study.num_shards
         pairs = tuple(
             self.cell(
                 SYNTHESIZE_ATTENTION,
                 synthesis.model_copy(update={"shard_index": shard, "num_shards": study.num_shards}),
                 f"{name}/pictures{shard}",
-                {"prompts": (asked,)},
+                roles,
                 ("generator",),
                 number * study.expected_image_s,
                 1e3 * number * study.expected_image_kb,
@@ -179,9 +205,20 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
 
     # -- training ---------------------------------------------------------------------------------------------------------
 
-    def _train(self, label: str, how: Attention | None, source: LabelledSource | RealSource, inputs: Inputs) -> Cell:
-        """Train one network or two; for real photographs without ``how``."""
+    def train(
+        self,
+        label: str,
+        how: Attention | None,
+        source: LabelledSource | RealSource | CityscapesSource,
+        inputs: Inputs,
+        num_classes: int | None = None,
+        places: Mapping[str, External] | None = None,
+    ) -> Cell:
+        """Train one network or two; for real photographs without ``how``; ``num_classes`` where they are not the study's."""
         study = self.study
+        segmenter = study.segmenter
+        if num_classes is not None:
+            segmenter = segmenter.model_copy(update={"num_classes": num_classes})
         training, scheme = study.training, "plain" if how is None else how.scheme
         if how is not None and how.twice:
             recipe = training.recipe.model_copy(update={"iterations": 2 * training.recipe.iterations})
@@ -189,7 +226,7 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         if scheme == "mask_only":
             training = training.model_copy(update={"loss": training.loss.model_copy(update={"co_training": 0.0})})
         config = TrainRobustConfig(
-            segmenter=study.segmenter,
+            segmenter=segmenter,
             scheme="plain" if scheme == "plain" else "pair",
             training=training,
             crops=study.crops,
@@ -204,7 +241,8 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
             *(["data"] if isinstance(source, RealSource) else []),
             *(["backbone"] if study.start == "backbone" else []),
         )
-        return self.cell(TRAIN_ROBUST, config, label, inputs, outside, cost_s, 1e6 * study.expected_model_mb)
+        size = 1e6 * study.expected_model_mb
+        return self.cell(TRAIN_ROBUST, config, label, inputs, outside, cost_s, size, places=places)
 
     def train_segmenter(
         self, label: str, source: LabelledSource | FoldSource | RealSource, inputs: Inputs, recipe: PolyRecipe
@@ -242,7 +280,7 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         labels = self._labels(pictures, self._label_config(how), f"{name}/labels")
         sizes = {"2k": study.small_set, "20k": study.middle_set, "all": None}
         source = LabelledSource(max_images=sizes[how.size])
-        train = self._train(f"{arm}/train", how, source, {"pairs": pictures.pairs, "labels": labels})
+        train = self.train(f"{arm}/train", how, source, {"pairs": pictures.pairs, "labels": labels})
         rated = () if how.oracle else (self._rated_of(arm, how, pictures, labels),)
         return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,), pictures.pairs, labels, rated)
 
@@ -253,7 +291,7 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         study = self.study
         source = RealSource(split=study.train_split, max_images=study.diffumask.few_images if how.few else None)
         if how.network == "deeplab":
-            train = self._train(f"{arm}/train", None, source, {})
+            train = self.train(f"{arm}/train", None, source, {})
         else:
             train = self.train_segmenter(f"{arm}/train", source, {}, study.diffumask.recipe)
         return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,))
@@ -272,3 +310,9 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         rated = (RatedMasks(arm, "diffumask", rating, made.labels),)
         behind = (*made.before, *made.labels)
         return ArmCells(self._evaluate(f"{arm}/evaluate", trains[-1]), trains, made.pictures.pairs, behind, rated)
+
+    def _street(self, arm: str, how: Street) -> ArmCells:
+        made = StreetPlanner(self).made(arm, how)
+        rated = () if made.rating is None else (RatedMasks(arm, self.study.label.preset, made.rating, made.labels),)
+        pairs = () if made.pictures is None else made.pictures.pairs
+        return ArmCells(made.evaluation, (made.train,), pairs, (*made.before, *made.labels), rated)

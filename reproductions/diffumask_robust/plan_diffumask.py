@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,7 +23,7 @@ from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttention
 from methods.diffumask_robust.stages.train_affinity import TRAIN_AFFINITY
 from reproductions.diffumask_robust.arms import DiffuMask, Extra
 from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy
-from reproductions.harness.cell import Cell
+from reproductions.harness.cell import Cell, External
 from reproductions.study.planner import Inputs
 
 _FIXED = {"fixed_40": 0.4, "fixed_50": 0.5, "fixed_60": 0.6}
@@ -77,6 +78,8 @@ class Planner(Protocol):
         outside: tuple[str, ...] = (),
         cost_s: float = 1.0,
         disk_bytes: float = 1e6,
+        of_seed: bool = True,
+        places: Mapping[str, External] | None = None,
     ) -> Cell:
         """Make a cell of the seed."""
 

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from methods.common.dense_crf.config import BilateralKernel, DenseCrfConfig
 from methods.common.generators import attention_presets as presets
 from methods.common.generators.attention_presets import AttentionPreset
+from methods.common.miniature.street_view import DrawCityscapesConfig
 from methods.common.miniature.voc_view import DrawVocConfig
 from methods.common.segmenters.deeplab.config import DeepLabConfig
 from methods.common.segmenters.deeplab.presets import deeplab_miniature, deeplabv3plus_r101d
@@ -22,6 +23,7 @@ from methods.common.segmenters.semantic.segmenters import SegmenterConfig
 from methods.common.stage import Config
 from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig
 from methods.common.training.poly_recipe import PolyRecipe
+from methods.diffumask_robust.adaptation.config import AdaptationConfig, LoraRecipe
 from methods.diffumask_robust.affinity.config import affinity_miniature
 from methods.diffumask_robust.affinity.crop_config import AffinityCropConfig
 from methods.diffumask_robust.affinity.recipe import AffinityRecipe
@@ -32,7 +34,7 @@ from methods.diffumask_robust.diffumask.mosaic_config import RELEASED_MOSAICS, M
 from methods.diffumask_robust.prompts import AugmentationConfig
 from methods.diffumask_robust.schedule import RobustRecipe
 from methods.diffumask_robust.stages.label_config import LabelConfig
-from methods.diffumask_robust.stages.prompts import AugmentedPrompts, PromptsConfig, SubclassPrompts
+from methods.diffumask_robust.stages.prompts import AugmentedPrompts, DomainPrompts, PromptsConfig, SubclassPrompts
 from methods.diffumask_robust.stages.refine_config import RefineConfig
 from methods.diffumask_robust.stages.seed import SeedConfig
 from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
@@ -89,6 +91,21 @@ class DiffuMaskConfig(Config):
         return {"none": 0, "10": self.few_subclasses, "50": self.more_subclasses, "100": made.max_subclasses}[name]
 
 
+class StreetConfig(Config):
+    """Adaptation to a distant domain (section 7)."""
+
+    world: DrawCityscapesConfig | None = None
+    """The miniature street to draw, or None for Cityscapes."""
+    adaptation: AdaptationConfig = AdaptationConfig()
+    """LoRA; the arm says whether tags are read. Section 7 [G]"""
+    prompts: PromptsConfig = PromptsConfig(prompts=DomainPrompts(), num_prompts=20_000)
+    """What is asked of the generator. Section 7 [G] [C D95]"""
+    segmenter_px: int | None = Field(default=None, ge=16)
+    """Short side of generated pictures for the network that rates masks."""
+    evaluation: EvaluateSemanticConfig = EvaluateSemanticConfig(short_side_px=None, cityscapes_classes="groups")
+    """Test-time size and classes. Section 9.3"""
+
+
 class DiffuMaskRobustStudy(StudyConfig):
     """Everything behind the tables."""
 
@@ -136,6 +153,8 @@ class DiffuMaskRobustStudy(StudyConfig):
     """Test-time size: the images' own (section 6.5)."""
     diffumask: DiffuMaskConfig
     """The baseline."""
+    street: StreetConfig = StreetConfig()
+    """The distant domain."""
 
     @model_validator(mode="after")
     def _sets_nest(self) -> Self:
@@ -184,7 +203,7 @@ def paper() -> DiffuMaskRobustStudy:
 
 def _miniature_presets() -> dict[str, AttentionPreset]:
     """The same five at the miniature generator's geometry: cross-attention of 8 and 4 cells a side, self-attention of 8."""
-    small = {
+    small: dict[str, dict[str, Any]] = {
         "attn2mask": {"map_side": 16},
         "daam": {"map_side": 16},
         "dataset-diffusion": {"cross_sides": (8,), "self_side": 8},
@@ -255,6 +274,24 @@ def _small() -> DiffuMaskRobustStudy:
             fine_tuning=recipe.model_copy(update={"iterations": 200}),
             few_images=60,
         ),
+        street=StreetConfig(
+            world=DrawCityscapesConfig(num_train=60, num_val=40),
+            adaptation=AdaptationConfig(
+                rank=8,
+                recipe=LoraRecipe(iterations=120, batch_size=8, base_lr=2e-3),
+                fixed_text="a photo",
+                tag_text="a photo of {classes}",
+                max_tags=2,
+                num_images=60,
+            ),
+            prompts=PromptsConfig(
+                prompts=DomainPrompts(template="a photo of {classes}", max_words=2), lexicon="miniature", num_prompts=96
+            ),
+            segmenter_px=48,
+            evaluation=EvaluateSemanticConfig(
+                short_side_px=48, max_long_side_px=192, batch_size=10, cityscapes_classes="groups"
+            ),
+        ),
         expected_step_s=0.025,
         expected_image_s=0.09,
         expected_evaluate_s=1.0,
@@ -298,6 +335,18 @@ def smoke() -> DiffuMaskRobustStudy:
                     "mosaics": (Mosaics(rows=1, columns=2, count=2, may_turn=True),),
                     "fine_tuning": diffumask.fine_tuning.model_copy(update=short),
                     "few_images": 6,
+                }
+            ),
+            "street": study.street.model_copy(
+                update={
+                    "world": DrawCityscapesConfig(num_train=4, num_val=2),
+                    "adaptation": study.street.adaptation.model_copy(
+                        update={
+                            "recipe": study.street.adaptation.recipe.model_copy(update=short),
+                            "num_images": 4,
+                        }
+                    ),
+                    "prompts": study.street.prompts.model_copy(update={"num_prompts": 6}),
                 }
             ),
             "expected_evaluate_s": 0.3,

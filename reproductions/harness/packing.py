@@ -70,7 +70,7 @@ def pack(store: Store, cells: Iterable[Cell], report: Path, about: Mapping[str, 
         known[cell.id] = {"label": cell.label, "folder": start}
         files |= {f"{start}/{name}": folder / name for name in _own_files(folder)}
     files |= {f"report/{place.relative_to(report).as_posix()}": place for place in _files_below(report)}
-    entries = {
+    entries: dict[str, dict[str, Any]] = {
         name: {"bytes": place.stat().st_size, "sha256": file_sha256(place)} for name, place in sorted(files.items())
     }
     manifest = {"format": FORMAT, **about, "cells": known, "files": entries}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from methods.common.errors import InputError
-from methods.common.generators.repainting.configs import DiffusionConfig
+from methods.common.generators.repainting.configs import BlendedLatentConfig, GligenConfig, InpaintingConfig
 from methods.common.stage import Inputs
 from methods.common.stages.train_instances import InstanceTrainingConfig
 from reproductions.requirements.openers import SIDE_PX, Places
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     import torch
 
 
-def open_painter(places: Places, config: DiffusionConfig, device: torch.device) -> TinyBatch:
+def open_painter(
+    places: Places, config: BlendedLatentConfig | InpaintingConfig | GligenConfig, device: torch.device
+) -> TinyBatch:
     """Open a generator that repaints; role ``generator``. One crop of two steps, as small as the network takes."""
     import numpy as np
 

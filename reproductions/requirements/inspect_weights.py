@@ -24,6 +24,10 @@ _LFS_POINTER = b"version https://git-lfs"
 _OLD_TORCH_NOTE = "{} was written by torch before 1.6: nothing in it tells its length, only loading it does"
 
 
+_MXNET_LIST = (0x112).to_bytes(8, "little")
+"""How a list of arrays begins in MXNet's own format."""
+
+
 def check_safetensors(path: Path) -> None:
     """Compare a file's size with what its header says.
 
@@ -100,6 +104,13 @@ def torch_file(path: Path) -> Inspection:
     """Inspect one ``.pth`` file."""
     problems = fault(path, path, check_torch_file)
     return judge(problems, [] if problems else _old_torch_notes(path))
+
+
+def mxnet_file(path: Path) -> Inspection:
+    """Inspect one ``.params`` file of MXNet: what its first eight bytes say it is."""
+    with path.open("rb") as file:
+        is_list = file.read(8) == _MXNET_LIST
+    return judge([] if is_list else [f"{path.name} is no file of arrays that MXNet wrote"])
 
 
 def _old_torch_notes(path: Path) -> list[str]:

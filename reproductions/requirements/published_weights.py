@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from reproductions.requirements.inspect_weights import (
     diffusers_folder,
+    mxnet_file,
     safetensors_file,
     text_and_image_folder,
     tokenizer_folder,
@@ -190,6 +191,13 @@ RESNET101D = SingleFile(
     "https://download.openmmlab.com/mmclassification/v0/resnet/resnetv1d101_b32x8_imagenet_20210531-6e13bcd3.pth",
     "Apache-2.0 (that of mmclassification)",
     "https://mmpretrain.readthedocs.io/en/latest/papers/resnet.html",
+)
+RESNET38 = SingleFile(
+    "ResNet-38, ImageNet",
+    "https://github.com/itijyou/ademxapp/releases/download/ilsvrc/ilsvrc-cls_rna-a1_cls1000_ep-0001.params",
+    "CC BY-NC 4.0 (that of itijyou/ademxapp); its readme links the file, which has no stable address",
+    "https://github.com/itijyou/ademxapp",
+    mxnet_file,
 )
 RESNET50_21K = SingleFile(
     "ResNet-50, ImageNet-21K",

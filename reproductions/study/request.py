@@ -85,7 +85,9 @@ def request_from_record(record: Mapping[str, Any], store: Store, site: Site) -> 
     Raises:
         KeyError: something is missing in the record.
     """
-    places = {name: record[name] for name in ("data", "objects", "generator")}
+    data, objects, generator = (
+        None if record[name] is None else Path(record[name]) for name in ("data", "objects", "generator")
+    )
     return Request(
         paper_id=record["paper_id"],
         store=store,
@@ -94,7 +96,9 @@ def request_from_record(record: Mapping[str, Any], store: Store, site: Site) -> 
         num_seeds=record["num_seeds"],
         settings=record["settings"],
         site=site,
-        **{name: Path(place) if place is not None else None for name, place in places.items()},
+        data=data,
+        objects=objects,
+        generator=generator,
     )
 
 

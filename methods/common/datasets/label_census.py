@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.datasets.labelled_images import IGNORED, LabelledFiles
+from methods.common.datasets.labelled_images import IGNORED, CheckedImages
 from methods.common.errors import InputError
 
 MOST_PAIRS = 5_000
@@ -19,7 +19,7 @@ _THREADS = 4
 _NAMED = 3
 
 
-def check_labels(data: LabelledFiles, where: str) -> list[str]:
+def check_labels(data: CheckedImages, where: str) -> list[str]:
     """Look at the pairs of a split before anything trains, and at which classes they hold.
 
     Args:
@@ -56,7 +56,7 @@ def check_labels(data: LabelledFiles, where: str) -> list[str]:
     return [f"no label map of {where} holds {_some(lacking)}, so nothing is learned or rated of it"]
 
 
-def _look(data: LabelledFiles, index: int) -> NDArray[np.bool_] | str:
+def _look(data: CheckedImages, index: int) -> NDArray[np.bool_] | str:
     """Return which labels a pair holds, or what is wrong with it."""
     try:
         return data.check(index)

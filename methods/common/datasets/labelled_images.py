@@ -110,6 +110,17 @@ def _is_void(line: str) -> bool:
     return line.startswith("[") and line.endswith("]")
 
 
+class CheckedImages(LabelledImages, Protocol):
+    """Such images that can be looked at before anything trains, for less than reading them."""
+
+    def check(self, index: int) -> NDArray[np.bool_]:
+        """Return which labels a pair holds, bool [256].
+
+        Raises:
+            InputError: as for reading it; an image that is damaged and has its end may go unnoticed.
+        """
+
+
 class LabelledFiles:
     """Images and label maps in pairs of files; each pair is read when it is asked for.
 
@@ -147,7 +158,7 @@ class LabelledFiles:
         """
         _, image, labels = self._files[index]
         number_HW = read_labels(labels)
-        _check_size(read_header(image), labels, number_HW.shape)
+        check_size(read_header(image), labels, number_HW.shape)
         height, width = number_HW.shape
         return read_rgb(image, height, width), self._checked(labels, number_HW)
 
@@ -159,7 +170,7 @@ class LabelledFiles:
         """
         _, image, labels = self._files[index]
         number_HW = read_labels(labels)
-        _check_size(check_whole(image), labels, number_HW.shape)
+        check_size(check_whole(image), labels, number_HW.shape)
         seen = np.zeros(IGNORED + 1, np.bool_)
         seen[np.unique(self._checked(labels, number_HW))] = True
         return seen
@@ -180,7 +191,7 @@ class LabelledFiles:
         return f"0 to {last} and {IGNORED}"
 
 
-def _check_size(header: Header, labels: Path, size: tuple[int, ...]) -> None:
+def check_size(header: Header, labels: Path, size: tuple[int, ...]) -> None:
     """Make sure that an image has the size of its label map, one way up or the other."""
     height, width = size
     if header.orientation_for(height, width) is None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from methods.common.datasets.cityscapes_semantic import CityscapesClasses, is_cityscapes, open_cityscapes_semantic
-from methods.common.datasets.imagenet_s import ImageNetS, is_imagenet_s, open_imagenet_s
+from methods.common.datasets.imagenet_s import is_imagenet_s, open_imagenet_s
 from methods.common.datasets.labelled_folders import IMAGES, labelled_splits, open_labelled_folder
-from methods.common.datasets.labelled_images import LabelledFiles
+from methods.common.datasets.labelled_images import CheckedImages
 from methods.common.datasets.voc import find_voc, open_voc
 from methods.common.errors import InputError
 
 
-def open_labelled_images(folder: Path, split: str, classes: CityscapesClasses = "19") -> LabelledFiles | ImageNetS:
+def open_labelled_images(folder: Path, split: str, classes: CityscapesClasses = "19") -> CheckedImages:
     """Open one split of a data set in the layout of VOC, Cityscapes or ImageNet-S, or of own folders (docs/own-data.md).
 
     Args:

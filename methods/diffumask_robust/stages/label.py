@@ -15,7 +15,8 @@ from methods.diffumask_robust.stages.label_config import LabelConfig
 def label(inputs: Inputs, config: LabelConfig, context: Context) -> Record:
     """Write ``labels/``, ``trusted/`` and ``labels.jsonl``, in the order of the pictures.
 
-    Roles: ``pairs`` (one cell of pictures with heat maps), ``cutter`` (a cut-out network, only where masks come from it).
+    Roles: ``pairs`` (one cell of pictures with heat maps), ``cutter`` (a cut-out network) or ``model`` (a training
+    cell), only where masks come from it.
 
     Raises:
         InputError: files are missing or faulty, or the preset was not taken.

@@ -24,9 +24,12 @@ class LabelConfig(Config):
     """Background channel and filters of images."""
     smoothing: LabelCrf | None = None
     """A dense CRF on the labels, after the margins are taken; None for none. Section 5.3 [C D93]"""
-    masks_from: Literal["attention", "cutout"] = "attention"
-    """``cutout``: the foreground is what the network of role ``cutter`` cuts out, and attention only says which of several classes
+    masks_from: Literal["attention", "cutout", "segmenter"] = "attention"
+    """``segmenter``: the labels are those of the segmenter of role ``model``, trained on real images, with which generated ones are rated.
+    ``cutout``: the foreground is what the network of role ``cutter`` cuts out, and attention only says which of several classes
     it is; a control that no paper has [C D82]."""
+    segmenter_px: int | None = Field(default=None, ge=16)
+    """Short side of pictures for the segmenter; None for their own."""
     trust_remote_code: bool = False
     """Whether the cut-out network's folder may run its own code."""
     trusted: Literal["margin", "random"] = "margin"

@@ -45,10 +45,27 @@ class SubclassPrompts(Config):
     """Share of prompts with the bare class beside sub-classes. [C D22]"""
 
 
+class DomainPrompts(Config):
+    """Prompts of the form that a generator was adapted with, naming several things (section 7)."""
+
+    kind: Literal["domain"] = "domain"
+    """Which prompts these are."""
+    template: str = "a photo of a city street with {classes}, seen from a car"
+    """Text; the things stand at ``{classes}``."""
+    words: dict[str, tuple[str, ...]] = {"human": ("person", "rider"), "vehicle": ("car", "truck", "bus", "train")}
+    """Words of each class; the classes are background and these."""
+    shares: dict[str, float] = {"person": 0.79, "rider": 0.35, "car": 0.95, "truck": 0.12, "bus": 0.09, "train": 0.05}
+    """How often a word is drawn, by the share of Cityscapes' training pictures that show it. [C D95]"""
+    max_words: int = Field(default=5, ge=1)
+    """Words of a prompt at most. Section 7"""
+
+
 class PromptsConfig(Config):
     """Which prompts are made."""
 
-    prompts: Annotated[AugmentedPrompts | SubclassPrompts, Field(discriminator="kind")] = AugmentedPrompts()
+    prompts: Annotated[AugmentedPrompts | SubclassPrompts | DomainPrompts, Field(discriminator="kind")] = (
+        AugmentedPrompts()
+    )
     """How they are made."""
     lexicon: Literal["miniature", "wordnet"] = "wordnet"
     """Where words of a class come from: the miniature world's own, or role ``wordnet``."""
@@ -61,7 +78,7 @@ class PromptsConfig(Config):
 def make_prompts(inputs: Inputs, config: PromptsConfig, context: Context) -> Record:
     """Write ``prompts.jsonl``, ``classes.json`` and ``lexicon.json``.
 
-    Roles: ``data`` (a data set for semantic segmentation, whose classes are named), ``generator`` (a diffusers folder, for its tokenizer),
+    Roles: ``data`` (a data set for semantic segmentation, whose classes are named, unless the prompts name their own), ``generator`` (a diffusers folder, for its tokenizer),
     ``wordnet`` (a folder of WordNet 3.0, where the lexicon is made of it), ``captions`` (a file of captions in place of the template).
 
     Raises:
@@ -69,11 +86,16 @@ def make_prompts(inputs: Inputs, config: PromptsConfig, context: Context) -> Rec
     """
     from methods.diffumask_robust.lexicon import write_lexicon
 
-    class_names = _class_names(inputs, config)
-    lexicon = _lexicon(inputs, config, class_names)
+    maker: _Maker | _DomainMaker
+    if isinstance(config.prompts, DomainPrompts):
+        class_names: tuple[str, ...] = (_BACKGROUND, *config.prompts.words)
+        maker = _DomainMaker(config.prompts, context, class_names, _tokenizer(inputs))
+    else:
+        class_names = _class_names(inputs, config)
+        lexicon = _lexicon(inputs, config, class_names)
+        write_lexicon(lexicon, context.out / "lexicon.json")
+        maker = _Maker(inputs, config, context, class_names, lexicon)
     write_atomic(context.out / CLASSES_FILE, json.dumps(class_names).encode())
-    write_lexicon(lexicon, context.out / "lexicon.json")
-    maker = _Maker(inputs, config, context, class_names, lexicon)
     path = context.out / "prompts.jsonl"
     found = context.checkpoints.load()
     lines = keep_lines(path, 0 if found is None else found[0])
@@ -125,12 +147,39 @@ class _Maker:
         seed, name, made = self._seeds.derive("generation", "prompt", number), f"{number:06d}", self._config.prompts
         if isinstance(made, AugmentedPrompts):
             return augment(base, self._words, made.augmentation, seed, self._tokenizer, name)
+        assert isinstance(made, SubclassPrompts), "prompts of a domain have a maker of their own"
         class_id = base.class_ids[0]
         words = self._words[class_id]
         prompt = subclass_prompt(
             class_id, self._class_names[class_id], words, made.max_subclasses, made.bare_share, seed, name
         )
         return AugmentedPrompt(prompt, base.id, (), seed)
+
+
+class _DomainMaker:
+    """Makes prompts of a domain."""
+
+    def __init__(self, config: DomainPrompts, context: Context, class_names: tuple[str, ...], tokenizer: Any) -> None:
+        self._config, self._seeds, self._tokenizer = config, context.seeds, tokenizer
+        self._words = [(class_names.index(name), word) for name, words in config.words.items() for word in words]
+
+    def prompt(self, number: int) -> AugmentedPrompt:
+        """Make a prompt of as many of the drawn words as the text encoder reads, the first ones."""
+        from methods.common.generators.class_prompts import num_tokens
+        from methods.diffumask_robust.adaptation.texts import classes_prompt, draw_classes
+        from methods.diffumask_robust.prompts import AugmentedPrompt, check_length
+
+        config, name = self._config, f"{number:06d}"
+        seed = self._seeds.derive("generation", "prompt", number)
+        weights = {place: config.shares[word] for place, (_, word) in enumerate(self._words)}
+        drawn = draw_classes(weights, (), config.max_words, self._seeds.numpy("generation", "words", number))
+        words = [self._words[place] for place in drawn]
+        made = classes_prompt(config.template, words, name)
+        while len(words) > 1 and num_tokens(made.text, self._tokenizer) > self._tokenizer.model_max_length:
+            words = words[:-1]
+            made = classes_prompt(config.template, words, name)
+        check_length(made, self._tokenizer, f"prompt {name}")
+        return AugmentedPrompt(made, "domain", (), seed)
 
 
 def _class_names(inputs: Inputs, config: PromptsConfig) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pydantic import Field
 from methods.common.errors import InputError
 from methods.common.generated.pair_reader import list_pairs
 from methods.common.stage import Inputs
-from methods.common.stages.training_sources import RealSource, TrainingSource
+from methods.common.stages.training_sources import CityscapesSource, RealSource, TrainingSource
 
 if TYPE_CHECKING:
     from methods.common.seeds import Seeds
@@ -46,7 +46,7 @@ class LabelledSource(TrainingSource):
         return LabelledPictures(kept, class_names)
 
 
-def open_trusted(source: LabelledSource | RealSource, inputs: Inputs, seeds: Seeds) -> TrustedImages:
+def open_trusted(source: LabelledSource | RealSource | CityscapesSource, inputs: Inputs, seeds: Seeds) -> TrustedImages:
     """Open a source with where labels are trusted: everywhere in real images."""
     from methods.diffumask_robust.trusted_images import AllTrusted
 

@@ -26,6 +26,8 @@ class SynthesizeAttentionConfig(SamplingConfig):
     """Precision of the networks on CUDA; float32 elsewhere. [C D81]"""
     presets: dict[str, AttentionPreset] = Field(default={"attn2mask": attn2mask()}, min_length=1)
     """Heat maps that are taken, by name; all of the same sampling run."""
+    lora_rank: int | None = Field(default=None, ge=1)
+    """Rank of the adapter of role ``lora``, whose updates are added to the generator; None for the generator as it is. Section 7"""
     image_format: Literal["jpeg", "png"] = "jpeg"
     """Format of the pictures. [C D81]"""
     safety_checker: bool = False

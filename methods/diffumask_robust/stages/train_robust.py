@@ -11,7 +11,7 @@ from methods.common.errors import InputError
 from methods.common.segmenters.deeplab.config import DeepLabConfig
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 from methods.common.stages.train_semantic import NUM_LOSSES, mean_of_parts
-from methods.common.stages.training_sources import RealSource
+from methods.common.stages.training_sources import CityscapesSource, RealSource
 from methods.diffumask_robust.co_training_config import CoTrainingConfig
 from methods.diffumask_robust.crop_config import CropConfig
 from methods.diffumask_robust.stages.sources import LabelledSource, open_trusted
@@ -33,7 +33,7 @@ class TrainRobustConfig(Config):
     """Optimiser, schedule, mixing and losses; of it *plain* has optimiser, schedule and colours."""
     crops: CropConfig = CropConfig()
     """What happens to images before they are mixed."""
-    source: Annotated[LabelledSource | RealSource, Field(discriminator="kind")]
+    source: Annotated[LabelledSource | RealSource | CityscapesSource, Field(discriminator="kind")]
     """What is trained on."""
     start: Literal["scratch", "backbone"] = "backbone"
     """Whether the backbones start from published weights, role ``backbone``. [code]"""
