@@ -6,7 +6,7 @@ without a mark here are those of the specification; the ledger's entries for the
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
