@@ -162,7 +162,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _STAGES_TRAINING_DATA.mutant(
         "trains_on_held_out_images",
-        'read_lvis(split / FIT_FILE, data, "none")',
+        'read_lvis(split / FIT_FILE, image_folder(inputs), "none")',
         'read_lvis(data / "train.json", data, "none")',
         "the feedback's images are trained on",
         f"{STEER}::test_no_image_of_the_feedback_is_trained_on",
