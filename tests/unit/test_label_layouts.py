@@ -66,7 +66,11 @@ def test_each_layout_is_read_as_it_comes(tmp_path: Path, write: Callable[[Path],
 
 def test_ade20k_needs_no_list_and_rates_no_other(tmp_path: Path) -> None:
     for split in ("training", "validation"):
-        put(tmp_path / f"images/{split}/a.jpg", tmp_path / f"annotations/{split}/a.png", np.array([[0, 1], [150, 2]], np.uint8))
+        put(
+            tmp_path / f"images/{split}/a.jpg",
+            tmp_path / f"annotations/{split}/a.png",
+            np.array([[0, 1], [150, 2]], np.uint8),
+        )
     data = open_labelled_images(tmp_path, "val")
     assert (len(data.class_names), data.class_names[0]) == (150, "wall")
     assert data[0][1].tolist() == [[IGNORED, 0], [149, 1]]
@@ -77,7 +81,9 @@ def test_names_with_blanks_and_accents_in_lists(tmp_path: Path) -> None:
         put(tmp_path / f"images/{name}.jpg", tmp_path / f"labels/{name}.png")
     (tmp_path / "classes.txt").write_text("sky\nroad\ncar\n")
     (tmp_path / "splits").mkdir()
-    (tmp_path / "splits/train.txt").write_text("photo 2 of train\nphoto 1 of train.jpg\n\u00e9te\u0301\n", encoding="utf-8-sig")
+    (tmp_path / "splits/train.txt").write_text(
+        "photo 2 of train\nphoto 1 of train.jpg\n\u00e9te\u0301\n", encoding="utf-8-sig"
+    )
     data = open_labelled_images(tmp_path, "train")
     assert [data.name(index) for index in range(3)] == ["photo 2 of train", "photo 1 of train", "\u00e9t\u00e9"]
 
@@ -137,4 +143,6 @@ def test_a_photograph_is_read_the_way_up_in_which_its_labels_are(tmp_path: Path)
     assert (open_labelled_images(folder, "train")[0][0] == seen_HW3).all()
     exif[274] = 3
     Image.fromarray(random_image(np.random.default_rng(1), 2, 4)).save(path, exif=exif)
-    assert "has the orientation tag 3 (seen turned by 180 degrees)" in refusal(lambda: open_labelled_images(folder, "train"))
+    assert "has the orientation tag 3 (seen turned by 180 degrees)" in refusal(
+        lambda: open_labelled_images(folder, "train")
+    )

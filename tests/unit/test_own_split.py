@@ -14,7 +14,16 @@ from methods.common.datasets.pictures import read_rgb
 from methods.common.datasets.rle import encode_mask
 from methods.common.errors import InputError
 from methods.common.stage import Inputs, LocalContext
-from methods.mrca.stages.split import FEEDBACK_FILE, FIT_FILE, IMAGES, VAL_FILE, SplitConfig, image_folder, split, val_file
+from methods.mrca.stages.split import (
+    FEEDBACK_FILE,
+    FIT_FILE,
+    IMAGES,
+    VAL_FILE,
+    SplitConfig,
+    image_folder,
+    split,
+    val_file,
+)
 from tests.unit.own_instances import Document, outline, write_own
 
 FROM_VAL = SplitConfig(feedback_split="val")
@@ -47,7 +56,11 @@ def test_lvis_own_layout_is_rated_from_its_own_file(tmp_path: Path) -> None:
         for category in content["categories"]:
             category["frequency"] = "r"
         for image in content["images"]:
-            image |= {"neg_category_ids": [], "not_exhaustive_category_ids": [], "file_name": f"{split}/{image['file_name']}"}
+            image |= {
+                "neg_category_ids": [],
+                "not_exhaustive_category_ids": [],
+                "file_name": f"{split}/{image['file_name']}",
+            }
 
     inputs = divided(write_own(tmp_path / "data", change=whole))
     assert val_file(inputs) == inputs.folder("data") / "val.json"
@@ -59,7 +72,9 @@ def test_too_few_images_to_hold_one_out_name_the_setting(tmp_path: Path) -> None
         content["images"] = content["images"][:1]
         content["annotations"] = content["annotations"][:2]
 
-    with pytest.raises(InputError, match=r"add images, or take the feedback from val with --set split\.feedback_split=val"):
+    with pytest.raises(
+        InputError, match=r"add images, or take the feedback from val with --set split\.feedback_split=val"
+    ):
         divided(write_own(tmp_path / "data", change=one), SplitConfig())
 
 
