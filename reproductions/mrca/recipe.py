@@ -260,7 +260,7 @@ def smoke() -> MrcaStudy:
 
 
 _OWN_LONG_SIDE_PX = 512
-"""Twice the longer side at test, so that shrinking twice, once here and once for each use, blurs nothing. Our choice."""
+"""Twice the longer side at test, so that shrinking twice, once here and once for each use, blurs nothing."""
 
 
 def own_data(num_classes: int, num_images: int, tier: Tier) -> MrcaStudy:

@@ -298,7 +298,7 @@ def test_faulty_frames_are_named(bench):
         str(bench.data / "leftImg8bit" / "train" / "aachen" / f"{NAMES[0]}_leftImg8bit.png"),
         np.zeros((4, 4, 3), np.uint8),
     )
-    with pytest.raises(InputError, match="is 4 x 4 pixels, its annotation file says 64 x 32"):
+    with pytest.raises(InputError, match="is 4x4 pixels, its annotations say 64x32"):
         generated(bench, IdentityConfig())
 
 
@@ -373,7 +373,7 @@ def test_faulty_coco_is_refused(tmp_path):
             ([[1, 2, 3, 4, 5, float("inf")]], "not finite"),
             ({"size": [5, 5], "counts": "04"}, r"has size \[5, 5\], its image is \[24, 48\]"),
             ({"size": [24, 48], "counts": [3, 4]}, "run lengths that do not add up"),
-            ([], "none of the 1 annotations has an outline|encloses no|is empty|`bbox` is missing"),
+            ([], "is empty"),
         )
     ):
         root = write_coco(tmp_path / str(number), [mask])

@@ -200,6 +200,8 @@ def _header(path: Path, picture: Picture) -> Header:
     if picture.mode not in _PLAIN_MODES or bits > _BITS:
         what = f"has {bits} bits a channel" if bits > _BITS else f"is of mode {picture.mode}"
         raise InputError(f"{path} {what}; save it as RGB with 8 bits a channel, its values scaled to 0..255")
+    if picture.format == "PNG":
+        _check_png_end(path)
     width, height = picture.size
     return Header(path, height, width, _orientation(picture))
 
@@ -221,13 +223,7 @@ def _orientation(picture: Picture) -> int:
 
 
 def _has_end(path: Path, format_name: str | None) -> bool:
-    """Whether a picture's end is seen; a JPEG may have it and more after it.
-
-    Raises:
-        OSError: a PNG has none.
-    """
-    if format_name == "PNG":
-        _check_png_end(path)
+    """Whether a picture's end is seen; a JPEG may have it and more after it."""
     if format_name not in ("JPEG", "MPO"):
         return True
     with path.open("rb") as file:
@@ -236,7 +232,11 @@ def _has_end(path: Path, format_name: str | None) -> bool:
 
 
 def _check_png_end(path: Path) -> None:
-    """Go from chunk to chunk, by their lengths, to the one that ends the file."""
+    """Go from chunk to chunk, by their lengths, to the one that ends the file.
+
+    Raises:
+        OSError: there is none.
+    """
     size, place = path.stat().st_size, 8
     with path.open("rb") as file:
         while place + 12 <= size:

@@ -42,7 +42,7 @@ class SplitConfig(Config):
     """Whether every image is looked for, with its size and end, or also decoded before anything starts."""
     long_side_px: Annotated[int, Added(neutral=0)] = Field(default=0, ge=0)
     """Images with a longer side are shrunk to it once, with their outlines, and trained and rated on so; 0 leaves every image as it is.
-    Our choice, for photographs that are many times larger than what the network sees."""
+    For own photographs that are many times larger than what the network sees."""
 
 
 def hold_out(train: LvisDataset, config: SplitConfig, generator: np.random.Generator) -> HeldoutSplit:

@@ -24,6 +24,7 @@ _OPTIONAL = {
     "annotation": ("segmentation", "bbox", "area", "iscrowd", "ignore"),
 }
 """Fields whose null means that they are left out."""
+_NO_BOX = [0.0, 0.0, 0.0, 0.0]
 
 
 @dataclass
@@ -158,14 +159,13 @@ def complete_annotations(annotations: RecordTable, store: PolygonStore, done: Co
         shape = record.get("segmentation")
         if ("bbox" not in record or "area" not in record) and shape is not None:
             box, area = _measure(shape, store)
-            if box is not None:
-                record.setdefault("bbox", box)
-                record.setdefault("area", area)
-                done.changed = True
+            record.setdefault("bbox", box)
+            record.setdefault("area", area)
+            done.changed = True
 
 
-def _measure(shape: Any, store: PolygonStore) -> tuple[list[float] | None, float]:
-    """Return the box around a shape and its area; None for a shape that cannot be measured, which the checks will name."""
+def _measure(shape: Any, store: PolygonStore) -> tuple[list[float], float]:
+    """Return the box around a shape and its area; zeros for a shape that cannot be measured, whose fault the checks will name."""
     from pycocotools import mask as coco_mask
 
     from methods.common.datasets.rle import rle_fault, runs_to_rle
@@ -173,13 +173,13 @@ def _measure(shape: Any, store: PolygonStore) -> tuple[list[float] | None, float
     if isinstance(shape, tuple):
         numbers, ends = store.outlines([shape[0]], [shape[1]])
         if not len(numbers) or len(numbers) % 2 or not np.isfinite(numbers).all():
-            return None, 0.0
+            return _NO_BOX, 0.0
         low, high = numbers.reshape(-1, 2).min(0), numbers.reshape(-1, 2).max(0)
         area = sum(_area(numbers[ends[k] : ends[k + 1]]) for k in range(len(ends) - 1))
         return [*low.tolist(), *(high - low).tolist()], area
     size = shape.get("size") if isinstance(shape, dict) else None
     if not isinstance(size, list) or len(size) != 2 or rle_fault(shape, *size) is not None:
-        return None, 0.0
+        return _NO_BOX, 0.0
     counts = shape["counts"]
     rle = runs_to_rle(counts, *size) if isinstance(counts, list) else shape
     return coco_mask.toBbox(rle).tolist(), float(coco_mask.area(rle))

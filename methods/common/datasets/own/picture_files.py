@@ -14,7 +14,6 @@ from methods.common.datasets.own.annotation_files import is_called, is_hidden
 from methods.common.errors import InputError
 from methods.common.files import MADE_HERE
 
-_NAMED = 3
 Parts = tuple[str, ...]
 
 
