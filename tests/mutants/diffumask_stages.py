@@ -55,8 +55,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _SMOOTHING.mutant(
         "crf_of_two_labels",
-        "energy_of_labels(place_HW, num_labels, smoothing.certainty)",
-        "energy_of_labels(place_HW, 2, smoothing.certainty)",
+        "energy_of_labels(place_HW, self._num_labels, self._smoothing.certainty)",
+        "energy_of_labels(place_HW, 2, self._smoothing.certainty)",
         "the dense CRF has two labels, for which one half says nothing",
         f"{PIECES}::test_a_dense_crf_has_a_label_for_each_class_of_the_data_set",
     ),
@@ -153,8 +153,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _REFINER.mutant(
         "fixed_threshold_is_the_first",
-        "self._masked(image_HW3, map_HW, config.fixed_threshold)",
-        "self._masked(image_HW3, map_HW, config.thresholds[0])",
+        "_masked(smoother, map_HW, config.fixed_threshold)",
+        "_masked(smoother, map_HW, config.thresholds[0])",
         "the fixed threshold is the first of the adaptive ones",
         f"{STAGES}::test_the_other_rows_of_table_4a",
     ),

@@ -28,7 +28,7 @@ from methods.diffumask_robust.diffumask.noise_learning import (
 )
 from methods.diffumask_robust.diffumask.regions import fill_regions
 from methods.diffumask_robust.diffumask.seed_labels import seed_labels
-from methods.diffumask_robust.diffumask.smoothing import label_probabilities
+from methods.diffumask_robust.diffumask.smoothing import MaskSmoother
 from methods.diffumask_robust.diffumask.split_config import SplitConfig, split_of
 from methods.diffumask_robust.diffumask.split_levels import Levels, fullest_bin, split_levels
 
@@ -101,13 +101,13 @@ def test_a_dense_crf_has_a_label_for_each_class_of_the_data_set() -> None:
     dented[11, 11] = False
     for smoothing in (diffumask_seed_crf(), diffumask_threshold_crf()):
         assert smoothing.crf.iterations == 10
-        probability = label_probabilities(image, dented, 5, smoothing)
+        probability = MaskSmoother(image, 5, smoothing).probabilities(dented)
         assert probability.shape == (5, 24, 24)
         assert np.allclose(probability.sum(0), 1, atol=1e-5)
         assert probability[1][11, 11] > 0.5, "a dent is mended"
-    undecided = label_probabilities(image, dented, 2, diffumask_threshold_crf())
+    undecided = MaskSmoother(image, 2, diffumask_threshold_crf()).probabilities(dented)
     assert np.allclose(undecided, 0.5, atol=1e-3), "with two labels a certainty of one half says nothing"
-    assert np.array_equal(label_probabilities(image, dented, 3, None)[1], dented)
+    assert np.array_equal(MaskSmoother(image, 3, None).probabilities(dented)[1], dented)
 
 
 # ---- regions, area rules and the adaptive threshold

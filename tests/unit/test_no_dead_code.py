@@ -30,6 +30,7 @@ _ROBUST = "for the plan of diffumask_robust, whose stages train with it"
 
 CALLED_FROM_OUTSIDE = {
     "methods.common.segmenters.deeplab.official:load_official": _PUBLISHED,
+    "methods.diffumask_robust.affinity.official:load_official": _PUBLISHED,
     **{
         f"methods.{name}": _ROBUST
         for name in (
