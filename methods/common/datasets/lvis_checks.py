@@ -172,21 +172,6 @@ class RecordTable:
         return [tuple(islice(rest, len(values))) for values in lists]
 
 
-class UnnamedFaultError(Exception):
-    """Some record is faulty; whoever reads the records one by one can say which."""
-
-
-class ColumnTable(RecordTable):
-    """Stands in for records that were read as columns: faults are noticed, but cannot be named."""
-
-    def __init__(self, num_records: int) -> None:
-        self.records = [{}] * num_records
-
-    def blame_all(self, rows: Sequence[int], field: str, fault: str, remedy: str) -> NoReturn:
-        """Give up; nothing is known of the records."""
-        raise UnnamedFaultError(f"{field} {fault}")
-
-
 _GREATEST = int(np.finfo(np.float64).max)
 _CORRECT_ID = "correct the id or add the record"
 
