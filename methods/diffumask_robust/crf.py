@@ -74,4 +74,5 @@ def relabel(
     if len(labels) < 2 or says_nothing:
         return label_HW
     energy_KHW = energy_of_labels(label_HW, num_labels, settings.certainty)
-    return infer(energy_KHW, image_HW3, settings.crf).argmax(0).astype(np.uint8)
+    found_HW: NDArray[np.uint8] = infer(energy_KHW, image_HW3, settings.crf).argmax(0).astype(np.uint8)
+    return found_HW

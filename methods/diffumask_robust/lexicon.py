@@ -185,6 +185,5 @@ def _stored_words(name: str, entry: Any) -> ClassWords:
             raise ValueError(f"{relation} of class {name!r} is no list of words")
     if not lists["self"]:
         raise ValueError(f"class {name!r} has no word of its own")
-    return ClassWords(
-        *(tuple(" ".join(word.split()) for word in lists[relation]) for relation in RELATIONS), entry.get("synset", "")
-    )
+    own, synonyms, hyponyms = (tuple(" ".join(word.split()) for word in lists[relation]) for relation in RELATIONS)
+    return ClassWords(own, synonyms, hyponyms, entry.get("synset", ""))

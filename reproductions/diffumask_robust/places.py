@@ -10,7 +10,7 @@ from reproductions.requirements import gpu_estimates
 from reproductions.requirements.inspect_labelled import labelled_folder
 from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.places import data, generator, published, shipped, with_own_code
-from reproductions.requirements.published_data import CITYSCAPES, VOC_2012, WORDNET
+from reproductions.requirements.published_data import CITYSCAPES, VOC_2012, WORDNET_30
 from reproductions.requirements.published_weights import (
     BIREFNET,
     BIREFNET_PACKAGES,
@@ -30,7 +30,7 @@ def needs(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]) ->
         found.append(generator("generator", request, STABLE_DIFFUSION_15))
         found.append(_cutter(request, study))
         if study.prompts.lexicon == "wordnet":
-            found.append(published("wordnet", WORDNET))
+            found.append(published("wordnet", WORDNET_30))
     if study.street.world is None and any(isinstance(arm.how, Street) for arm in arms):
         found.append(published("street", CITYSCAPES))
     if study.diffumask.affinity.start != "scratch" and any("affinity" in arm.topics for arm in arms):

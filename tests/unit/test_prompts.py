@@ -132,6 +132,13 @@ def test_every_span_still_holds_the_word_that_is_recorded(seed: int) -> None:
     assert made.prompt.class_ids == (12, 11)
 
 
+def test_the_word_of_attention_is_that_of_the_span() -> None:
+    assert two_words().attention_words(NAMES) == (
+        ("dog", "dog", ((2, 5),)),
+        ("diningtable", "dining table", ((14, 26),)),
+    )
+
+
 # -- relations --
 
 
@@ -162,6 +169,8 @@ def test_an_empty_relation_falls_back_to_the_own_word_and_says_so() -> None:
     made = augment(two_words(), WORDS, only_hyponyms, 3, Words(), "q")
     assert made.replacements[0].relation == "hyponym"
     assert made.replacements[1] == ("hyponym", "self", "dining table")
+    board = Prompt("p", "an oak board", (ClassSpan(11, 3, 12),))
+    assert augment(board, WORDS, only_hyponyms, 3, Words(), "q").prompt.text == "a dining table"
 
 
 def test_the_same_seed_gives_the_same_prompt_and_its_record_comes_back() -> None:

@@ -25,7 +25,7 @@ def made(*rows: torch.Tensor, ids: tuple[int, ...], **changes: object) -> Pseudo
     return make_pseudo_mask(map_C1w, ids, (1, map_C1w.shape[2]), config, is_scaled=True)
 
 
-# -- the worked examples (Attn2mask section 14, items 1 and 2) --
+# -- the worked examples (Attn2mask section 14) --
 
 
 @pytest.mark.parametrize(

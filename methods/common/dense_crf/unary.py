@@ -50,4 +50,5 @@ def energy_of_probabilities(probability_LHW: NDArray[np.floating]) -> NDArray[np
     """
     if not np.isfinite(probability_LHW).all():
         raise ValueError("a probability is no finite number; look at the maps that they come from")
-    return (-np.log(np.maximum(probability_LHW, _LEAST_PROBABILITY))).astype(np.float32)
+    energy_LHW: NDArray[np.float32] = -np.log(np.maximum(probability_LHW, _LEAST_PROBABILITY)).astype(np.float32)
+    return energy_LHW

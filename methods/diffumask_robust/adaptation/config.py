@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LoraRecipe(Recipe):
-    """AdamW at a constant rate. What section 7 leaves open is [C D25]."""
+    """AdamW at a constant rate, as in section 7; the rest is our choice [C D25]."""
 
     iterations: Annotated[int, Field(ge=1)] = 5_000
     """Optimiser steps. Section 7 [C D25]; the sweep has 1,000, 5,000 and 15,000."""

@@ -84,5 +84,7 @@ def draw_classes(
     ids = [class_id for class_id in weights if class_id not in always]
     share = np.array([weights[class_id] for class_id in ids], float)
     count = min(int(rng.integers(1, max_classes + 1)), len(ids))
-    drawn = rng.choice(len(ids), count, replace=False, p=share / share.sum()) if count else []
-    return (*always, *(ids[int(place)] for place in drawn))
+    if not count:
+        return tuple(always)
+    drawn = rng.choice(len(ids), count, replace=False, p=share / share.sum())
+    return (*always, *(ids[place] for place in drawn.tolist()))
