@@ -13,7 +13,9 @@ ARGS    ?=
 PYTHON  ?= python3
 
 RUN  := .venv/bin/segrepro
-PLAN := $(PAPER) --tier $(TIER) $(if $(SEEDS),--seeds $(SEEDS)) --store $(STORE) $(if $(DATA),--data $(DATA)) $(if $(OBJECTS),--objects $(OBJECTS)) $(if $(SITE),--site $(SITE)) $(ARGS)
+# Places may have blanks, quotes and what else a shell reads; ARGS is passed on as it is.
+quoted = '$(subst ','\'',$(1))'
+PLAN = $(PAPER) --tier $(TIER) $(if $(SEEDS),--seeds $(SEEDS)) --store $(call quoted,$(STORE)) $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(OBJECTS),--objects $(call quoted,$(OBJECTS))) $(if $(SITE),--site $(call quoted,$(SITE))) $(ARGS)
 WHERE := --cluster $(CLUSTER) $(if $(WAIT),--wait)
 
 export OMP_NUM_THREADS ?= 1
@@ -33,10 +35,10 @@ help: ## list the targets
 setup: .venv/ready ## make .venv with the locked packages
 
 reproduce: .venv/ready ## run a paper and write its report, e.g. make reproduce PAPER=mrca
-	@$(RUN) run $(PLAN) $(WHERE) --out $(OUT)
+	@$(RUN) run $(PLAN) $(WHERE) --out $(call quoted,$(OUT))
 
 report: .venv/ready ## write the report again from what is finished
-	@$(RUN) report $(PLAN) --out $(OUT)
+	@$(RUN) report $(PLAN) --out $(call quoted,$(OUT))
 
 status: .venv/ready ## show what is done, running, failed and waiting
 	@$(RUN) status $(PLAN)
@@ -50,11 +52,11 @@ check: .venv/ready ## format, lint and type checks
 mutants: .venv/ready ## break the code on purpose in many places and see whether a test notices each, e.g. ARGS="--sample 8"
 	@.venv/bin/python -m tests.mutants.run $(ARGS)
 
-bench: .venv/ready ## run the benchmarks
+bench: .venv/ready ## run the benchmarks, minutes; ARGS=--full-size takes the sizes that documents quote
 	@.venv/bin/python -m pytest benchmarks/ --benchmark-only $(ARGS)
 
 checkpoints: .venv/ready ## train the miniature checkpoints anew
-	@$(RUN) run checkpoints --tier $(TIER) --store $(STORE) $(WHERE) --out $(OUT) $(ARGS)
+	@$(RUN) run checkpoints --tier $(TIER) --store $(call quoted,$(STORE)) $(WHERE) --out $(call quoted,$(OUT)) $(ARGS)
 
 slurm-up: ## start a SLURM cluster of two nodes on this machine, to try CLUSTER=slurm
 	@$(PYTHON) -m tests.harness.slurm.cluster up

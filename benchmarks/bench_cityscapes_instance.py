@@ -1,13 +1,11 @@
 """Cityscapes instance AP against cityscapesScripts and against the pure decoding of its PNGs, on the same frames in the same run.
 
 Frames of 1024 x 2048 with about 30 objects and 50 predictions each, ten different ones taken over and over. In memory the
-official tool gets arrays in place of files, so its time is what it does beyond decoding. SEGREPRO_BENCH_FRAMES (40) sets how many
-frames ours works on, SEGREPRO_BENCH_OFFICIAL_FRAMES (10) how many the official tool does; its time is extrapolated from that
-and from half as many where the two differ. Both are timed in turn and the least time of each counts. The project's bar is stated
-for 500 frames.
+official tool gets arrays in place of files, so its time is what it does beyond decoding. Ours works on 40 frames (`--full-size`:
+500, for which the project's bar is stated), the official tool on 8 (500); its time is extrapolated from that and from half as
+many where the two differ. Both are timed in turn and the least time of each counts.
 """
 
-import os
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.sizes import size
 from benchmarks.whole_program import load_before, seconds
 from methods.common.datasets.cityscapes_labels import EVALUATED_LABELS, INSTANCE_LABELS
 from methods.common.datasets.rle import encode_mask
@@ -28,8 +27,7 @@ from methods.common.metrics.official.cityscapes_instance import evaluate_citysca
 HEIGHT, WIDTH = 1024, 2048
 NUM_DISTINCT = 10
 NUM_PREDICTIONS = 50
-NUM_FRAMES = int(os.environ.get("SEGREPRO_BENCH_FRAMES", "40"))
-NUM_OFFICIAL_FRAMES = min(NUM_FRAMES, int(os.environ.get("SEGREPRO_BENCH_OFFICIAL_FRAMES", "10")))
+NUM_FRAMES, NUM_OFFICIAL_FRAMES = size(40, 500), size(8, 500)
 NUM_PROCESSES = 2
 
 Frame = tuple[np.ndarray, list[InstancePrediction]]

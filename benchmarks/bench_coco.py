@@ -1,4 +1,4 @@
-"""COCO evaluation against pycocotools on the same synthetic files in the same run: 5,000 images, 100 detections an image.
+"""COCO evaluation against pycocotools on the same synthetic files in the same run: 1,000 images (`--full-size`: 5,000), 100 detections an image.
 
 Both are the whole command, from files to numbers; ours includes all checks and uses both cores. Boundary AP has no official
 package to run here; beside it stands how many times the mask evaluation it takes.
@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.sizes import size
 from benchmarks.synthetic_detections import Inputs, write_coco
 from benchmarks.whole_program import Usage, load_before, run
 
-NUM_IMAGES = 5_000
+NUM_IMAGES, NUM_FOR_BOUNDARIES = size(1_000, 5_000), size(200, 500)
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
-    """5,000 images, 80 classes, about 36,500 instances, 500,000 detections."""
+    """80 classes, about 7 instances and 100 detections an image."""
     return write_coco(tmp_path_factory.mktemp("coco"), NUM_IMAGES)
 
 
@@ -50,8 +51,8 @@ def test_full_size(benchmark: BenchmarkFixture, inputs: Inputs, tmp_path: Path, 
 
 
 def test_boundary(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
-    """500 images."""
-    few, out = write_coco(tmp_path, 500), tmp_path / "ours.json"
+    """A tenth or a fifth of the images."""
+    few, out = write_coco(tmp_path, NUM_FOR_BOUNDARIES), tmp_path / "ours.json"
     ours: list[Usage] = []
     benchmark.pedantic(
         lambda: ours.append(evaluate(few, "boundary", out, "--processes", "2")), rounds=3, warmup_rounds=1

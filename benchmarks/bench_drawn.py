@@ -2,11 +2,10 @@
 
 The plain renderer does what the published scripts do: every vertex in Python, every line a call, picture and mask apart. `extra_info`
 holds images a second of both from the same run, by the clock and by processor time, which a busy machine disturbs less.
-SEGREPRO_BENCH_DRAWN (100) sets how many images ours draws, SEGREPRO_BENCH_DRAWN_PLAIN (4) how many the plain one does.
+Ours draws 50 images (`--full-size`: 100), the plain one 2 (4).
 """
 
 import math
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,14 +16,14 @@ import pytest
 from PIL import Image, ImageDraw
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.sizes import size
 from methods.sam_filter.drawn_folders import DrawnFolder, write_drawn_folder
 from methods.sam_filter.perlin import noise_table
 from methods.sam_filter.rings import ShapeCategory
 from methods.sam_filter.semseg_fdsl import SemSegFdsl, SemSegFdslConfig
 from methods.sam_filter.visual_atoms import VisualAtoms, VisualAtomsConfig
 
-NUM_IMAGES = int(os.environ.get("SEGREPRO_BENCH_DRAWN", "100"))
-NUM_PLAIN = int(os.environ.get("SEGREPRO_BENCH_DRAWN_PLAIN", "4"))
+NUM_IMAGES, NUM_PLAIN = size(50, 100), size(2, 4)
 SIZE_PX = 512
 
 cv2.setNumThreads(1)

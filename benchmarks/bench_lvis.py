@@ -1,14 +1,13 @@
 """LVIS evaluation and reading against the official package, on the same synthetic files in the same run.
 
-Evaluation is the whole command, from files to numbers, in both cases, and includes all checks of ours. `test_full_size` is a
-validation set's size: 20,000 images, 1,203 classes, 250,000 instances, 100 detections an image. There the official package takes
-eight minutes and 19 GB, so it is run at two smaller sizes and a straight line is drawn through its times and memory. That favours
-it: its time grows somewhat faster than the number of images. SEGREPRO_BENCH_OFFICIAL_IMAGES (5000) sets the larger of the two
-sizes; at 20000 nothing is extrapolated. Ours is run at all sizes, with both cores.
+Evaluation is the whole command, from files to numbers, in both cases, and includes all checks of ours. With `--full-size`,
+`test_full_size` is a validation set's size: 20,000 images, 1,203 classes, 250,000 instances, 100 detections an image; else a
+tenth of it. There the official package takes eight minutes and 19 GB, so it is run at two smaller sizes and a straight line is drawn
+through its times and memory. That favours it: its time grows somewhat faster than the number of images. Ours is run at all
+sizes, with both cores.
 """
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,15 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.sizes import size
 from benchmarks.synthetic_detections import Inputs, write_lvis
 from benchmarks.whole_program import Usage, load_before, run, seconds
 from methods.common.datasets.lvis import read_lvis
 from methods.common.metrics.detection.lvis import evaluate_lvis
 from methods.common.metrics.official.lvis import evaluate_lvis_officially
 
-FULL = 20_000
-OFFICIAL = (1_500, int(os.environ.get("SEGREPRO_BENCH_OFFICIAL_IMAGES", "5000")))
+FULL = size(2_000, 20_000)
+OFFICIAL = (size(250, 1_500), size(500, 5_000))
 
 
 def evaluate(inputs: Inputs, out: Path, *options: str) -> Usage:

@@ -5,7 +5,7 @@ program takes to decode the same files with as many processes; both start from n
 ImageNet-S has boundaries to find besides. `extra_info` holds that ratio, the same
 ratio of processor time, which other work on the machine disturbs less, and the peak memory of all processes; and where there is an
 official package, how many times longer it takes, from files and beside one process of ours. Maps are drawn; ellipses make up for shapes.
-The first three sets have the sizes of the validation sets of Cityscapes, ADE20K and VOC 2012.
+With `--full-size` the first three sets have the sizes of the validation sets of Cityscapes, ADE20K and VOC 2012, else half.
 """
 
 import json
@@ -22,6 +22,7 @@ import pytest
 from PIL import Image
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.sizes import size
 from benchmarks.whole_program import Usage, load_before, run, seconds
 from methods.common.datasets.label_conventions import VOC_2012
 from methods.common.metrics.cityscapes.semantic import evaluate_cityscapes_semantic
@@ -32,7 +33,7 @@ from methods.common.metrics.official.cityscapes_semantic import evaluate_citysca
 from methods.common.metrics.official.panoptic import evaluate_panoptic_officially
 
 NUM_PROCESSES = 2
-ROUNDS = 5
+ROUNDS = size(3, 5)
 LABEL_IDS = np.array([7, 7, 8, 11, 11, 12, 13, 17, 19, 20, 21, 21, 22, 23, 23, 24, 25, 26, 33, 0, 3])
 
 Draw = Callable[[np.random.Generator, Path, str], None]
@@ -223,7 +224,7 @@ def test_whole_command(
     num_drawn: int,
     num_copies: int,
 ) -> None:
-    given = write(tmp_path, num_drawn, num_copies)
+    given = write(tmp_path, size(num_drawn // 2, num_drawn), num_copies)
     benchmark.extra_info["load_before"] = load_before()
     files = tmp_path / "files.txt"
     files.write_text("\n".join(map(str, given.files)))

@@ -1,8 +1,8 @@
-"""A pool of a million 4 KB objects: written by two array jobs, opened, read at random; beside what one would do without it.
+"""A pool of 100,000 4 KB objects, with `--full-size` of a million: written by two array jobs, opened, read at random; beside what one would do without it.
 
     pytest benchmarks/bench_pool.py --benchmark-only
 
-Needs 4.3 GB in the temporary folder. Objects are 32 x 32 RGBA noise, which PNG cannot shrink: 4.2 KB each as stored.
+Needs 0.5 GB in the temporary folder, at full size 4.3 GB. Objects are 32 x 32 RGBA noise, which PNG cannot shrink: 4.2 KB each as stored.
 A raw read gives the PNG bytes and all columns of one object at a random index, as Python values; a decoded read gives pixels.
 `per_cpu_s` counts CPU time of the reading process, so a busy machine does not hide what the code costs. `private_mb` is
 anonymous resident memory (RssAnon) of a fresh reader after its reads, `file_mb` what it maps of files (RssFile, here shared
@@ -25,10 +25,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.sizes import size
 from methods.common.objects.pool import ObjectPool
 from methods.common.objects.shards import PooledObject, write_missing_shards
 
-NUM_SHARDS, PER_SHARD = 1000, 1000
+NUM_SHARDS, PER_SHARD = size(100, 1000), 1000
 NUM_JOBS = 2
 NUM_OTHER = 50_000
 SPAWN = multiprocessing.get_context("spawn")
@@ -66,7 +67,7 @@ def folder(place):
     return place
 
 
-def test_write_a_million(benchmark, place):
+def test_write_the_pool(benchmark, place):
     written = benchmark.pedantic(lambda: in_processes(partial(write_job, place), range(NUM_JOBS)), rounds=1)
     assert sum(written) == NUM_SHARDS
     size = sum(path.stat().st_size for path in place.iterdir())
@@ -80,7 +81,7 @@ def test_go_on_with_everything_written(benchmark, folder):
     assert sum(written) == 0
 
 
-def test_open_a_million(benchmark, folder):
+def test_open_the_pool(benchmark, folder):
     pool = benchmark.pedantic(lambda: ObjectPool.open(folder), rounds=3)
     assert len(pool) == NUM_SHARDS * PER_SHARD
 
@@ -114,7 +115,7 @@ def read_at_random(folder, num_reads, decode, seed):
 
 @pytest.mark.parametrize("num_readers", [1, 2])
 @pytest.mark.parametrize("decode", [False, True], ids=["raw", "decoded"])
-def test_random_reads_of_a_million(benchmark, folder, num_readers, decode):
+def test_random_reads(benchmark, folder, num_readers, decode):
     work = partial(read_at_random, folder, 100_000, decode)
     found = benchmark.pedantic(lambda: in_processes(work, range(num_readers)), rounds=1)
     for name in found[0]:

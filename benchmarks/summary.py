@@ -1,6 +1,6 @@
 """Turns pytest-benchmark's JSON into the small CSV that the repository keeps, and that into the page docs/benchmarks.md.
 
-Use: ``pytest benchmarks/ --benchmark-only --benchmark-json=all.json``, then ``python benchmarks/summary.py all.json HARDWARE``,
+Use: ``pytest benchmarks/ --benchmark-only --full-size --benchmark-json=all.json``, then ``python benchmarks/summary.py all.json HARDWARE``,
 where HARDWARE names the machine and precision, e.g. ``amd-epyc-2cores-fp32``; one file a machine.
 """
 
@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 FIELDS = ("file", "benchmark", "median_s", "min_s", "rounds", "extra")
 HEAD = """# Benchmarks
 
-Made by `make bench` and written by `benchmarks/summary.py`; each file of `benchmarks/` names what it compares with, in the same
+Made by `make bench` (with `ARGS=--full-size` the sizes of validation sets and a million objects, an hour or more; without it minutes) and written by `benchmarks/summary.py`; each file of `benchmarks/` names what it compares with, in the same
 run. Times are wall seconds of one call, medians over rounds; ratios within a run are worth more than times. One torch thread.
 """
 

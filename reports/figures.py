@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +37,6 @@ DPI = 120
 MAX_BYTES = 250_000
 
 _STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -57,16 +59,66 @@ _STYLE: dict[Any, Any] = {
 @contextmanager
 def drawing(height_in: float, width_in: float = WIDTH_IN) -> Iterator[Figure]:
     """Give an empty figure in the house style; no global state is touched after the block."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context({**_STYLE, "font.family": ["DejaVu Sans", *other_scripts()]}):
         figure = Figure(figsize=(width_in, height_in), dpi=DPI)
         FigureCanvasAgg(figure)
         yield figure
 
 
+_OTHER_SCRIPTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Droid Sans Fallback",
+    "Microsoft YaHei",
+    "SimHei",
+    "PingFang SC",
+    "Hiragino Sans",
+    "Malgun Gothic",
+    "Arial Unicode MS",
+)
+"""Fonts that have letters which DejaVu Sans lacks, Chinese, Japanese and Korean ones above all."""
+
+
+@cache
+def other_scripts() -> tuple[str, ...]:
+    """Return the fonts for letters that the usual font lacks, as far as they are installed here."""
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    return tuple(name for name in _OTHER_SCRIPTS if name in installed)
+
+
+@contextmanager
+def _without_glyph_warnings() -> Iterator[None]:
+    """Turn the library's warning of each letter that no font has into one sentence."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    lacking = [warning for warning in caught if "missing from font" in str(warning.message)]
+    for warning in caught:
+        if warning not in lacking:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if lacking:
+        _tell_once()
+
+
+@cache
+def _tell_once() -> None:
+    print(
+        "note: no installed font has all letters of the names in the figures, boxes stand for them; install one that has, such as Noto Sans CJK",
+        file=sys.stderr,
+    )
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG below ``MAX_BYTES`` and without dates."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]  # its buffer knows its own size; width x DPI, rounded here, may be a pixel off and shear the picture
+    with _without_glyph_warnings():
+        canvas.draw()  # type: ignore[no-untyped-call]  # its buffer knows its own size; width x DPI, rounded here, may be a pixel off and shear the picture
     save_image(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), path)  # type: ignore[no-untyped-call]
 
 

@@ -50,6 +50,8 @@ def summary_section(report: Report) -> str:
         parts.append(f"*{run.paper_source}*")
     if run.tier == "smoke":
         parts.append("> **Smoke run: the numbers are meaningless.** It shows that every step works, nothing else.")
+    if run.differs:
+        parts.append(f"**Not the plain request of tier `{run.tier}`**: {run.differs}.")
     parts += [_what_was_run(report), _conclusions(report)]
     return "\n\n".join(part for part in parts if part)
 

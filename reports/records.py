@@ -84,6 +84,10 @@ class Run(Record):
     seeds: tuple[int, ...]
     command: str
     """The exact command that makes this report."""
+    study: dict[str, Any] = Field(default={}, exclude_if=lambda value: value == {})
+    """The complete configuration of the study, as ``--set`` names it."""
+    differs: str = _if_any("")
+    """What differs from the plain request of the tier, in words; empty for the plain one."""
     settings: dict[str, str] = {}
     """Facts a reader must know to read the numbers, e.g. {"feedback split": "held-out train images"}."""
     provenance: Provenance

@@ -5,26 +5,33 @@ from __future__ import annotations
 import errno
 import gc
 import io
-import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from methods.common.errors import InputError
+from reproductions.commands.comparing import compare_reports
 from reproductions.commands.evaluate.commands import app as evaluate_app
-from reproductions.commands.options import DEFAULT_OUT, JsonOption, OutOption, names_a_cell, names_a_plan
+from reproductions.commands.garbage import collect_garbage
+from reproductions.commands.options import (
+    DEFAULT_OUT,
+    JsonOption,
+    OutOption,
+    names_a_cell,
+    names_a_plan,
+    names_anything,
+)
+from reproductions.commands.packing import export_report, import_report
+from reproductions.commands.printing import console, print_json
 from reproductions.commands.render import app as render_app
+from reproductions.commands.settings import settings
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from reproductions.commands.running import How
-    from reproductions.harness.cost import StageCost
     from reproductions.harness.find import Search
     from reproductions.harness.plan import Plan
     from reproductions.study.paper import Paper
@@ -37,6 +44,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command()(names_a_plan(settings))
+app.command("compare")(compare_reports)
+app.command("gc")(collect_garbage)
+app.command("export")(names_a_plan(export_report))
+app.command("import")(import_report)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(render_app, name="render")
 
@@ -58,12 +70,6 @@ def _every_command(
     pass
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(soft_wrap=True)
-
-
 ClusterOption = Annotated[str, typer.Option("--cluster", help="Where to run: local or slurm.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes here; as many as cores.")]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Stay until the cluster is through.")]
@@ -81,62 +87,11 @@ def plan(
     cluster: ClusterOption = "local",
     as_json: JsonOption = False,
 ) -> None:
-    """Show the cells behind a report, which of them are missing, and what they will cost, without running anything."""
-    from reproductions.commands.running import check_cluster, costs
-    from reproductions.harness.states import format_seconds
+    """Show the cells behind a report, which of them are missing, and what they will cost; published data need not be there."""
+    from reproductions.commands.planning import print_plan
+    from reproductions.commands.running import check_cluster
 
-    planned = paper.plan(request)
-    expected = costs(planned, request, check_cluster(cluster))
-    missing = {cell.id for cell in planned.missing(request.store)}
-    if as_json:
-        _print_json(
-            {
-                "cells": [
-                    {"id": cell.id, "label": cell.label, "done": cell.id not in missing, **cell.identity}
-                    for cell in planned
-                ],
-                "costs": [{**vars(cost), "source": cost.source} for cost in expected],
-            }
-        )
-        return
-    states = {cell.id: "missing" if cell.id in missing else "done" for cell in planned}
-    rows = [(c.label, c.stage.name, c.id[:12], states[c.id], format_seconds(c.cost_s)) for c in planned]
-    _print_table(("cell", "stage", "id", "state", "expected"), rows)
-    _print_costs(expected)
-    _console().print(f"{len(planned)} cells, {len(planned) - len(missing)} done, {len(missing)} missing")
-
-
-def _print_costs(expected: Sequence[StageCost]) -> None:
-    missing = [cost for cost in expected if cost.num_missing]
-    rows = [
-        (
-            cost.stage,
-            str(cost.num_missing),
-            _hours(cost.gpu_hours),
-            _hours(cost.cpu_hours),
-            _gigabytes(cost.disk_bytes),
-            cost.source,
-        )
-        for cost in missing
-    ]
-    total = (
-        "all stages",
-        str(sum(cost.num_missing for cost in missing)),
-        _hours(sum(cost.gpu_hours for cost in missing)),
-        _hours(sum(cost.cpu_hours for cost in missing)),
-        _gigabytes(sum(cost.disk_bytes for cost in missing)),
-        "",
-    )
-    _console().print()
-    _print_table(("stage", "missing", "GPU hours", "CPU hours", "disk", "rates"), [*rows, total])
-
-
-def _hours(hours: float) -> str:
-    return f"{hours:,.3g}" if hours else "0"
-
-
-def _gigabytes(num_bytes: float) -> str:
-    return f"{num_bytes / 1e9:.3g} GB"
+    print_plan(paper, request, check_cluster(cluster), as_json)
 
 
 @app.command()
@@ -195,24 +150,26 @@ def retry(
 def _run(paper: Paper, request: Request, planned: Plan, part: Plan, how: How, out: Path) -> int:
     """Run a part of the plan; write the report once all of it is there."""
     from reproductions.commands.running import print_failures, run_plan
+    from reproductions.harness.known_plans import remember
 
-    console = _console()
-    outcome = run_plan(paper, request, part, how, console)
+    screen = console()
+    remember(request.store, planned.name, request.command(), request.record(), [cell.id for cell in planned])
+    outcome = run_plan(paper, request, part, how, screen)
     if outcome is None:
         return 0
     if outcome.interrupted:
         what = "the jobs go on without you" if how.cluster == "slurm" else "the same command goes on from here"
-        console.print(f"interrupted; {what}")
+        screen.print(f"interrupted; {what}")
         return outcome.exit_code
     if outcome.failures:
         print_failures(part, outcome.failures)
         return outcome.exit_code
     if part is not planned and planned.missing(request.store):
-        console.print(
+        screen.print(
             f"done; `{request.again('run')}` does the rest and writes the report", markup=False, highlight=False
         )
         return 0
-    console.print(f"report: {paper.report(request, planned, out)}", markup=False, highlight=False)
+    screen.print(f"report: {paper.report(request, planned, out)}", markup=False, highlight=False)
     return 0
 
 
@@ -223,7 +180,7 @@ def cancel(paper: Paper, request: Request) -> None:
     from reproductions.commands.running import cancel as cancel_jobs
 
     told = cancel_jobs(paper.plan(request), request)
-    _console().print(f"told {told} job(s) to stop; the same run goes on from what is saved")
+    console().print(f"told {told} job(s) to stop; the same run goes on from what is saved")
 
 
 @app.command()
@@ -235,27 +192,20 @@ def logs(
     """Print the attempts at a cell and what they printed."""
     from reproductions.commands.running import print_log
 
-    print_log(search, cell, _console())
+    print_log(search, cell, console())
 
 
 @app.command()
-@names_a_plan
+@names_anything
 def status(
-    paper: Paper,
     request: Request,
     once: Annotated[bool, typer.Option("--once", help="Print once, even on a terminal.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the state of every cell from store and queue, live on a terminal while something runs."""
-    from reproductions.harness import status as view
+    """Show the state of every cell of a paper's plan, live on a terminal while something runs; of one cell; or of the store."""
+    from reproductions.commands.looking import print_status
 
-    planned, console = paper.plan(request), _console()
-    if as_json:
-        _print_json(view.as_records(view.look(planned, request.store)))
-    elif console.is_terminal and not once:
-        view.watch(lambda: view.look(planned, request.store), console)
-    else:
-        view.print_once(view.look(planned, request.store), console)
+    print_status(request, once, as_json)
 
 
 @app.command()
@@ -267,7 +217,7 @@ def report(
 ) -> None:
     """Write the report from what is finished; arms that were not run are marked so."""
     path = paper.report(request, paper.plan(request), out)
-    _console().print(f"report: {path}", markup=False, highlight=False)
+    console().print(f"report: {path}", markup=False, highlight=False)
 
 
 @app.command()
@@ -280,20 +230,10 @@ def why(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what differs between two cells, or between a cell and what is asked now."""
-    from reproductions.harness.why import explain
+    """Tell which setting, input or code version makes two cells different, or a stored cell and what is asked now."""
+    from reproductions.commands.looking import print_why
 
-    left, right, found = explain(cell, other, search)
-    if as_json:
-        _print_json({"left": left.name, "right": right.name, "differences": [vars(item) for item in found]})
-        return
-    console = _console()
-    console.print(f"left:  {left.name}\nright: {right.name}", markup=False, highlight=False)
-    if not found:
-        told = "no difference: they are the same cell" if left.is_stored else "nothing like it is in the store yet"
-        console.print(told, markup=False, highlight=False)
-        return
-    _print_table(("where", "left", "right"), [(d.path, json.dumps(d.left), json.dumps(d.right)) for d in found])
+    print_why(search, cell, other, as_json)
 
 
 @app.command()
@@ -317,25 +257,13 @@ def check(
     if request.store.root.exists():
         Store.create(request.store.root)
     if as_json:
-        _print_json({"findings": [finding.record() for finding in found], "damaged": damaged})
+        print_json({"findings": [finding.record() for finding in found], "damaged": damaged})
     else:
-        print_findings(found, _console())
+        print_findings(found, console())
         for label, reason in damaged:
             print(f"damaged, the next run makes it anew: {label} ({reason})")
     if fatal(found):
         raise typer.Exit(2)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1, ensure_ascii=False))
-
-
-def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print whole lines, however long; rich's tables cut them in pipes, and take seconds for ten thousand rows."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    title, *lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in (header, *rows))
-    _console().print(title, style="bold", markup=False, highlight=False)
-    print(*lines, sep="\n")
 
 
 _FAULTS_OF_PLACES = {

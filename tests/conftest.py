@@ -1,9 +1,10 @@
 """Fixtures every test folder uses."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from hypothesis import settings
 from methods.common.metrics import bootstrap
 from methods.common.metrics.detection import file_workers as detections_parts
 from methods.common.metrics.label_maps import png_folders
+from tests.distribution import place_of, scheduler
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -21,6 +23,24 @@ torch.set_num_threads(1)
 settings.register_profile("fixed", derandomize=True)
 if "SEGREPRO_FIXED_EXAMPLES" in os.environ:
     settings.load_profile("fixed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long work first: the end of the run is then made of small pieces."""
+    items.sort(key=lambda item: place_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``--dist loadfile`` one process runs what :func:`tests.distribution.unit_of` says as a whole."""
+    return scheduler(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One process more than cores: tests that wait for a cluster or for a kill leave theirs to others."""
+    found = yield
+    return found if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else found + 1
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,27 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import overload
+
+AnyPath = Path | str
+"""The name of a file or folder as people give it."""
+
+
+@overload
+def as_path(place: AnyPath) -> Path: ...
+
+
+@overload
+def as_path(place: AnyPath | None) -> Path | None: ...
+
+
+def as_path(place: AnyPath | None) -> Path | None:
+    """Return the name of a file or folder as a path; None stays."""
+    return Path(place) if isinstance(place, str) else place
+
+
+MADE_HERE = ".segrepro-made"
+"""Marks a folder that this project wrote, such as a report, so that it is never taken for a part of the data that it may lie among."""
 
 
 def write_atomic(path: Path, data: bytes) -> None:

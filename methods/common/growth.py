@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import NoneType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -127,7 +128,15 @@ def _leave_out_neutral(value: Any, document: Any) -> None:
 
 def _same(left: Any, right: Any) -> bool:
     """Compare as an identity does, to which 1, 1.0 and true are three values."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, _PLAIN):
+        return bool(left == right)
     return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
+
+
+_PLAIN = (str, int, float, NoneType)
+"""Equal as Python's values of one type are, bool among them; no need to write them down."""
 
 
 @cache

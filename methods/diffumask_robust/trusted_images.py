@@ -118,7 +118,7 @@ def resized_crop(item: Trusted, config: CropConfig, rng: np.random.Generator) ->
     top, left, rows, columns = choose_part(height, width, config, rng)
     part = tuple(pixels[top : top + rows, left : left + columns] for pixels in item)
     side = (config.crop_px, config.crop_px)
-    image_SS3 = cv2.resize(part[0], side, interpolation=cv2.INTER_LINEAR)
+    image_SS3 = cv2.resize(np.asarray(part[0], np.uint8), side, interpolation=cv2.INTER_LINEAR)
     label_SS, trusted_SS = (
         cv2.resize(pixels.astype(np.uint8), side, interpolation=cv2.INTER_NEAREST_EXACT) for pixels in part[1:]
     )

@@ -24,7 +24,7 @@ from methods.common.datasets.lvis_records import (
 )
 from methods.common.errors import InputError
 from methods.common.seeds import Seeds
-from methods.instance_synthesis.frame_files import CocoFrames, Layout, coco_file
+from methods.instance_synthesis.frame_files import CocoFrames, Layout
 from methods.instance_synthesis.manifest import SAMPLES_FILE, SampleRow, read_rows
 from methods.instance_synthesis.sample_files import SPLIT
 
@@ -114,7 +114,7 @@ def read_frames(folder: Path, layout: Layout, split: str, segments: Segments = "
             if not one.is_group and frame.mask(one).any()
         ]
     categories = [LvisCategory(id, name, "f") for name, id in source.class_ids.items()]
-    return LvisDataset(categories, images, annotations, folder, coco_file(folder, split))
+    return LvisDataset(categories, images, annotations, folder, source.own.dataset.annotation_file)
 
 
 def joined(parts: Sequence[LvisDataset]) -> LvisDataset:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from methods.common.errors import InputError
 from methods.common.seeds import Seeds
@@ -13,7 +14,11 @@ from reproductions.harness.plan import Plan
 from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.trial import Trial
 from reproductions.study.request import Request
+from reproductions.study.setting_rows import Setting, is_like, settings_of
 from reproductions.study.settings import changed
+
+if TYPE_CHECKING:
+    from methods.common.miniature.training_recipes import CheckpointsConfig
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -46,20 +51,25 @@ class MiniatureCheckpoints:
         Raises:
             InputError: an option that has no meaning here.
         """
-        from methods.common.miniature.training_recipes import checkpoint_plan, full_checkpoints, smoke_checkpoints
+        from methods.common.miniature.training_recipes import checkpoint_plan
 
         if request.data or request.objects or request.generator or request.arms:
             raise InputError(
                 "checkpoints have no arms and take no data; leave --arms, --data, --objects and --generator out"
             )
         smoke = request.tier == "smoke"
-        config = changed(smoke_checkpoints() if smoke else full_checkpoints(), request.settings)
+        config = self._config(request)
         cells: dict[str, Cell] = {}
         for planned in checkpoint_plan(config):
             inputs = {role: (cells[name],) for role, name in planned.inputs.items()}
             cost_s = 5.0 if smoke else _EXPECTED_S.get(planned.name, 60.0)
             cells[planned.name] = Cell(planned.stage, planned.config, Seeds(), planned.name, inputs, cost_s=cost_s)
         return Plan(f"checkpoints-{request.tier}", (cells["report"], cells["street_report"]))
+
+    def _config(self, request: Request) -> CheckpointsConfig:
+        from methods.common.miniature.training_recipes import full_checkpoints, smoke_checkpoints
+
+        return changed(smoke_checkpoints() if request.tier == "smoke" else full_checkpoints(), request.settings)
 
     def needs(self, request: Request) -> Sequence[Need]:
         """Nothing comes from outside: the world is drawn."""
@@ -72,6 +82,11 @@ class MiniatureCheckpoints:
     def trials(self, request: Request) -> Sequence[Trial]:
         """Nothing from outside is loaded."""
         return []
+
+    def settings(self, request: Request, pattern: str) -> Mapping[str, Sequence[Setting]]:
+        """Return the settings of the trainings; there are no arms."""
+        config = self._config(request)
+        return {"miniature": tuple(one for one in settings_of(config) if is_like(one.name, pattern))}
 
     def report(self, request: Request, plan: Plan, out: Path) -> Path:
         """Put weights, measurements and sample sheets into the checkout, and return the page about them.

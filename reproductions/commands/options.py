@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from reproductions.study.request import Request
 
 StoreOption = Annotated[Path | None, typer.Option("--store", help="Folder that holds finished work; .segrepro.")]
+SiteOption = Annotated[Path | None, typer.Option("--site", help="Site file; segrepro.toml here (docs/cluster.md).")]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for reports.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 _GIVEN = {"paper": "Paper", "request": "Request", "search": "Search"}
 """Parameters of commands that no option fills, and their annotations."""
 
-DEFAULT_STORE = Path(".segrepro")
 DEFAULT_OUT = Path("reports/generated")
 
 
@@ -38,9 +38,7 @@ def _request(
     settings: Annotated[
         list[str], typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; repeatable.")
     ] = [],  # noqa: B006 - typer copies it
-    site: Annotated[
-        Path | None, typer.Option("--site", help="Site file; segrepro.toml here (docs/cluster.md).")
-    ] = None,
+    site: SiteOption = None,
 ) -> Request:
     """Check the options for form.
 
@@ -49,7 +47,7 @@ def _request(
     """
     from reproductions.harness.site import read_site
     from reproductions.harness.store import Store
-    from reproductions.study.request import Request, check_tier
+    from reproductions.study.request import USUAL_STORE, Request, check_tier
     from reproductions.study.settings import parse_settings
 
     known_site = read_site(site)
@@ -58,7 +56,7 @@ def _request(
             os.environ.setdefault(variable, str(place))
     return Request(
         paper_id=paper,
-        store=Store(store or known_site.store or DEFAULT_STORE),
+        store=Store(store or known_site.store or Path(USUAL_STORE)),
         tier=check_tier(tier),
         arms=tuple(name.strip() for name in arms.split(",") if name.strip()) if arms is not None else None,
         num_seeds=seeds,
@@ -97,6 +95,17 @@ def names_a_cell(command: Callable[..., None]) -> Callable[..., None]:
         command(search_plans(request), **own)
 
     return _with_options(command, with_search, [paper.replace(annotation=every, default=""), *others])
+
+
+def names_anything(command: Callable[..., None]) -> Callable[..., None]:
+    """Give ``command(request, ...)`` the options that name a plan; its first argument may be a paper, a cell, or left out."""
+    name = Annotated[str, typer.Argument(metavar="[PAPER or CELL]", help="Paper id, label or first digits of an id.")]
+    paper, *others = _parameters(_request)
+
+    def with_name(request: Request, **own: Any) -> None:
+        command(request, **own)
+
+    return _with_options(command, with_name, [paper.replace(annotation=name, default=""), *others])
 
 
 def _with_options(

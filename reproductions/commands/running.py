@@ -57,11 +57,11 @@ def check_cluster(name: str) -> Cluster:
 
 
 def costs(planned: Plan, request: Request, cluster: Cluster) -> list[StageCost]:
-    """Estimate what the missing cells will take there."""
+    """Estimate what the missing cells will take there. What tier paper expects is expected of GPUs, be there one or not."""
     from reproductions.harness.cost import estimate
     from reproductions.harness.launcher import visible_gpus
 
-    has_gpu = bool(visible_gpus())
+    has_gpu = bool(visible_gpus()) or request.tier == "paper"
 
     def here(cell: Cell) -> StageResources:
         return StageResources(gpus=int(has_gpu))
@@ -86,6 +86,8 @@ def run_plan(paper: Paper, request: Request, planned: Plan, how: How, console: C
         console.print(f"damaged, will be made anew: {cell.label} ({reason})", style="yellow", markup=False)
     if how.cluster == "slurm":
         return _run_on_slurm(paper, request, planned, how, console)
+    if planned.missing(request.store) and not how.force:
+        _look_at_own(paper, request, planned, console)
     display = Display(planned, request.store, console)
     with display.shown():
         if how.in_process:
@@ -95,6 +97,26 @@ def run_plan(paper: Paper, request: Request, planned: Plan, how: How, console: C
             outcome = run_local(planned, request.store, num_workers, display.update)
     display.finish()
     return outcome
+
+
+def _look_at_own(paper: Paper, request: Request, planned: Plan, console: Console) -> None:
+    """Look at what the user brings before anything trains, and say what was derived or left out of it.
+
+    Raises:
+        InputError: something is missing or faulty.
+    """
+    from reproductions.requirements.preflight import fatal, own_findings
+
+    found = own_findings(paper, request, planned)
+    for finding in fatal(found):
+        more = (
+            f"; and {len(finding.problems) - 1} more, which `{request.again('check')}` lists"
+            if finding.problems[1:]
+            else ""
+        )
+        raise InputError(f"{finding.what}: {finding.problems[0]}{more}")
+    for note in (note for finding in found for note in finding.notes):
+        console.print(f"note: {note}", markup=False, highlight=False)
 
 
 def _refuse_expensive(planned: Plan, request: Request, how: How) -> None:

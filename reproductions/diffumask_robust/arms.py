@@ -359,7 +359,7 @@ ARMS: tuple[Arm, ...] = (
             f"diffumask_{number}_subclasses",
             f"{number} sub-classes",
             f"Prompts with up to {number} sub-classes of each class.",
-            DiffuMask(subclasses=number),  # type: ignore[arg-type]
+            DiffuMask(subclasses=number),
         )
         for number in ("10", "50")
     ),

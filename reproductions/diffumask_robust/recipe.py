@@ -6,7 +6,7 @@ without a mark here are those of the specification; the ledger's entries for the
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -203,7 +203,7 @@ def paper() -> DiffuMaskRobustStudy:
 
 def _miniature_presets() -> dict[str, AttentionPreset]:
     """The same five at the miniature generator's geometry: cross-attention of 8 and 4 cells a side, self-attention of 8."""
-    small = {
+    small: dict[str, dict[str, Any]] = {
         "attn2mask": {"map_side": 16},
         "daam": {"map_side": 16},
         "dataset-diffusion": {"cross_sides": (8,), "self_side": 8},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,60 @@ class StageCost:
         if self.num_missing == 0:
             return ""
         return f"measured on {self.num_measured} cells" if self.num_measured else "assumed"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a part of the missing cells takes: those of one kind of stage, or those that one arm needs."""
+
+    name: str
+    num_missing: int
+    gpu_hours: float
+    cpu_hours: float
+    disk_bytes: float
+    alone_gpu_hours: float = 0.0
+    """Of those that nothing else needs."""
+    alone_disk_bytes: float = 0.0
+
+
+def shares(plan: Plan, store: Store, costs: Sequence[StageCost]) -> tuple[list[Share], list[Share]]:
+    """Split what is missing by kind of stage, and by what asks for it; what several ask for counts for each of them.
+
+    Args:
+        plan: as :func:`estimate` got it.
+        store: the same.
+        costs: what it returned.
+    """
+    by_stage = {cost.stage: cost for cost in costs}
+    missing = plan.missing(store)
+    expected: dict[str, float] = {}
+    for cell in missing:
+        expected[cell.stage.name] = expected.get(cell.stage.name, 0.0) + cell.cost_s
+    kinds: dict[str, Share] = {}
+    groups = {name: Share(name, 0, 0.0, 0.0, 0.0) for name in plan.groups}
+    for cell in missing:
+        cost = by_stage[cell.stage.name]
+        part = cell.cost_s / expected[cell.stage.name] if expected[cell.stage.name] else 0.0
+        disk = cell.disk_bytes if not cost.num_measured else cost.disk_bytes / cost.num_missing
+        mine = (part * cost.gpu_hours, part * cost.cpu_hours, disk)
+        kind = str(cell.stage.kind)
+        kinds[kind] = _added(kinds.get(kind, Share(kind, 0, 0.0, 0.0, 0.0)), *mine)
+        askers = plan.askers[cell.id]
+        for name in askers:
+            groups[name] = _added(groups[name], *mine, alone=len(askers) == 1)
+    return list(kinds.values()), list(groups.values())
+
+
+def _added(share: Share, gpu_hours: float, cpu_hours: float, disk_bytes: float, alone: bool = False) -> Share:
+    return Share(
+        share.name,
+        share.num_missing + 1,
+        share.gpu_hours + gpu_hours,
+        share.cpu_hours + cpu_hours,
+        share.disk_bytes + disk_bytes,
+        share.alone_gpu_hours + alone * gpu_hours,
+        share.alone_disk_bytes + alone * disk_bytes,
+    )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ from reproductions.harness.store import Store
 
 CellT = TypeVar("CellT", bound=Cell | CellSpec)
 
-_ID_START = re.compile("[0-9a-f]{4,64}")
+_ID_START = re.compile("[0-9a-f]{1,64}")
+_SURELY_ID = 8
+"""Digits from which a name is no label: only files of that beginning are read then."""
 _NUM_TOLD = 4
 """Cells that a message names when several fit."""
 
@@ -71,7 +73,12 @@ class Search:
 
     def stored(self, name: str) -> list[CellSpec]:
         """Return every cell of the store that the name fits, whatever plan it came from."""
-        return _fitting(name, self.store.known_cells(name) if _ID_START.fullmatch(name) else self._known)
+        is_long = _ID_START.fullmatch(name) is not None and len(name) >= _SURELY_ID
+        return _fitting(name, self.store.known_cells(name) if is_long else self._known)
+
+    def by_id(self, cell_id: str) -> Cell | CellSpec | None:
+        """Return the cell of a whole id, of the plans or of the store."""
+        return self._planned_by_id.get(cell_id) or next(self.store.known_cells(cell_id), None)
 
     def only(self, name: str, found: Sequence[CellT]) -> CellT:
         """Return the one cell that was found.
@@ -90,6 +97,10 @@ class Search:
         return next(plan.name for plan in self.plans.values() if any(one.id == cell.id for one in plan))
 
     @cached_property
+    def _planned_by_id(self) -> dict[str, Cell]:
+        return {cell.id: cell for plan in self.plans.values() for cell in plan}
+
+    @cached_property
     def _known(self) -> list[CellSpec]:
         return list(self.store.known_cells())
 
@@ -101,11 +112,16 @@ class Search:
 
 
 def _fitting(name: str, cells: Iterable[CellT]) -> list[CellT]:
-    """Return the cells with that label or that start of an id, each id once."""
+    """Return the cells with that label, else those with that start of an id, each id once."""
+    labelled: dict[str, CellT] = {}
+    begun: dict[str, CellT] = {}
     is_id = _ID_START.fullmatch(name) is not None
-    return list(
-        {cell.id: cell for cell in cells if cell.label == name or (is_id and cell.id.startswith(name))}.values()
-    )
+    for cell in cells:
+        if cell.label == name:
+            labelled[cell.id] = cell
+        elif is_id and cell.id.startswith(name):
+            begun[cell.id] = cell
+    return list((labelled or begun).values())
 
 
 def _only(name: str, found: Sequence[tuple[CellT, str]]) -> CellT:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path, PurePosixPath
 
 from methods.common.errors import InputError
-from methods.common.files import file_sha256, write_atomic
+from methods.common.files import MADE_HERE, file_sha256, write_atomic
 from reproductions.harness.cell import External
 
 
@@ -34,10 +34,17 @@ class Fingerprints:
             self._changed = True
         return str(known[-1])
 
-    def of(self, path: Path, what: str) -> External:
+    def of(self, path: Path, what: str, is_read: Callable[[PurePosixPath], bool] | None = None) -> External:
         """Fingerprint a file or a folder (names and bytes of every file below it, hidden ones left out).
 
-        Linked folders are followed. Raises:
+        Linked folders are followed; reports and stores that lie below are no part of it.
+
+        Args:
+            path: the place.
+            what: what people call it.
+            is_read: which files count, by their path below the folder; None counts all.
+
+        Raises:
             InputError: the place is missing, holds no file or cannot be read.
         """
         path = path.resolve()
@@ -46,7 +53,9 @@ class Fingerprints:
                 return External(path, self.sha256(path))
             if not path.is_dir():
                 raise InputError(f"{what} is missing: there is no {path}; give another place or put it there")
-            listing = [[item.relative_to(path).as_posix(), self.sha256(item)] for item in sorted(_files(path))]
+            below = [PurePosixPath(item.relative_to(path).as_posix()) for item in sorted(_files(path))]
+            counted = [item for item in below if is_read is None or is_read(item)]
+            listing = [[str(item), self.sha256(path / item)] for item in counted]
         except OSError as error:
             raise InputError(
                 f"{what} cannot be read: {error.filename or path} ({error.strerror}); check the file and its permissions"
@@ -83,13 +92,18 @@ def _read_memory(path: Path) -> dict[str, list[int | str]]:
         return {}
 
 
+def _is_ours(subfolders: Collection[str], names: Collection[str]) -> bool:
+    """Whether a folder is a report or a store."""
+    return MADE_HERE in names or {"cells", "specs", "locks"} <= set(subfolders)
+
+
 def _files(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, through links to folders too (data sets are often made of them), hidden ones left out."""
+    """Every file below a folder, through links to folders too (data sets are often made of them); hidden ones, reports and stores left out."""
     entered: set[tuple[int, int]] = set()
     for place, subfolders, names in os.walk(folder, followlinks=True):
         status = Path(place).stat()
-        if (status.st_dev, status.st_ino) in entered:  # a link back to a folder above
-            subfolders.clear()
+        if (status.st_dev, status.st_ino) in entered or (place != str(folder) and _is_ours(subfolders, names)):
+            subfolders.clear()  # a link back to a folder above, or nothing of the user's
             continue
         entered.add((status.st_dev, status.st_ino))
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))

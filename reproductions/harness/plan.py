@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,6 +16,8 @@ class Plan:
 
     name: str
     targets: tuple[Cell, ...]
+    groups: Mapping[str, tuple[Cell, ...]] = field(default_factory=dict, repr=False, compare=False)
+    """Targets by what asks for them, such as the arms of a paper; empty where nothing does."""
     _order: dict[str, Cell] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -49,6 +51,23 @@ class Plan:
             for needed in inputs_of(cell):
                 longest[needed.id] = max(longest[needed.id], needed.cost_s + longest[cell.id])
         return longest
+
+    @cached_property
+    def askers(self) -> dict[str, frozenset[str]]:
+        """Which of :attr:`groups` need each cell, by its id."""
+        names = list(self.groups)
+        asked = dict.fromkeys(self._order, 0)
+        for place, cells in enumerate(self.groups.values()):
+            for cell in cells:
+                asked[cell.id] |= 1 << place
+        for cell in reversed(self._order.values()):
+            for needed in inputs_of(cell):
+                asked[needed.id] |= asked[cell.id]
+        known = {
+            bits: frozenset(name for place, name in enumerate(names) if bits >> place & 1)
+            for bits in set(asked.values())
+        }
+        return {cell_id: known[bits] for cell_id, bits in asked.items()}
 
     def by_urgency(self) -> list[Cell]:
         """Cells with the longest chain behind them first, so that no core waits at the end for one long chain."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 from methods.common.errors import InputError
 from methods.common.stage import Config, StageKind
@@ -15,6 +16,45 @@ from methods.common.stage import Config, StageKind
 SITE_FILE = "segrepro.toml"
 _ON_GPU: frozenset[StageKind] = frozenset({"generate", "train"})
 """Kinds that get a GPU where the site file says nothing; cutting, filtering and evaluation need none."""
+
+
+_OURS = frozenset(
+    [
+        "array",
+        "comment",
+        "cpus-per-task",
+        "dependency",
+        "error",
+        "job-name",
+        "kill-on-invalid-dep",
+        "nodes",
+        "ntasks",
+        "ntasks-per-node",
+        "open-mode",
+        "output",
+        "parsable",
+        "requeue",
+        "no-requeue",
+        "signal",
+        "test-only",
+        "time",
+        "wait",
+        "wrap",
+    ]
+)
+"""Options of sbatch on which the launcher relies."""
+
+
+def _check_sbatch(options: dict[str, str | int | bool]) -> dict[str, str | int | bool]:
+    for name in options:
+        if name in _OURS:
+            raise ValueError(f"the launcher itself sets --{name}; leave it out")
+        if not re.fullmatch(r"[a-z][a-z0-9-]+", name):
+            raise ValueError(f"{name!r} is no long option of sbatch; write it without dashes before it")
+    return options
+
+
+SbatchOptions = Annotated[dict[str, str | int | bool], AfterValidator(_check_sbatch)]
 
 
 class StageResources(Config):
@@ -28,6 +68,10 @@ class StageResources(Config):
     """Instead of the site's."""
     constraint: str | None = None
     """Features that a node must have, as sbatch takes them."""
+    wckey: str | None = None
+    """Instead of the site's."""
+    sbatch: SbatchOptions = {}
+    """Further options of sbatch, beside the site's."""
     nodes: int = Field(default=1, ge=1)
     """Nodes of a job; more than one only for trainings that run on a team."""
     gpus: int | None = Field(default=None, ge=0)
@@ -53,6 +97,10 @@ class Site(Config):
     """Account that is charged."""
     qos: str | None = None
     """Quality of service."""
+    wckey: str | None = None
+    """Workload characterisation key, on clusters that ask for one."""
+    sbatch: SbatchOptions = {}
+    """Further options of sbatch by their long names, such as ``reservation = "course"`` or ``exclusive = true``."""
     setup: tuple[str, ...] = ()
     """Shell lines before each job, such as ``module load cuda``."""
     exclude: tuple[str, ...] = ()
@@ -93,6 +141,8 @@ class Site(Config):
                 "partition": asked.partition or self.partition,
                 "account": asked.account or self.account,
                 "qos": asked.qos or self.qos,
+                "wckey": asked.wckey or self.wckey,
+                "sbatch": {**self.sbatch, **asked.sbatch},
                 "nodes": asked.nodes if runs_on_team else 1,
                 "gpus": gpus,
                 "processes": processes,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from reproductions.harness.attempts import read_attempts
-from reproductions.harness.cell import Cell
+from reproductions.harness.cell import Cell, CellSpec
 from reproductions.harness.context import read_progress
 from reproductions.harness.plan import Plan, inputs_of
 from reproductions.harness.store import Listing, Store
@@ -130,6 +130,37 @@ def _open_state(
 
 def _why(entry: CellInQueue) -> str:
     return f"job {entry.job.id} waits" + (f": {entry.job.reason}" if entry.job.reason not in ("None", "") else "")
+
+
+def quick_state(cell: Cell | CellSpec, store: Store, listing: Listing) -> Literal["done", "running", "failed", "open"]:
+    """Tell the state of one cell by itself, without its plan and the queue."""
+    if listing.may_be_complete(cell) and store.is_complete(cell):
+        return "done"
+    if cell.id in listing.locks and store.is_claimed(cell.id):
+        return "running"
+    return "failed" if cell.id in listing.failed else "open"
+
+
+def describe_cell(cell: Cell | CellSpec, store: Store) -> dict[str, Any]:
+    """Return what the store tells of one cell, for people: state, attempts, place, what it needs."""
+    state = quick_state(cell, store, store.listing())
+    done = state == "done"
+    attempts = store.provenance(cell)["attempts"] if done else read_attempts(store, cell.id)
+    failure = store.failure(cell.id) if state == "failed" else None
+    note = None if done else read_progress(store, cell.id)
+    folder = store.cell_folder(cell) if done else store.work_folder(cell.id)
+    return {
+        "cell": cell.label,
+        "id": cell.id,
+        "stage": str(cell.identity["stage"]),
+        "state": state,
+        "progress": f"{note['done']}/{note['total']} {note['unit']}" if note else "",
+        "message": failure.message if failure is not None else "",
+        "attempts": len(attempts),
+        "node": str(attempts[-1].get("host", "")) if attempts else "",
+        "folder": str(folder) if folder.exists() else "",
+        "inputs": [cell_id[:12] for ids in cell.identity["inputs"].values() for cell_id in ids],
+    }
 
 
 def format_seconds(seconds: float) -> str:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _LOOK_EVERY_S = 2.0
 _ORDER: tuple[State, ...] = ("running", "failed", "queued", "ready", "blocked", "waiting", "done")
 _STYLE = {"done": "green", "running": "cyan", "failed": "red", "blocked": "red", "queued": "yellow"}
+_HEADER = ("cell", "id", "state", "try", "node", "rate", "left", "")
+_MOST_STYLED = 500
+"""Rows of a coloured table; rich takes seconds for ten thousand."""
 _LIVE_STATES = ("running", "queued")
 
 
@@ -69,8 +72,11 @@ def summary(states: Sequence[CellState]) -> str:
 
 
 def print_once(states: Sequence[CellState], console: Console) -> None:
-    """Print every cell in the plan's order, and the counts."""
-    console.print(_table(states), markup=False)
+    """Print every cell in the plan's order, and the counts: in colour for a terminal, else, or when they are many, as whole lines."""
+    if console.is_terminal and len(states) <= _MOST_STYLED:
+        console.print(_table(states), markup=False)
+    else:
+        print(*_lines(states), sep="\n")
     console.print(summary(states), highlight=False)
 
 
@@ -101,19 +107,28 @@ def _screen(states: Sequence[CellState], height: int) -> RenderableType:
 
 
 def _table(states: Sequence[CellState]) -> Table:
-    table = Table(
-        "cell", "id", "state", "try", "node", "rate", "left", "", box=None, pad_edge=False, header_style="bold"
-    )
+    table = Table(*_HEADER, box=None, pad_edge=False, header_style="bold")
     for state in states:
-        left = state.time_left_s
-        table.add_row(
-            state.cell.label,
-            state.cell.id[:12],
-            Text(state.state, style=_STYLE.get(state.state, "")),
-            str(state.num_attempts or ""),
-            state.node,
-            f"{state.rate:.3g}/s" if state.rate is not None else "",
-            format_seconds(left) if left is not None else "",
-            state.describe(),
-        )
+        label, cell_id, name, *rest = _row(state)
+        table.add_row(label, cell_id, Text(name, style=_STYLE.get(name, "")), *rest)
     return table
+
+
+def _lines(states: Sequence[CellState]) -> list[str]:
+    rows = [_HEADER, *map(_row, states)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def _row(state: CellState) -> tuple[str, ...]:
+    left = state.time_left_s
+    return (
+        state.cell.label,
+        state.cell.id[:12],
+        state.state,
+        str(state.num_attempts or ""),
+        state.node,
+        f"{state.rate:.3g}/s" if state.rate is not None else "",
+        format_seconds(left) if left is not None else "",
+        state.describe(),
+    )

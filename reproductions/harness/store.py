@@ -165,7 +165,7 @@ class Store:
                 found.add(path.stem)
         for path in sorted((self.root / "cells").glob(f"*/{id_start[:_ID_DIGITS]}*/cell.json")):
             with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-                spec = _described(path)
+                spec = described_cell(path)
                 if spec.id not in found and spec.id.startswith(id_start):
                     yield spec
 
@@ -295,7 +295,7 @@ class _Sealed:
         return "was changed" if file_sha256(path) != self.sha256 else None
 
 
-def _described(path: Path) -> CellSpec:
+def described_cell(path: Path) -> CellSpec:
     """Read what a finished cell says of itself.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Why is this cell not that cell? The difference of two identities, in words."""
+"""Why is this cell not that cell? The difference of two identities, followed to the cell in which it begins."""
 
 from __future__ import annotations
 
@@ -39,8 +39,13 @@ class Named:
     """An identity with a name to show."""
 
     name: str
-    identity: dict[str, Any]
+    cell: Cell | CellSpec
     is_stored: bool
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The document behind the id."""
+        return self.cell.identity
 
 
 def explain(name: str, other: str | None, search: Search) -> tuple[Named, Named, list[Difference]]:
@@ -51,6 +56,81 @@ def explain(name: str, other: str | None, search: Search) -> tuple[Named, Named,
     """
     left, right = (search.find(name), search.find(other)) if other is not None else _then_and_now(name, search)
     return _named(left, search), _named(right, search), list(differences(left.identity, right.identity))
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What makes two cells different: a difference of their own, or of a cell that they are made from."""
+
+    label: str
+    """Of the cell in which the difference is."""
+    kind: str
+    """"setting", "seed", "code version", "data or weights from outside", "input" or "stage"."""
+    path: str
+    """The place in the identity."""
+    left: Any
+    right: Any
+
+
+def causes(left: Named, right: Named, search: Search) -> list[Cause]:
+    """Follow the inputs that differ to the cells in which the difference begins; each cell is told once.
+
+    An input that neither the plans nor the store know any more is told by its id.
+    """
+    return list(_causes(left.cell, right.cell, search, set()))
+
+
+def _causes(
+    left: Cell | CellSpec, right: Cell | CellSpec, search: Search, told: set[tuple[str, str]]
+) -> Iterator[Cause]:
+    if (left.id, right.id) in told:
+        return
+    told.add((left.id, right.id))
+    for found in differences(left.identity | {"inputs": {}}, right.identity | {"inputs": {}}):
+        yield Cause(right.label, _kind(found.path), found.path, found.left, found.right)
+    before, now = left.identity["inputs"], right.identity["inputs"]
+    for role in sorted(before.keys() | now.keys()):
+        yield from _input_causes(role, before.get(role, []), now.get(role, []), right.label, search, told)
+
+
+def _input_causes(
+    role: str, before: list[str], now: list[str], label: str, search: Search, told: set[tuple[str, str]]
+) -> Iterator[Cause]:
+    """Set the cells of one role beside each other: by label, the rest by their order; what is left came or went."""
+    gone = [(cell_id, search.by_id(cell_id)) for cell_id in before if cell_id not in now]
+    new = [(cell_id, search.by_id(cell_id)) for cell_id in now if cell_id not in before]
+    if not gone and not new and before != now:
+        yield Cause(label, "input", f"inputs.{role}", "in another order", "")
+    for cell_id, cell in list(new):
+        same = next((one for one in gone if cell and one[1] and one[1].label == cell.label), None)
+        if same is None and len(gone) == len(new) == 1:
+            same = gone[0]
+        if (
+            same is not None
+            and cell is not None
+            and same[1] is not None
+            and same[1].identity["stage"] == cell.identity["stage"]
+        ):
+            gone.remove(same)
+            new.remove((cell_id, cell))
+            yield from _causes(same[1], cell, search, told)
+    for index in range(max(len(gone), len(new))):
+        was, comes = (_input_name(side, index) for side in (gone, new))
+        yield Cause(label, "input", f"inputs.{role}", was, comes)
+
+
+def _input_name(cells: Sequence[tuple[str, Cell | CellSpec | None]], index: int) -> str:
+    if index >= len(cells):
+        return ABSENT
+    cell_id, cell = cells[index]
+    return f"{cell.label} ({cell_id[:12]})" if cell is not None else f"{cell_id[:12]}, which is no longer known"
+
+
+_KINDS = {"config": "setting", "seeds": "seed", "version": "code version", "external": "data or weights from outside"}
+
+
+def _kind(path: str) -> str:
+    return _KINDS.get(path.partition(".")[0], "stage")
 
 
 def _then_and_now(name: str, search: Search) -> tuple[Cell | CellSpec, Cell]:
@@ -84,4 +164,4 @@ def _nearest(cell: Cell | CellSpec, rivals: Sequence[CellT]) -> CellT | None:
 def _named(cell: Cell | CellSpec, search: Search) -> Named:
     is_stored = isinstance(cell, CellSpec) or search.store.knows(cell)
     how = "as stored" if isinstance(cell, CellSpec) else "as stored and asked now" if is_stored else "as asked now"
-    return Named(f"{cell.label} {how} ({cell.id[:12]}, {search.origin(cell)})", cell.identity, is_stored)
+    return Named(f"{cell.label} {how} ({cell.id[:12]}, {search.origin(cell)})", cell, is_stored)

@@ -245,10 +245,10 @@ def _frame_of(row: Any, layout: str, folder: Any) -> str:
         return str(row.name)
     import json
 
-    from methods.instance_synthesis.frame_files import coco_file
+    from methods.common.datasets.own.annotation_files import annotation_file
     from methods.instance_synthesis.sample_files import SPLIT
 
-    images = json.loads(coco_file(folder, SPLIT).read_text())["images"]
+    images = json.loads(annotation_file(folder, SPLIT).read_text())["images"]
     return str(next(image["id"] for image in images if image["file_name"] == f"{row.name}.png"))
 
 

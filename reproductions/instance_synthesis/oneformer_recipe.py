@@ -27,7 +27,7 @@ FASTINST_ARMS = ("real_large_crop",)
 
 
 def paper_convnextl() -> InstanceSynthesisStudy:
-    """ConvNeXt-L from OneFormer's weights of Mapillary Vistas; section 8.3 [C D37]."""
+    """ConvNeXt-L from OneFormer's weights of Mapillary Vistas; section 8.3 [MAPR24]."""
     return _paper(oneformer_convnextl(), start="official_all_but_classes").model_copy(
         update={"backbone": "oneformer_convnext_l"}
     )

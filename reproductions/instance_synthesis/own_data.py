@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS
 from methods.common.errors import InputError
 from methods.instance_synthesis.frame_files import Layout
 from reproductions.requirements.file_checks import check_is_folder
-from reproductions.requirements.inspect_cityscapes import LOOKED_INTO, SAMPLED_NOTE, cityscapes_folder
+from reproductions.requirements.inspect_cityscapes import cityscapes_folder
 from reproductions.requirements.inspection import Inspection, judge
 
 _TRAIN = "train"
@@ -49,16 +48,13 @@ def own_frames_folder(folder: Path) -> Inspection:
     check_is_folder(folder)
     if layout_of(folder) == "cityscapes":
         return cityscapes_folder(folder, None)
-    problems = [text for split in ("train", "val") for text in _coco_faults(folder, split)]
-    return judge(dict.fromkeys(problems), [] if problems else [SAMPLED_NOTE])
+    return _coco_folder(folder)
 
 
-def _coco_faults(folder: Path, split: str) -> Iterator[str]:
-    from methods.instance_synthesis.frame_files import CocoFrames
+def _coco_folder(folder: Path) -> Inspection:
+    from methods.common.datasets.own.reading import read_own
 
     try:
-        frames = CocoFrames(folder, split)
-        for name in frames.names[:: max(1, len(frames.names) // LOOKED_INTO)]:
-            frames.read(name)
+        return judge([], read_own(folder, keep_crowds=True).notes)
     except InputError as error:
-        yield str(error)
+        return judge([str(error)])

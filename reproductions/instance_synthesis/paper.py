@@ -52,6 +52,7 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
     report_type = InstanceSynthesisReport
     study_needs = staticmethod(places.needs)
     study_gpu_needs = staticmethod(places.gpu_needs)
+    study_trials = staticmethod(places.trials)
 
     def studies(self, request: Request) -> tuple[InstanceSynthesisStudy, ...]:
         """Return the study of the tier, or the one of own data."""

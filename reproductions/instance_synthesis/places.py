@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from methods.common.stages.train_instances import InstanceTrainingConfig
+from reproductions.instance_synthesis import openers
 from reproductions.instance_synthesis.arms import Arm, BackEndId, RealImages, WithSamples
 from reproductions.instance_synthesis.own_data import own_frames_folder
 from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy, SetupConfig
@@ -11,6 +13,7 @@ from reproductions.requirements import gpu_estimates
 from reproductions.requirements.gpu_estimates import GpuEstimate
 from reproductions.requirements.inspect_weights import diffusers_folder
 from reproductions.requirements.need import GpuNeed, Need
+from reproductions.requirements.openers import open_clip
 from reproductions.requirements.places import data, own, published, shipped
 from reproductions.requirements.published import HubModel
 from reproductions.requirements.published_data import CITYSCAPES
@@ -30,6 +33,7 @@ from reproductions.requirements.published_weights import (
     SWIN_L,
     ShippedModel,
 )
+from reproductions.requirements.trial import Trial, trial
 from reproductions.study.request import Request
 
 _PUBLISHED: Mapping[BackEndId, HubModel] = {
@@ -101,6 +105,28 @@ def _generator(back_end: BackEndId, request: Request) -> Need:
     if request.tier == "paper":
         return published(role, _PUBLISHED[back_end], back_end)
     return shipped(role, _SMALL[back_end])
+
+
+def trials(request: Request, study: InstanceSynthesisStudy, arms: Sequence[Arm]) -> tuple[Trial, ...]:
+    """Return how each network that these arms need from outside is tried, one trial a network."""
+    place = {need.role: need for need in needs(request, study, arms)}
+    tried = [
+        trial(place[f"{back_end}_generator"], "generator", openers.open_painter, study.back_ends.of(back_end))
+        for back_end in _generators(arms)
+    ]
+    if "clip" in place:
+        tried.append(trial(place["clip"], "clip", open_clip))
+    setups = {(one.segmenter, one.start): one for one in (_setup(study, arm) for arm in arms)}
+    return (*tried, *(_start_trial(setup, place) for setup in setups.values() if setup.roles))
+
+
+def _start_trial(setup: SetupConfig, place: Mapping[str, Need]) -> Trial:
+    """How a segmenter is tried with what its trainings start from."""
+    config = InstanceTrainingConfig(
+        segmenter=setup.segmenter, recipe=setup.recipe, augmentation=setup.augmentation, start=setup.start
+    )
+    what = " and ".join(f"{place[role].what} as {role}" for role in setup.roles)
+    return Trial(what, {role: place[role].place for role in setup.roles}, openers.open_segmenter, config)
 
 
 def gpu_needs(request: Request, study: InstanceSynthesisStudy, arms: Sequence[Arm]) -> tuple[GpuNeed, ...]:

@@ -26,12 +26,6 @@ _MAPS_BYTES = 2e8
 """Rough size of the maps of 500 frames at 1024 x 2048 px, two predicted and one true."""
 
 
-def _roles_of(setup: SetupConfig) -> tuple[str, ...]:
-    """What a training takes from outside, beside the data."""
-    start = {"scratch": (), "backbone": ("backbone",)}.get(setup.start, ("start",))
-    return (*start, *(("tokenizer",) if setup.needs_tokenizer else ()))
-
-
 @dataclass(frozen=True)
 class SampleCells:
     """Focused crops of one back end: which instances, what was painted, and the samples."""
@@ -162,7 +156,7 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
             * setup.recipe.batch_size
             / study.reproduced.recipe.batch_size
         )
-        outside = ("data", *_roles_of(setup))
+        outside = ("data", *setup.roles)
         return self.cell(TRAIN, config, label, inputs, outside, cost_s, 1e6 * study.expected_model_mb)
 
     def _evaluate(self, label: str, model: Cell) -> Cell:

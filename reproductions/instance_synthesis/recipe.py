@@ -92,6 +92,12 @@ class SetupConfig(Config):
         return "things_and_stuff" if isinstance(self.segmenter, OneFormerConfig) else "things"
 
     @property
+    def roles(self) -> tuple[str, ...]:
+        """What a training takes from outside, beside the data."""
+        start = {"scratch": (), "backbone": ("backbone",)}.get(self.start, ("start",))
+        return (*start, *(("tokenizer",) if self.needs_tokenizer else ()))
+
+    @property
     def needs_tokenizer(self) -> bool:
         """Whether there is a text branch whose sentences are cut by CLIP's vocabulary."""
         segmenter = self.segmenter

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from methods.common.errors import InputError
 from reports.figure import Figure
 from reports.records import Deviation
 from reproductions.mrca import places, recipe
@@ -118,26 +116,15 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
 
 
 def _count(data: Path) -> tuple[int, int]:
-    """Count categories and training images of own data; everything else about them is checked by the split stage.
+    """Count classes and training images of own data; everything else about them is checked by the split stage.
 
     Raises:
-        InputError: train.json or val.json is missing or not LVIS.
+        InputError: the annotation file of a split is missing, or that of training is not readable.
     """
-    for name in ("train.json", "val.json"):
-        if not (data / name).is_file():
-            raise InputError(
-                f"--data {data} has no {name}; own data are a folder with train.json, val.json and the images"
-            )
-    try:
-        train = json.loads((data / "train.json").read_text())
-        class_ids, num_images = {category["id"] for category in train["categories"]}, len(train["images"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(
-            f"{data / 'train.json'} is not an LVIS file (no readable categories and images); see docs/own-data.md"
-        ) from error
-    if not class_ids or not num_images:
-        raise InputError(f"{data / 'train.json'} lists no category or no image; see docs/own-data.md")
-    return len(class_ids), num_images
+    from methods.common.datasets.own.reading import count_own
+
+    names, num_images = count_own(data)
+    return len(names), num_images
 
 
 PAPER = MrcaPaper()

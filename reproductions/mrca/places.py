@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
+from methods.common.errors import InputError
 from methods.mrca.stages.cut import CutStageConfig
+from methods.mrca.stages.split import SplitConfig, hold_out
 from reproductions.mrca import openers
 from reproductions.mrca.arms import How, RandomPasting, RealOnly, Rounds
 from reproductions.mrca.recipe import MrcaStudy
 from reproductions.requirements import gpu_estimates
-from reproductions.requirements.inspect_cutouts import cutouts_folder
-from reproductions.requirements.inspect_lvis import own_lvis_folder
+from reproductions.requirements.inspect_own import own_cutouts_folder, own_instances_folder
 from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.openers import CutterTrial, open_clip, open_cutter
 from reproductions.requirements.places import data, generator, own, published, shipped, with_own_code
@@ -32,12 +34,16 @@ from reproductions.requirements.trial import Trial, half_precision_trial, trial
 from reproductions.study.arms import Arm
 from reproductions.study.request import Request
 
+if TYPE_CHECKING:
+    from methods.common.datasets.lvis_records import LvisDataset
+
 Arms = Sequence[Arm[How]]
 
 
 def needs(request: Request, study: MrcaStudy, arms: Arms) -> tuple[Need, ...]:
     """List what these arms of the study need, by role. Nothing is looked up yet."""
-    found = data(request, LVIS_V1, own_lvis_folder, "train.json, val.json and the images")
+    inspect = partial(own_instances_folder, divide=partial(_divide, study.split))
+    found = data(request, LVIS_V1, inspect, "train.json, val.json and the images, or as your tool exports them")
     if any(not isinstance(arm.how, RealOnly) for arm in arms):
         found += _objects(request, study, arms)
     if request.data is None and request.tier != "paper":
@@ -45,6 +51,14 @@ def needs(request: Request, study: MrcaStudy, arms: Arms) -> tuple[Need, ...]:
     if request.tier == "paper" and request.data is None:
         found.append(published("backbone", RESNET50_21K if study.backbone == "resnet50" else SWIN_L))
     return tuple(found)
+
+
+def _divide(config: SplitConfig, train: LvisDataset) -> None:
+    """Divide training images as the split stage will, to see whether that can be done."""
+    from numpy.random import default_rng
+
+    if config.feedback_split == "heldout_train":
+        hold_out(train, config, default_rng(0))
 
 
 def _generated(arms: Arms) -> bool:
@@ -58,8 +72,13 @@ def _pooled(arms: Arms) -> bool:
 
 
 def _objects(request: Request, study: MrcaStudy, arms: Arms) -> list[Need]:
+    if request.data is not None and request.objects is None and request.generator is None:
+        raise InputError(
+            "--data without objects to paste: name a folder of cut-outs with --objects or a generator with --generator, or train on your "
+            "images alone with --arms no_aug,no_aug_double"
+        )
     if request.objects is not None:
-        inspect = partial(cutouts_folder, annotation_file=request.data / "train.json" if request.data else None)
+        inspect = partial(own_cutouts_folder, data=request.data)
         remedy = "name a folder with one folder of RGBA PNGs a class (docs/own-data.md)"
         return [own("objects", "cut-outs", request.objects, inspect, remedy)]
     generators = [generator("generator", request, STABLE_DIFFUSION_3, "MRCA")] if _generated(arms) else []

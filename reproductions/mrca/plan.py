@@ -116,8 +116,14 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
 
     @cached_property
     def split(self) -> Cell:
-        """Checked data, held-out part, class statistics."""
-        return self.cell(SPLIT, self.study.split, "split", outside=("data",), of_seed=False)
+        """Checked data, held-out part, class statistics. Images are shrunk no further than training and test want them."""
+        config, evaluation, augmentation = self.study.split, self.study.evaluation, self.study.augmentation
+        if config.long_side_px:
+            wanted = max(
+                config.long_side_px, evaluation.long_side_px, round(augmentation.size_px * augmentation.max_scale)
+            )
+            config = config.model_copy(update={"long_side_px": wanted})
+        return self.cell(SPLIT, config, "split", outside=("data",), of_seed=False)
 
     def _train(
         self,

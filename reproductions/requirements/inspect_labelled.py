@@ -39,19 +39,25 @@ def voc_folder(folder: Path, lists: Mapping[str, int] = VOC_2012_AUG) -> Inspect
 
 
 def labelled_folder(folder: Path, splits: Iterable[str] = ("train", "val")) -> Inspection:
-    """Inspect own data for semantic segmentation, in either layout (docs/own-data.md).
+    """Inspect own data for semantic segmentation, in any layout (docs/own-data.md).
 
     Args:
         folder: of the data set.
         splits: what the plan reads.
     """
+    from methods.common.datasets.label_census import check_labels
+    from methods.common.datasets.open_labelled import open_labelled_images
+
     check_is_folder(folder)
     problems: list[str] = []
+    notes: list[str] = []
     for split in splits:
-        found, _ = _look_into(folder, split)
-        problems += found
+        try:
+            notes += check_labels(open_labelled_images(folder, split), str(folder / split))
+        except InputError as error:
+            problems.append(str(error))
     # What is wrong with the classes is found again in every split.
-    return judge(dict.fromkeys(problems), [] if problems else [_SAMPLED_NOTE])
+    return judge(dict.fromkeys(problems), [] if problems else notes)
 
 
 def _look_into(folder: Path, split: str) -> tuple[list[str], frozenset[str]]:

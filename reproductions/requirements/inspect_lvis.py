@@ -1,8 +1,9 @@
-"""Data in the LVIS layout on disk: LVIS v1 with its images, and own data.
+"""LVIS v1 with its images on disk.
 
 LVIS v1's training annotations are a gigabyte of JSON, and parsing that takes far more time and memory than a look should.
-So large files are read once from end to end and their records counted by a key that each kind of record has; the split
-stage parses and checks every record before anything trains. Images are looked for by name only.
+So the files are read once from end to end and their records counted by a key that each kind of record has; the split
+stage parses and checks every record before anything trains. Images are looked for by name only. Own data are read as the split stage
+reads them: :mod:`reproductions.requirements.inspect_own`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from pathlib import Path
 
 from reproductions.requirements.file_checks import FaultyFileError, check_is_file, check_is_folder, fault, refusal
 from reproductions.requirements.inspection import Inspection, judge
-
-FILES = ("train.json", "val.json")
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,7 @@ LVIS_V1 = {"train.json": LvisCounts(100_170, 1_270_141, 1_203), "val.json": Lvis
 what public descriptions of LVIS v1 val print (19,809 images, 244,707 instances, 1,203 categories)."""
 
 _BLOCK_BYTES = 1 << 24
-PARSED_BYTES = 1 << 26
-"""Annotation files up to this size are parsed and checked record by record; larger ones are scanned."""
 _LONGEST_RECORD_BYTES = 1 << 26
-_SCANNED_NOTE = "{} is too large to check each record here; the split stage does before anything trains"
 
 ImageNames = tuple[str, str | None]
 """What an image record says of its file: ``coco_url``, ``file_name``."""
@@ -59,21 +55,11 @@ def lvis_folder(folder: Path) -> Inspection:
     return judge(problems, [] if problems else ["each record is checked by the split stage, before anything trains"])
 
 
-def own_lvis_folder(folder: Path) -> Inspection:
-    """Inspect own data in the LVIS layout: whole annotation files, and every image that they list."""
-    check_is_folder(folder)
-    problems: list[str] = []
-    for name in FILES:
-        problems += _file_faults(folder, name, None)
-    large = [name for name in FILES if not problems and (folder / name).stat().st_size > PARSED_BYTES]
-    return judge(problems, [_SCANNED_NOTE.format(name) for name in large])
-
-
-def _file_faults(folder: Path, name: str, published: LvisCounts | None) -> list[str]:
+def _file_faults(folder: Path, name: str, published: LvisCounts) -> list[str]:
     scans: list[_Scan] = []
 
     def read(path: Path) -> None:
-        scans.append(_scan(path) if published or check_is_file(path) > PARSED_BYTES else _parse(path))
+        scans.append(_scan(path))
 
     problems = fault(folder, folder / name, read)
     for scan in scans:
@@ -82,27 +68,13 @@ def _file_faults(folder: Path, name: str, published: LvisCounts | None) -> list[
     return problems
 
 
-def _count_faults(name: str, found: LvisCounts, published: LvisCounts | None) -> list[str]:
-    if published is None:
-        empty = [kind for kind, number in vars(found).items() if number == 0]
-        return [f"{name} lists no {empty[0]}"] if empty else []
+def _count_faults(name: str, found: LvisCounts, published: LvisCounts) -> list[str]:
     other = [
         f"{number:,} {kind} where LVIS v1 has {vars(published)[kind]:,}"
         for kind, number in vars(found).items()
         if number != vars(published)[kind]
     ]
     return [f"{name} holds {', '.join(other)}: another file, or a damaged one"] if other else []
-
-
-def _parse(path: Path) -> _Scan:
-    from methods.common.datasets.lvis import read_lvis
-
-    try:
-        data = read_lvis(path, None, "none", allow_no_annotations=True)
-    except ValueError as error:  # InputError is one; a number of a million digits is another
-        raise FaultyFileError(f"is faulty: {error}") from error
-    names = [(image.coco_url, image.file_name) for image in data.images]
-    return _Scan(LvisCounts(len(data.images), data.num_annotations, len(data.categories)), names)
 
 
 def _scan(path: Path) -> _Scan:

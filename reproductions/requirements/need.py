@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from methods.common.stage import StageKind
 from reproductions.requirements.inspection import Inspector
@@ -33,6 +33,15 @@ class Need:
     empty when none is known, None where nothing is published."""
     is_copy: bool = False
     """Whether the publisher has withdrawn it, so that what is there is somebody's copy and may be other files."""
+    is_read: Callable[[PurePosixPath], bool] | None = None
+    """Which files of it count for its identity, by their path below ``place``; None counts all."""
+    is_own: bool = False
+    """Whether the user brings it, so that it is looked at before every run and nobody is told to remove it."""
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it can be had from a publisher; not what users bring, nor what belongs to this repository."""
+        return bool(self.source)
 
 
 @dataclass(frozen=True)

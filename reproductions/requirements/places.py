@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from methods.common.datasets.own.read_files import is_read
 from methods.common.errors import InputError
 from methods.common.miniature.shipped import CHECKPOINTS
 from reproductions.harness.cell import External
@@ -39,7 +40,7 @@ def data_root() -> Path:
 
 def own(role: str, what: str, place: Path, inspect: Inspector, remedy: str) -> Need:
     """Return what a user brings; ``remedy`` says what the folder must be."""
-    return Need(role, f"your {what}", place, inspect, (remedy,), _OWN)
+    return Need(role, f"your {what}", place, inspect, (remedy,), _OWN, is_own=True)
 
 
 def published(role: str, thing: Published, purpose: str = "") -> Need:
@@ -102,7 +103,7 @@ def data(request: Request, thing: DataSet, inspect_own: Inspector, own_layout: s
     """
     if request.data is not None:
         remedy = f"name a folder with {own_layout} (docs/own-data.md)"
-        return [own("data", "data set", request.data, inspect_own, remedy)]
+        return [replace(own("data", "data set", request.data, inspect_own, remedy), is_read=is_read)]
     return [published("data", thing)] if request.tier == "paper" else []
 
 
@@ -117,11 +118,16 @@ def generator(role: str, request: Request, model: HubModel, purpose: str = "") -
 def external(need: Need, fingerprints: Fingerprints, request: Request) -> External:
     """Return a place with its fingerprint, which covers parts that it shares with another folder.
 
+    What is published and only assumed to be there has one that no file has.
+
     Raises:
         InputError: it or a shared part is not there.
     """
     if not need.place.exists():
+        if request.assume_published and need.is_published:
+            return External(need.place, f"assumed {need.what}")
         raise InputError(
             f"{need.what} is missing: there is no {need.place}; `{request.again('check')}` tells what to do"
         )
-    return with_shared_parts(fingerprints.of(need.place, need.what), need.what, fingerprints)
+    found = fingerprints.of(need.place, need.what, need.is_read)
+    return with_shared_parts(found, need.what, fingerprints)

@@ -21,10 +21,12 @@ from reproductions.study.request import Request
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from reproductions.harness.plan import Plan
     from reproductions.study.paper import Paper
 
 HEADER = ("needed", "where", "state", "licence", "what to do")
 """Columns of :func:`table_rows`."""
+_MEND = "(mend what the sentence above names, then check again)"
 _FILE_WIDTH = 140
 """Of a table that no terminal shows."""
 
@@ -76,6 +78,18 @@ def findings(paper: Paper, request: Request, runs_here: bool = True) -> list[Fin
     found = [_find(need, fingerprints) for need in paper.needs(request)]
     fingerprints.save()
     return found + [_gpu_finding(need, request.site, runs_here) for need in paper.gpu_needs(request)]
+
+
+def own_findings(paper: Paper, request: Request, planned: Plan) -> list[Finding]:
+    """Look at what the user brings, as every run does before it starts; what a finished cell has used was looked at before.
+
+    Raises:
+        InputError: the request itself makes no sense.
+    """
+    missing = {cell.id for cell in planned.missing(request.store)}
+    used = {place.path for cell in planned if cell.id not in missing for place in cell.external.values()}
+    needs = [need for need in paper.needs(request) if need.is_own and need.place.resolve() not in used]
+    return [_find(need, Fingerprints()) for need in needs]
 
 
 def disk_finding(request: Request, needed_bytes: float | None) -> Finding:
@@ -141,7 +155,7 @@ def _find(need: Need, fingerprints: Fingerprints) -> Finding:
     seen = _with_checksums(inspect_place(need.place, need.inspect), need, fingerprints)
     steps = seen.steps or need.remedy
     if seen.state == "damaged" and not seen.steps:
-        steps = ("(remove what is damaged first)", *need.remedy)
+        steps = (_MEND, *need.remedy) if need.is_own else ("(remove what is damaged first)", *need.remedy)
     return Finding(
         need.what,
         str(need.place),

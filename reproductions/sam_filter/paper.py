@@ -139,6 +139,11 @@ def _count(data: Path) -> tuple[int, int]:
     if not data.is_dir():
         raise InputError(f"--data: there is no folder {data}; own data are a folder as docs/own-data.md describes")
     train = open_labelled_images(data, "train")
+    if len(train.class_names) < 2:
+        raise InputError(
+            f"--data {data}: there is only one class, {train.class_names[0]!r}, so nothing can be told apart; name what the other pixels "
+            "are too, such as background, in the order of the labels"
+        )
     return len(train.class_names), len(train)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from methods.common.generators.captioners import BlipCaptions
 from methods.sam_filter.prompters.configs import ROLES, PrompterConfig, SalientConfig, Sam3PrompterConfig
@@ -42,7 +43,8 @@ _OWN_SIZE_PX = 512
 
 def needs(request: Request, study: SamFilterStudy, arms: Sequence[Arm]) -> tuple[Need, ...]:
     """List what these arms of the study need, by role. Nothing is looked up yet."""
-    found = data(request, VOC_2012, labelled_folder, "classes.txt, and images and labels of train and val")
+    inspect = partial(labelled_folder, splits=(study.train_split, study.val_split))
+    found = data(request, VOC_2012, inspect, "classes.txt, and images and labels of train and val")
     if _generating(arms):
         prompters = _prompters(study, arms)
         roles = {role for config in prompters.values() for role in ROLES[config.kind]}

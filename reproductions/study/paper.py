@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from methods.common.errors import InputError
 from reports.figure import Figure
 from reports.records import Deviation, Metric, Report, TableStyle
+from reproductions.harness.cell import Cell
 from reproductions.harness.fingerprint import Fingerprints
 from reproductions.harness.plan import Plan
 from reproductions.requirements.need import GpuNeed, Need
@@ -21,6 +22,7 @@ from reproductions.study.collector import Collector
 from reproductions.study.ledger import read_ledger
 from reproductions.study.planner import CellsT, HowT, SeedPlanner, StudyT
 from reproductions.study.request import Request
+from reproductions.study.setting_rows import Setting, is_like, settings_of, touched_arms
 from reproductions.study.settings import changed
 from reproductions.verdicts.claims import Claim
 
@@ -53,6 +55,9 @@ class Paper(Protocol):
 
     def trials(self, request: Request) -> Sequence[Trial]:
         """Return how each network of the plan is tried, without opening it."""
+
+    def settings(self, request: Request, pattern: str) -> Mapping[str, Sequence[Setting]]:
+        """Return what ``--set`` can change in each study, by its name; those whose name is like the pattern."""
 
     def report(self, request: Request, plan: Plan, out: Path) -> Path:
         """Write the report from what the store holds and return its main file."""
@@ -174,6 +179,10 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
         Raises:
             InputError: own data that cannot be read, a setting that does not exist, an unknown arm or one that needs something else.
         """
+        if request.data is not None and request.tier == "paper":
+            raise InputError(
+                "--tier paper is the paper's own recipe on the paper's own data; own data (--data) run at --tier mini, or smoke to try"
+            )
         studies = [changed(study, request.settings) for study in self.studies(request)]
         known = [arm for arm in self.known_arms(request) if not arm.not_run]
         possible = [[arm for arm in known if self.impossible(arm, request, study) is None] for study in studies]
@@ -225,13 +234,17 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
         """Return every cell that a report of these arms reads."""
         asked = self.asked(request)
         wanted = [
-            cell
+            (arm.id, cell)
             for one, planners in zip(asked, self.planners(request, asked), strict=True)
             for planner in planners
             for arm in one.arms
             for cell in planner.arm(arm).wanted
         ]
-        return Plan(f"{self.id}-{request.tier}", tuple(wanted))
+        arms: dict[str, list[Cell]] = {}
+        for arm_id, cell in wanted:
+            arms.setdefault(arm_id, []).append(cell)
+        groups = {arm_id: tuple(cells) for arm_id, cells in arms.items()}
+        return Plan(f"{self.id}-{request.tier}", tuple(cell for _, cell in wanted), groups)
 
     def needs(self, request: Request) -> Sequence[Need]:
         """Return what must come from outside, each place once; nothing is looked for."""
@@ -248,6 +261,29 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
         found: list[Trial] = []
         for one in self.asked(request):
             found += [trial for trial in self.study_trials(request, one.study, one.arms) if trial not in found]
+        return found
+
+    def settings(self, request: Request, pattern: str = "") -> dict[str, tuple[Setting, ...]]:
+        """Return the settings of each study by its backbone, with the arms that each one touches, seen at one seed.
+
+        Raises:
+            InputError: an unknown arm or setting.
+        """
+        assuming = replace(request, assume_published=True, num_seeds=1)
+        asked = self.asked(assuming)
+        found = {}
+        for one, (planner,) in zip(asked, self.planners(assuming, asked), strict=True):
+
+            def ids(study: StudyT, planner: Any = planner, arms: Any = one.arms) -> dict[str, list[str]]:
+                other = replace(planner, study=study)
+                return {arm.id: [cell.id for cell in other.arm(arm).wanted] for arm in arms}
+
+            before = ids(one.study)
+            found[one.study.backbone] = tuple(
+                replace(setting, arms=touched_arms(one.study, setting.name, ids, before))
+                for setting in settings_of(one.study)
+                if is_like(setting.name, pattern)
+            )
         return found
 
     def report(self, request: Request, plan: Plan, out: Path) -> Path:

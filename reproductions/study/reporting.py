@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from methods.common.files import MADE_HERE
 from reports import records
 from reports.page import write_page
 from reproductions.harness.plan import Plan
@@ -13,6 +15,7 @@ from reproductions.study.arms import Arm
 from reproductions.study.collector import Collector, provenance
 from reproductions.study.planner import CellsT, HowT, SeedPlanner, StudyT
 from reproductions.study.request import Request
+from reproductions.study.request_name import name_request
 from reproductions.study.targets import read_lost_targets, read_targets
 from reproductions.study.weights_used import weights_used
 from reproductions.verdicts.verdict import judge
@@ -24,19 +27,37 @@ if TYPE_CHECKING:
 def write_reports(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: Request, plan: Plan, out: Path) -> Path:
     """Write ``<out>/<paper>/<tier>/`` for each study and return the last one's page.
 
-    Own data get a folder of their own name; several studies of one tier one each.
+    Own data get a folder of their own name; several studies of one tier one each. What is not the plain request of the tier has a
+    folder of its own beside it (:mod:`reproductions.study.request_name`).
     """
     asked, page = paper.asked(request), out
+    usual = {study.backbone: study for study in paper.studies(request)}
     for one, planners in zip(asked, paper.planners(request, asked), strict=True):
+        name = name_request(paper, request, usual.get(one.study.backbone, one.study))
         place = out
         if request.data is not None:
             place = out / f"own-{request.data.resolve().name}"
         elif len(asked) > 1:
             place = out / one.study.backbone
-        folder = place / paper.id / request.tier
+        folder = place / paper.id / name.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MADE_HERE).touch()
         collected = collect(paper, request, one, planners, plan, folder)
+        run = collected.run.model_copy(update={"differs": name.differs})
+        collected = collected.model_copy(update={"run": run})
         page = render_report(paper, judge(collected, paper.study_claims(request, one.study)), folder)
     return page
+
+
+def judged_reports(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: Request) -> list[ReportT]:
+    """Return the records of each study of a request as the store has them now, judged; no page and no picture is kept."""
+    plan, asked = paper.plan(request), paper.asked(request)
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for one, planners in zip(asked, paper.planners(request, asked), strict=True):
+            collected = collect(paper, request, one, planners, plan, Path(folder))
+            found.append(judge(collected, paper.study_claims(request, one.study)))
+    return found
 
 
 def render_report(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], report: ReportT, folder: Path) -> Path:
@@ -99,7 +120,8 @@ def _run(
         tier=request.tier,
         data=data,
         seeds=tuple(planner.index for planner in planners),
-        command=request.command(),
+        command=request.to_repeat(),
+        study=asked.study.model_dump(mode="json"),
         settings=paper.facts(request, asked.study),
         provenance=provenance(request.store, plan).model_copy(update={"weights": weights}),
     )

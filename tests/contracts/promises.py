@@ -25,6 +25,7 @@ _MEASURED = Rounding(relative=1e-5, share=1e-4)
 
 PROMISES: dict[tuple[str, str], Rounding] = {
     ("evaluate_cityscapes", "batch_size"): _MEASURED,
+    ("evaluate_cityscapes_panoptic", "batch_size"): _MEASURED,
     ("instance_synthesis_generate", "batch_size"): _SAMPLED,
     ("instance_synthesis_generate", "num_shards"): _SAMPLED,
     ("instance_synthesis_generate", "pictures_per_shard"): _SAMPLED,

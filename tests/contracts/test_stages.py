@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -201,9 +202,14 @@ def _is_tried_by_small_units(stage: str, field: str) -> bool:
     return value_of(in_small_units(config), field) != value_of(config, field)
 
 
+def _by_paper(stage: str, field: str) -> Any:
+    """One case, named by its paper like every cell, so that one process runs all that takes from one smoke run."""
+    return pytest.param(stage, field, id=f"{CELLS[_first_with(stage, field)][0]}: {stage}, {field}")
+
+
 @pytest.mark.parametrize(
     ("stage", "field"),
-    [named for named in PROMISES if named[1] != "num_shards" and not _is_tried_by_small_units(*named)],
+    [_by_paper(*named) for named in PROMISES if named[1] != "num_shards" and not _is_tried_by_small_units(*named)],
 )
 def test_shared_out_otherwise_it_makes_the_same(
     stage: str, field: str, store_of: Callable[[str], Store], tmp_path: Path
@@ -214,20 +220,22 @@ def test_shared_out_otherwise_it_makes_the_same(
     assert complaints(other, bench.stored, PROMISES[stage, field]) == []
 
 
-@pytest.mark.parametrize("stage", [stage for stage, field in PROMISES if field == "num_shards"])
-def test_shards_together_are_the_whole(stage: str, store_of: Callable[[str], Store], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("stage", "field"), [_by_paper(*named) for named in PROMISES if named[1] == "num_shards"])
+def test_shards_together_are_the_whole(
+    stage: str, field: str, store_of: Callable[[str], Store], tmp_path: Path
+) -> None:
     """However many cells make it; the cells of the smoke plan are compared with another number of them."""
-    paper_id, cell = CELLS[_first_with(stage, "num_shards")]
+    paper_id, cell = CELLS[_first_with(stage, field)]
     store = store_of(paper_id)
     base = with_value(cell.config, "shard_index", 0)
-    resharded = another(base, "num_shards")
+    resharded = another(base, field)
     others = [other for other in smoke_plan(paper_id) if other.stage is cell.stage and other.inputs == cell.inputs]
     stored = [
         Bench(other, store).stored.files for other in others if with_value(other.config, "shard_index", 0) == base
     ]
     made = [
         Bench(cell, store).run(tmp_path / str(index), with_value(resharded, "shard_index", index)).finished.files
-        for index in range(value_of(resharded, "num_shards"))
+        for index in range(value_of(resharded, field))
     ]
-    assert len(stored) == value_of(base, "num_shards") != len(made)
-    assert differences_of_shards(made, stored, PROMISES[stage, "num_shards"]) == []
+    assert len(stored) == value_of(base, field) != len(made)
+    assert differences_of_shards(made, stored, PROMISES[stage, field]) == []

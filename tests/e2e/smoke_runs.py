@@ -1,5 +1,6 @@
 """Smoke reproductions as a user runs them."""
 
+import csv
 import os
 import signal
 import subprocess
@@ -14,10 +15,10 @@ from reproductions.harness.lock import wait_for_lock
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def words(paper: str, folder: Path) -> list[str]:
-    """Command line of a smoke run with one seed, with store and reports below ``folder``."""
+def words(paper: str, folder: Path, arms: str = "") -> list[str]:
+    """Command line of a smoke run with one seed, of all arms or of some, with store and reports below ``folder``."""
     run = [sys.executable, "-m", "reproductions.cli", "run", paper, "--tier", "smoke", "--seeds", "1"]
-    return [*run, "--store", str(folder / "store"), "--out", str(folder / "out")]
+    return [*run, *(["--arms", arms] if arms else []), "--store", str(folder / "store"), "--out", str(folder / "out")]
 
 
 def shared_run(paper: str, temporary: pytest.TempPathFactory) -> Path:
@@ -28,32 +29,53 @@ def shared_run(paper: str, temporary: pytest.TempPathFactory) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with wait_for_lock(folder / "lock"):
         if not (folder / "ended").exists():
-            done = run_again(paper, folder)
+            done = call([*words(paper, folder), "--workers", "1"])  # more would each load what takes seconds
             (folder / "ended").write_text(done.stderr[-3000:] if done.returncode else "")
     complaint = (folder / "ended").read_text()
     assert not complaint, complaint
     return folder
 
 
-def reproduce(paper: str, folder: Path) -> Path:
+def report_below(folder: Path) -> Path:
+    """The folder of the one report of tier smoke below the folder of a paper; one seed is not the plain request."""
+    [report] = folder.glob("smoke-*")
+    return report
+
+
+def reproduce(paper: str, folder: Path, arms: str = "") -> Path:
     """Run a paper to its end; return the folder of the report."""
-    done = run_again(paper, folder)
+    done = run_again(paper, folder, arms)
     assert done.returncode == 0, done.stderr[-3000:]
-    return folder / "out" / paper / "smoke"
+    return report_below(folder / "out" / paper)
 
 
-def run_again(paper: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_again(paper: str, folder: Path, arms: str = "") -> subprocess.CompletedProcess[str]:
     """Run the same command once more."""
-    return subprocess.run(
-        words(paper, folder), cwd=REPOSITORY, capture_output=True, text=True, timeout=540, check=False
-    )
+    return call(words(paper, folder, arms))
 
 
-def kill_after(paper: str, folder: Path, num_cells: int) -> None:
+def call(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=540, check=False)
+
+
+def rows_of(report: Path, arm: str) -> list[dict[str, str]]:
+    """The results of one arm in a report."""
+    with (report / "results.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["arm"] == arm]
+    assert rows, f"{report} has no results of {arm}"
+    return rows
+
+
+def kill_after(paper: str, folder: Path, num_cells: int, arms: str = "") -> None:
     """Run a paper and kill all its processes once so many cells are finished."""
     environment = {**os.environ, "SEGREPRO_CHECKPOINT_EVERY_S": "0"}
     process = subprocess.Popen(
-        words(paper, folder), cwd=REPOSITORY, stdout=subprocess.DEVNULL, start_new_session=True, env=environment
+        words(paper, folder, arms),
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        env=environment,
     )
     deadline = time.monotonic() + 400
     while len(list((folder / "store" / "cells").glob("*/*/seal.json"))) < num_cells and process.poll() is None:

@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 from methods.common.miniature.lvis_view import DrawLvisConfig, draw_lvis
+from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.stage import Inputs, LocalContext
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from reproductions.requirements.published_weights import MINIATURE_GENERATOR
+from tests.e2e.in_process import REPOSITORY, segrepro
 
 
 @pytest.fixture(scope="module")
@@ -27,21 +28,13 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def words_of(data: Path, store: Path, *words: str, arms: str = "no_aug") -> list[str]:
+    command = ["run", "mrca", "--tier", "smoke", "--seeds", "1", "--in-process", "--arms", arms, "--data", str(data)]
+    return [*command, "--store", str(store), "--out", str(store / "out"), *words]
+
+
 def run(data: Path, store: Path, *words: str, arms: str = "no_aug") -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "reproductions.cli",
-        "run",
-        "mrca",
-        "--tier",
-        "smoke",
-        "--seeds",
-        "1",
-        "--in-process",
-    ]
-    command += ["--arms", arms, "--data", str(data), "--store", str(store), "--out", str(store / "out"), *words]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+    return segrepro(*words_of(data, store, *words, arms=arms))
 
 
 def told(done: subprocess.CompletedProcess[str]) -> str:
@@ -92,7 +85,9 @@ def test_annotation_files(
 def test_a_file_that_is_not_json(sound: Path, tmp_path: Path) -> None:
     data = shutil.copytree(sound, tmp_path / "data")
     (data / "train.json").write_text("{ nonsense")
-    assert "not an LVIS file" in told(run(data, tmp_path / "store"))
+    command = [sys.executable, "-m", "reproductions.cli", *words_of(data, tmp_path / "store")]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+    assert "not an LVIS file" in told(done)
 
 
 def _first_image(data: Path) -> Path:
@@ -121,14 +116,17 @@ def test_a_generator_folder_that_is_none(sound: Path, tmp_path: Path) -> None:
     (tmp_path / "model" / "readme.txt").write_text("nothing here")
     done = run(sound, tmp_path / "store", "--generator", str(tmp_path / "model"), arms="xpaste")
     assert "model_index.json" in told(done)
-    assert list((tmp_path / "store" / "cells" / "mrca_split").iterdir())  # what was finished stays
+    assert not list((tmp_path / "store" / "cells").iterdir()), "before anything is made"
 
 
 def test_an_empty_pool_after_filtering(sound: Path, tmp_path: Path) -> None:
     impossible = "--set", "xpaste.cutting.rule.filter.min_area_fraction=0.94"
-    sentence = told(run(sound, tmp_path / "store", *impossible, arms="xpaste"))
+    generator = "--generator", str(CHECKPOINTS / MINIATURE_GENERATOR.name)
+    quick = "--set", "xpaste.generation.num_steps=2", "--set", "xpaste.objects_per_class=1"
+    sentence = told(run(sound, tmp_path / "store", *impossible, *generator, *quick, arms="xpaste"))
     assert "empty" in sentence
     assert "threshold" in sentence
+    assert list((tmp_path / "store" / "cells" / "mrca_split").iterdir())  # what was finished stays
 
 
 def _cutouts(folder: Path, names: list[str]) -> Path:
@@ -140,12 +138,18 @@ def _cutouts(folder: Path, names: list[str]) -> Path:
     return folder
 
 
-def test_a_class_without_any_cutout(sound: Path, tmp_path: Path) -> None:
-    names = [category["name"] for category in json.loads((sound / "train.json").read_text())["categories"]]
-    objects = _cutouts(tmp_path / "objects", names[1:])
-    sentence = told(run(sound, tmp_path / "store", "--objects", str(objects), arms="xpaste"))
-    assert names[0] in sentence
+def test_a_mistake_in_the_cutouts_is_told_before_anything_trains(sound: Path, tmp_path: Path) -> None:
+    (tmp_path / "objects" / "no class").mkdir(parents=True)
+    sentence = told(run(sound, tmp_path / "store", "--objects", str(tmp_path / "objects"), arms="no_aug,xpaste"))
     assert "no cut-out" in sentence
+    assert not list((tmp_path / "store" / "cells").iterdir())
+
+
+def test_own_data_without_objects_or_at_tier_paper(sound: Path, tmp_path: Path) -> None:
+    assert "name a folder of cut-outs with --objects or a generator" in told(
+        run(sound, tmp_path / "store", arms="no_aug,xpaste")
+    )
+    assert "run at --tier mini" in told(run(sound, tmp_path / "store", "--tier", "paper"))
 
 
 def test_a_cutout_without_transparency(sound: Path, tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from methods.common.errors import InputError
 from reproductions.cli import app
+from tests.e2e.in_process import REPOSITORY, segrepro
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 
-
-def segrepro(*words: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+def apart(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own."""
     command = [sys.executable, "-m", "reproductions.cli", *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
 
 
 def here(*words: str) -> tuple[int, str]:
@@ -127,13 +127,14 @@ def test_an_advised_command_is_about_the_same_plan_in_the_same_store(
 
 def test_a_store_that_cannot_be_written_is_told_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    done = segrepro("run", "mrca", "--tier", "smoke", "--store", str(tmp_path / "file" / "store"))
+    done = apart("run", "mrca", "--tier", "smoke", "--store", str(tmp_path / "file" / "store"))
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_planning_writes_nothing_and_names_every_cell_once(tmp_path: Path) -> None:
-    done = segrepro("plan", "mrca", "--json", "--store", str(tmp_path / "store"))
+    done = apart("plan", "mrca", "--json", "--store", str(tmp_path / "store"))
     assert done.returncode == 0, done.stderr
     cells = json.loads(done.stdout)["cells"]
     assert len({cell["id"] for cell in cells}) == len(cells) > 20
@@ -144,6 +145,19 @@ def test_status_of_an_empty_store(tmp_path: Path) -> None:
     done = segrepro("status", "mrca", "--tier", "smoke", "--json", "--store", str(tmp_path / "store"))
     assert done.returncode == 0, done.stderr
     assert {state["state"] for state in json.loads(done.stdout)} <= {"ready", "waiting"}
+
+
+def test_status_takes_a_cell_of_any_paper_or_nothing(tmp_path: Path) -> None:
+    place = ("--store", str(tmp_path / "store"))
+    code, output = here("status", "seed0/warm_up/train", "--tier", "smoke", *place)
+    assert code == 0, output
+    assert re.search(r"^state +open$", output, re.MULTILINE)
+    code, output = here("status", "mrcaa", *place)
+    assert code == 2
+    assert "there is no paper 'mrcaa' (mrca, " in output
+    assert "no cell 'mrcaa'" in output
+    code, output = here("status", *place)
+    assert (code, output) == (0, f"the store {tmp_path / 'store'} holds no cell; `segrepro run PAPER` begins one\n")
 
 
 def test_a_terminated_command_ends_as_an_interrupted_one() -> None:

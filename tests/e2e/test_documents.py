@@ -5,12 +5,12 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.e2e.in_process import REPOSITORY, segrepro
+
 DOCUMENTS = sorted([REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *(REPOSITORY / "docs").glob("*.md")])
 
 
@@ -59,13 +59,7 @@ def test_a_documented_command_is_understood(document: str, command: str, tmp_pat
                     kept.append(word)
             words = kept
         words = [*words, "--store", str(tmp_path / "store")] if "--help" not in words else words
-        done = subprocess.run(
-            [sys.executable, "-m", "reproductions.cli", *words],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = segrepro(*words)
         missing_outside = done.returncode == 2 and re.search(
             r"missing|has no train.json|no cell|there is no", done.stderr + done.stdout
         )

@@ -4,7 +4,6 @@ import csv
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,33 +11,23 @@ import pytest
 from methods.common.miniature.street_view import DrawCityscapesConfig, draw_cityscapes
 from methods.common.stage import Inputs, LocalContext
 from reproductions.instance_synthesis.claims import CLASSES
-from tests.e2e.smoke_runs import REPOSITORY
+from tests.e2e.in_process import segrepro
+from tests.e2e.smoke_runs import report_below
 
 ARMS = "real,zoom,copy_paste"
 """Those that need no generator."""
 
 
 def run(data: Path, folder: Path, *words: str, arms: str = ARMS) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "reproductions.cli",
-        "run",
-        "instance_synthesis",
-        "--tier",
-        "smoke",
-        "--seeds",
-        "1",
-    ]
-    command += ["--in-process", "--arms", arms, "--data", str(data)]
-    command += ["--store", str(folder / "store"), "--out", str(folder / "out"), *words]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=500, check=False)
+    command = ["run", "instance_synthesis", "--tier", "smoke", "--seeds", "1", "--in-process", "--arms", arms]
+    place = ["--data", str(data), "--store", str(folder / "store"), "--out", str(folder / "out")]
+    return segrepro(*command, *place, *words)
 
 
 def report_of(data: Path, folder: Path) -> Path:
     done = run(data, folder)
     assert done.returncode == 0, done.stderr[-3000:]
-    return folder / "out" / f"own-{data.name}" / "instance_synthesis" / "smoke"
+    return report_below(folder / "out" / f"own-{data.name}" / "instance_synthesis")
 
 
 def check(report: Path, classes: str, counted: set[str]) -> None:

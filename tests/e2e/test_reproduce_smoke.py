@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.smoke_runs import kill_after, reproduce, run_again, shared_run
+from tests.e2e.smoke_runs import kill_after, report_below, reproduce, rows_of, run_again, shared_run
 
 PAPER = "mrca"
 ARMS = ["no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool", "xpaste_equal_paste", "xpaste_double", "mrca"]
@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def out(folder: Path) -> Path:
-    return folder / "out" / PAPER / "smoke"
+    return report_below(folder / "out" / PAPER)
 
 
 def test_the_report_holds_every_arm_and_says_that_smoke_means_nothing(out: Path) -> None:
@@ -65,8 +65,9 @@ def test_a_second_call_makes_nothing_and_gives_the_same_files(folder: Path, out:
     assert (out / "results.csv").read_bytes() == before
 
 
-def test_killed_again_and_again_it_ends_with_the_same_results(out: Path, tmp_path: Path) -> None:
-    for num_cells in (3, 14):
-        kill_after(PAPER, tmp_path, num_cells)
-    again = reproduce(PAPER, tmp_path)
-    assert (again / "results.csv").read_bytes() == (out / "results.csv").read_bytes()
+def test_killed_again_and_again_an_arm_ends_with_the_same_results(out: Path, tmp_path: Path) -> None:
+    """Among nine cells: generation, cut-outs, two trainings. What each stage does after a kill, tests/contracts tries."""
+    for num_cells in (3, 7):
+        kill_after(PAPER, tmp_path, num_cells, "xpaste")
+    again = reproduce(PAPER, tmp_path, "xpaste")
+    assert rows_of(again, "xpaste") == rows_of(out, "xpaste")

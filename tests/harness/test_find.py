@@ -2,16 +2,21 @@
 
 import re
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from methods.common.errors import InputError
+from methods.common.seeds import Seeds
+from reproductions.harness.cell import Cell, External
 from reproductions.harness.find import Search, find_in_plan
 from reproductions.harness.launcher import prepare, run_in_process
 from reproductions.harness.plan import Plan
+from reproductions.harness.states import describe_cell
 from reproductions.harness.store import Store
-from reproductions.harness.why import Difference, explain
-from tests.harness.toy import draw_cell, shards_cell, walk_cell
+from reproductions.harness.why import ABSENT, Cause, Difference, causes, explain
+from tests.harness.toy import TABLE, WALK, TableConfig, WalkConfig, draw_cell, fail_cell, shards_cell, walk_cell
 
 
 def planned(*cells, name: str = "toy") -> dict[str, Plan]:
@@ -151,3 +156,75 @@ def test_what_a_finished_cell_says_of_itself_is_held_against_its_id(store: Store
     document = store.cell_folder(cell) / "cell.json"
     document.write_text(document.read_text().replace('"size": 8', '"size": 9'))
     assert list(store.known_cells()) == []
+
+
+def test_a_label_goes_before_ids_that_begin_so_and_any_prefix_will_do(store: Store) -> None:
+    walk = walk_cell(1)
+    prepare(Plan("toy-then", (walk,)), store)
+    for length in (1, 3, 9, 64):
+        assert Search({}, store).find(walk.id[:length]).id == walk.id
+    labelled = replace(draw_cell(3), label=walk.id[0])
+    assert Search(planned(labelled), store).find(walk.id[0]) is labelled
+
+
+def test_why_follows_inputs_to_the_cell_in_which_the_difference_begins(store: Store) -> None:
+    def chain(size: int) -> Cell:
+        walk = walk_cell(0, draw_cell(size=size), steps=5)
+        return Cell(TABLE, TableConfig(), Seeds(), "table", {"rows": [walk, walk_cell(1, steps=5)]})
+
+    prepare(Plan("toy-then", (chain(8),)), store)
+    search = Search(planned(chain(9)), store)
+    left, right, found = explain("table", None, search)
+    assert [item.path for item in found] == ["inputs.rows[0]"]
+    assert causes(left, right, search) == [Cause("draw/0", "setting", "config.size", 8, 9)]
+
+
+def test_why_names_code_versions_seeds_and_what_came_from_outside(store: Store) -> None:
+    then = Cell(WALK, WalkConfig(steps=5), Seeds(training=1), "walk", {}, {"data": External(Path("x"), "aa")})
+    newer = replace(WALK, version=2)
+    now = Cell(newer, WalkConfig(steps=5), Seeds(training=2), "walk", {}, {"data": External(Path("x"), "bb")})
+    prepare(Plan("toy-then", (then,)), store)
+    search = Search(planned(now), store)
+    left, right, _ = explain("walk", None, search)
+    assert {(item.kind, item.path, item.left, item.right) for item in causes(left, right, search)} == {
+        ("code version", "version", 1, 2),
+        ("seed", "seeds.training", 1, 2),
+        ("data or weights from outside", "external.data", "aa", "bb"),
+    }
+
+
+def test_why_tells_inputs_that_came_went_or_are_forgotten(store: Store) -> None:
+    def table(*rows: Cell) -> Cell:
+        return Cell(TABLE, TableConfig(), Seeds(), "table", {"rows": rows})
+
+    one, two, three = draw_cell(1), draw_cell(2), walk_cell(3)
+    prepare(Plan("toy-then", (table(one, two),)), store)
+    search = Search(planned(table(one, two, three)), store)
+    left, right, _ = explain("table", None, search)
+    added = Cause("table", "input", "inputs.rows", ABSENT, f"walk/3 ({three.id[:12]})")
+    assert causes(left, right, search) == [added]
+    search = Search(planned(table(two, one)), store)
+    left, right, _ = explain("table", None, search)
+    assert [item.left for item in causes(left, right, search)] == ["in another order"]
+    (store.root / "specs" / f"{one.id}.json").unlink()
+    search = Search(planned(table(three, two)), store)
+    left, right, _ = explain("table", None, search)
+    assert [(item.left, item.right) for item in causes(left, right, search)] == [
+        (f"{one.id[:12]}, which is no longer known", f"walk/3 ({three.id[:12]})")
+    ]
+
+
+def test_what_the_store_tells_of_one_cell(store: Store) -> None:
+    walk, broken = walk_cell(0, draw_cell(), steps=3), fail_cell("input")
+    run_in_process(Plan("toy", (walk, broken)), store, lambda: None)
+    told = describe_cell(walk, store)
+    assert (told["cell"], told["state"], told["attempts"]) == ("walk/0", "done", 1)
+    assert told["inputs"] == [draw_cell().id[:12]]
+    assert Path(told["folder"]) == store.cell_folder(walk)
+    assert (describe_cell(broken, store)["state"], describe_cell(broken, store)["message"]) == (
+        "failed",
+        "the toy is broken; mend it",
+    )
+    assert describe_cell(draw_cell(5), store)["state"] == "open"
+    with store.claim(draw_cell(5).id):
+        assert describe_cell(draw_cell(5), store)["state"] == "running"

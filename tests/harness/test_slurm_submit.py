@@ -159,3 +159,65 @@ def test_no_slurm_here(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="SLURM's sinfo is not installed here; log in where jobs are submitted"):
         submit(Plan("toy", (draw_cell(),)), store, Site(), None, "run")
+
+
+def test_every_kind_of_node_of_a_partition_counts(store: Store, stub: StubCluster) -> None:
+    """sinfo prints a line for each kind of node; the first need not be the one with GPUs."""
+    (stub.folder / "partitions").write_text("normal*|infinite|n/a|(null)\nnormal*|infinite|n/a|gpu:2\n")
+    assert submit(Plan("toy", (walk_cell(0, draw_cell()),)), store, Site(), None, "run").num_submitted == 2
+
+
+def test_several_partitions_are_named_as_sbatch_takes_them(store: Store, stub: StubCluster) -> None:
+    submit(Plan("toy", (draw_cell(),)), store, Site(partition="low,normal"), None, "run")
+    [batch] = stub.batches().values()
+    assert {"partition": "low,normal", "time": "60"}.items() <= options(batch).items(), "the shorter of both defaults"
+    with pytest.raises(InputError, match="ask for the partition 'gone', which is not here"):
+        submit(Plan("toy", (draw_cell(1),)), store, Site(partition="low,gone"), None, "run")
+
+
+def test_the_users_own_filters_hide_no_job(store: Store, stub: StubCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Plan("toy", (draw_cell(),))
+    submit(plan, store, Site(), None, "run")
+    stub.queue(["101|PENDING|Resources||0:00|1:00:00|segrepro:run:0"])
+    squeue = stub.folder / "bin" / "squeue"
+    squeue.write_text(f'#!/bin/sh\n[ -z "$SQUEUE_STATES$SQUEUE_PARTITION" ] && cat {stub.folder}/queue\n')
+    for name, value in {"SQUEUE_STATES": "RUNNING", "SQUEUE_PARTITION": "low", "SINFO_PARTITION": "low"}.items():
+        monkeypatch.setenv(name, value)
+    assert submit(plan, store, Site(), None, "run2") == Submission(0, 0, 1, 0)
+    [batch] = stub.batches().values()
+    assert batch.index('unset "${!SQUEUE_@}"') < batch.index("squeue -h -j"), "in the job, too"
+
+
+def test_comments_of_other_jobs_may_be_anything(store: Store, stub: StubCluster) -> None:
+    plan = Plan("toy", (draw_cell(),))
+    submit(plan, store, Site(), None, "run")
+    lines = [
+        "7|PENDING|JobHeldUser||0:00|1:00:00|f\xfcr dich",
+        "8|PENDING|JobHeldUser||0:00|1:00:00|two\nlines | of it",
+        "101|PENDING|Resources||0:00|1:00:00|segrepro:run:0",
+    ]
+    (stub.folder / "queue").write_bytes("".join(f"{line}\n" for line in lines).encode("latin-1"))
+    assert submit(plan, store, Site(), None, "run2").num_already_queued == 1
+
+
+def test_a_wrapper_that_prints_the_number_alone_is_one_sentence(store: Store, stub: StubCluster) -> None:
+    sbatch = stub.folder / "bin" / "sbatch"
+    sbatch.write_text(sbatch.read_text().replace('"Submitted batch job $number"', '"$number"'))
+    with pytest.raises(InputError, match=r"did not answer .* was cancelled"):
+        submit(Plan("toy", (draw_cell(),)), store, Site(), None, "run")
+    assert "cancel --quiet 101" in stub.told()
+
+
+def test_no_key_is_sent_unless_asked_and_further_options_are(store: Store, stub: StubCluster) -> None:
+    submit(Plan("toy", (draw_cell(0),)), store, Site(), None, "run")
+    site = Site(
+        wckey="vision",
+        sbatch={"reservation": "course", "exclusive": True},
+        stages={"prepare": StageResources(sbatch={"reservation": "own"})},
+    )
+    submit(Plan("toy", (draw_cell(1),)), store, site, None, "run")
+    first, second = (options(script) for script in stub.batches().values())
+    assert "wckey" not in first
+    assert {"wckey": "vision", "reservation": "own", "exclusive": ""}.items() <= second.items()
+    with pytest.raises(ValueError, match="the launcher itself sets --array"):
+        Site(sbatch={"array": "0-3"})

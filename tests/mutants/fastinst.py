@@ -175,8 +175,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _TRAIN_INSTANCES.mutant(
         "instance_start_ignored",
-        "        load_weights(model, inputs.folder(role)",
-        "        load_weights(build_segmenter(config.segmenter), inputs.folder(role)",
+        "        load_weights(model, place",
+        "        load_weights(type(model)(config.segmenter), place",
         "a training that should go on from another starts from random weights",
         f"{STAGE}::test_starts_from_another_training_or_a_backbone",
     ),

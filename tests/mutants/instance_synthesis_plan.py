@@ -89,10 +89,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "arms on less data measure crops that are not theirs alone",
         f"{EDGES}::test_what_an_arm_reports_of_is_its_own",
     ),
-    _PLAN.mutant(
+    _RECIPE.mutant(
         "starts_from_nothing",
-        '.get(setup.start, ("start",))',
-        ".get(setup.start, ())",
+        '.get(self.start, ("start",))',
+        ".get(self.start, ())",
         "a training that starts from others' weights is given none",
         _CELLS,
     ),
@@ -123,8 +123,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _RECIPE.mutant(
         "published_crop_is_small",
-        '"recipe": published, "augmentation": _crops(512, 1024)',
-        '"recipe": published, "augmentation": _crops(360, 720)',
+        '"recipe": published, "augmentation": crops(512, 1024)',
+        '"recipe": published, "augmentation": crops(360, 720)',
         "the published recipe trains on the paper's small crops",
         f"{EDGES}::test_the_paper_trains_as_section_2_8_says",
     ),

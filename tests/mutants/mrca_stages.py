@@ -162,8 +162,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _STAGES_TRAINING_DATA.mutant(
         "trains_on_held_out_images",
-        'read_lvis(split / FIT_FILE, data, "none")',
-        'read_lvis(data / "train.json", data, "none")',
+        'read_lvis(split / FIT_FILE, image_folder(inputs), "none")',
+        'read_lvis(inputs.folder("data") / "train.json", inputs.folder("data"), "none")',
         "the feedback's images are trained on",
         f"{STEER}::test_no_image_of_the_feedback_is_trained_on",
     ),

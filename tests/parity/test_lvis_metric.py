@@ -196,7 +196,7 @@ def test_processes_and_parts_do_not_matter(
     whole = evaluate_lvis(path, detections, iou_type)
     monkeypatch.setattr("methods.common.metrics.detection.file_workers.Workers.part_bytes", lambda *_: 1000)
     monkeypatch.delattr("methods.common.metrics.detection.reading.DetectionTable")
-    monkeypatch.delattr("methods.common.metrics.detection.lvis_ground_truth.read_lvis")
+    monkeypatch.delattr("methods.common.metrics.detection.annotation_reading._read_whole")
     seen: list[tuple[int, int]] = []
     for num_processes in (1, 2):
         found = evaluate_lvis(
@@ -344,12 +344,15 @@ def test_files_that_are_no_results_are_refused(tmp_path: Path, text: str) -> Non
         evaluate_lvis(tmp_path / "truth.json", tmp_path / "results.json", "bbox")
 
 
-def test_annotation_id_zero_is_refused(tmp_path: Path) -> None:
+def test_annotation_id_zero_counts_like_any_other_and_is_noted(tmp_path: Path) -> None:
     truth, detections = crowded_case(0, 1)
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    plain = evaluate_lvis(tmp_path / "truth.json", detections, "bbox")
     truth["annotations"][0]["id"] = 0
     (tmp_path / "truth.json").write_text(json.dumps(truth))
-    with pytest.raises(InputError, match="annotation 0"):
-        evaluate_lvis(tmp_path / "truth.json", detections, "bbox")
+    noted = evaluate_lvis(str(tmp_path / "truth.json"), detections, "bbox")
+    assert noted.metrics() == plain.metrics()
+    assert next(note for note in noted.notes() if note not in plain.notes()).startswith("annotation 0: lvis-api takes")
 
 
 def test_arrays_to_official_results() -> None:

@@ -3,13 +3,16 @@
 import json
 import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import torch_fidelity
+import torch_fidelity.metrics
+import torchmetrics.image.fid
 from PIL import Image
+from torch import Tensor
 from torch.utils.data import Dataset
 from torchmetrics.image.kid import KernelInceptionDistance
 
@@ -71,8 +74,43 @@ class Pictures(Dataset):
         return torch.from_numpy(np.array(Image.open(self.paths[index]))).permute(2, 0, 1)
 
 
+def in_few_dimensions(*gaussians: tuple[np.ndarray, np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Means and covariances in an orthonormal basis of the space that they fill, which is small for a few pictures; FID is the same in any."""
+    gaussians = tuple((mean.astype(np.float64), cov.astype(np.float64)) for mean, cov in gaussians)
+    probe_DR = np.random.default_rng(0).normal(size=(len(gaussians[0][0]), 12))
+    filled_DR = np.hstack([part for mean, cov in gaussians for part in (mean[:, None], cov @ probe_DR)])
+    basis_DR, _ = np.linalg.qr(filled_DR)
+    small = [(basis_DR.T @ mean, basis_DR.T @ cov @ basis_DR) for mean, cov in gaussians]
+    for (mean, cov), (small_mean, small_cov) in zip(gaussians, small, strict=True):
+        assert np.trace(small_cov) == pytest.approx(np.trace(cov), rel=1e-9), "the basis misses a part"
+        assert small_mean @ small_mean == pytest.approx(mean @ mean, rel=1e-9)
+    return small
+
+
 @pytest.fixture(scope="module")
-def of_torch_fidelity(folders: tuple[Path, Path], weights: Path) -> dict[str, float]:
+def quick_roots() -> Iterator[None]:
+    """Both packages take the root of a matrix of 2,048 rows, which lasts ten seconds and more; here they take it of few rows."""
+    by_torchmetrics, by_torch_fidelity = (
+        torchmetrics.image.fid._compute_fid,
+        torch_fidelity.metrics.fid_statistics_to_metric,
+    )
+
+    def with_tensors(mean_1: Tensor, cov_1: Tensor, mean_2: Tensor, cov_2: Tensor) -> Tensor:
+        small = in_few_dimensions((mean_1.numpy(), cov_1.numpy()), (mean_2.numpy(), cov_2.numpy()))
+        return by_torchmetrics(*(torch.from_numpy(part) for gaussian in small for part in gaussian))
+
+    def with_statistics(one: dict[str, np.ndarray], other: dict[str, np.ndarray], verbose: bool) -> dict[str, float]:
+        small = in_few_dimensions((one["mu"], one["sigma"]), (other["mu"], other["sigma"]))
+        return by_torch_fidelity(*({"mu": mean, "sigma": cov} for mean, cov in small), verbose)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torchmetrics.image.fid, "_compute_fid", with_tensors)
+        patch.setattr(torch_fidelity.metrics, "fid_statistics_to_metric", with_statistics)
+        yield
+
+
+@pytest.fixture(scope="module")
+def of_torch_fidelity(folders: tuple[Path, Path], weights: Path, quick_roots: None) -> dict[str, float]:
     """What its own front door gives; subsets are drawn from the first input first."""
     return torch_fidelity.calculate_metrics(
         input1=Pictures(folders[0]),
@@ -90,7 +128,6 @@ def of_torch_fidelity(folders: tuple[Path, Path], weights: Path) -> dict[str, fl
     )
 
 
-@pytest.mark.slow  # four roots of matrices of 2,048 rows
 def test_three_tools_give_three_fids_and_ours_is_the_one_of_its_pixels(
     folders: tuple[Path, Path], weights: Path, features: list[InceptionFeatures], of_torch_fidelity: dict[str, float]
 ) -> None:

@@ -31,8 +31,14 @@ def test_pairs_as_released_leave_a_gap_at_the_border_and_as_meant_do_not() -> No
 
 
 def test_pairs_as_meant_are_all_that_are_near() -> None:
-    first, second = (cells.tolist() for cells in pair_cells(6, 7, 3, "as_meant"))
-    near = {(a, b) for a in range(42) for b in range(a + 1, 42) if (a // 7 - b // 7) ** 2 + (a % 7 - b % 7) ** 2 < 9}
+    first, second = (cells.tolist() for cells in pair_cells(7, 8, 5, "as_meant"))
+    cells = [divmod(cell, 8) for cell in range(56)]
+    near = {
+        (a, b)
+        for a in range(56)
+        for b in range(a + 1, 56)
+        if (cells[a][0] - cells[b][0]) ** 2 + (cells[a][1] - cells[b][1]) ** 2 < 25
+    }
     assert set(zip(first, second, strict=True)) == near
     assert len(first) == len(near)
 

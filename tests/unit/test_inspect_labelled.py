@@ -95,7 +95,7 @@ def own(tmp_path: Path) -> Path:
         for place in ("images", "labels"):
             (tmp_path / split / place).mkdir(parents=True)
         Image.new("RGB", (6, 5)).save(tmp_path / split / "images" / "a.jpg")
-        Image.fromarray(np.zeros((5, 6), np.uint8)).save(tmp_path / split / "labels" / "a.png")
+        Image.fromarray(np.eye(5, 6, dtype=np.uint8)).save(tmp_path / split / "labels" / "a.png")
     (tmp_path / "classes.txt").write_text("sky\nroad\n")
     return tmp_path
 

@@ -9,11 +9,13 @@ import pyarrow as pa
 import pytest
 
 from methods.common.metrics.detection.json_columns import (
+    FilePart,
     as_array,
+    lines_of,
     parts_of_annotations,
     parts_of_list,
-    read_records,
     read_table,
+    take_apart,
 )
 
 SCHEMA = pa.schema([pa.field("image_id", pa.int64(), nullable=False), pa.field("score", pa.float64(), nullable=False)])
@@ -24,6 +26,10 @@ def records(count: int) -> list[dict[str, Any]]:
         {"image_id": index, "score": index / 7, "segmentation": {"size": [3, 4], "counts": "0\\`o" * (index % 5)}}
         for index in range(count)
     ]
+
+
+def read_records(parts: list[FilePart]) -> list[dict[str, Any]]:
+    return [json.loads(line) for part in parts for line in lines_of(part).text.tobytes().split(b"\n") if line.strip()]
 
 
 LAYOUTS = {
@@ -40,12 +46,12 @@ def test_parts_hold_all_records_once(tmp_path: Path, layout: str, part_bytes: in
     file.write_text(LAYOUTS[layout](records(40)))
     parts = parts_of_list(file, part_bytes)
     assert parts is not None
-    tables = [read_table(part, SCHEMA) for part in parts]
+    tables = [read_table(lines_of(part), SCHEMA) for part in parts]
     assert len(parts) == {1: 40, 10**6: 1}.get(part_bytes, len(parts)) > (part_bytes == 300)
     assert np.concatenate([as_array(table["image_id"]) for table in tables if table]).tolist() == list(range(40))
     scores = np.concatenate([as_array(table["score"]) for table in tables if table])
     assert scores.tolist() == [index / 7 for index in range(40)]
-    assert [record for part in parts for record in read_records(part) or []] == records(40)
+    assert read_records(parts) == records(40)
 
 
 @pytest.mark.parametrize("text", ["[]", " [ ] \n"])
@@ -59,7 +65,7 @@ def test_other_files_are_left_to_the_slow_way(tmp_path: Path, text: str) -> None
     file = tmp_path / "results.json"
     file.write_text(text)
     parts = parts_of_list(file, 100)
-    assert parts is None or [read_table(part, SCHEMA) for part in parts] == [None]
+    assert parts is None or [read_table(lines_of(part), SCHEMA) for part in parts] == [None]
     assert parts_of_list(tmp_path / "absent.json", 100) is None
 
 
@@ -83,16 +89,40 @@ def test_an_odd_record_is_left_to_the_slow_way(tmp_path: Path, odd: dict[str, An
     file.write_text(json.dumps([*records(3), odd, *records(3)]))
     parts = parts_of_list(file, part_bytes)
     assert parts is not None
-    assert None in [read_table(part, SCHEMA) for part in parts]
+    assert None in [read_table(lines_of(part), SCHEMA) for part in parts]
 
 
 def test_whole_numbers_are_numbers_and_other_fields_do_not_matter(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     file.write_text(json.dumps([{"score": 1, "extra": [1, {"a": None}], "image_id": 5}]))
     (part,) = parts_of_list(file, 100) or []
-    table = read_table(part, SCHEMA)
+    table = read_table(lines_of(part), SCHEMA)
     assert table is not None
     assert (as_array(table["image_id"]).tolist(), as_array(table["score"]).tolist()) == ([5], [1.0])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("marked", [[], [0], [3, 4, 8], list(range(9))])
+def test_records_with_a_mark_are_taken_apart(tmp_path: Path, layout: str, marked: list[int]) -> None:
+    content = [
+        record | ({"iscrowd": {"counts": 1}} if place in marked else {}) for place, record in enumerate(plain(9))
+    ]
+    file = tmp_path / "results.json"
+    file.write_text(LAYOUTS[layout](content))
+    (part,) = parts_of_list(file, 10**6) or []
+    found = take_apart(lines_of(part), b'"counts"')
+    assert found is not None
+    kept, apart = found
+    assert apart == [(place, content[place]) for place in marked]
+    assert kept.num_records == 9 - len(marked)
+    if kept.num_records:
+        table = read_table(kept, SCHEMA)
+        assert table is not None
+        assert as_array(table["image_id"]).tolist() == [place for place in range(9) if place not in marked]
+
+
+def plain(count: int) -> list[dict[str, Any]]:
+    return [{key: value for key, value in record.items() if key != "segmentation"} for record in records(count)]
 
 
 @pytest.mark.parametrize("layout", ["usual", "tight"])
@@ -110,7 +140,7 @@ def test_annotations_are_cut_out_of_their_file(tmp_path: Path, layout: str, orde
     assert found is not None
     rest, parts = found
     assert rest == content | {"annotations": []}
-    assert [record for part in parts for record in read_records(part) or []] == records(9)
+    assert read_records(parts) == records(9)
 
 
 def test_annotations_with_lists_of_objects_are_left_to_the_slow_way(tmp_path: Path) -> None:

@@ -152,7 +152,10 @@ FAULTS: list[tuple[Callable[[dict[str, Any]], Any], list[str]]] = [
     (set_field("annotations", 1, "segmentation", runs_to_rle([0, 80], 10, 8)), ["annotation 2", "has size [10, 8]"]),
     (set_field("annotations", 1, "segmentation", runs_to_rle([0, 79], 8, 10)), ["annotation 2", "add up"]),
     (set_field("annotations", 1, "segmentation", {"size": [8, 10], "counts": "~~"}), ["annotation 2", "add up"]),
-    (set_field("annotations", 1, "segmentation", {"size": [8, 10], "counts": [3, -3, 80]}), ["annotation 2", "add up"]),
+    (
+        set_field("annotations", 1, "segmentation", {"size": [8, 10], "counts": [3, -3, 80]}),
+        ["annotation 2", "negative run"],
+    ),
     (set_field("annotations", 1, "segmentation", {"size": None, "counts": "x"}), ["annotation 2", "has size None"]),
     (set_field("annotations", 1, "segmentation", {"size": [8, 10], "counts": 3}), ["annotation 2", "counts"]),
     (set_field("annotations", 1, "segmentation", {"counts": "x"}), ["annotation 2", "`segmentation`"]),

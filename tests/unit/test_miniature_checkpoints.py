@@ -15,22 +15,30 @@ from methods.common.generators.repainting.configs import GligenConfig, Inpaintin
 from methods.common.generators.repainting.interface import RepaintOrder, repaint
 from methods.common.generators.repainting.load import load_back_end
 from methods.common.miniature import measurements as measure
+from methods.common.miniature import street_foreign
 from methods.common.miniature.assemble import forget_places
 from methods.common.miniature.categories import CATEGORY_NAMES
 from methods.common.miniature.faults import fault_level
 from methods.common.miniature.install import (
     PAINTERS,
     REPORT_FILE,
+    STREET_PARTS,
     STREET_REPORT_FILE,
+    STREET_SEGMENTER,
     measured_tables,
     replace_measured,
 )
 from methods.common.miniature.judges import load_judges
+from methods.common.miniature.objects import render_object
 from methods.common.miniature.provenance import read_provenance
 from methods.common.miniature.repaint_training import draw_things
 from methods.common.miniature.segmenter_training import SEGMENTER_FILE
 from methods.common.miniature.shipped import CHECKPOINTS
+from methods.common.miniature.street_classes import STREET_KINDS, StreetConfig
+from methods.common.miniature.street_foreign import draw_foreign
 from methods.common.miniature.street_report import street_tables
+from methods.common.miniature.street_scene import render_street
+from methods.common.miniature.street_segmenter_training import MODEL_FOLDER, scene_instances
 from methods.common.miniature.training_configs import SamplingConfig, ThingsConfig
 from methods.common.miniature.training_recipes import full_checkpoints
 from methods.common.miniature.web import web_sample
@@ -38,6 +46,9 @@ from methods.common.miniature.world_config import WebConfig
 from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.segmenters.centernet2.presets import centernet2_miniature
 from methods.common.segmenters.centernet2.pretrained import load_class_agnostic
+from methods.common.segmenters.fastinst.model import FastInst
+from methods.common.segmenters.fastinst.presets import fastinst_miniature
+from methods.common.segmenters.instance.starting import take_all_but_classes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FAST = SamplingConfig(num_steps=10, guidance_scale=3.5)
@@ -152,20 +163,62 @@ def test_sheets_are_there_and_small():
 # -- the painters of the street ----------------------------------------------------------------------------------------------
 
 
-def test_painters_come_from_the_recipe_that_the_repository_lists():
+def test_parts_of_the_street_come_from_the_recipe_that_the_repository_lists():
     recipe = full_checkpoints().model_dump(mode="json")
-    for painter in PAINTERS:
-        record = read_provenance(CHECKPOINTS / painter)
-        assert record["config"] == recipe[painter], painter
-        assert record["stage"] == f"train_{painter}"
-        size = sum(path.stat().st_size for path in (CHECKPOINTS / painter).rglob("*") if path.is_file())
-        assert size < 6.5e6, painter
+    for part in STREET_PARTS:
+        record = read_provenance(CHECKPOINTS / part)
+        assert record["config"] == recipe[part], part
+        assert record["stage"] == f"train_{part}"
+        size = sum(path.stat().st_size for path in (CHECKPOINTS / part).rglob("*") if path.is_file())
+        assert size < 6.5e6, part
+
+
+def test_the_street_s_segmenter_knows_its_ways_and_none_of_its_classes():
+    """On scenes of other things it finds most of what stands there; a training takes all of it but what decides about classes."""
+    folder = CHECKPOINTS / STREET_SEGMENTER / MODEL_FOLDER
+    model = FastInst.from_pretrained(folder).eval()
+    config, found = StreetConfig(evenness=1.0, group_share=0.0), []
+    for number in range(8):
+        scene = render_street(config, np.random.default_rng([9, number]), draw_foreign)
+        truth = scene_instances(scene)
+        image_NCHW = torch.from_numpy(scene.image_HW3).permute(2, 0, 1)[None].float()
+        masks = model.detect(image_NCHW, [scene.instance_HW.shape])[0].masks_NHW.numpy()
+        for mask_HW in truth.mask_NHW[truth.mask_NHW.sum((1, 2)) >= 100]:
+            overlap = (masks & mask_HW).sum((1, 2)) / (masks | mask_HW).sum((1, 2))
+            found.append(overlap.max(initial=0.0))
+    assert np.mean(np.array(found) > 0.5) > 0.6
+    other = FastInst(fastinst_miniature(8), torch.Generator().manual_seed(0))
+    left = take_all_but_classes(other, folder)
+    assert left
+    assert all(other.state_dict()[name].shape[0] in (8, 9) for name in left)
+
+
+def test_other_things_stand_where_the_street_s_own_would(monkeypatch):
+    """Every class has two things of its own that no category names, as high as it would be; mirrored when it faces left."""
+    drawn = []
+    monkeypatch.setattr(
+        street_foreign,
+        "render_object",
+        lambda category, *rest: drawn.append(category) or render_object(category, *rest),
+    )
+    for kind in STREET_KINDS:
+        for number in range(12):
+            sprite = street_foreign.draw_foreign(kind, 20.0, number % 2 == 0, np.random.default_rng(number))
+            assert sprite.look is None
+            assert abs(sprite.mask_HW.any(1).sum() - 20) <= 2
+            assert not sprite.mask_HW[0].any()
+    by_kind = [set(drawn[first : first + 12]) for first in range(0, len(drawn), 12)]
+    assert [len(things) for things in by_kind] == [2] * len(STREET_KINDS)
+    assert len(set().union(*by_kind)) == 2 * len(STREET_KINDS)
+    assert all(thing.name == "" for thing in drawn)
+    right, left = (street_foreign.draw_foreign("car", 20.0, way, np.random.default_rng(3)) for way in (False, True))
+    assert np.array_equal(right.mask_HW, left.mask_HW[:, ::-1])
 
 
 def test_the_page_shows_what_the_report_of_the_street_measured():
     page = (REPOSITORY / "docs" / "miniature.md").read_text()
     report = json.loads((CHECKPOINTS / STREET_REPORT_FILE).read_text())
-    provenance = {painter: read_provenance(CHECKPOINTS / painter) for painter in PAINTERS}
+    provenance = {part: read_provenance(CHECKPOINTS / part) for part in STREET_PARTS}
     assert replace_measured(page, street_tables(report, provenance), "street") == page
     painted = report["painters"]["inpainting"]
     assert f"| inpainting | {painted['class']:.3f} | {painted['colour']:.3f} |" in page

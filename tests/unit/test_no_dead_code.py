@@ -20,7 +20,6 @@ _REGISTRY = "reproductions.study.registry reads it from the module of a paper"
 _STAGES = "a cell names its module, where the harness finds it; for papers from other packages"
 _TORCHVISION = "torchvision's block calls what it overrides"
 _FEATURES = "for programs that compare features which they keep, as the benchmark does"
-_ONEFORMER = "for programs that train a OneFormer; no paper of the suite plans it yet"
 _PRESETS = "for papers that plan the common training of instance segmenters"
 _PUBLISHED = "for users of published weights, whose outputs parity tests hold ours to"
 _ATTENTION = "for papers that train on masks from attention"
@@ -31,6 +30,7 @@ _ROBUST = "for the plan of diffumask_robust, whose stages train with it"
 
 CALLED_FROM_OUTSIDE = {
     "methods.common.segmenters.deeplab.official:load_official": _PUBLISHED,
+    "methods.diffumask_robust.affinity.official:load_official": _PUBLISHED,
     **{
         f"methods.{name}": _ROBUST
         for name in (
@@ -64,12 +64,7 @@ CALLED_FROM_OUTSIDE = {
         for name in ("coco_recipe", "fastinst_r101", "fastinst_r50_d1")
     },
     "methods.common.segmenters.mask2former.official:load_official": _PUBLISHED,
-    "methods.common.segmenters.oneformer.model:OneFormer.set_sentences": _ONEFORMER,
     "methods.common.segmenters.oneformer.official:load_official": _PUBLISHED,
-    "methods.common.segmenters.oneformer.presets:instsynth_recipe": _ONEFORMER,
-    "methods.common.segmenters.oneformer.presets:miniature_recipe": _ONEFORMER,
-    "methods.common.segmenters.oneformer.presets:oneformer_miniature": _ONEFORMER,
-    "methods.common.segmenters.oneformer.sentences:clip_tokens": _ONEFORMER,
     "methods.common.segmenters.pickled_weights:_ArrayUnpickler.find_class": "pickle calls it",
     "methods.common.stage:LocalContext": "for notebooks and tests, which run a stage without the harness",
     "methods.common.stages.evaluate_instances:EVALUATE_INSTANCES": _STAGES,

@@ -10,8 +10,9 @@ from transformers.models.oneformer import modeling_oneformer as library
 
 from methods.common.segmenters.backbones.config import ConvNeXtConfig, SwinConfig
 from methods.common.segmenters.backbones.convnext import ConvNeXt
+from methods.common.segmenters.instance.interface import PanopticThresholds
 from methods.common.segmenters.instance.segmenters import load_segmenter
-from methods.common.segmenters.oneformer.config import OneFormerConfig
+from methods.common.segmenters.oneformer.config import TASKS, OneFormerConfig
 from methods.common.segmenters.oneformer.decoder import decode
 from methods.common.segmenters.oneformer.head import library_config
 from methods.common.segmenters.oneformer.model import OneFormer
@@ -29,7 +30,7 @@ from methods.common.segmenters.oneformer.presets import (
 )
 from methods.common.training.batch_shard import BatchShare
 from methods.common.training.dropout import ImageDropout
-from tests.unit.oneformer_scenes import config, scenes, target_of
+from tests.unit.oneformer_scenes import CLASSES, STUFF, config, scenes, target_of
 
 WHOLE = BatchShare(0, 2, 2)
 
@@ -187,6 +188,30 @@ def test_masks_are_resized_to_the_padded_image_then_cut_then_to_the_output() -> 
         [float(probability[q, q]) * part for q, part in zip(query, quality, strict=True)], rel=1e-4
     )
     assert found.scores_N.tolist() == sorted(found.scores_N.tolist(), reverse=True)
+
+
+def test_each_map_is_asked_for_with_its_own_task(model: OneFormer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """InstSynth section 9.5; things one by one, stuff once; sizes as they are asked for."""
+    asked: list[list[int]] = []
+    commands = OneFormer.commands
+
+    def told(self: OneFormer, task_N: torch.Tensor) -> torch.Tensor:
+        asked.append(task_N.tolist())
+        return commands(self, task_N)
+
+    monkeypatch.setattr(OneFormer, "commands", told)
+    images, _ = scenes(2)
+    wanted = [(64, 64), (20, 24)]
+    thresholds = PanopticThresholds(0.0, 0.0)
+    panoptic = model.segment_panoptic(images, thresholds, [(32, 32), (20, 24)], wanted)
+    semantic = model.segment_semantic(images, [(32, 32), (20, 24)], wanted)
+    assert asked == [[TASKS.index("panoptic")] * 2, [TASKS.index("semantic")] * 2]
+    for found, class_HW, size in zip(panoptic, semantic, wanted, strict=True):
+        assert found.segment_HW.shape == class_HW.shape == size
+        assert int(found.segment_HW.max()) <= len(found.classes_N)
+        stuff = [index for index in found.classes_N.tolist() if index in STUFF]
+        assert len(stuff) == len(set(stuff))
+        assert int(class_HW.max()) < len(CLASSES)
 
 
 def test_detection_finds_things_in_pictures_of_several_sizes(model: OneFormer) -> None:

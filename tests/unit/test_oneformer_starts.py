@@ -33,12 +33,12 @@ def segmenter(**changes: object) -> OneFormerConfig:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    drawing = DrawLvisConfig(num_train_images=3, num_val_images=2, num_categories=3, image_size_px=40)
+    drawing = DrawLvisConfig(num_train_images=4, num_val_images=2, num_categories=3, image_size_px=40)
     draw_lvis(Inputs(), drawing, LocalContext(folder))
     return folder
 
 
-def train(data: Path, out: Path, network: OneFormerConfig, start: str = "scratch", **roles: Path) -> OneFormer:
+def train(data: Path, out: Path, network: OneFormerConfig, begin: str = "scratch", **roles: Path) -> OneFormer:
     """Train so slowly that the weights stay what they were at the start."""
     still = miniature_recipe(1).model_copy(update={"base_lr": 1e-30, "weight_decay": 0.0, "batch_size": 2})
     config = TrainInstancesConfig.model_validate(
@@ -46,7 +46,7 @@ def train(data: Path, out: Path, network: OneFormerConfig, start: str = "scratch
             "segmenter": network.model_dump(),
             "recipe": still.model_dump(),
             "augmentation": AugmentConfig(size_px=32, min_scale=1.0, max_scale=1.0).model_dump(),
-            "start": start,
+            "start": begin,
         }
     )
     out.mkdir()
@@ -84,7 +84,8 @@ def test_all_but_the_class_layers_of_published_weights_are_taken(
     left = {name for name, value in new.items() if value.shape != old[name].shape}
     assert left == {f"head.transformer.decoder.class_embed.{kind}" for kind in ("weight", "bias")} | {"sentence_SL"}
     counters = {name for name in new if "running" in name or "num_batches" in name}
-    assert all(torch.equal(new[name], old[name]) for name in new.keys() - left - counters)
+    others = [name for name in new.keys() - left - counters if not torch.allclose(new[name], old[name])]
+    assert not others
     assert any(name.startswith("text.") for name in new) == has_text
     assert torch.equal(new["sentence_SL"], sentences_module.known_tokens(mine))
 

@@ -16,13 +16,15 @@ import pytest
 import torch
 from rich.console import Console
 
+from methods.common.datasets.lvis_records import LvisDataset
 from reproductions.harness.site import Site, StageResources
 from reproductions.harness.store import Store
 from reproductions.mrca.paper import MrcaPaper
 from reproductions.requirements import inspect_machine as machine
 from reproductions.requirements import preflight, published_data, published_weights
 from reproductions.requirements.gpu_estimates import GpuEstimate
-from reproductions.requirements.inspect_lvis import lvis_folder, own_lvis_folder
+from reproductions.requirements.inspect_lvis import lvis_folder
+from reproductions.requirements.inspect_own import own_instances_folder
 from reproductions.requirements.inspect_weights import diffusers_folder, torch_file, transformers_folder
 from reproductions.requirements.inspection import Inspection, Inspector, inspect_place, judge
 from reproductions.requirements.need import GpuNeed, Need
@@ -49,7 +51,15 @@ def _fine(path: Path) -> Inspection:
     return judge([])
 
 
-FOLDERS: list[Inspector] = [diffusers_folder, transformers_folder, lvis_folder, own_lvis_folder]
+def len_of_train(train: LvisDataset) -> int:
+    return len(train.images)
+
+
+def _own(path: Path) -> Inspection:
+    return own_instances_folder(path, len_of_train)
+
+
+FOLDERS: list[Inspector] = [diffusers_folder, transformers_folder, lvis_folder, _own]
 
 
 def test_places_that_are_not_there(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 from methods.common.generators.captioners import BlipCaptions
+from methods.common.generators.repainting.configs import BlendedLatentConfig, InpaintingConfig
 from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.segment_anything import released
 from methods.common.segment_anything.sam import Sam
@@ -20,12 +21,16 @@ from methods.common.segmenters.centernet2.presets import centernet2_miniature
 from methods.common.segmenters.mask2former.model import Mask2Former
 from methods.common.segmenters.mask2former.presets import mask2former_miniature
 from methods.common.stage import Config
+from methods.common.stages.train_instances import InstanceTrainingConfig
 from methods.mrca.guidance import GuidanceConfig
 from methods.mrca.stages.generate import GenerateConfig
 from methods.sam_filter.prompters.configs import GroundingDinoSamConfig, Sam3PrompterConfig
 from methods.sam_filter.stages.synthesis_config import CaptureSteps, SynthesizeConfig
 from reproductions.cli import app
 from reproductions.harness.store import Store
+from reproductions.instance_synthesis import openers as instances
+from reproductions.instance_synthesis import recipe as instance_recipe
+from reproductions.instance_synthesis.paper import InstanceSynthesisPaper
 from reproductions.mrca import openers as mrca
 from reproductions.mrca.paper import MrcaPaper
 from reproductions.requirements import openers, trial_runs
@@ -50,7 +55,7 @@ from tests.unit.tiny_models import (
     tiny_diffusion_with_checker,
     tiny_sam3,
 )
-from tests.unit.tiny_pipelines import tiny_sd3, tiny_stable_diffusion
+from tests.unit.tiny_pipelines import tiny_sd3, tiny_sdxl, tiny_stable_diffusion
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -189,6 +194,35 @@ def test_the_segmenter_that_starts_from_other_classes(tmp_path: Path) -> None:
     assert "does not fit the CenterNet2 without its classifiers: 1 missing: mask_head.predictor.weight" in told
 
 
+def test_painters_of_instances(tmp_path: Path) -> None:
+    """SDXL's kind of network and the shipped ones, each by the back end that the arms name."""
+    small = {"size_px": 32, "precision": "float32"}
+    tiny_sdxl().save_pretrained(tmp_path / "sdxl")
+    works(instances.open_painter, {"generator": tmp_path / "sdxl"}, BlendedLatentConfig(**small))
+    study = instance_recipe.smoke().back_ends
+    for back_end, folder in (("blended", "inpainting"), ("inpainting", "inpainting"), ("gligen", "gligen")):
+        works(instances.open_painter, {"generator": CHECKPOINTS / folder}, study.of(back_end))  # type: ignore[arg-type]
+    told = problem(instances.open_painter, {"generator": tmp_path / "sdxl"}, InpaintingConfig(**small))
+    assert "the U-Net has 4 input channels, one for inpainting has 9" in told
+    change = {"decoder.conv_out.weight": 0.0, "decoder.conv_out.bias": -9.0}
+    blacken(tmp_path / "sdxl" / "vae" / "diffusion_pytorch_model.safetensors", change)
+    assert "paints black" in problem(
+        instances.open_painter, {"generator": tmp_path / "sdxl"}, BlendedLatentConfig(**small)
+    )
+
+
+def test_the_segmenter_of_instances_is_opened_as_a_training_starts(tmp_path: Path) -> None:
+    study = instance_recipe.mini().reproduced
+    config = InstanceTrainingConfig(
+        segmenter=study.segmenter, recipe=study.recipe, augmentation=study.augmentation, start=study.start
+    )
+    works(instances.open_segmenter, {"start": CHECKPOINTS / "street_segmenter"}, config)
+    shutil.copytree(CHECKPOINTS / "street_segmenter", tmp_path / "start")
+    change_weights(tmp_path / "start" / "model" / "model.safetensors", drop="backbone.bn1.bias")
+    told = problem(instances.open_segmenter, {"start": tmp_path / "start"}, config)
+    assert "does not fit: backbone.bn1.bias is missing" in told
+
+
 # -- a process of its own ------------------------------------------------------------------------------------------------
 
 
@@ -312,10 +346,12 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def asked(paper: MrcaPaper | SamFilterPaper, folder: Path, **options: Any) -> dict[str, tuple[Any, ...]]:
+def asked(
+    paper: MrcaPaper | SamFilterPaper | InstanceSynthesisPaper, folder: Path, **options: Any
+) -> dict[str, tuple[Any, ...]]:
     """Opener, config, name of the place and bytes a weight of each trial, by its title."""
     trials = paper.trials(Request(paper.id, Store(folder / "store"), **{"tier": "paper", **options}))
-    assert len({trial.what for trial in trials}) == len(trials) or len(trials) == 6
+    assert len({trial.what for trial in trials}) == len(trials) or len(trials) in (6, 9)
     return {
         f"{trial.what}, {next(iter(trial.places.values())).name}": (trial.opener, trial.config, trial.bytes_per_weight)
         for trial in trials
@@ -364,6 +400,37 @@ def test_sam_filter_tries_what_its_prompters_load(weights: Path) -> None:
     salient = {"reference.kind": "salient", "reference.trust_remote_code": "true"}
     cutter = asked(SamFilterPaper(), weights, arms=("pilot",), settings=salient)["BiRefNet as cutter, BiRefNet"]
     assert cutter[:2] == (openers.open_cutter, openers.CutterTrial(trust_remote_code=True))
+
+
+def test_instance_synthesis_tries_every_painter_and_every_start_once(weights: Path) -> None:
+    studies = InstanceSynthesisPaper().studies(Request("instance_synthesis", Store(weights / "store"), tier="paper"))
+    back_ends = studies[0].back_ends
+    found = asked(InstanceSynthesisPaper(), weights)
+    painters = {
+        what: (opener, config) for what, (opener, config, _) in found.items() if opener is instances.open_painter
+    }
+    assert painters == {
+        "GLIGEN inpainting (gligen) as gligen_generator, gligen-inpainting-text-box": (
+            instances.open_painter,
+            back_ends.gligen,
+        ),
+        "SD 2 inpainting (inpainting) as inpainting_generator, stable-diffusion-2-inpainting": (
+            instances.open_painter,
+            back_ends.inpainting,
+        ),
+        "SDXL base 1.0 (blended) as blended_generator, stable-diffusion-xl-base-1.0": (
+            instances.open_painter,
+            back_ends.blended,
+        ),
+    }
+    starts = [
+        (config.segmenter, config.start) for opener, config, _ in found.values() if opener is instances.open_segmenter
+    ]
+    wanted = {(one.segmenter, one.start) for study in studies for one in (study.reproduced, study.published)}
+    assert len(starts) == len(wanted) == 5
+    assert all(start in wanted for start in starts)
+    real = asked(InstanceSynthesisPaper(), weights, tier="mini", arms=("real",))
+    assert [opener for opener, _, _ in real.values()] == [instances.open_segmenter]
 
 
 @pytest.mark.parametrize(("state", "exit_code"), [("does not load", 2), ("ok", 0), ("unknown", 0)])

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from methods.common.datasets.labelled_images import IGNORED, read_image
+from methods.common.datasets.labelled_images import IGNORED
 from methods.common.datasets.open_labelled import open_labelled_images
+from methods.common.datasets.pictures import read_rgb
 from methods.common.datasets.png_labels import read_labels
 from methods.common.datasets.voc import encode_labels, open_voc, voc_palette, write_labels
 from methods.common.errors import InputError
@@ -72,7 +73,7 @@ def test_lossless_images_are_read_exactly(voc: Path) -> None:
 def test_photographs_of_other_modes_become_rgb(tmp_path: Path, mode: str) -> None:
     picture = Image.new("RGB", (5, 4), (255, 255, 255)).convert(mode)
     picture.save(tmp_path / "a.png")
-    assert (read_image(tmp_path / "a.png") == 255).all()
+    assert (read_rgb(tmp_path / "a.png", 4, 5) == 255).all()
 
 
 def test_trainaug_joins_vocs_labels_and_sbds(voc: Path) -> None:
@@ -165,7 +166,7 @@ def test_a_mistake_is_one_sentence(voc: Path, place: str, damage: Callable[[Path
 
 def test_a_photograph_of_sixteen_bits_is_refused(tmp_path: Path) -> None:
     Image.fromarray(np.full((4, 4), 1000, np.uint16)).save(tmp_path / "a.png")
-    assert "save it as RGB with 8 bits" in refusal(lambda: read_image(tmp_path / "a.png"))
+    assert "save it as RGB with 8 bits" in refusal(lambda: read_rgb(tmp_path / "a.png", 4, 4))
 
 
 def test_two_images_of_one_name(voc: Path) -> None:

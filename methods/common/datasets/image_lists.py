@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 from methods.common.errors import InputError, reason
 
@@ -18,7 +19,8 @@ def read_image_list(path: Path, known: Collection[str] = ()) -> list[str]:
         known: names that a whole line may be, spaces included.
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        text = normalize("NFC", path.read_text(encoding="utf-8-sig"))
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"the image list {path} cannot be read ({reason(error)}); give a text file with a name a line"

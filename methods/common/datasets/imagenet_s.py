@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.datasets.labelled_images import IGNORED, list_pictures, read_image
-from methods.common.datasets.png_labels import check_same_size, read_rgb_ids
+from methods.common.datasets.labelled_images import IGNORED, check_size, list_pictures
+from methods.common.datasets.pictures import check_whole, read_header, read_rgb
+from methods.common.datasets.png_labels import read_rgb_ids
 from methods.common.errors import InputError
 
 OTHER, NOT_RATED = "other", 1000
@@ -84,11 +85,28 @@ class ImageNetS:
             InputError: a file is damaged, the sizes differ, or an id is no category.
         """
         _, image, mask = self._files[index]
-        image_HW3, id_HW = read_image(image), read_rgb_ids(mask)
-        check_same_size(image_HW3[..., 0], id_HW, mask)
+        label_HW = self._labels(mask)
+        check_size(read_header(image), mask, label_HW.shape)
+        return read_rgb(image, *label_HW.shape), label_HW
+
+    def check(self, index: int) -> NDArray[np.bool_]:
+        """Check a pair without decoding the picture; return which labels it holds, bool [256].
+
+        Raises:
+            InputError: as for reading it; a picture that is damaged and has its end is not noticed.
+        """
+        _, image, mask = self._files[index]
+        label_HW = self._labels(mask)
+        check_size(check_whole(image), mask, label_HW.shape)
+        seen = np.zeros(IGNORED + 1, np.bool_)
+        seen[np.unique(label_HW)] = True
+        return seen
+
+    def _labels(self, mask: Path) -> NDArray[np.uint8]:
+        id_HW = read_rgb_ids(mask)
         faulty_HW = (id_HW >= len(self.class_names)) & (id_HW != NOT_RATED)
         if faulty_HW.any():
             raise InputError(
                 f"{mask} holds id {int(id_HW[faulty_HW][0])}, but there are {len(self.class_names) - 1} categories; take masks of this subset"
             )
-        return image_HW3, np.where(id_HW == NOT_RATED, IGNORED, id_HW).astype(np.uint8)
+        return np.where(id_HW == NOT_RATED, IGNORED, id_HW).astype(np.uint8)

@@ -1,33 +1,13 @@
-"""Images of data sets with annotation files: reading with a check of the size, the size at test time, resizing.
+"""Sizes of images: the size at test time, resizing.
 
 Shape legend: H, W image in pixels; C colour channels.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from methods.common.errors import InputError
-
-
-def load_rgb(path: Path, height: int, width: int) -> NDArray[np.uint8]:
-    """Decode an image, uint8 RGB (H, W, 3).
-
-    Raises:
-        InputError: it cannot be decoded or has another size than the annotation file says.
-    """
-    bgr = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.is_file() else None
-    if bgr is None:
-        raise InputError(f"{path} is missing or cannot be decoded; restore it or take it out of the annotation file")
-    if bgr.shape[:2] != (height, width):
-        raise InputError(
-            f"{path} is {bgr.shape[1]} x {bgr.shape[0]} pixels, its annotation file says {width} x {height}; mend one of them"
-        )
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def size_at_test(height: int, width: int, short_side_px: int, long_side_px: int) -> tuple[int, int]:

@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.datasets.png_labels import read_labels
+from methods.common.datasets.pictures import Header, check_whole, read_header, read_rgb
+from methods.common.datasets.png_labels import LabelMap, read_labels
 from methods.common.errors import InputError, reason
 
 IGNORED = 255
@@ -22,7 +24,6 @@ IGNORED = 255
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 _FAULTY = 256  # no label in a file may lead here
-_PLAIN_MODES = ("RGB", "L", "P", "RGBA", "LA", "1", "CMYK")  # Pillow's; eight bits a channel at most
 _MAX_CLASSES = 255  # 255 is IGNORED
 
 
@@ -109,6 +110,17 @@ def _is_void(line: str) -> bool:
     return line.startswith("[") and line.endswith("]")
 
 
+class CheckedImages(LabelledImages, Protocol):
+    """Such images that can be looked at before anything trains, for less than reading them."""
+
+    def check(self, index: int) -> NDArray[np.bool_]:
+        """Return which labels a pair holds, bool [256].
+
+        Raises:
+            InputError: as for reading it; an image that is damaged and has its end may go unnoticed.
+        """
+
+
 class LabelledFiles:
     """Images and label maps in pairs of files; each pair is read when it is asked for.
 
@@ -145,12 +157,26 @@ class LabelledFiles:
                 has another size than the image.
         """
         _, image, labels = self._files[index]
-        image_HW3, number_HW = read_image(image), read_labels(labels)
-        if image_HW3.shape[:2] != number_HW.shape:
-            (height, width), (rows, columns) = image_HW3.shape[:2], number_HW.shape
-            raise InputError(
-                f"{labels} is {columns}x{rows} pixels, but its image {image} is {width}x{height}; give both one size"
-            )
+        number_HW = read_labels(labels)
+        check_size(read_header(image), labels, number_HW.shape)
+        height, width = number_HW.shape
+        return read_rgb(image, height, width), self._checked(labels, number_HW)
+
+    def check(self, index: int) -> NDArray[np.bool_]:
+        """Check a pair without decoding the image; return which labels it holds, bool [256].
+
+        Raises:
+            InputError: as for reading it; an image that is damaged and has its end is not noticed.
+        """
+        _, image, labels = self._files[index]
+        number_HW = read_labels(labels)
+        check_size(check_whole(image), labels, number_HW.shape)
+        seen = np.zeros(IGNORED + 1, np.bool_)
+        seen[np.unique(self._checked(labels, number_HW))] = True
+        return seen
+
+    def _checked(self, labels: Path, number_HW: LabelMap) -> NDArray[np.uint8]:
+        """Turn the numbers of a file into labels."""
         label_HW = self._label_of[number_HW]
         if (label_HW == _FAULTY).any():
             row, column = np.argwhere(label_HW == _FAULTY)[0].tolist()
@@ -158,32 +184,20 @@ class LabelledFiles:
                 f"{labels} holds label {int(number_HW[row, column])} at row {row}, column {column}, but there are only "
                 f"the labels {self._known()}; correct the file or the list of classes"
             )
-        return image_HW3, label_HW.astype(np.uint8)
+        return label_HW.astype(np.uint8)
 
     def _known(self) -> str:
         last = max(number for number in self._classes.label_of if number != IGNORED)
         return f"0 to {last} and {IGNORED}"
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read a photograph as RGB, uint8 [H, W, 3]; an orientation tag is not applied, as label maps have none.
-
-    Raises:
-        InputError: the file is missing, no picture, cut short, or has more than eight bits a channel.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            if picture.mode not in _PLAIN_MODES:
-                raise InputError(f"{path} is of mode {picture.mode}; save it as RGB with 8 bits a channel")
-            return np.asarray(picture.convert("RGB"), np.uint8)
-    except UnidentifiedImageError as error:
-        raise InputError(f"{path} is not a picture; put a JPEG or PNG file there") from error
-    except InputError:
-        raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read ({reason(error)}); put a whole JPEG or PNG file there") from error
+def check_size(header: Header, labels: Path, size: tuple[int, ...]) -> None:
+    """Make sure that an image has the size of its label map, one way up or the other."""
+    height, width = size
+    if header.orientation_for(height, width) is None:
+        raise InputError(
+            f"{labels} is {width}x{height} pixels, but its image {header.path} is {header.told_size()}; give both one size"
+        )
 
 
 def list_pictures(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dict[str, Path]:
@@ -201,6 +215,7 @@ def list_pictures(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dic
         stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a Path for each of ten thousand names is slow
         if suffix.lower() not in suffixes or name.startswith("."):
             continue
+        stem = normalize("NFC", stem)  # macOS writes accents as letters of their own
         if stem in found:
             raise InputError(f"{folder} holds both {found[stem].name} and {name}; keep one of them")
         found[stem] = folder / name

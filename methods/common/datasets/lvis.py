@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
 
 from methods.common.datasets import lvis_checks as checks
 from methods.common.datasets.lvis_records import (
@@ -19,6 +18,8 @@ from methods.common.datasets.lvis_records import (
     annotation_from_mask,
     frequency_group,
 )
+from methods.common.datasets.pictures import check_whole
+from methods.common.datasets.record_rules import LARGEST_SIDE_PX
 from methods.common.errors import InputError, reason
 from methods.common.files import write_atomic
 
@@ -60,10 +61,10 @@ def read_lvis(
             record and field. Outlines may pass the border by the tolerance of :mod:`lvis_checks`.
     """
     store = checks.PolygonStore()
-    raw = _parse(annotation_file, store)
+    raw = parse_annotation_file(annotation_file, store)
     categories = read_categories(checks.RecordTable(annotation_file, "category", raw["categories"]))
     images = read_images(checks.RecordTable(annotation_file, "image", raw["images"]), categories)
-    annotations = _annotations(
+    annotations = read_annotations(
         checks.RecordTable(annotation_file, "annotation", raw["annotations"]), store, images, categories
     )
     if not annotations and not allow_no_annotations:
@@ -77,7 +78,12 @@ def read_lvis(
     return dataset
 
 
-def _parse(file: Path, store: checks.PolygonStore) -> dict[str, Any]:
+def parse_annotation_file(file: Path, store: checks.PolygonStore) -> dict[str, Any]:
+    """Read the JSON of a file with `images`, `annotations` and `categories`; the outlines go into the store.
+
+    Raises:
+        InputError: it cannot be read, is no JSON, or lacks one of the three.
+    """
     try:
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -124,7 +130,7 @@ def _category(table: checks.RecordTable, index: int) -> LvisCategory:
         if not isinstance(text, str):
             table.blame(index, key, "is not text", "write text, or leave it out")
     return LvisCategory(
-        id=record["id"],
+        id=int(record["id"]),
         name=record["name"],
         frequency=record["frequency"],
         synonyms=tuple(synonyms),
@@ -139,7 +145,8 @@ def read_images(table: checks.RecordTable, categories: list[LvisCategory]) -> li
     if not table.records:
         raise InputError(f"{table.file}: `images` is empty; list at least one image")
     class_ids = np.array([category.id for category in categories], np.int64)
-    ids, widths, heights = table.unique_ids(), table.integers("width", 1), table.integers("height", 1)
+    ids = table.unique_ids()
+    widths, heights = (table.integers(side, 1, LARGEST_SIDE_PX) for side in ("width", "height"))
     negative = table.id_lists("neg_category_ids", class_ids)
     not_exhaustive = table.id_lists("not_exhaustive_category_ids", class_ids)
     for index, record in enumerate(table.records):
@@ -162,12 +169,13 @@ def read_images(table: checks.RecordTable, categories: list[LvisCategory]) -> li
     ]
 
 
-def _annotations(
+def read_annotations(
     table: checks.RecordTable,
     store: checks.PolygonStore,
     images: list[LvisImage],
     categories: list[LvisCategory],
 ) -> list[LvisAnnotation]:
+    """Check and return the annotations, whose outlines are in the store."""
     if not table.records:
         return []
     ids = table.unique_ids()
@@ -183,7 +191,16 @@ def _annotations(
     columns = (ids, image_ids[image_index], category_ids[category_index], area_N)
     rows = zip(*(column.tolist() for column in columns), box_N4.tolist(), masks, table.records, strict=True)
     return [
-        LvisAnnotation(id, image_id, category_id, mask, (x, y, width, height), area, bool(record.get("ignore", False)))
+        LvisAnnotation(
+            id,
+            image_id,
+            category_id,
+            mask,
+            (x, y, width, height),
+            area,
+            bool(record.get("ignore", False)),
+            bool(record.get("iscrowd", False)),
+        )
         for id, image_id, category_id, area, (x, y, width, height), mask, record in rows
     ]
 
@@ -192,38 +209,27 @@ def _check_images(dataset: LvisDataset, decode: bool) -> None:
     """Look at every image file; the first fault in file order is raised."""
     with ThreadPoolExecutor(max_workers=4) as pool:
         for start in range(0, len(dataset.images), 256):
-            list(pool.map(lambda image: _check_image(dataset, image, decode), dataset.images[start : start + 256]))
+            list(pool.map(lambda image: check_image(dataset, image, decode), dataset.images[start : start + 256]))
 
 
-def _check_image(dataset: LvisDataset, image: LvisImage, decode: bool) -> None:
+def check_image(dataset: LvisDataset, image: LvisImage, decode: bool) -> None:
+    """Make sure that an image's file is whole and has the size that its record states.
+
+    Raises:
+        InputError: it is missing, no picture, cut short, of another size or depth, or does not tell which way up it was annotated.
+    """
     path = dataset.image_path(image)
-    where = f"{dataset.annotation_file}, image {image.id}: {path}"
+    where = f"{dataset.annotation_file}, image {image.id}: "
     try:
-        with Image.open(path) as picture:
-            size = picture.size
-            _check_end(path, picture.format)
-            if decode:
-                picture.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{where} is truncated or not an image ({reason(error)}); replace the file") from error
-    if size != (image.width, image.height):
+        header = check_whole(path, decode)
+        orientation = header.orientation_for(image.height, image.width)
+    except InputError as error:
+        raise InputError(f"{where}{error}") from error
+    if orientation is None:
         raise InputError(
-            f"{where} is {size[0]}x{size[1]} but fields `width`, `height` say {image.width}x{image.height}; "
+            f"{where}{path} is {header.told_size()} but fields `width`, `height` say {image.width}x{image.height}; "
             "correct the record or replace the file"
         )
-
-
-_END_MARKERS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
-_TAIL_BYTES = 512  # some cameras and editors append a little after the end
-
-
-def _check_end(path: Path, format_name: str | None) -> None:
-    """Notice a truncated file by its missing end, at a hundredth of the cost of decoding it."""
-    marker = _END_MARKERS.get(format_name or "")
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        if marker is not None and marker not in file.read():
-            raise OSError("its end is missing")
 
 
 def write_lvis(dataset: LvisDataset, annotation_file: Path) -> None:
@@ -262,7 +268,7 @@ def _annotation_record(annotation: LvisAnnotation) -> dict[str, Any]:
         "bbox": list(annotation.bbox_xywh),
         "area": annotation.area,
     }
-    return record | ({"ignore": 1} if annotation.ignore else {})
+    return record | ({"ignore": 1} if annotation.ignore else {}) | ({"iscrowd": 1} if annotation.crowd else {})
 
 
 def _category_record(category: LvisCategory) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Every check on the content of an LVIS file, vectorised over the whole file; the first fault becomes the message.
+"""Every check on the content of an LVIS file, vectorised over the whole file; a broken rule names all records that break it.
 
 Tolerance: outlines and boxes may pass the image's border by 2 pixels or 1 % of the side, whichever is more, as hand-drawn
 ones do (our choice). What lies outside is cut off when the outline is rasterised.
@@ -6,13 +6,16 @@ ones do (our choice). What lies outside is cut off when the outline is rasterise
 
 from array import array
 from collections.abc import Iterable, Sequence
+from copy import copy
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.datasets.faulty_records import FaultyRecordsError, plural
+from methods.common.datasets.record_rules import LARGEST_ID, absence, whole_fault, whole_numbers
 from methods.common.datasets.rle import rle_fault, runs_to_rle, sum_runs
 from methods.common.errors import InputError
 
@@ -70,44 +73,65 @@ class RecordTable:
 
     def __init__(self, file: Path, kind: str, records: Any) -> None:
         self.file, self.kind = file, kind
-        plural = "categories" if kind == "category" else f"{kind}s"
+        whole = plural(kind)
         if not isinstance(records, list):
-            raise InputError(f"{file}: `{plural}` is not a list, so this is not an LVIS file; see docs/own-data.md")
+            raise InputError(f"{file}: `{whole}` is not a list, so this is not an LVIS file; see docs/own-data.md")
         self.records: Records = records
+        self._number_of: Sequence[int] = range(len(records))
+        self._num_in_file = len(records)
         for index, record in enumerate(records):
             if not isinstance(record, dict):
-                raise InputError(f"{file}: entry {index} of `{plural}` is not an object; write it as in LVIS v1")
+                raise InputError(f"{file}: entry {index} of `{whole}` is not an object; write it as in LVIS v1")
+
+    def without(self, rows: Sequence[int]) -> Self:
+        """Return the table without the records of these places."""
+        left, gone = copy(self), set(rows)
+        kept = [index for index in range(len(self.records)) if index not in gone]
+        left.records = [self.records[index] for index in kept]
+        left._number_of = [self._number_of[index] for index in kept]
+        return left
 
     def blame(self, index: int, field: str, fault: str, remedy: str) -> NoReturn:
         """Raise the one sentence about one record."""
+        self.blame_all([index], field, fault, remedy)
+
+    def blame_all(self, rows: Sequence[int], field: str, fault: str, remedy: str) -> NoReturn:
+        """Raise the one sentence about records that break a rule alike, at least one.
+
+        Raises:
+            FaultyRecordsError: always.
+        """
+        where = self.file, self.kind, self._num_in_file
+        raise FaultyRecordsError(where, [self._name(row) for row in rows], rows, (field, fault, remedy))
+
+    def _name(self, index: int) -> str:
         record = self.records[index]
-        whose = f"{record['id']!r:.40}" if "id" in record else f"number {index} without id"
-        raise InputError(f"{self.file}, {self.kind} {whose}: field `{field}` {fault}; {remedy}")
+        return f"{record['id']!r:.40}" if "id" in record else f"number {self._number_of[index]} without id"
 
     def blame_first(self, faulty: NDArray[np.bool_], field: str, fault: str, remedy: str) -> None:
-        """Raise about the first record marked faulty, if there is one."""
+        """Raise about the records marked faulty, if there is one."""
         if faulty.any():
-            self.blame(int(np.argmax(faulty)), field, fault, remedy)
+            self.blame_all(np.flatnonzero(faulty).tolist(), field, fault, remedy)
 
     def values(self, field: str, kinds: tuple[type, ...], wanted: str) -> list[Any]:
         """Read one required field, every value exactly of one of ``kinds``."""
         try:
             values = [record[field] for record in self.records]
         except KeyError:
-            index = next(i for i, record in enumerate(self.records) if field not in record)
-            self.blame(index, field, "is missing", f"add it ({wanted})")
+            rows = [row for row, record in enumerate(self.records) if field not in record]
+            self.blame_all(rows, field, absence(field, self.records[rows[0]]), f"add it ({wanted})")
         if not set(map(type, values)) <= set(kinds):
-            index = next(i for i, value in enumerate(values) if type(value) not in kinds)
-            self.blame(index, field, f"is {values[index]!r:.60}", f"write {wanted}")
+            rows = [row for row, value in enumerate(values) if type(value) not in kinds]
+            self.blame_all(rows, field, f"is {values[rows[0]]!r:.60}", f"write {wanted}")
         return values
 
-    def integers(self, field: str, minimum: int = 0) -> NDArray[np.int64]:
-        """Read one required column of integers of at least ``minimum``."""
-        values = self.values(field, (int,), "a whole number")
-        low = np.array([not minimum <= value < 2**63 for value in values], bool)
-        if low.any():
-            self.blame(int(np.argmax(low)), field, f"is {values[int(np.argmax(low))]}", f"use at least {minimum}")
-        return np.array(values, np.int64)
+    def integers(self, field: str, minimum: int = 0, maximum: int = LARGEST_ID) -> NDArray[np.int64]:
+        """Read one required column of whole numbers of a range; `1.0` is 1."""
+        found = whole_numbers(self.values(field, (int, float), "a whole number"))
+        rows = [row for row, number in enumerate(found) if number is None or not minimum <= number <= maximum]
+        if rows:
+            self.blame_all(rows, field, *(whole_fault(self.records[rows[0]][field], minimum, maximum) or ("", "")))
+        return np.array(found, np.int64)
 
     def numbers(self, field: str) -> NDArray[np.float64]:
         """Read one required column of numbers."""
@@ -115,8 +139,8 @@ class RecordTable:
         try:
             return np.array(values, np.float64)
         except OverflowError:
-            beyond = next(index for index, value in enumerate(values) if abs(value) > _GREATEST)
-            self.blame(beyond, field, "is greater than any number that files may hold", "write the real value")
+            beyond = [row for row, value in enumerate(values) if abs(value) > _GREATEST]
+            self.blame_all(beyond, field, "is greater than any number that files may hold", "write the real value")
 
     def unique_ids(self) -> NDArray[np.int64]:
         """Read the ids; none may occur twice."""
@@ -132,33 +156,20 @@ class RecordTable:
         lists = self.values(field, (list,), "a list of category ids, [] if there is none")
         flat = list(chain.from_iterable(lists))
         owner = np.repeat(np.arange(len(lists)), list(map(len, lists)))
-        faulty = np.array([type(value) is not int or abs(value) >= 2**63 for value in flat], bool)
+        numbers = whole_numbers(flat)
+        faulty = np.array([number is None or abs(number) > LARGEST_ID for number in numbers], bool)
         if not faulty.any():
-            faulty = ~np.isin(np.array(flat, np.int64), known_ids)
+            faulty = ~np.isin(np.array(numbers, np.int64), known_ids)
         if faulty.any():
             worst = int(np.argmax(faulty))
-            self.blame(
-                int(owner[worst]),
+            self.blame_all(
+                np.unique(owner[faulty]).tolist(),
                 field,
                 f"names category {flat[worst]!r:.40}, which is not among the file's `categories`",
                 _CORRECT_ID,
             )
-        return [tuple(values) for values in lists]
-
-
-class UnnamedFaultError(Exception):
-    """Some record is faulty; whoever reads the records one by one can say which."""
-
-
-class ColumnTable(RecordTable):
-    """Stands in for records that were read as columns: faults are noticed, but cannot be named."""
-
-    def __init__(self, num_records: int) -> None:
-        self.records = [{}] * num_records
-
-    def blame(self, index: int, field: str, fault: str, remedy: str) -> NoReturn:
-        """Give up; nothing is known of the record."""
-        raise UnnamedFaultError(f"{field} {fault}")
+        rest = iter(np.array(numbers, np.int64).tolist())
+        return [tuple(islice(rest, len(values))) for values in lists]
 
 
 _GREATEST = int(np.finfo(np.float64).max)
@@ -178,7 +189,7 @@ def references(table: RecordTable, field: str, known_ids: NDArray[np.int64]) -> 
     if wrong.any():
         index = int(np.argmax(wrong))
         whole = "images" if field == "image_id" else "categories"
-        table.blame(index, field, f"is {ids[index]}, which is not among the file's `{whole}`", _CORRECT_ID)
+        table.blame_first(wrong, field, f"is {ids[index]}, which is not among the file's `{whole}`", _CORRECT_ID)
     return found
 
 
@@ -187,8 +198,8 @@ def boxes(table: RecordTable, width_N: NDArray[np.int64], height_N: NDArray[np.i
     values = table.values("bbox", (list,), "a box [x, y, width, height]")
     flat = _flat_numbers(values)
     if flat is None or set(map(len, values)) - {4}:
-        index = next(i for i, box in enumerate(values) if len(box) != 4 or _flat_numbers([box]) is None)
-        table.blame(index, "bbox", f"is {values[index]!r:.60}", _BOX_REMEDY)
+        rows = [row for row, box in enumerate(values) if len(box) != 4 or _flat_numbers([box]) is None]
+        table.blame_all(rows, "bbox", f"is {values[rows[0]]!r:.60}", _BOX_REMEDY)
     box_N4 = np.frombuffer(flat, np.float64).reshape(-1, 4) if flat else np.zeros((0, 4))
     check_boxes(table, box_N4, width_N, height_N)
     return box_N4
@@ -242,19 +253,25 @@ def segmentations(
     """Check every mask; return a tuple of outlines or a compressed mask for each record."""
     remedy = "write a list of polygons [x0, y0, x1, y1, ...] or a mask with `size` and `counts`"
     values = table.values("segmentation", (tuple, dict, list), "a list of polygons or a run-length mask")
-    for index, value in enumerate(values):
-        if isinstance(value, list):
-            table.blame(index, "segmentation", "is not a list of lists of numbers", remedy)
+    malformed = np.array([isinstance(value, list) for value in values], bool)
+    table.blame_first(malformed, "segmentation", "is not a list of lists of numbers", remedy)
     outlined = np.array([isinstance(value, tuple) for value in values], bool)
     rows = np.flatnonzero(outlined)
     num_outlines = [values[row][1] for row in rows]
     numbers, ends = store.outlines([values[row][0] for row in rows], num_outlines)
     check_outlines(table, rows, np.array(num_outlines, np.int64), numbers, ends, width_N, height_N)
-    for row in np.flatnonzero(~outlined):
-        values[row] = _check_rle(table, int(row), values[row], int(height_N[row]), int(width_N[row]))
+    faulty: dict[str, list[int]] = {}
+    for row in np.flatnonzero(~outlined).tolist():
+        checked = _check_rle(values[row], int(height_N[row]), int(width_N[row]))
+        if isinstance(checked, str):
+            faulty.setdefault(checked, []).append(row)
+        else:
+            values[row] = checked
+    for fault, owners in faulty.items():
+        table.blame_all(owners, "segmentation", fault, "encode the mask at the size of its image")
     _check_rle_areas(table, np.flatnonzero(~outlined), values)
     outlines = iter(np.split(numbers, ends[1:-1]))
-    for row, count in zip(rows, num_outlines, strict=True):
+    for row, count in zip(rows.tolist(), num_outlines, strict=True):
         values[row] = tuple(islice(outlines, count))
     return values
 
@@ -282,10 +299,10 @@ def check_outlines(
 
     def blame_first(faulty_P: NDArray[np.bool_], fault: str, remedy: str) -> None:
         if faulty_P.any():
-            table.blame(int(owner_P[np.argmax(faulty_P)]), "segmentation", fault, remedy)
+            table.blame_all(np.unique(owner_P[faulty_P]).tolist(), "segmentation", fault, remedy)
 
     if (count_M == 0).any():
-        table.blame(int(rows[np.argmax(count_M == 0)]), "segmentation", "is empty", _DROP_OR_DRAW)
+        table.blame_all(rows[count_M == 0].tolist(), "segmentation", "is empty", _DROP_OR_DRAW)
     owner_P, length_P = np.repeat(rows, count_M), np.diff(ends)
     assert len(owner_P) == len(length_P), "outlines outside the annotations"
     blame_first(length_P % 2 == 1, "has a polygon with an odd number of coordinates", _PAIRS)
@@ -317,15 +334,13 @@ def _enclosed_area(point_Q2: NDArray[np.float64], start_P: NDArray[np.int64]) ->
     return area_P
 
 
-def _check_rle(table: RecordTable, row: int, value: dict[str, Any], height: int, width: int) -> dict[str, Any]:
-    """Check form, size and plain run lists; the text of compressed masks is checked later, all at once."""
+def _check_rle(value: dict[str, Any], height: int, width: int) -> dict[str, Any] | str:
+    """Check form, size and plain run lists, and say what is wrong; the text of compressed masks is checked later, all at once."""
     counts = value.get("counts")
     if isinstance(counts, str) and value.get("size") == [height, width]:
         return {"size": [height, width], "counts": counts}
     fault = rle_fault(value, height, width)
-    if fault:
-        table.blame(row, "segmentation", fault, "encode the mask at the size of its image")
-    return dict(runs_to_rle(value["counts"], height, width))
+    return fault or dict(runs_to_rle(value["counts"], height, width))
 
 
 def _check_rle_areas(table: RecordTable, rows: NDArray[np.int64], values: list[Any]) -> None:
@@ -336,7 +351,7 @@ def _check_rle_areas(table: RecordTable, rows: NDArray[np.int64], values: list[A
         (sums.area == 0, "is an empty mask"),
     ):
         if faulty.any():
-            table.blame(int(rows[np.argmax(faulty)]), "segmentation", fault, _DROP_OR_DRAW)
+            table.blame_all(rows[faulty].tolist(), "segmentation", fault, _DROP_OR_DRAW)
 
 
 _PAIRS = "write x0, y0, x1, y1, ... with at least three points"

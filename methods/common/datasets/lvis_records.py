@@ -68,7 +68,7 @@ class LvisImage:
 
 @dataclass(slots=True, eq=False)
 class LvisAnnotation:
-    """One instance: box x, y, width, height and area in pixels; ``ignore`` only for the evaluator, absent in v1."""
+    """One instance: box x, y, width, height and area in pixels; ``ignore`` only for the evaluator, absent in v1; ``crowd`` marks COCO's crowds."""
 
     id: int
     image_id: int
@@ -77,6 +77,7 @@ class LvisAnnotation:
     bbox_xywh: tuple[float, float, float, float]
     area: float
     ignore: bool = False
+    crowd: bool = False
 
     def rle(self, height: int, width: int) -> Rle:
         """Return the instance's mask in an image of this size, compressed."""

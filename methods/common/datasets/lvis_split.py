@@ -85,7 +85,7 @@ def split_heldout(
     if not chooser.held.any():
         raise InputError(
             f"{dataset.annotation_file or 'LVIS data'}: every image holds the last example of some class, so none can be "
-            "held out for feedback; add images or use feedback_split = val"
+            "held out for feedback; add images, or take the feedback from val with --set split.feedback_split=val"
         )
     return HeldoutSplit(_recounted(_subset(dataset, ~chooser.held)), _subset(dataset, chooser.held))
 

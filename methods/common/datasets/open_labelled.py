@@ -6,13 +6,13 @@ from pathlib import Path
 
 from methods.common.datasets.cityscapes_semantic import CityscapesClasses, is_cityscapes, open_cityscapes_semantic
 from methods.common.datasets.imagenet_s import is_imagenet_s, open_imagenet_s
-from methods.common.datasets.labelled_folders import labelled_splits, open_labelled_folder
-from methods.common.datasets.labelled_images import LabelledImages
+from methods.common.datasets.labelled_folders import IMAGES, labelled_splits, open_labelled_folder
+from methods.common.datasets.labelled_images import CheckedImages
 from methods.common.datasets.voc import find_voc, open_voc
 from methods.common.errors import InputError
 
 
-def open_labelled_images(folder: Path, split: str, classes: CityscapesClasses = "19") -> LabelledImages:
+def open_labelled_images(folder: Path, split: str, classes: CityscapesClasses = "19") -> CheckedImages:
     """Open one split of a data set in the layout of VOC, Cityscapes or ImageNet-S, or of own folders (docs/own-data.md).
 
     Args:
@@ -29,7 +29,7 @@ def open_labelled_images(folder: Path, split: str, classes: CityscapesClasses = 
         return open_cityscapes_semantic(folder, split, classes)
     if is_imagenet_s(folder):
         return open_imagenet_s(folder, split)
-    if labelled_splits(folder) or (folder / "images").is_dir():
+    if labelled_splits(folder) or any((folder / name).is_dir() for name in IMAGES):
         return open_labelled_folder(folder, split)
     raise InputError(
         f"{folder} is no data set for semantic segmentation: it has neither JPEGImages and ImageSets/Segmentation (VOC's layout) "

@@ -233,12 +233,56 @@ def rle_fault(rle: Any, height: int, width: int) -> str | None:
         return f"has size {rle['size']!r:.40}, its image is {[height, width]} (height, width)"
     counts = rle["counts"]
     if isinstance(counts, list):
-        whole = all(type(run) is int and run >= 0 for run in counts)
-        return None if whole and sum(counts) == height * width else _BROKEN_RUNS
+        odd = next((run for run in counts if type(run) is not int), None)
+        return (
+            f"has the run length {odd!r:.40}, which is no whole number"
+            if odd is not None
+            else _runs_fault(counts, height * width)
+        )
     if not isinstance(counts, str | bytes):
         return "has counts that are neither text nor a list"
     sums = sum_runs([counts])
-    return None if sums.sound[0] and sums.covered[0] == height * width else _BROKEN_RUNS
+    if sums.sound[0] and sums.covered[0] == height * width:
+        return None
+    return _text_fault(counts if isinstance(counts, str) else counts.decode("latin-1"), height * width)
 
 
-_BROKEN_RUNS = "has run lengths that do not add up to its image"
+def _runs_fault(runs: Sequence[int], num_pixels: int) -> str | None:
+    shortest = min(runs, default=0)
+    if shortest < 0:
+        return f"has a negative run length ({shortest})"
+    if max(runs, default=0) >= 1 << _RUN_BITS:
+        return _TOO_LONG
+    if sum(runs) != num_pixels:
+        return f"has run lengths that do not add up to its image: {sum(runs)} pixels together, not {num_pixels}"
+    return None
+
+
+def _text_fault(text: str, num_pixels: int) -> str:
+    """Say why a text is no mask of so many pixels, character by character."""
+    if text[:2] in ("b'", 'b"'):
+        return "has counts that are Python's name of bytes, `b'...'`; write what `counts.decode()` returns"
+    if not text:
+        return "has empty counts"
+    foreign = next((character for character in text if not 48 <= ord(character) < 112), None)
+    if foreign is not None:
+        return f"has counts with {foreign!r}, a character that no run-length code has"
+    if ord(text[-1]) - 48 >= 32:
+        return "has counts that are cut off in the middle of a number"
+    runs: list[int] = []
+    number, num_digits = 0, 0
+    for character in text:
+        code = ord(character) - 48
+        number |= (code & 31) << 5 * num_digits
+        num_digits += 1
+        if num_digits > _MOST_DIGITS:
+            return _TOO_LONG
+        if code < 32:
+            number -= (code & 16) << 5 * num_digits - 4
+            runs.append(number + (runs[-2] if len(runs) > 2 else 0))
+            number, num_digits = 0, 0
+    return _runs_fault(runs, num_pixels) or "has run lengths that cannot be read"
+
+
+_RUN_BITS = 29
+_TOO_LONG = "has a run of 2^29 (536870912) pixels or more, which is not read"

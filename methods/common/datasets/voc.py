@@ -15,6 +15,7 @@ Shape legend: H, W pixels.
 from __future__ import annotations
 
 import io
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -63,8 +64,8 @@ def open_voc(folder: Path, split: str) -> LabelledFiles:
     root = find_voc(folder)
     if root is None:
         raise InputError(f"{folder} holds no folders {IMAGES} and {LISTS}; give the folder VOC2012 of the data set")
-    names = _names(root, split)
     images, labels = list_pictures(root / IMAGES), _label_files(root)
+    names = _names(root, split, images.keys())
     source = f"{root / LISTS / split}.txt"
     _check_all_there(source, names, images, f"{root / IMAGES}", ".jpg (or .png)")
     _check_all_there(source, names, labels, f"{root / LABELS[0]} or {LABELS[1]}", ".png of labels")
@@ -82,7 +83,7 @@ def voc_splits(root: Path) -> list[str]:
     return sorted(path.stem for path in (root / LISTS).glob("*.txt"))
 
 
-def _names(root: Path, split: str) -> list[str]:
+def _names(root: Path, split: str, known: Collection[str]) -> list[str]:
     path = root / LISTS / f"{split}.txt"
     if split not in voc_splits(root):
         parts = _JOINED.get(split)
@@ -92,9 +93,9 @@ def _names(root: Path, split: str) -> list[str]:
             raise InputError(
                 f"there is no list {path}; put the list of 10,582 images there that is commonly used with SBD's labels"
             )
-        return list(dict.fromkeys(name for part in parts for name in _names(root, part)))
+        return list(dict.fromkeys(name for part in parts for name in _names(root, part, known)))
     # Lists of other code name two files a line, as paths from the data set's folder on.
-    return [name.rpartition("/")[2] for name in read_image_list(path)]
+    return [name.rpartition("/")[2] for name in read_image_list(path, known)]
 
 
 def _label_files(root: Path) -> dict[str, Path]:

@@ -4,20 +4,19 @@ Readers keep 48 bytes an object in memory, for class, round, seed and place, and
 million objects takes some 50 MB. Each process opens the files for itself: a pool may be pickled or inherited by a
 data-loading worker. One pool object is not for several threads. How shards are written: :mod:`.shards`.
 
-Shape legend: H, W pixels; 4 RGBA; N objects.
+Shape legend: N objects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
-from methods.common.errors import InputError, reason
+from methods.common.errors import InputError
 from methods.common.objects.shard_reading import INDEX, ShardFiles, index_shard
 from methods.common.objects.shards import PooledObject, StoredObject, write_pool_shard
 
@@ -25,9 +24,6 @@ __all__ = [
     "ObjectPool",
     "PooledObject",
     "StoredObject",
-    "list_cutouts",
-    "read_cutout",
-    "read_folder_of_cutouts",
     "write_pool_shard",
 ]
 
@@ -115,73 +111,3 @@ def _list_shards(places: Iterable[Path | str]) -> list[Path]:
         else:
             raise InputError(f"there is no object pool at {place}; give a folder with .parquet shards or a shard")
     return shards
-
-
-def read_folder_of_cutouts(folder: Path, class_names: Mapping[int, str]) -> Iterator[PooledObject]:
-    """Read own cut-outs: ``<folder>/<class name>/*.png`` with transparency, tightly cropped on reading.
-
-    A folder is named like its class, with blanks or underscores. The layout is checked before the first object comes,
-    each picture when it is read.
-
-    Args:
-        folder: the folder of class folders.
-        class_names: class name of each category id of the annotation file.
-
-    Yields:
-        Objects by category id, then file name; ``round_index`` and ``image_seed`` 0, ``clip_score`` NaN, ``prompt``
-        the file's path below ``folder``.
-
-    Raises:
-        InputError: no such folder, a folder that is no class, a class without any cut-out, a file without transparency
-            or without any opaque pixel, an unreadable file.
-    """
-    return (read_cutout(folder, *item) for item in list_cutouts(folder, class_names))
-
-
-def list_cutouts(folder: Path, class_names: Mapping[int, str]) -> list[tuple[int, Path]]:
-    """Check the layout of a folder of own cut-outs; return (category id, file) of each, by category id, then file name."""
-    files = _list_by_class(Path(folder), class_names)
-    return [(category_id, path) for category_id, paths in files.items() for path in paths]
-
-
-def read_cutout(folder: Path, category_id: int, path: Path) -> PooledObject:
-    """Read one own cut-out that :func:`list_cutouts` found."""
-    return PooledObject(_read_rgba(path), category_id, 0, str(path.relative_to(folder)), 0, float("nan"))
-
-
-def _list_by_class(folder: Path, class_names: Mapping[int, str]) -> dict[int, list[Path]]:
-    """Find the cut-outs of each class; every class needs one, every folder a class."""
-    if not folder.is_dir():
-        raise InputError(f"there is no folder of cut-outs {folder}; give one with a folder of PNG files for each class")
-    by_name = {_folder_key(name): category_id for category_id, name in class_names.items()}
-    files: dict[int, list[Path]] = {category_id: [] for category_id in sorted(class_names)}
-    for place in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        if _folder_key(place.name) not in by_name:
-            raise InputError(f"{place}: no class of the annotation file is called {place.name!r}; rename or remove it")
-        pictures = sorted(path for path in place.iterdir() if path.suffix.lower() == ".png")
-        files[by_name[_folder_key(place.name)]] += pictures
-    for category_id, pictures in files.items():
-        if not pictures:
-            name = class_names[category_id]
-            raise InputError(f"class {name!r} has no cut-out; put at least one RGBA .png file into {folder / name}")
-    return files
-
-
-def _folder_key(name: str) -> str:
-    return " ".join(name.replace("_", " ").split()).casefold()
-
-
-def _read_rgba(path: Path) -> NDArray[np.uint8]:
-    """Read one picture with transparency and crop it to what is opaque."""
-    try:
-        with Image.open(path) as picture:
-            if "A" not in picture.getbands() and "transparency" not in picture.info:
-                raise InputError(f"{path} is {picture.mode}, without transparency; save the cut-out as RGBA PNG")
-            rgba_HW4 = np.asarray(picture.convert("RGBA"))
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise InputError(f"{path} cannot be read as a picture ({reason(error)}); replace or remove it") from error
-    opaque_HW = rgba_HW4[..., 3] >= 128
-    if not opaque_HW.any():
-        raise InputError(f"{path} is transparent everywhere; replace or remove it")
-    rows, columns = np.flatnonzero(opaque_HW.any(axis=1)), np.flatnonzero(opaque_HW.any(axis=0))
-    return np.ascontiguousarray(rgba_HW4[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])

@@ -34,15 +34,19 @@ def evaluate_instances(inputs: Inputs, config: EvaluateInstancesConfig, context:
 
     Roles: ``data`` (LVIS v1's layout), ``model`` (a training cell).
     """
-    return evaluate_on(inputs.folder("data") / f"{config.split}.json", inputs, config, context)
+    data = inputs.folder("data")
+    return evaluate_on(data / f"{config.split}.json", data, inputs, config, context)
 
 
-def evaluate_on(annotations: Path, inputs: Inputs, config: EvaluateInstancesConfig, context: Context) -> Record:
+def evaluate_on(
+    annotations: Path, images: Path, inputs: Inputs, config: EvaluateInstancesConfig, context: Context
+) -> Record:
     """Detect on every image of an annotation file, write ``detections.json``, and score it.
 
     Args:
         annotations: an LVIS v1 file.
-        inputs: roles ``data`` (the images' folder) and ``model`` (a cell with ``model/``, the segmenter).
+        images: the folder from which it names images.
+        inputs: role ``model`` (a cell with ``model/``, the segmenter).
         config: sizes.
         context: folder, device, checkpoints and progress.
 
@@ -60,7 +64,7 @@ def evaluate_on(annotations: Path, inputs: Inputs, config: EvaluateInstancesConf
     from methods.common.metrics.resamples import resampled
     from methods.common.segmenters.instance.prediction import detect_all
 
-    dataset = read_lvis(annotations, inputs.folder("data"), "none")
+    dataset = read_lvis(annotations, images, "none")
     model, detections = inputs.folder("model") / "model", context.out / DETECTIONS_FILE
     sides_px = config.short_side_px, config.long_side_px
     num_detections = detect_all(dataset, model, sides_px, config.batch_size, context, detections)

@@ -20,6 +20,8 @@ from methods.common.training.step_recipe import StepRecipe
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
+
     from methods.common.datasets.lvis_records import LvisDataset
     from methods.common.segmenters.instance.interface import InstanceSegmenter
 
@@ -98,7 +100,7 @@ def train_on(dataset: LvisDataset, inputs: Inputs, config: InstanceTrainingConfi
             f"{dataset.annotation_file or dataset.image_root} has {len(dataset.class_ids)} classes, segmenter.num_classes is "
             f"{config.segmenter.num_classes}; make them equal"
         )
-    model = _build(inputs, config, context)
+    model = build_to_train(inputs, config, context.seeds.torch("training", "initial weights"))
     trained, losses = train_segmenter(model, real, config.augmentation, config.recipe, context, config.num_workers)
     if context.team.is_first:
         trained.save_pretrained(context.out / "model")
@@ -113,11 +115,20 @@ def train_on(dataset: LvisDataset, inputs: Inputs, config: InstanceTrainingConfi
     }
 
 
-def _build(inputs: Inputs, config: InstanceTrainingConfig, context: Context) -> InstanceSegmenter:
-    """Build the network with the weights that the config asks for, and with the sentences of its text branch."""
+def build_to_train(inputs: Inputs, config: InstanceTrainingConfig, generator: torch.Generator) -> InstanceSegmenter:
+    """Build the network with the weights that the config asks for, and with the sentences of its text branch.
+
+    Args:
+        inputs: ``backbone``, ``start`` and ``tokenizer``, as the config asks.
+        config: of the training.
+        generator: draws what has no weights to start from.
+
+    Raises:
+        InputError: what the config asks for is missing or does not fit.
+    """
     from methods.common.segmenters.instance.segmenters import build_segmenter
 
-    model = build_segmenter(config.segmenter, context.seeds.torch("training", "initial weights"))
+    model = build_segmenter(config.segmenter, generator)
     role = {"scratch": None, "backbone": "backbone"}.get(config.start, "start")
     if role is not None:
         if not inputs.folders(role):

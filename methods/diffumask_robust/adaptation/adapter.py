@@ -63,11 +63,11 @@ def add_adapter(unet: Any, rank: int, generator: torch.Generator) -> dict[str, n
 def save_adapter(unet: Any, folder: Path, record: AdapterRecord) -> None:
     """Write an adapter's files."""
     from diffusers import StableDiffusionPipeline
-    from diffusers.utils import convert_state_dict_to_diffusers
+    from diffusers.utils.state_dict_utils import convert_state_dict_to_diffusers
     from peft.utils import get_peft_model_state_dict
 
     folder.mkdir(parents=True, exist_ok=True)
-    weights = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
+    weights = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))  # type: ignore[no-untyped-call]
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     StableDiffusionPipeline.save_lora_weights(folder, unet_lora_layers=weights, safe_serialization=True)
     write_atomic(folder / RECORD_FILE, json.dumps(record._asdict(), indent=1).encode())

@@ -41,7 +41,7 @@ def blurred(item: Trusted, config: Blur, rng: np.random.Generator) -> Trusted:
 
 def occluded(item: Trusted, config: Occlusion, rng: np.random.Generator) -> Trusted:
     """Put boxes of one colour each before the scene; their pixels are background, and trusted."""
-    image_HW3, label_HW, trusted_HW = (part.copy() for part in item)
+    image_HW3, label_HW, trusted_HW = item[0].copy(), item[1].copy(), item[2].copy()
     height, width = label_HW.shape
     for _ in range(int(rng.integers(1, config.max_boxes + 1))):
         share = rng.uniform(config.min_side, config.max_side, 2)
@@ -66,8 +66,8 @@ def seen_from_elsewhere(item: Trusted, config: Perspective, rng: np.random.Gener
     view = cv2.getPerspectiveTransform(corners, moved.astype(np.float32))
     size = (width, height)
     seen_HW3 = cv2.warpPerspective(image_HW3, view, size, flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0))
-    label_HW, trusted = (
+    labels, trusted = (
         cv2.warpPerspective(part, view, size, flags=cv2.INTER_NEAREST, borderValue=outside)
         for part, outside in ((label_HW, IGNORED), (trusted_HW.astype(np.uint8), 0))
     )
-    return np.asarray(seen_HW3, np.uint8), np.asarray(label_HW, np.uint8), np.asarray(trusted).astype(bool)
+    return np.asarray(seen_HW3, np.uint8), np.asarray(labels, np.uint8), np.asarray(trusted).astype(bool)

@@ -21,7 +21,7 @@ from methods.diffumask_robust.diffumask.adaptive_threshold import choose_thresho
 from methods.diffumask_robust.diffumask.area_config import rule_of
 from methods.diffumask_robust.diffumask.area_filter import why_filtered
 from methods.diffumask_robust.diffumask.regions import fill_regions
-from methods.diffumask_robust.diffumask.smoothing import label_probabilities
+from methods.diffumask_robust.diffumask.smoothing import MaskSmoother
 from methods.diffumask_robust.stages.refine_config import RefineConfig
 from methods.diffumask_robust.stages.train_affinity import AFFINITY_FILE
 
@@ -88,15 +88,19 @@ class Refiner:
         config = self._config
         threshold, agreed = None, None
         if config.mask == "fixed":
-            threshold, mask_HW = config.fixed_threshold, self._masked(image_HW3, map_HW, config.fixed_threshold)
+            smoother = self._smoother(image_HW3)
+            threshold, mask_HW = config.fixed_threshold, _masked(smoother, map_HW, config.fixed_threshold)
         else:
             mask_HW = walked_HW = self._walked(image_HW3, map_HW, class_name)
-            if config.mask == "adaptive":
-                mask_HW, threshold, agreed = self._adaptive(image_HW3, map_HW, walked_HW)
+            if config.mask == "adaptive" and walked_HW.any():
+                mask_HW, threshold, agreed = self._adaptive(self._smoother(image_HW3), map_HW, walked_HW)
         if config.mask != "walk":
             mask_HW = fill_regions(mask_HW, config.box_px2)
         dropped = why_filtered(mask_HW, config.area or rule_of(class_name))
         return Refined(mask_HW, {"dropped": dropped, "threshold": threshold, "agreement": agreed})
+
+    def _smoother(self, image_HW3: NDArray[np.uint8]) -> MaskSmoother:
+        return MaskSmoother(image_HW3, self._num_labels, self._config.smoothing)
 
     def _walked(self, image_HW3: NDArray[np.uint8], map_HW: NDArray[np.float32], class_name: str) -> NDArray[np.bool_]:
         net = self._nets.of_class(class_name)
@@ -104,7 +108,7 @@ class Refiner:
         return fill_regions(won_HW, self._config.walk_box_px2)
 
     def _adaptive(
-        self, image_HW3: NDArray[np.uint8], map_HW: NDArray[np.float32], walked_HW: NDArray[np.bool_]
+        self, smoother: MaskSmoother, map_HW: NDArray[np.float32], walked_HW: NDArray[np.bool_]
     ) -> tuple[NDArray[np.bool_], float | None, float]:
         made: dict[int, NDArray[np.bool_]] = {}
 
@@ -112,12 +116,13 @@ class Refiner:
             # Masks shrink as thresholds rise, so that two of equal size are equal, and the dense CRF need not run twice.
             size = int((map_HW > threshold).sum())
             if size not in made:
-                made[size] = self._masked(image_HW3, map_HW, threshold)
+                made[size] = _masked(smoother, map_HW, threshold)
             return made[size]
 
         return choose_threshold(self._config.thresholds, masked, walked_HW)
 
-    def _masked(self, image_HW3: NDArray[np.uint8], map_HW: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
-        probability = label_probabilities(image_HW3, map_HW > threshold, self._num_labels, self._config.smoothing)
-        found: NDArray[np.bool_] = probability[1] > 0.5
-        return found
+
+def _masked(smoother: MaskSmoother, map_HW: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+    """Return where the class is likelier than everything else together."""
+    found: NDArray[np.bool_] = smoother.probabilities(map_HW > threshold)[1] > 0.5
+    return found

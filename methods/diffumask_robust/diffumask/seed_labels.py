@@ -14,7 +14,7 @@ from torch.nn import functional
 from methods.diffumask_robust.affinity.complement import Complement
 from methods.diffumask_robust.affinity.labels import complemented, fuse_labels, pool_scores
 from methods.diffumask_robust.crf import LabelCrf
-from methods.diffumask_robust.diffumask.smoothing import label_probabilities
+from methods.diffumask_robust.diffumask.smoothing import MaskSmoother
 from methods.diffumask_robust.diffumask.split_levels import Levels
 
 
@@ -42,13 +42,11 @@ def seed_labels(
         complement: whether the most or the least likely class is taken.
     Source: section 10.4 [code]; cells of the whole image, not of a crop [C D66].
     """
-    pooled = []
+    pooled, smoother = [], MaskSmoother(image_HW3, num_labels, smoothing)
     for level in (levels.foreground, levels.background):
-        probability = label_probabilities(image_HW3, map_HW > level, num_labels, smoothing)
+        probability = smoother.probabilities(map_HW > level)
         pooled.append(_pooled(complemented(torch.from_numpy(probability)[None], complement), stride))
-    label_hw = fuse_labels(*pooled)[0]
-    label_hw[(label_hw > 2) & (label_hw != 255)] = 2
-    found: NDArray[np.uint8] = label_hw.numpy()
+    found: NDArray[np.uint8] = fuse_labels(*pooled)[0].numpy()
     return found
 
 

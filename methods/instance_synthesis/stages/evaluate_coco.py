@@ -7,13 +7,15 @@ from pydantic import Field
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 
 DETECTIONS_FILE = "detections.json"
+TRUTH_FILE = "ground_truth.json"
+"""Written where something was derived or left out of the data's own file."""
 
 
 class EvaluateCocoConfig(Config):
     """What is evaluated, and at which size."""
 
     split: str = "val"
-    """Which images: those of ``annotations/instances_<split>.json``, or ``<split>.json``."""
+    """Which images."""
     short_side_px: int = Field(default=800, ge=16)
     """Images are resized so that their shorter side has this length."""
     long_side_px: int = Field(default=1333, ge=16)
@@ -33,16 +35,22 @@ def evaluate(inputs: Inputs, config: EvaluateCocoConfig, context: Context) -> Re
     Raises:
         InputError: data or segmenter are missing or unreadable.
     """
+    from methods.common.datasets.lvis import write_lvis
     from methods.common.metrics.detection.coco import evaluate_coco
     from methods.common.segmenters.instance.prediction import detect_all
-    from methods.instance_synthesis.frame_files import coco_file
+    from methods.instance_synthesis.frame_files import CocoFrames
     from methods.instance_synthesis.training_set import read_frames
 
     data, detections = inputs.folder("data"), context.out / DETECTIONS_FILE
     dataset = read_frames(data, "coco", config.split)
     sides_px, model = (config.short_side_px, config.long_side_px), inputs.folder("model") / "model"
     num_detections = detect_all(dataset, model, sides_px, config.batch_size, context, detections)
-    scores = evaluate_coco(coco_file(data, config.split), detections, "segm")
+    own = CocoFrames(data, config.split).own
+    truth = own.dataset.annotation_file
+    if own.changed or truth is None:
+        truth = context.out / TRUTH_FILE
+        write_lvis(own.dataset, truth)
+    scores = evaluate_coco(truth, detections, "segm")
     return {
         "num_images": len(dataset.images),
         "num_detections": num_detections,

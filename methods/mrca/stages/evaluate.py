@@ -6,7 +6,7 @@ from typing import Literal
 
 from methods.common.stage import Context, Inputs, Record, Stage
 from methods.common.stages.evaluate_instances import EvaluateInstancesConfig, evaluate_on
-from methods.mrca.stages.split import FEEDBACK_FILE
+from methods.mrca.stages.split import FEEDBACK_FILE, image_folder, val_file
 
 
 class EvaluateConfig(EvaluateInstancesConfig):
@@ -19,11 +19,11 @@ class EvaluateConfig(EvaluateInstancesConfig):
 def evaluate(inputs: Inputs, config: EvaluateConfig, context: Context) -> Record:
     """Return LVIS metrics and AP of each class; see :func:`evaluate_on`.
 
-    Roles: ``data``, ``model`` (a training cell; its averaged weights are evaluated), and for ``feedback`` also ``split``.
+    Roles: ``data``, ``split``, ``model`` (a training cell; its averaged weights are evaluated).
     """
     steers = config.split == "feedback"
-    annotations = inputs.folder("split") / FEEDBACK_FILE if steers else inputs.folder("data") / "val.json"
-    return evaluate_on(annotations, inputs, config, context)
+    annotations = inputs.folder("split") / FEEDBACK_FILE if steers else val_file(inputs)
+    return evaluate_on(annotations, image_folder(inputs), inputs, config, context)
 
 
 EVALUATE = Stage("mrca_evaluate", 1, EvaluateConfig, evaluate, uses_gpu=True, kind="evaluate")

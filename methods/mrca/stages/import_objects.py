@@ -19,15 +19,15 @@ class ImportObjectsConfig(Config):
 
 
 def import_objects(inputs: Inputs, config: ImportObjectsConfig, context: Context) -> Record:
-    """Read ``<objects>/<class name>/*.png`` and write a pool.
+    """Read ``<objects>/<class name>/*.png`` and write a pool. A class without cut-outs is not pasted.
 
     Roles: ``split`` (class names), ``objects`` (the user's folder).
 
     Raises:
-        InputError: a class without a cut-out, a folder without a class, a picture that is no cut-out.
+        InputError: no cut-out at all, a folder without a class, a picture that is no cut-out.
     """
-    from methods.common.objects.pool import PooledObject, list_cutouts, read_cutout
-    from methods.common.objects.shards import write_missing_shards
+    from methods.common.objects.cutout_folders import list_cutouts, read_cutout
+    from methods.common.objects.shards import PooledObject, write_missing_shards
 
     classes = json.loads((inputs.folder("split") / "classes.json").read_text())
     names = {category["id"]: category["folder_name"] for category in classes}

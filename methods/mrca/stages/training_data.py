@@ -33,7 +33,7 @@ from methods.mrca.paste import PasteConfig
 from methods.mrca.resizing import resize_factors
 from methods.mrca.size_model import PasteSizeConfig, SizeModel, fit_size_model
 from methods.mrca.stages.pasting import MrcaPasting, NoPasting, Pasting
-from methods.mrca.stages.split import FIT_FILE
+from methods.mrca.stages.split import FIT_FILE, image_folder
 from methods.mrca.xpaste import XPasteSampler
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
     """The endless sequence of training images of a phase."""
 
     def __init__(self, inputs: Inputs, config: TrainConfig, seeds: Seeds) -> None:
-        data, split = inputs.folder("data"), inputs.folder("split")
+        split = inputs.folder("split")
         self.config = config
         self.seeds = seeds
-        self.real = RealImages(read_lvis(split / FIT_FILE, data, "none"))
+        self.real = RealImages(read_lvis(split / FIT_FILE, image_folder(inputs), "none"))
         dataset = self.real.dataset
         classes_by_image = [[item.category_id for item in dataset.annotations[image.id]] for image in self.real.images]
         factors = repeat_factors(classes_by_image, config.recipe.repeat_threshold)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from methods.common.errors import InputError
+from methods.common.errors import InputError, reason
 from methods.common.files import write_atomic
 from reproductions.commands.evaluate.task import Request, Task
 
@@ -43,11 +43,11 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path]
     Raises:
         InputError: an output cannot be written, would replace an input, or is asked for twice.
     """
-    taken = {path.resolve(): f"the input {name.replace('_', '-')}" for name, path in inputs.items()}
+    taken = {_resolved(path): f"the input {name.replace('_', '-')}" for name, path in inputs.items()}
     for option, path in outputs.items():
         if path is None:
             continue
-        place = path.resolve()
+        place = _place(option, path)
         folder = next((input_place for input_place in place.parents if input_place in taken), None)
         if place in taken:
             raise InputError(f"{option} {path} would replace {taken[place]}; name another file")
@@ -55,6 +55,27 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path]
             raise InputError(f"{option} {path} lies in {taken[folder]} and would be a part of it; name another file")
         taken[place] = f"the file of {option}"
         _check_writable(option, path)
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # a link in a circle, which its reader will name
+        return path.absolute()
+
+
+def _place(option: str, path: Path) -> Path:
+    """Return where an output goes.
+
+    Raises:
+        InputError: it names no file: it is empty, a dot, the root, or a link in a circle.
+    """
+    if not path.name:
+        raise InputError(f"{option} is empty or {str(path)!r}, which names no file; name one")
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"{option} {path} cannot be written ({reason(error)}); name another file") from error
 
 
 def _is_of_the_input(place: Path) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +72,7 @@ def _check(request: Request) -> None:
 
 def _evaluate(task: Task, request: Request, predictions: Path) -> Evaluation:
     if request.official:
-        return _evaluate_officially(task, predictions)
+        return _evaluate_officially(task, request, predictions)
     with progress_bar(f"evaluating {predictions.name}") as progress:
         return task.evaluate(predictions, Means(_num_processes(request), progress))
 
@@ -79,18 +81,43 @@ def _num_processes(request: Request) -> int:
     return request.num_processes or num_cores()
 
 
-def _evaluate_officially(task: Task, predictions: Path) -> Evaluation:
-    """Run the official package, which checks little and stops in many ways."""
+def _evaluate_officially(task: Task, request: Request, predictions: Path) -> Evaluation:
+    """Run the official package, which checks little and stops in many ways, on files that are checked first."""
+    from methods.common.metrics.official.package_evaluation import PackageEvaluation
+
     assert task.officially is not None
+    said: Sequence[str] = ()  # what holds whoever computes
+    if task.checked_first:
+        with progress_bar(f"checking {predictions.name}") as progress:
+            said = notes(task.evaluate(predictions, Means(_num_processes(request), progress)))
     try:
-        return task.officially(predictions)
+        with signals_end_at_once() if task.computes_in_c else nullcontext():
+            evaluation = task.officially(predictions)
     except InputError:
         raise
     except Exception as error:
         reason = " ".join(f"{type(error).__name__} {error}".split())
         raise InputError(
-            f"the official package fails on these inputs ({reason}); leave out --official to have them checked"
+            f"the official package fails on these inputs ({reason}); leave out --official to have them scored all the same"
         ) from error
+    if isinstance(evaluation, PackageEvaluation):
+        return replace(evaluation, remarks=[*evaluation.remarks, *said])
+    return evaluation
+
+
+@contextmanager
+def signals_end_at_once() -> Iterator[None]:
+    """Let an interruption or a request to end stop this process at once, whatever it computes, while the block runs.
+
+    A handler in Python would wait for the end of a computation in C. Nothing is being written meanwhile.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = [(number, signal.signal(number, signal.SIG_DFL)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,10 @@ class Task:
     """The other options, as given."""
     officially: Callable[[Path], Evaluation] | None = None
     """The same by the official package."""
+    checked_first: bool = True
+    """Whether the official package needs its files checked by :attr:`evaluate` first; False where it is given what we read."""
+    computes_in_c: bool = False
+    """Whether the official package may stay in C code for long, where no handler of a signal is heard."""
 
 
 @dataclass(frozen=True)

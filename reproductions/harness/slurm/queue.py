@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,9 @@ from dataclasses import dataclass
 from methods.common.errors import InputError
 
 _FIELDS = "%i|%T|%r|%N|%M|%L|%k"
+_NUM_FIELDS = _FIELDS.count("|") + 1
+_USERS_OWN = ("SQUEUE_", "SINFO_")
+"""Variables with which users filter what these commands show them; here everything counts."""
 _ANSWER_WITHIN_S = 60
 _GONE_STATES = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "DEADLINE", "OUT_OF_MEMORY", "BOOT_FAIL"})
 _DOWN_STATES = ("down", "fail", "drain", "maint", "power")
@@ -51,6 +55,7 @@ class Partition:
     """None: without limit."""
     default_time_min: int | None
     gres: str
+    """Of all its nodes."""
 
 
 def has_slurm() -> bool:
@@ -64,10 +69,12 @@ def live_jobs() -> list[Job]:
     Raises:
         InputError: the controller does not answer.
     """
-    lines = _ask("squeue", "--me", "--noheader", "--array", f"--format={_FIELDS}")
     jobs = []
-    for line in lines:
-        job_id, state, reason, node, _used, left, comment = line.split("|", 6)
+    for line in _ask("squeue", "--me", "--noheader", "--array", f"--format={_FIELDS}"):
+        fields = line.split("|", _NUM_FIELDS - 1)
+        if len(fields) < _NUM_FIELDS or not fields[0][:1].isdigit():
+            continue  # what follows a line break in a comment of a job that is not ours: ours have none
+        job_id, state, reason, node, _used, left, comment = fields
         if state not in _GONE_STATES:
             jobs.append(Job(job_id, state, reason, node, left, comment))
     return jobs
@@ -90,7 +97,9 @@ def partitions() -> list[Partition]:
     for line in _ask("sinfo", "--noheader", "--format=%P|%l|%L|%G"):
         name, longest, default, gres = line.split("|", 3)
         plain = name.removesuffix("*")
-        found.setdefault(plain, Partition(plain, name.endswith("*"), minutes(longest), minutes(default), gres))
+        if plain in found:  # a line for each kind of node
+            gres = f"{found[plain].gres},{gres}"
+        found[plain] = Partition(plain, name.endswith("*"), minutes(longest), minutes(default), gres)
     return list(found.values())
 
 
@@ -158,7 +167,16 @@ def minutes(text: str) -> int | None:
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_WITHIN_S, check=False)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_USERS_OWN)}
+    return subprocess.run(
+        command,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",  # comments may be written in anything
+        timeout=_ANSWER_WITHIN_S,
+        check=False,
+        env=environment,
+    )
 
 
 def _ask(*command: str) -> Sequence[str]:

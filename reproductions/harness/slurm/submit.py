@@ -6,6 +6,7 @@ Cells of one kind that wait for the same jobs share an array.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -175,28 +176,40 @@ def check_site(plan: Plan, site: Site) -> dict[str, StageResources]:
 
 
 def _check_partition(asked: StageResources, kind: str, known: Mapping[str, queue.Partition]) -> StageResources:
-    default = next((partition for partition in known.values() if partition.is_default), None)
-    partition = known.get(asked.partition) if asked.partition is not None else default
-    names = ", ".join(sorted(known))
-    if asked.partition is not None and partition is None:
+    """Check one kind of stage; of several partitions, as sbatch takes them with commas, one that fits is enough."""
+    places = _partitions_asked(asked, kind, known)
+    title = " and ".join(place.name for place in places)
+    limits = [place.max_time_min for place in places]
+    longest = None if None in limits else max(limit for limit in limits if limit is not None)
+    if asked.time_min is not None and longest is not None and asked.time_min > longest:
         raise InputError(
-            f"{kind} stages ask for the partition {asked.partition!r}, which is not here; choose from {names}"
-        )
-    if partition is None:
-        raise InputError(f"the cluster has no default partition; name one of {names} in the site file")
-    limit = partition.max_time_min
-    if asked.time_min is not None and limit is not None and asked.time_min > limit:
-        raise InputError(
-            f"{kind} stages ask for {asked.time_min} min, but partition {partition.name} allows {limit}; lower time_min "
+            f"{kind} stages ask for {asked.time_min} min, but partition {title} allows {longest}; lower time_min "
             "in the site file: a job that reaches its limit saves and goes on in the next"
         )
-    if asked.gpus and "gpu" not in partition.gres:
+    if asked.gpus and not any("gpu" in place.gres for place in places):
         raise InputError(
-            f"{kind} stages ask for {asked.gpus} GPU(s), but partition {partition.name} has none; name another partition, "
+            f"{kind} stages ask for {asked.gpus} GPU(s), but partition {title} has none; name another partition, "
             f"or set stages.{kind}.gpus = 0 in the site file"
         )
-    time_min = asked.time_min or partition.default_time_min or limit or _DAY_MIN
-    return asked.model_copy(update={"time_min": time_min})
+    usual = [time for place in places if (time := place.default_time_min or place.max_time_min) is not None]
+    return asked.model_copy(update={"time_min": asked.time_min or min(usual, default=_DAY_MIN)})
+
+
+def _partitions_asked(
+    asked: StageResources, kind: str, known: Mapping[str, queue.Partition]
+) -> Sequence[queue.Partition]:
+    """Return the partitions that a kind of stage may run on; the default one where none is named."""
+    names = ", ".join(sorted(known))
+    if asked.partition is None:
+        default = next((partition for partition in known.values() if partition.is_default), None)
+        if default is None:
+            raise InputError(f"the cluster has no default partition; name one of {names} in the site file")
+        return [default]
+    wanted = [name.strip() for name in asked.partition.split(",")]
+    for name in wanted:
+        if name not in known:
+            raise InputError(f"{kind} stages ask for the partition {name!r}, which is not here; choose from {names}")
+    return [known[name] for name in wanted]
 
 
 @contextmanager
@@ -227,7 +240,7 @@ class _Executor:
             InputError: sbatch refuses.
         """
         import submitit
-        from submitit.core.utils import FailedJobError
+        from submitit.core.utils import FailedJobError, FailedSubmissionError
 
         number = self._first_number + self.num_arrays
         record_array(self._store, self._run_id, number, [cell.id for cell in batch.cells])
@@ -241,14 +254,27 @@ class _Executor:
         except FailedJobError as error:
             said = " ".join(str(error).split())
             raise InputError(f"sbatch refused {batch.cells[0].stage.kind} jobs: {said}") from error
+        except FailedSubmissionError as error:
+            self._cancel_unnumbered(number, str(error))
+            raise InputError(
+                "sbatch did not answer `Submitted batch job <number>`, so it is a wrapper that answers in words of its own; what it "
+                "submitted was cancelled; put SLURM's own sbatch first in PATH"
+            ) from error
         self.num_arrays += 1
         return [str(job.job_id) for job in made]
+
+    def _cancel_unnumbered(self, number: int, told: str) -> None:
+        """Cancel what was submitted without telling its number: by a number that was all the answer, and by the comment in the queue."""
+        alone = re.search(r'"\s*(\d+)(?:;\S*)?\s*"', told)
+        mine = comment(self._run_id, number)
+        found = {job.id.partition("_")[0] for job in queue.live_jobs() if job.comment == mine}
+        queue.cancel(sorted(found | ({alone[1]} if alone else set())))
 
     def _parameters(self, batch: Batch, number: int) -> dict[str, Any]:
         asked = batch.resources
         assert asked.time_min is not None, "filled in by check_site"
         exclude = [*self._site.exclude, *nodes_left_out(self._store, self._run_id)]
-        extra: dict[str, Any] = {"requeue": True, "kill-on-invalid-dep": "yes"}
+        extra: dict[str, Any] = {**asked.sbatch, "requeue": True, "kill-on-invalid-dep": "yes"}
         optional = {
             "partition": asked.partition,
             "account": asked.account,
@@ -271,6 +297,7 @@ class _Executor:
             "setup": [*self._requeue_when_killed(), *self._site.setup],
             "srun_args": ["--kill-on-bad-exit=1", f"--cpus-per-task={asked.cpus}"],
             "additional_parameters": extra,
+            "wckey": asked.wckey,
             **{name: value for name, value in optional.items() if value is not None},
         }
 
@@ -283,6 +310,7 @@ class _Executor:
             'segrepro_restart="${SLURM_RESTART_COUNT:-0}"',
             "segrepro_left() {",
             "  status=$?",
+            '  unset "${!SQUEUE_@}"',  # with which users filter what squeue shows them
             f"  case $status in {'|'.join(map(str, _REQUEUE_STATUSES))}) ;; *) return ;; esac",
             # Where SLURM itself ends the job, for another one or to requeue it, nothing is to be done.
             '  case $(squeue -h -j "$segrepro_job" -o %T) in RUNNING|"") ;; *) return ;; esac',

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reproductions.harness.slurm import queue
+from tests.e2e.smoke_runs import rows_of, shared_run
 from tests.harness.conftest import REPOSITORY
 from tests.harness.slurm.cluster import Cluster
 
@@ -20,17 +21,15 @@ def segrepro(*words: str | Path, folder: Path = REPOSITORY) -> subprocess.Comple
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_the_table_of_a_local_run(cluster: Cluster, tmp_path: Path) -> None:
-    local = segrepro(*SMOKE, "--store", tmp_path / "local", "--out", tmp_path / "local-out")
-    assert local.returncode == 0, local.stderr
+def test_the_table_of_a_local_run(cluster: Cluster, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    local = shared_run("mrca", tmp_path_factory) / "out" / "mrca" / "smoke"
     there = segrepro(*SMOKE, "--cluster", "slurm", "--store", tmp_path / "store", "--out", tmp_path / "out")
     assert there.returncode == 0, there.stderr
     assert "submitted 4 jobs" in there.stdout
     waited = segrepro(*SMOKE, "--cluster", "slurm", "--wait", "--store", tmp_path / "store", "--out", tmp_path / "out")
     assert waited.returncode == 0, waited.stderr
     assert "submitted 0 jobs" in waited.stdout
-    tables = [next((tmp_path / out).rglob("results.csv")).read_bytes() for out in ("local-out", "out")]
-    assert tables[0] == tables[1]
+    assert rows_of(tmp_path / "out" / "mrca" / "smoke", "no_aug") == rows_of(local, "no_aug")
 
 
 @pytest.mark.parametrize(

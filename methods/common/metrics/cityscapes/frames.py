@@ -13,7 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS, LABEL_BY_ID, LABELS
+from methods.common.datasets.binary_masks import white_of_a_mask
+from methods.common.datasets.cityscapes_ids import INSTANCE_ID_RULE, NUM_LABELS, unknown_instance_ids, unknown_label_ids
+from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS, LABEL_BY_ID
+from methods.common.datasets.file_names import near_name
 from methods.common.datasets.png_labels import LabelMap, check_same_size, read_labels, where_label_is
 from methods.common.errors import InputError
 from methods.common.metrics.label_maps.confusion import (
@@ -24,7 +27,6 @@ from methods.common.metrics.label_maps.confusion import (
 )
 from methods.common.metrics.label_maps.png_folders import list_png_files
 
-NUM_LABELS = 34
 AVERAGE_INSTANCE_PX = {
     "bicycle": 4672.3249222261,
     "bus": 35732.1511111111,
@@ -38,7 +40,6 @@ AVERAGE_INSTANCE_PX = {
 """Average instance size of each class in pixels, over the data set; numbers of cityscapesScripts 2.3.0."""
 
 INSTANCE_CATEGORIES = ("human", "vehicle")
-_MAY_HAVE_INSTANCES = [label.id for label in LABELS if label.has_instances or label.ignored]  # the latter do not count
 _CATEGORY_L = np.array([LABEL_BY_ID[label].category_id for label in range(NUM_LABELS)])
 _TRUTH_SUFFIX = "_gtFine_labelIds"
 _FRAME = re.compile(r"[^_]+_\d+_\d+")
@@ -79,14 +80,15 @@ def pair_frames(ground_truth: Path, predictions: Path) -> list[Frame]:
         by_frame.setdefault(_frame_name(path), []).append(path)
     frames: dict[str, Frame] = {}
     for _, path in sorted(truths.items()):
-        name = path.name.removesuffix(f"{_TRUTH_SUFFIX}.png")
+        name = path.name[: -len(f"{_TRUTH_SUFFIX}.png")]
         if _frame_name(path) != name:
             raise InputError(
                 f"{path} is not named city_sequence_frame{_TRUTH_SUFFIX}.png, digits for the last two; rename it"
             )
         found = sorted(by_frame.get(name, []))
         if not found:
-            raise InputError(f"there is no prediction {name}*.png in {predictions} for {path}; add it")
+            near = near_name(name, by_frame)
+            raise InputError(f"there is no prediction {name}*.png in {predictions} for {path}{near}; add it")
         if len(found) > 1:
             raise InputError(f"{found[0]} and {found[1]} are both predictions of {name}; keep one")
         if name in frames:
@@ -107,12 +109,10 @@ def count_frame(frame: Frame) -> FrameCounts:
     instance_HW = read_labels(frame.instances)
     check_same_size(truth_HW, instance_HW, frame.instances)
     (truth_N, prediction_N, instance_N), length_N = gather_runs(truth_HW, prediction_HW, instance_HW)
-    faulty_N = ~np.isin(instance_N // 1000, _MAY_HAVE_INSTANCES) & (instance_N > 1000)
+    faulty_N = unknown_instance_ids(instance_N)
     if faulty_N.any():
         what = where_label_is(instance_HW, int(instance_N[faulty_N][0]))
-        raise InputError(
-            f"{frame.instances} has {what}; instances are 1000 * label id + number, of a class that has instances"
-        )
+        raise InputError(f"{frame.instances} has {what}; {INSTANCE_ID_RULE}; write the official ids")
     count_LL = _as_matrix(count_pairs_of_runs(truth_N, prediction_N, length_N))
     return FrameCounts(count_LL, *weigh_instances(instance_N, prediction_N, length_N))
 
@@ -128,7 +128,12 @@ def _read_label_ids(frame: Frame) -> tuple[LabelMap, LabelMap]:
     truth_HW, prediction_HW = read_labels(frame.labels), read_labels(frame.prediction)
     check_same_size(truth_HW, prediction_HW, frame.prediction)
     for path, label_HW in ((frame.labels, truth_HW), (frame.prediction, prediction_HW)):
-        if label_HW.max() >= NUM_LABELS:
+        if unknown_label_ids(label_HW.max()).any():
+            white = white_of_a_mask(np.unique(label_HW))
+            if white is not None:
+                raise InputError(
+                    f"{path} holds nothing but 0 and {white}, as a mask does; write Cityscapes' label ids, 0 to 33"
+                )
             raise InputError(
                 f"{path} has {where_label_is(label_HW, int(label_HW.max()))}; Cityscapes' label ids are 0 to 33 "
                 "(training ids must be turned back into label ids)"
@@ -159,7 +164,7 @@ def weigh_instances(
     chosen_N = instance_N > 1000
     instance_N, prediction_N = instance_N[chosen_N], prediction_N[chosen_N]
     pixels_N = np.ones(len(instance_N)) if length_N is None else length_N[chosen_N].astype(np.float64)
-    label_N = instance_N // 1000
+    label_N = instance_N.astype(np.int64) // 1000  # maps without objects may have 8 bits
     is_alike_N = _CATEGORY_L[prediction_N] == _CATEGORY_L[label_N]
     size_J, right_J, alike_J = (
         np.bincount(instance_N, pixels_N * good_N) for good_N in (1, prediction_N == label_N, is_alike_N)

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS
 from methods.common.datasets.png_labels import read_labels
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
 from methods.common.metrics.cityscapes import instance_files as files
 from methods.common.metrics.cityscapes.instance_curves import ClassMatches, class_matches
 from methods.common.metrics.cityscapes.instance_matching import (
@@ -33,6 +34,7 @@ from methods.common.metrics.cityscapes.instance_matching import (
     ObjectDistance,
     match_frame,
 )
+from methods.common.metrics.class_means import mean_note
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.label_maps.png_folders import map_images
 
@@ -40,9 +42,9 @@ __all__ = ["CityscapesInstanceEvaluation", "InstancePrediction", "evaluate_citys
 
 
 def evaluate_cityscapes_instance(
-    ground_truth: Path | Mapping[str, NDArray[Any]],
-    predictions: Path | Mapping[str, Sequence[InstancePrediction]],
-    distances: Path | None = None,
+    ground_truth: AnyPath | Mapping[str, NDArray[Any]],
+    predictions: AnyPath | Mapping[str, Sequence[InstancePrediction]],
+    distances: AnyPath | None = None,
     progress: Progress | None = None,
     num_processes: int = 1,
 ) -> "CityscapesInstanceEvaluation":
@@ -64,6 +66,9 @@ def evaluate_cityscapes_instance(
     Raises:
         InputError: ground truth, predictions or distances are faulty; the message names file and line, or image and number.
     """
+    ground_truth = as_path(ground_truth) if isinstance(ground_truth, str) else ground_truth
+    predictions = as_path(predictions) if isinstance(predictions, str) else predictions
+    distances = as_path(distances)
     both_folders = isinstance(ground_truth, Path) and isinstance(predictions, Path)
     frames = _Frames(ground_truth, predictions, distances)
     if both_folders:
@@ -103,12 +108,18 @@ class CityscapesInstanceEvaluation:
         ]
 
     def notes(self) -> list[str]:
-        """Warn if nothing that was found can count."""
-        if any(len(matches.image_N) for matches in self.classes):
-            return []
-        return [
-            "no prediction counts: none with a pixel is of a class with instances (label ids 24 to 33, not training ids)"
-        ]
+        """Say over which classes AP is the mean, and warn if nothing that was found can count or scores give no order."""
+        to_find = [bool(matches.num_objects_ID[:, 0].any()) for matches in self.classes]
+        missing = [label.name for label, there in zip(INSTANCE_LABELS, to_find, strict=True) if not there]
+        reason = "without an object to find (at least 100 pixels, no group)"
+        notes = []
+        if not any(len(matches.image_N) for matches in self.classes):
+            notes.append(
+                "no prediction counts: none with a pixel is of a class with instances (label ids 24 to 33, not training ids)"
+            )
+        elif all(len(matches.first_U) < 2 for matches in self.classes) and max(map(_num_predictions, self.classes)) > 1:
+            notes.append("all predictions of a class have one score, so that scores do not tell which of them to trust")
+        return [*notes, mean_note("AP", len(INSTANCE_LABELS), {reason: missing})]
 
     def _average_precision(self, weight_I: NDArray[np.float64] | None) -> NDArray[np.float64]:
         """Return AP by class, distance setting and threshold, NaN without objects to find."""
@@ -120,6 +131,10 @@ class CityscapesInstanceEvaluation:
         if self.with_distances:
             named |= {"AP100m": ap_CDT[:, 1], "AP50m": ap_CDT[:, 2], "AP50_50m": ap_CDT[:, 2, :1]}
         return {name: None if np.isnan(ap).all() else float(np.nanmean(ap)) for name, ap in named.items()}
+
+
+def _num_predictions(matches: ClassMatches) -> int:
+    return len(matches.image_N)
 
 
 class _Frame(NamedTuple):

@@ -4,9 +4,11 @@ Everything is checked on the way in; a message names file and line. Masks are re
 """
 
 import json
+import math
 import os
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS
+from methods.common.datasets.file_names import common_form, has_ending, near_name
 from methods.common.datasets.png_labels import read_labels
+from methods.common.datasets.record_rules import is_number, whole_fault
 from methods.common.errors import InputError, reason
 from methods.common.metrics.cityscapes.instance_matching import InstancePrediction, ObjectDistance, check_prediction
 from methods.common.metrics.cityscapes.instance_overlaps import CLASS_OF_LABEL_ID
@@ -36,9 +40,9 @@ def find_ground_truth(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; name the folder with the ground truth, for instance gtFine/val")
     found: dict[str, Path] = {}
-    paths = [path for path in walk_files(folder) if path.name.endswith(GROUND_TRUTH_ENDING)]
+    paths = [path for path in walk_files(folder) if has_ending(path.name, GROUND_TRUTH_ENDING)]
     for path in sorted(paths, key=lambda path: (path.name, path)):
-        image_id = path.name.removesuffix(GROUND_TRUTH_ENDING)
+        image_id = common_form(path.name[: -len(GROUND_TRUTH_ENDING)])
         if image_id in found:
             raise InputError(f"{found[image_id]} and {path} are ground truth of the same image; keep one of them")
         found[image_id] = path
@@ -55,14 +59,17 @@ def find_predictions(folder: Path, image_ids: Sequence[str]) -> dict[str, Path]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; name the folder with the predictions")
-    texts = sorted((path.name, path) for path in walk_files(folder) if path.name.endswith(".txt"))
+    texts = sorted((common_form(path.name), path) for path in walk_files(folder) if has_ending(path.name, ".txt"))
     found = {}
     for image_id in image_ids:
-        first = bisect_left(texts, (image_id,))
-        matching = [path for name, path in texts[first : first + 2] if name.startswith(image_id)]
+        following = islice(texts, bisect_left(texts, (image_id,)), None)
+        starting = takewhile(lambda text: text[0].startswith(image_id), following)  # noqa: B023 - used up at once
+        # The number of another frame may go on.
+        matching = [path for name, path in starting if not name[len(image_id)].isdigit()]
         if not matching:
+            near = near_name(image_id, ["_".join(name[:-4].split("_")[:3]) for name, _ in texts])
             raise InputError(
-                f"{folder} has no prediction file {image_id}*.txt; write an empty one if nothing was found"
+                f"{folder} has no prediction file {image_id}*.txt{near}; write an empty one if nothing was found"
             )
         if len(matching) > 1:
             raise InputError(f"{matching[0]} and {matching[1]} are both predictions for {image_id}; keep one of them")
@@ -118,9 +125,14 @@ def _parse(line: str, place: str) -> tuple[str, int, float]:
     if len(fields) != 3:
         raise InputError(f"{place}: found {line!r:.80}; {_LINE}")
     try:
-        return fields[0], int(float(fields[1])), float(fields[2])
+        label_id, score = float(fields[1]), float(fields[2])
+        if label_id != int(label_id):
+            raise InputError(f"{place}: the label id is {fields[1]}; write a whole number")
     except (ValueError, OverflowError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{place}: found {line!r:.80}; {_LINE}, the last two numbers") from error
+    return fields[0], int(label_id), score
 
 
 def read_mask(path: Path, place: str) -> NDArray[Any]:
@@ -179,11 +191,27 @@ def _distances_of(by_label: Any, place: str) -> dict[int, ObjectDistance]:
     for label in INSTANCE_LABELS:
         try:
             for record in by_label.get(label.name, []):
-                values = int(record["pixelCount"]), float(record["medDist"]), float(record["distConf"])
-                found[int(record["instID"])] = ObjectDistance(*values)
+                instance_id, pixels = (_whole_number(record, field) for field in ("instID", "pixelCount"))
+                found[instance_id] = ObjectDistance(
+                    pixels, *(_finite(record, name) for name in ("medDist", "distConf"))
+                )
         except (AttributeError, TypeError, KeyError, ValueError, OverflowError) as error:
             fields = "instID, pixelCount, medDist and distConf"
             raise InputError(
                 f"{place}, {label.name}: {reason(error)}; give a list of objects by label name, each with {fields}"
             ) from error
     return found
+
+
+def _whole_number(record: Any, field: str) -> int:
+    fault = whole_fault(record[field])
+    if fault is not None:
+        raise ValueError(f"`{field}` {fault[0]}")
+    return int(record[field])
+
+
+def _finite(record: Any, field: str) -> float:
+    value = record[field]
+    if not is_number(type(value)) or not math.isfinite(value):
+        raise ValueError(f"`{field}` is {value!r:.40}, no finite number")
+    return float(value)

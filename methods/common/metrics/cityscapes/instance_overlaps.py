@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.datasets.cityscapes_ids import INSTANCE_ID_RULE, unknown_instance_ids
 from methods.common.datasets.cityscapes_labels import FIRST_INSTANCE_ID, INSTANCE_LABELS, LABEL_BY_ID, LABELS
 from methods.common.datasets.rle import decode_runs, join_texts
 from methods.common.errors import InputError
@@ -33,6 +34,7 @@ def _meanings() -> Integers:
     values = np.arange(-1, 1000 * (max(LABEL_BY_ID) + 1))
     meaning = np.full(len(values), _UNKNOWN)
     label_ids = np.where(values < FIRST_INSTANCE_ID, values, values // 1000)
+    label_ids[unknown_instance_ids(values)] = max(LABEL_BY_ID) + 1
     for label in LABELS:
         meaning[label_ids == label.id] = CLASS_OF_LABEL_ID.get(label.id, _NOBODY)
         meaning[(values == label.id) & label.ignored] = _VOID
@@ -181,7 +183,7 @@ def _regions(values: NDArray[Any], image_name: str) -> _Regions:
     known_G[known_G] = _MEANING[place_G[known_G]] != _UNKNOWN
     if not known_G.all():
         value = place_G[np.argmin(known_G)] - 1
-        raise InputError(f"{image_name} holds {value}, which belongs to no Cityscapes label; write the official ids")
+        raise InputError(f"{image_name} holds {value}; {INSTANCE_ID_RULE}; write the official ids")
     area = np.bincount(place_G, end_G - start_G, len(_MEANING)).astype(np.int64)
     places_K = np.flatnonzero((area > 0) & (_MEANING >= 0))
     column = np.where(_MEANING == _VOID, _VOID_COLUMN, 0)

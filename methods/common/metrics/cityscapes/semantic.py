@@ -17,19 +17,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.datasets.cityscapes_labels import EVALUATED_LABELS, INSTANCE_LABELS, LABELS
+from methods.common.files import AnyPath, as_path
 from methods.common.metrics.cityscapes.frames import (
     INSTANCE_CATEGORIES,
     count_frame,
     count_frame_without_instances,
     pair_frames,
 )
+from methods.common.metrics.class_means import NO_PIXEL, mean_note
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.label_maps.confusion import mean_defined, none_if_nan, pool_images
 from methods.common.metrics.label_maps.png_folders import map_images
@@ -98,10 +99,14 @@ class CityscapesSemanticEvaluation:
         ]
 
     def notes(self) -> list[str]:
-        """Warn if predictions look like training ids, none of which is above 18."""
-        if self.count_ILL.sum(axis=(0, 1))[max(label.train_id for label in EVALUATED_LABELS) + 1 :].any():
-            return []
-        return ["no prediction is above 18; if these are training ids, turn them back into label ids"]
+        """Say over which classes mIoU is the mean, and warn if predictions look like training ids, none of which is above 18."""
+        name, table = ("mIoU", "groups") if self.protocol == "grouped" else ("averageScoreClasses", "classes")
+        iou = self._scores(None)[table]
+        nowhere = [name for name, value in iou.items() if np.isnan(value)]
+        notes = []
+        if not self.count_ILL.sum(axis=(0, 1))[max(label.train_id for label in EVALUATED_LABELS) + 1 :].any():
+            notes.append("no prediction is above 18; if these are training ids, turn them back into label ids")
+        return [*notes, mean_note(name, len(iou), {NO_PIXEL: nowhere})]
 
     def _scores(self, weight_I: NDArray[np.float64] | None) -> dict[str, dict[str, float]]:
         """Return IoU by name in each table, NaN where undefined."""
@@ -160,8 +165,8 @@ def _mean(value: dict[str, float]) -> float | None:
 
 
 def evaluate_cityscapes_semantic(
-    ground_truth: Path,
-    predictions: Path,
+    ground_truth: AnyPath,
+    predictions: AnyPath,
     protocol: Protocol = "official",
     *,
     num_processes: int = 1,
@@ -181,7 +186,7 @@ def evaluate_cityscapes_semantic(
     Raises:
         InputError: a file is missing, faulty or of another size, or holds an unknown id.
     """
-    frames = pair_frames(ground_truth, predictions)
+    frames = pair_frames(as_path(ground_truth), as_path(predictions))
     count = count_frame if protocol == "official" else count_frame_without_instances
     counts = map_images(count, frames, num_processes, progress)
     count_ILL, class_IK2, category_IG2 = (np.stack(parts) for parts in zip(*counts, strict=True))

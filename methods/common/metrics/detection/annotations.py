@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from methods.common.datasets.rle import join_texts
+from methods.common.datasets.rle import decode_runs, join_texts, reorder_texts
 from methods.common.metrics.detection.ground_truth import Bools, Canvas, Floats, GroundTruth, Ints
-from methods.common.metrics.detection.json_columns import FilePart, as_array, as_lists, read_table
+from methods.common.metrics.detection.json_columns import Lines, as_array, as_lists, read_table
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Annotations:
     box_N4: Floats
     ignore_N: Bools
     crowd_N: Bools
+    empty_N: Bools
+    """Masks without a pixel where masks are wanted, else boxes without an area; no detection can find them."""
     text_C: NDArray[np.uint8] | None
     """Compressed masks end to end, if they are wanted."""
     text_offset_N1: Ints | None
@@ -50,6 +52,14 @@ class Annotations:
             text_C=np.concatenate([np.zeros(0, np.uint8), *(part.text_C for part in parts if part.text_C is not None)]),
             text_offset_N1=np.concatenate([[0], *lengths]).cumsum(),
         )
+
+    def reordered(self, order_N: Ints) -> Annotations:
+        """Return the annotations in another order."""
+        columns: dict[str, Any] = {name: getattr(self, name)[order_N] for name in _NO_COLUMNS}
+        if self.text_C is None or self.text_offset_N1 is None:
+            return Annotations(**columns, text_C=None, text_offset_N1=None)
+        text_C, text_offset_N1 = reorder_texts(self.text_C, self.text_offset_N1, order_N)
+        return Annotations(**columns, text_C=text_C, text_offset_N1=text_offset_N1)
 
     def ground_truth(
         self,
@@ -86,6 +96,7 @@ _NO_COLUMNS = {
     "box_N4": np.zeros((0, 4)),
     "ignore_N": np.zeros(0, bool),
     "crowd_N": np.zeros(0, bool),
+    "empty_N": np.zeros(0, bool),
 }
 
 
@@ -107,8 +118,8 @@ class PlainAnnotations:
     """Where each outline begins in ``number_X``, and the end."""
 
     @classmethod
-    def read(cls, part: FilePart, with_outlines: bool) -> PlainAnnotations | None:
-        """Read a part; None where a record is no plain one."""
+    def read(cls, lines: Lines, with_outlines: bool) -> PlainAnnotations | None:
+        """Read lines; None where a record is no plain one."""
         import pyarrow as pa
 
         numbers = pa.list_(pa.float64())
@@ -116,7 +127,7 @@ class PlainAnnotations:
         fields += [pa.field("area", pa.float64(), nullable=False), pa.field("bbox", numbers, nullable=False)]
         fields += [pa.field("ignore", pa.int64()), pa.field("iscrowd", pa.int64())]
         fields += [pa.field("segmentation", pa.list_(numbers), nullable=False)] * with_outlines
-        table = read_table(part, pa.schema(fields))
+        table = read_table(lines, pa.schema(fields))
         if table is None:
             return None
         box_N4 = boxes_of(table["bbox"])
@@ -141,9 +152,12 @@ class PlainAnnotations:
     def placed(self, canvas: Canvas, image_N: Ints, class_N: Ints, with_masks: bool) -> Annotations:
         """Return the annotations with the indices of their images and classes, and their outlines rasterised."""
         texts: Any = (None, None)
+        empty_N = (self.box_N4[:, 2:] == 0).any(1)
         if with_masks:
             texts = join_texts(self._texts(canvas.height_I[image_N], canvas.width_I[image_N]))
-        return Annotations(self.id_N, image_N, class_N, self.area_N, self.box_N4, self.ignore_N, self.crowd_N, *texts)
+            empty_N = empty_masks(texts[0], texts[1], longest=_LONGEST_OF_NOTHING)
+        flags = self.ignore_N, self.crowd_N, empty_N
+        return Annotations(self.id_N, image_N, class_N, self.area_N, self.box_N4, *flags, *texts)
 
     def _texts(self, height_N: Ints, width_N: Ints) -> list[bytes]:
         """Rasterise neighbours in images of one size at once."""
@@ -156,6 +170,25 @@ class PlainAnnotations:
             counts = self.num_outlines_N[start:stop].tolist()
             texts += rasterise(drawn, counts, int(height_N[start]), int(width_N[start]))
         return texts
+
+
+def empty_masks(text_C: NDArray[np.uint8], offset_N1: Ints, longest: int | None) -> Bools:
+    """Mark masks without a pixel, bool (N,).
+
+    Args:
+        text_C: compressed masks end to end.
+        offset_N1: where each begins, and the end.
+        longest: characters that an empty mask has at most, if that is known.
+    """
+    empty_N = np.zeros(len(offset_N1) - 1, bool)
+    length_N = np.diff(offset_N1)
+    likely_N = np.flatnonzero(length_N <= (length_N.max(initial=0) if longest is None else longest))
+    empty_N[likely_N] = decode_runs(*reorder_texts(text_C, offset_N1, likely_N)).sums().area == 0
+    return empty_N
+
+
+_LONGEST_OF_NOTHING = 6
+"""pycocotools draws an outline without a pixel as one run of background, a number of at most six characters."""
 
 
 def rasterise(outlines: Sequence[NDArray[np.float64]], counts: Sequence[int], height: int, width: int) -> list[bytes]:

@@ -17,7 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.files import AnyPath, as_path
+from methods.common.metrics.class_means import mean_note
 from methods.common.metrics.detection.coco_ground_truth import read_ground_truth
+from methods.common.metrics.detection.detections import file_or_records
 from methods.common.metrics.detection.file_workers import workers
 from methods.common.metrics.detection.matching import Matches, match
 from methods.common.metrics.detection.overlaps import Overlap
@@ -30,6 +33,7 @@ from methods.common.metrics.detection.precision_recall import (
     recall_of_best,
 )
 from methods.common.metrics.detection.reading import read_and_measure
+from methods.common.metrics.detection.remarks import detection_remarks, left_out_classes
 from methods.common.metrics.evaluation import Progress
 
 MAX_DETECTIONS = (1, 10, 100)
@@ -56,6 +60,10 @@ class CocoEvaluation:
     matches: Matches
     curves: Curves
     """With every image counted once."""
+    num_annotations_K: NDArray[np.int64]
+    """Of each class, crowds included."""
+    remarks: tuple[str, ...]
+    """What is odd about the files."""
 
     @property
     def definition(self) -> str:
@@ -87,10 +95,17 @@ class CocoEvaluation:
             rows.append({"category_id": class_id, "name": name, "num_instances": num_K[k], **numbers})
         return rows
 
+    def notes(self) -> list[str]:
+        """Say what is odd about the files, and over which classes the means are taken."""
+        names = [name or str(class_id) for class_id, name in zip(self.class_ids, self.class_names, strict=True)]
+        ignored = "that are all ignored" if self.iou_type == "boundary" else "of crowds alone"
+        left_out = left_out_classes(names, num_instances(self.matches), self.num_annotations_K, ignored)
+        return [*self.remarks, mean_note("AP", len(names), left_out)]
+
 
 def evaluate_coco(
-    ground_truth: Path,
-    detections: Path | Sequence[Mapping[str, Any]],
+    ground_truth: AnyPath,
+    detections: AnyPath | Sequence[Mapping[str, Any]],
     iou_type: Overlap,
     *,
     progress: Progress | None = None,
@@ -111,6 +126,7 @@ def evaluate_coco(
     Raises:
         InputError: ground truth or detections are faulty; the message names file and record.
     """
+    ground_truth, detections = as_path(ground_truth), file_or_records(detections)
     with workers(num_processes, [file for file in (ground_truth, detections) if isinstance(file, Path)]) as helpers:
         coco = read_ground_truth(ground_truth, iou_type, helpers)
         measured = read_and_measure(detections, coco.ground_truth, iou_type, helpers, progress)
@@ -124,4 +140,6 @@ def evaluate_coco(
         len(measured),
         matches,
         curves(matches, num_threads=num_processes),
+        coco.num_annotations_K,
+        (*coco.remarks, *detection_remarks(detections, measured.score_N, iou_type)),
     )

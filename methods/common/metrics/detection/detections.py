@@ -7,7 +7,6 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -15,8 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pycocotools import mask as coco_mask
 
+from methods.common.datasets.record_rules import BOX_REMEDY, absence, faulty_boxes, is_number, whole_numbers
 from methods.common.datasets.rle import Rle, encode_mask, has_size, join_texts, rle_fault, sum_runs
 from methods.common.errors import InputError, reason
+from methods.common.files import AnyPath, as_path
 from methods.common.metrics.detection.ground_truth import Canvas
 from methods.common.metrics.detection.overlaps import DetectionColumns
 
@@ -67,6 +68,11 @@ def _text_counts(rle: Mapping[str, Any]) -> Rle:
     return Rle(size=[int(side) for side in rle["size"]], counts=text)
 
 
+def file_or_records(detections: AnyPath | Sequence[Mapping[str, Any]]) -> Path | Sequence[Mapping[str, Any]]:
+    """Tell the name of a results file from records in memory."""
+    return as_path(detections) if isinstance(detections, str | Path) else detections
+
+
 class DetectionTable:
     """Checked detections as columns, in the order they were given."""
 
@@ -100,20 +106,25 @@ class DetectionTable:
         refused = {kind for kind in set(map(type, values)) if not accept(kind)}
         if refused:
             index = next(i for i, value in enumerate(values) if type(value) in refused)
-            fault = f"is {values[index]!r:.60}" if field in self.records[index] else "is missing"
+            record = self.records[index]
+            fault = f"is {values[index]!r:.60}" if field in record else absence(field, record, _OWN_FIELDS)
             self.blame(index, field, fault, f"write {wanted}")
         return values
 
     def _known(self, field: str, known: set[int], what: str) -> NDArray[np.int64]:
-        values = self._values(field, _is_integer, f"the id of {what}")
-        unknown = set(values) - known
+        values = self._values(field, is_number, f"the id of {what}")
+        ids = whole_numbers(values)
+        broken = next((index for index, number in enumerate(ids) if number is None), None)
+        if broken is not None:
+            self.blame(broken, field, f"is {values[broken]!r:.60}", f"write the id of {what}, a whole number")
+        unknown = set(ids) - known
         if unknown:
-            index = next(i for i, value in enumerate(values) if value in unknown)
+            index = next(i for i, value in enumerate(ids) if value in unknown)
             self.blame(index, field, "is not in the ground truth", f"use the id of {what} of the annotation file")
-        return np.array(values, np.int64)
+        return np.array(ids, np.int64)
 
     def _scores(self) -> NDArray[np.float64]:
-        values = self._values("score", _is_number, "a number")
+        values = self._values("score", is_number, "a number")
         score_N = np.fromiter(map(_as_float, values), np.float64, len(values))
         if not np.isfinite(score_N).all():
             index = int(np.argmin(np.isfinite(score_N)))
@@ -122,17 +133,16 @@ class DetectionTable:
 
     def boxes(self) -> NDArray[np.float64]:
         """Check and return the boxes x, y, width, height, float64 [N, 4]."""
-        remedy = "write [x, y, width, height] with finite numbers and sizes of at least 0"
         values = self._values("bbox", lambda kind: issubclass(kind, list | tuple | np.ndarray), "a box")
         kinds = set(map(type, chain.from_iterable(values)))
-        if set(map(len, values)) - {4} or not all(map(_is_number, kinds)):
-            index = next(i for i, box in enumerate(values) if len(box) != 4 or not all(map(_is_number, map(type, box))))
-            self.blame(index, "bbox", f"is {values[index]!r:.60}", remedy)
+        if set(map(len, values)) - {4} or not all(map(is_number, kinds)):
+            index = next(i for i, box in enumerate(values) if len(box) != 4 or not all(map(is_number, map(type, box))))
+            self.blame(index, "bbox", f"is {values[index]!r:.60}", BOX_REMEDY)
         box_N4 = np.fromiter(map(_as_float, chain.from_iterable(values)), np.float64, 4 * len(values)).reshape(-1, 4)
-        faulty = ~(np.isfinite(box_N4).all(1) & (box_N4[:, 2:] >= 0).all(1))
+        faulty = faulty_boxes(box_N4)
         if faulty.any():
             index = int(np.argmax(faulty))
-            self.blame(index, "bbox", f"is {box_N4[index].tolist()}", remedy)
+            self.blame(index, "bbox", f"is {box_N4[index].tolist()}", BOX_REMEDY)
         return box_N4
 
     def masks(self) -> tuple[list[Rle], NDArray[np.int64]]:
@@ -151,7 +161,9 @@ class DetectionTable:
         pixels = np.array([math.prod(mask["size"]) for mask in masks], np.int64)
         faulty = ~sums.sound | (sums.covered != pixels)
         if faulty.any():
-            self.blame(int(np.argmax(faulty)), "segmentation", "does not add up to its image", _WANTED_SIZE)
+            index = int(np.argmax(faulty))
+            fault = rle_fault(masks[index], *masks[index]["size"])
+            self.blame(index, "segmentation", fault or "cannot be read", _WANTED_SIZE)
         return masks, sums.area
 
     def columns(self, canvas: Canvas, with_masks: bool) -> DetectionColumns:
@@ -163,7 +175,7 @@ class DetectionTable:
         image_N, class_N = canvas.images_of(self.image_id_N), canvas.classes_of(self.category_id_N)
         assert image_N is not None
         assert class_N is not None
-        if not with_masks and (not self.records or "bbox" in self.records[0]):
+        if not with_masks and (not self.records or "bbox" in self.records[0] or "segmentation" not in self.records[0]):
             box_N4 = self.boxes()
             return DetectionColumns(image_N, class_N, self.score_N, box_N4, box_N4[:, 2] * box_N4[:, 3])
         masks, area_N = self.masks()
@@ -179,12 +191,7 @@ class DetectionTable:
         return DetectionColumns(image_N, class_N, self.score_N, box_N4, area_N.astype(np.float64))
 
 
-def _is_integer(kind: type) -> bool:
-    return issubclass(kind, Integral) and not issubclass(kind, bool)
-
-
-def _is_number(kind: type) -> bool:
-    return issubclass(kind, Real) and not issubclass(kind, bool)
+_OWN_FIELDS = ("image_id", "category_id", "bbox", "segmentation", "score", "area", "id", "iscrowd")
 
 
 def _as_float(value: Any) -> float:
@@ -196,7 +203,7 @@ def _as_float(value: Any) -> float:
 
 
 _WANTED = "a run-length mask with `size` and `counts`"
-_WANTED_SIZE = "encode the mask at the size of its image"
+_WANTED_SIZE = "encode the mask anew, at the size of its image"
 
 
 def _load(file: Path) -> list[Any]:

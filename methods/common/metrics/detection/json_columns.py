@@ -94,39 +94,24 @@ def _cut(file: Path, content: mmap, start: int, stop: int, part_bytes: int) -> l
     return parts
 
 
-def read_table(part: FilePart, schema: pa.Schema) -> dict[str, pa.Array] | None:
-    """Read the fields of ``schema`` from a part, one column each; None where a record has one of another type or lacks a required one.
+@dataclass(frozen=True)
+class Lines:
+    """Text that holds one record a line."""
 
-    Fields marked as nullable may be absent.
-    """
-    import pyarrow as pa
-    from pyarrow import json as arrow_json
-
-    text, num_records = _one_record_a_line(np.fromfile(part.file, np.uint8, part.stop - part.start, offset=part.start))
-    try:
-        table = arrow_json.read_json(
-            pa.BufferReader(pa.py_buffer(text)),
-            read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(text) + 1),
-            parse_options=arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
-            memory_pool=pa.system_memory_pool(),  # which gives the next part the memory of the last one
-        )
-    except pa.ArrowInvalid:
-        return None
-    required = [field.name for field in schema if not field.nullable]
-    if table.num_rows != num_records or any(table.column(name).null_count for name in required):
-        return None
-    return {name: table.column(name).combine_chunks() for name in schema.names}
+    text: NDArray[np.uint8]
+    num_records: int
 
 
-def _one_record_a_line(text: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
-    """Turn what is between records into line ends; return the text and the number of records.
+def lines_of(part: FilePart) -> Lines:
+    """Read a part and turn what is between its records into line ends.
 
     The seams of files that are not indented are found a few times as fast as by searching for any seam.
     """
+    text = np.fromfile(part.file, np.uint8, part.stop - part.start, offset=part.start)
     first = _SEAM.search(text.data)
     if first is not None and first[0] not in _SHORT_SEAMS:
         lines, num_seams = _SEAM.subn(b"}\n{", text.data)
-        return np.frombuffer(lines, np.uint8), num_seams + 1
+        return Lines(np.frombuffer(lines, np.uint8), num_seams + 1)
     brace = np.flatnonzero(text == ord("{"))[1:]
     brace = brace[brace >= 3]
     before, further, furthest = text[brace - 1], text[brace - 2], text[brace - 3]
@@ -134,18 +119,58 @@ def _one_record_a_line(text: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]
     spaced = ((before == ord(" ")) | (before == ord("\n"))) & (further == ord(",")) & (furthest == ord("}"))
     commas = np.concatenate([brace[tight] - 1, brace[spaced] - 2])
     text[commas] = ord("\n")
-    return text, len(commas) + 1
+    if spaced.any():
+        text[brace[spaced] - 1] = ord("\n")
+    return Lines(text, len(commas) + 1)
 
 
-def read_records(part: FilePart) -> list[Any] | None:
-    """Read a part as Python objects; None where it is no JSON."""
-    with part.file.open("rb") as handle:
-        handle.seek(part.start)
-        text = handle.read(part.stop - part.start)
+def take_apart(lines: Lines, mark: bytes) -> tuple[Lines, list[tuple[int, Any]]] | None:
+    """Take the records that hold a mark out of the others, with their places; None where one is no JSON."""
+    text = lines.text.tobytes()
+    kept, apart = [], []
+    begin, place = 0, 0  # of the text that was not looked at yet, and the number of its first record
+    while (found := text.find(mark, begin)) >= 0:
+        start = text.rfind(_LINE, begin, found) + 1 or begin
+        stop = text.find(_LINE, found)
+        stop = len(text) if stop < 0 else stop + 1
+        place += text.count(_LINE, begin, start) + (start > begin)
+        try:
+            apart.append((place, json.loads(text[start:stop])))
+        except (ValueError, RecursionError):
+            return None
+        kept.append(text[begin:start])
+        begin, place = stop, place + 1
+    if not apart:
+        return lines, []
+    kept.append(text[begin:])
+    return Lines(np.frombuffer(b"".join(kept), np.uint8), lines.num_records - len(apart)), apart
+
+
+_LINE = b"\n{"
+"""Where a record begins, but for the first. Indented records have line ends inside, but no brace behind one."""
+
+
+def read_table(lines: Lines, schema: pa.Schema) -> dict[str, pa.Array] | None:
+    """Read the fields of ``schema``, one column each; None where a record has one of another type or lacks a required one.
+
+    Fields marked as nullable may be absent.
+    """
+    import pyarrow as pa
+    from pyarrow import json as arrow_json
+
     try:
-        return list(json.loads(b"[" + text + b"]"))
-    except (ValueError, RecursionError):
+        table = arrow_json.read_json(
+            pa.BufferReader(pa.py_buffer(lines.text)),
+            read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(lines.text) + 1),
+            parse_options=arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+            memory_pool=pa.system_memory_pool(),  # which gives the next part the memory of the last one
+        )
+    except pa.ArrowInvalid:
         return None
+    required = [field.name for field in schema if not field.nullable]
+    if table.num_rows != lines.num_records or any(table.column(name).null_count for name in required):
+        return None
+    return {name: table.column(name).combine_chunks() for name in schema.names}
 
 
 def as_array(column: pa.Array) -> NDArray[Any]:

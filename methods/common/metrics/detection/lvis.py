@@ -19,14 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.datasets.lvis import LvisCategory, LvisDataset
-from methods.common.metrics.detection.detections import IouType
+from methods.common.files import AnyPath, as_path
+from methods.common.metrics.class_means import mean_note
+from methods.common.metrics.detection.detections import IouType, file_or_records
 from methods.common.metrics.detection.file_workers import workers
 from methods.common.metrics.detection.lvis_ground_truth import read_ground_truth
 from methods.common.metrics.detection.lvis_identity import identity_notes
 from methods.common.metrics.detection.matching import Matches, match
 from methods.common.metrics.detection.overlaps import Measured
-from methods.common.metrics.detection.precision_recall import Curves, at_percent, curves, official_mean
+from methods.common.metrics.detection.precision_recall import Curves, at_percent, curves, num_instances, official_mean
 from methods.common.metrics.detection.reading import read_and_measure
+from methods.common.metrics.detection.remarks import detection_remarks, left_out_classes
 from methods.common.metrics.evaluation import Progress
 
 MAX_DETECTIONS = 300
@@ -45,6 +48,10 @@ class LvisEvaluation:
     matches: Matches
     curves: Curves
     """With every image counted once."""
+    num_annotations_K: NDArray[np.int64]
+    """Of each class, those without area included."""
+    remarks: tuple[str, ...]
+    """What is odd about the files."""
     definition: str = "lvis-api 0.5.3: federated, 300 detections an image, IoU 0.50:0.05:0.95, 101 recalls"
 
     @property
@@ -74,15 +81,24 @@ class LvisEvaluation:
         return rows
 
     def notes(self) -> list[str]:
-        """Say whether AP is the mean of its groups, as it must be, where the file is LVIS v1 val."""
+        """Say what is odd about the files, over which classes the means are taken, and whether AP is the mean of its groups.
+
+        The last must be; it is told where the file is LVIS v1 val.
+        """
         class_ap = self.class_ap.values()  # in the order of the categories
         rated = [category.frequency for category, ap in zip(self.categories, class_ap, strict=True) if ap is not None]
-        return identity_notes(self.metrics(), rated, self.num_images, len(self.categories))
+        names = [category.name for category in self.categories]
+        counted_K = num_instances(self.matches)
+        left_out = left_out_classes(
+            names, counted_K, self.num_annotations_K, "of ignored instances or such without area"
+        )
+        own = [*self.remarks, mean_note("AP", len(names), left_out)]
+        return own + identity_notes(self.metrics(), rated, self.num_images, len(names))
 
 
 def evaluate_lvis(
-    ground_truth: Path | LvisDataset,
-    detections: Path | Sequence[Mapping[str, Any]],
+    ground_truth: AnyPath | LvisDataset,
+    detections: AnyPath | Sequence[Mapping[str, Any]],
     iou_type: IouType,
     *,
     progress: Progress | None = None,
@@ -103,8 +119,10 @@ def evaluate_lvis(
     Raises:
         InputError: ground truth or detections are faulty; the message names file and record.
     """
-    with workers(num_processes, [file for file in (ground_truth, detections) if isinstance(file, Path)]) as helpers:
-        lvis = read_ground_truth(ground_truth, iou_type == "segm", helpers)
+    truth = ground_truth if isinstance(ground_truth, LvisDataset) else as_path(ground_truth)
+    detections = file_or_records(detections)
+    with workers(num_processes, [file for file in (truth, detections) if isinstance(file, Path)]) as helpers:
+        lvis = read_ground_truth(truth, iou_type, helpers)
         measured = read_and_measure(detections, lvis.ground_truth, iou_type, helpers, progress)
     matches = match(lvis.ground_truth, _counted(measured), num_threads=num_processes)
     return LvisEvaluation(
@@ -115,6 +133,8 @@ def evaluate_lvis(
         len(measured),
         matches,
         curves(matches, num_threads=num_processes),
+        lvis.num_annotations_K,
+        (*lvis.remarks, *detection_remarks(detections, measured.score_N, iou_type)),
     )
 
 

@@ -12,21 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from methods.common.datasets import lvis_checks as checks
-from methods.common.datasets.lvis import (
-    LvisCategory,
-    LvisDataset,
-    LvisImage,
-    read_categories,
-    read_images,
-    read_lvis,
-)
+from methods.common.datasets.lvis import LvisCategory, LvisDataset, LvisImage, read_categories, read_images
+from methods.common.datasets.lvis_checks import RecordTable
 from methods.common.datasets.rle import join_texts
-from methods.common.errors import InputError
-from methods.common.metrics.detection.annotations import Annotations, PlainAnnotations
+from methods.common.metrics.detection.annotation_reading import read_annotations
+from methods.common.metrics.detection.annotations import Annotations, empty_masks
+from methods.common.metrics.detection.detections import IouType
 from methods.common.metrics.detection.file_workers import Workers
 from methods.common.metrics.detection.ground_truth import Canvas, GroundTruth, Ints, distinct
-from methods.common.metrics.detection.json_columns import FilePart, parts_of_annotations
+from methods.common.metrics.detection.remarks import annotation_remarks
 
 
 @dataclass(frozen=True)
@@ -37,110 +31,80 @@ class LvisGroundTruth:
     categories: list[LvisCategory]
     """In the order of class indices."""
     num_annotations: int
+    num_annotations_K: Ints
+    """Of each class, those without area included."""
+    remarks: tuple[str, ...]
+    """What is odd about the file."""
 
 
-def read_ground_truth(ground_truth: Path | LvisDataset, with_masks: bool, workers: Workers) -> LvisGroundTruth:
-    """Read and check LVIS ground truth, with all checks of :func:`read_lvis`.
+@dataclass(frozen=True)
+class _Layout:
+    canvas: Canvas
+    images: Sequence[LvisImage]
+    categories: Sequence[LvisCategory]
+
+    @classmethod
+    def of(cls, images: Sequence[LvisImage], categories: Sequence[LvisCategory]) -> _Layout:
+        canvas = Canvas.from_lists(
+            [image.id for image in images],
+            [image.height for image in images],
+            [image.width for image in images],
+            [category.id for category in categories],
+        )
+        return cls(canvas, images, categories)
+
+
+def read_ground_truth(ground_truth: Path | LvisDataset, iou_type: IouType, workers: Workers) -> LvisGroundTruth:
+    """Read and check LVIS ground truth, by the rules of COCO's (see :mod:`annotation_reading`).
 
     Raises:
-        InputError: the file is faulty, or an annotation has the id 0; the message names file, record and field.
+        InputError: the file is faulty; the message names file, record and field.
     """
     if isinstance(ground_truth, LvisDataset):
-        return _from_dataset(ground_truth, with_masks)
-    found = _read_columns(ground_truth, with_masks, workers)
-    if found is None:  # a file of an unusual form, or one with a fault to be named
-        return _from_dataset(read_lvis(ground_truth, check_images="none", allow_no_annotations=True), with_masks)
-    return found
+        layout = _Layout.of(ground_truth.images, ground_truth.classes)
+        annotations = _of_dataset(ground_truth, layout.canvas, iou_type == "segm")
+    else:
+        layout, annotations = read_annotations(ground_truth, "LVIS", _read_layout, iou_type == "segm", workers)
+    return _federated(annotations, layout, iou_type)
 
 
-def _read_columns(file: Path, with_masks: bool, workers: Workers) -> LvisGroundTruth | None:
-    found = parts_of_annotations(file, workers.part_bytes(file))
-    if found is None or not found[0].keys() >= {"images", "categories"}:
-        return None
-    rest, parts = found
-    categories = read_categories(checks.RecordTable(file, "category", rest["categories"]))
-    images = read_images(checks.RecordTable(file, "image", rest["images"]), categories)
-    canvas = _canvas(images, categories)
-    stretches = []
-    for answer in workers.map(_read_part, parts, (canvas, with_masks)):
-        if answer is None:
-            return None
-        stretches.append(answer)
-    annotations = Annotations.concatenate(stretches, with_masks)
-    if len(distinct(annotations.id_N)) < len(annotations.id_N):
-        return None
-    return _federated(file, annotations, canvas, images, categories)
+def _read_layout(file: Path, content: dict[str, Any]) -> _Layout:
+    categories = read_categories(RecordTable(file, "category", content["categories"]))
+    return _Layout.of(read_images(RecordTable(file, "image", content["images"]), categories), categories)
 
 
-def _read_part(part: FilePart, context: tuple[Canvas, bool]) -> Annotations | None:
-    canvas, with_masks = context
-    plain = PlainAnnotations.read(part, with_outlines=True)
-    if plain is None:
-        return None
-    image_N, class_N = canvas.images_of(plain.image_id_N), canvas.classes_of(plain.category_id_N)
-    if image_N is None or class_N is None or (plain.id_N < 0).any():
-        return None
-    height_N, width_N = canvas.height_I[image_N], canvas.width_I[image_N]
-    table = checks.ColumnTable(len(image_N))
-    try:
-        checks.check_boxes(table, plain.box_N4, width_N, height_N)
-        checks.check_areas(table, plain.area_N)
-        rows = np.arange(len(image_N))
-        checks.check_outlines(table, rows, plain.num_outlines_N, plain.number_X, plain.end_O1, width_N, height_N)
-    except checks.UnnamedFaultError:
-        return None
-    return plain.placed(canvas, image_N, class_N, with_masks)
-
-
-def _from_dataset(dataset: LvisDataset, with_masks: bool) -> LvisGroundTruth:
-    canvas = _canvas(dataset.images, dataset.categories)
+def _of_dataset(dataset: LvisDataset, canvas: Canvas, with_masks: bool) -> Annotations:
     records = list(dataset.iter_annotations())
     image_N = canvas.images_of(np.array([record.image_id for record in records], np.int64))
     class_N = canvas.classes_of(np.array([record.category_id for record in records], np.int64))
     assert image_N is not None
     assert class_N is not None
     sizes = zip(canvas.height_I[image_N].tolist(), canvas.width_I[image_N].tolist(), strict=True)
+    box_N4 = np.array([record.bbox_xywh for record in records], np.float64).reshape(-1, 4)
     texts: Any = (None, None)
+    empty_N = (box_N4[:, 2:] == 0).any(1)
     if with_masks:
         texts = join_texts([record.rle(*size)["counts"] for record, size in zip(records, sizes, strict=True)])
-    annotations = Annotations(
+        empty_N = empty_masks(texts[0], texts[1], longest=None)
+    return Annotations(
         np.array([record.id for record in records], np.int64),
         image_N,
         class_N,
         np.array([record.area for record in records], np.float64),
-        np.array([record.bbox_xywh for record in records], np.float64).reshape(-1, 4),
+        box_N4,
         np.array([record.ignore for record in records], bool),
         np.zeros(len(records), bool),
+        empty_N,
         *texts,
     )
-    return _federated(dataset.annotation_file, annotations, canvas, dataset.images, dataset.classes)
 
 
-def _canvas(images: Sequence[LvisImage], categories: Sequence[LvisCategory]) -> Canvas:
-    return Canvas.from_lists(
-        [image.id for image in images],
-        [image.height for image in images],
-        [image.width for image in images],
-        [category.id for category in categories],
-    )
-
-
-def _federated(
-    file: Path | None,
-    annotations: Annotations,
-    canvas: Canvas,
-    images: Sequence[LvisImage],
-    categories: Sequence[LvisCategory],
-) -> LvisGroundTruth:
+def _federated(annotations: Annotations, layout: _Layout, iou_type: IouType) -> LvisGroundTruth:
     """Apply the federated rules: instances without area take no part; the images' lists say what is known.
 
     Source: lvis-api, `get_ann_ids` (areas), `_prepare` (known classes), `evaluate_img` (not exhaustive ones).
     """
-    if (annotations.id_N == 0).any():
-        raise InputError(
-            f"{file or 'ground truth'}, annotation 0: field `id` is 0, which the official evaluator "
-            "takes for 'not matched'; number annotations from 1"
-        )
+    canvas, images = layout.canvas, layout.images
     kept_N = annotations.area_N > 0
     present_Q = (annotations.image_N * canvas.num_classes + annotations.class_N)[kept_N]
     absent_Q = _listed_keys(canvas, images, [image.neg_category_ids for image in images])
@@ -153,7 +117,13 @@ def _federated(
         known_key_Q=distinct(np.concatenate([present_Q, absent_Q])),
         open_key_Q=distinct(open_Q),
     )
-    return LvisGroundTruth(ground_truth, sorted(categories, key=lambda category: category.id), len(kept_N))
+    return LvisGroundTruth(
+        ground_truth,
+        sorted(layout.categories, key=lambda category: category.id),
+        len(kept_N),
+        np.bincount(annotations.class_N, minlength=canvas.num_classes),
+        annotation_remarks(annotations, kept_N & ~annotations.ignore_N, iou_type, "lvis-api"),
+    )
 
 
 def _listed_keys(canvas: Canvas, images: Sequence[LvisImage], lists: Sequence[Sequence[int]]) -> Ints:

@@ -8,11 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from methods.common.datasets.record_rules import faulty_boxes
 from methods.common.metrics.detection.annotations import boxes_of
 from methods.common.metrics.detection.detections import DetectionTable
 from methods.common.metrics.detection.file_workers import Workers
 from methods.common.metrics.detection.ground_truth import GroundTruth
-from methods.common.metrics.detection.json_columns import FilePart, as_array, as_lists, parts_of_list, read_table
+from methods.common.metrics.detection.json_columns import (
+    FilePart,
+    as_array,
+    as_lists,
+    lines_of,
+    parts_of_list,
+    read_table,
+)
 from methods.common.metrics.detection.overlaps import DetectionColumns, Measured, Overlap, measure
 from methods.common.metrics.evaluation import Progress
 
@@ -75,7 +83,7 @@ def _read_part(part: FilePart, ground_truth: GroundTruth, with_masks: bool) -> D
     fields = [pa.field(name, pa.int64(), nullable=False) for name in ("image_id", "category_id")]
     fields.append(pa.field("score", pa.float64(), nullable=False))
     shape = ("segmentation", mask) if with_masks else ("bbox", pa.list_(pa.float64()))
-    table = read_table(part, pa.schema([*fields, pa.field(*shape, nullable=False)]))
+    table = read_table(lines_of(part), pa.schema([*fields, pa.field(*shape, nullable=False)]))
     if table is None:
         return None
     image_N = ground_truth.canvas.images_of(as_array(table["image_id"]))
@@ -86,7 +94,7 @@ def _read_part(part: FilePart, ground_truth: GroundTruth, with_masks: bool) -> D
     column = table[shape[0]]
     if not with_masks:
         box_N4 = boxes_of(column)
-        if box_N4 is None or not np.isfinite(box_N4).all() or (box_N4[:, 2:] < 0).any():
+        if box_N4 is None or faulty_boxes(box_N4).any():
             return None
         return DetectionColumns(image_N, class_N, score_N, box_N4, box_N4[:, 2] * box_N4[:, 3])
     size, counts = column.field("size"), column.field("counts")

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.generated_images.image_folders import (
     ImageFolder,
-    conversion_notes,
+    folder_notes,
     list_images,
     partners_of,
     read_rgb,
@@ -98,9 +99,9 @@ def _mean(value_I: NDArray[np.float64], weight_I: NDArray[np.float64] | None = N
 
 
 def evaluate_clip_score_text(
-    images: Path,
-    prompts: Path,
-    clip: Path,
+    images: AnyPath,
+    prompts: AnyPath,
+    clip: AnyPath,
     *,
     prefix: str = "",
     device: str = "cpu",
@@ -122,6 +123,7 @@ def evaluate_clip_score_text(
         InputError: pictures and prompts that do not match, a faulty file, no CLIP there, or no such device.
     Source: Sec. 3 of Hessel et al. 2021.
     """
+    images, prompts, clip = as_path(images), as_path(prompts), as_path(clip)
     folder = list_images(images)
     texts = prefixed_prompts(prompts, folder, prefix)
     scorer = load_scorer(clip, device)
@@ -140,14 +142,14 @@ def evaluate_clip_score_text(
         image_ids=folder.names,
         cosine_I=cosine_I,
         definition=f"CLIPScore of Hessel et al. 2021, 2.5 max(cosine, 0), in float32 with {clip.name}{start}",
-        remarks=(*conversion_notes(folder, modes), *_cut_notes(scorer, texts)),
+        remarks=(*folder_notes(folder, modes), *_cut_notes(scorer, texts)),
     )
 
 
 def evaluate_clip_image_similarity(
-    images: Path,
-    sources: Path,
-    clip: Path,
+    images: AnyPath,
+    sources: AnyPath,
+    clip: AnyPath,
     *,
     device: str = "cpu",
     num_threads: int = 1,
@@ -167,8 +169,8 @@ def evaluate_clip_image_similarity(
         InputError: a picture without partner, a faulty file, no CLIP there, or no such device.
     Source: released code of InstSynth, which the tables of both papers come from; bilinear is PIL's.
     """
-    folder = list_images(images)
-    partners = partners_of(folder, list_images(sources))
+    clip, folder = as_path(clip), list_images(as_path(images))
+    partners = partners_of(folder, list_images(as_path(sources)))
     scorer = load_scorer(clip, device)
 
     def work(pairs: Sequence[tuple[Path, Path]]) -> tuple[NDArray[np.float32], list[tuple[str, str]]]:
@@ -185,8 +187,8 @@ def evaluate_clip_image_similarity(
         image_ids=folder.names,
         cosine_I=_finite(np.concatenate([cosine_I for cosine_I, _ in results]), clip),
         remarks=(
-            *conversion_notes(folder, [mode for mode, _ in modes]),
-            *conversion_notes(partners, [mode for _, mode in modes]),
+            *folder_notes(folder, [mode for mode, _ in modes]),
+            *folder_notes(partners, [mode for _, mode in modes]),
         ),
     )
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.generated_images.image_folders import list_images
 
@@ -169,9 +170,9 @@ def check_number_of_images(folder: Path, num_images: int, allow_few_images: bool
 
 
 def evaluate_fid(
-    images: Path,
-    reference: Path,
-    weights: Path,
+    images: AnyPath,
+    reference: AnyPath,
+    weights: AnyPath,
     *,
     allow_few_images: bool = False,
     device: str = "cpu",
@@ -194,8 +195,10 @@ def evaluate_fid(
     """
     from methods.common.metrics.generated_images.inception import extract_features
 
-    folders = list_images(images), list_images(reference)
+    folders = list_images(as_path(images)), list_images(as_path(reference))
     for folder in folders:
         check_number_of_images(folder.folder, len(folder.paths), allow_few_images)
-    generated, real = extract_features(folders, weights, device=device, num_threads=num_threads, progress=progress)
+    generated, real = extract_features(
+        folders, as_path(weights), device=device, num_threads=num_threads, progress=progress
+    )
     return FidEvaluation(generated, real)

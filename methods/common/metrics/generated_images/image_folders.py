@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from methods.common.datasets.file_names import common_form, near_name
 from methods.common.errors import InputError, reason
 
 if TYPE_CHECKING:
@@ -23,52 +27,72 @@ class ImageFolder:
     folder: Path
     paths: tuple[Path, ...]
     """By file name."""
+    num_inside: int = 0
+    """Pictures in folders inside it, which do not count."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """File names without their ending."""
-        return tuple(path.stem for path in self.paths)
+        """File names without their ending, in Unicode's composed form; with it where two differ in nothing else."""
+        stems = [common_form(path.stem) for path in self.paths]
+        often = Counter(stems)
+        return tuple(stem if often[stem] == 1 else path.name for stem, path in zip(stems, self.paths, strict=True))
 
 
 def list_images(folder: Path) -> ImageFolder:
     """List the pictures directly inside a folder; other files and hidden ones are passed over.
 
     Raises:
-        InputError: no such folder, no picture in it, or two that differ only in their ending.
+        InputError: no such folder, or no picture in it.
     """
     if not folder.is_dir():
         raise InputError(f"there is no folder of images {folder}; name one that exists")
-    found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "."]
+    found = [path for path in folder.iterdir() if _is_picture(path.name)]
     paths = tuple(sorted((path for path in found if not path.is_dir()), key=lambda path: path.name))
     if not paths:
         raise InputError(
             f"{folder} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}); name the folder that holds the files "
             "themselves, folders inside it are not searched"
         )
+    inner = (names for place, _, names in os.walk(folder) if Path(place) != folder)
+    return ImageFolder(folder, paths, sum(map(_is_picture, chain.from_iterable(inner))))
+
+
+def _is_picture(name: str) -> bool:
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES and name[0] != "."
+
+
+def refuse_twins(images: ImageFolder) -> None:
+    """Refuse pictures that differ only in their ending, where something is paired with them by name.
+
+    Raises:
+        InputError: there are such.
+    """
     by_stem: dict[str, Path] = {}
-    for path in paths:
-        other = by_stem.setdefault(path.stem, path)
+    for path in images.paths:
+        other = by_stem.setdefault(common_form(path.stem), path)
         if other != path:
-            raise InputError(f"{folder} holds both {other.name} and {path.name}; keep one of the two")
-    return ImageFolder(folder, paths)
+            raise InputError(f"{images.folder} holds both {other.name} and {path.name}; keep one of the two")
 
 
 def partners_of(images: ImageFolder, others: ImageFolder) -> ImageFolder:
     """Return the other folder in the order of this one; both hold pictures of the same names, whatever their endings.
 
     Raises:
-        InputError: a picture of one folder has no partner in the other.
+        InputError: a picture of one folder has no partner in the other, or two differ only in their ending.
     """
+    for one in (images, others):
+        refuse_twins(one)
     for here, there in ((images, others), (others, images)):
         partners = set(there.names)
-        alone = [path.name for path in here.paths if path.stem not in partners]
+        alone = [name for name in here.names if name not in partners]
         if alone:
+            path = here.paths[here.names.index(alone[0])]
             raise InputError(
-                f"{here.folder / alone[0]} has no image of that name in {there.folder}, unpaired images in all: {len(alone)}; "
-                "give paired images the same file name"
+                f"{path} has no image of that name in {there.folder}{near_name(alone[0], partners)}, unpaired images in all: "
+                f"{len(alone)}; give paired images the same file name"
             )
-    by_stem = {path.stem: path for path in others.paths}
-    return ImageFolder(others.folder, tuple(by_stem[name] for name in images.names))
+    by_name = dict(zip(others.names, others.paths, strict=True))
+    return ImageFolder(others.folder, tuple(by_name[name] for name in images.names), others.num_inside)
 
 
 @dataclass(frozen=True)
@@ -118,18 +142,21 @@ def _is_deep(picture: Image.Image) -> bool:
     return False
 
 
-def conversion_notes(images: ImageFolder, modes: Sequence[str]) -> list[str]:
-    """Say how many pictures of a folder were not RGB, if any.
+def folder_notes(images: ImageFolder, modes: Sequence[str]) -> list[str]:
+    """Say how many pictures of a folder were not RGB, and how many in folders inside it do not count, if any.
 
     Args:
         images: the folder.
         modes: the mode of each of its files, in order.
     """
+    notes = []
     converted = [(path, mode) for path, mode in zip(images.paths, modes, strict=True) if mode != "RGB"]
-    if not converted:
-        return []
-    first, mode = converted[0]
-    return [
-        f"{len(converted)} of the {len(images.paths)} images in {images.folder} are not RGB and were converted "
-        f"(first: {first.name}, mode {mode})"
-    ]
+    if converted:
+        first, mode = converted[0]
+        notes.append(
+            f"{len(converted)} of the {len(images.paths)} images in {images.folder} are not RGB and were converted "
+            f"(first: {first.name}, mode {mode})"
+        )
+    if images.num_inside:
+        notes.append(f"{images.num_inside:,} images in folders inside {images.folder} do not count")
+    return notes

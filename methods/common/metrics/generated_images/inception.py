@@ -34,7 +34,7 @@ from torchvision.models.inception import (
 from methods.common.errors import InputError
 from methods.common.files import file_sha256
 from methods.common.metrics.evaluation import Progress
-from methods.common.metrics.generated_images.image_folders import ImageFolder, conversion_notes, read_rgb
+from methods.common.metrics.generated_images.image_folders import ImageFolder, folder_notes, read_rgb
 from methods.common.metrics.generated_images.network_batches import map_batches, torch_device
 from methods.common.tensor_file import read_tensors
 
@@ -238,7 +238,7 @@ def extract_features(
             raise InputError(
                 f"{weights} gives features that are no numbers: it is damaged; give pytorch-fid's {PUBLISHED_FILE}"
             )
-        notes = (*conversion_notes(images, modes), *of_weights)
+        notes = (*folder_notes(images, modes), *of_weights)
         found.append(InceptionFeatures(images.folder, images.names, feature_ND, notes))
     return found
 

@@ -19,8 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.generated_images.image_folders import list_images
+from methods.common.metrics.generated_images.kid_sums import is_cheaper_at_once, kernel, sums_across, sums_within
 
 if TYPE_CHECKING:
     from methods.common.metrics.generated_images.inception import InceptionFeatures
@@ -52,11 +54,6 @@ class _SubsetKernels:
         return float(within + self.reference - 2 * (weight_P @ self.across_P) / total)
 
 
-def _kernel(one_PD: NDArray[np.float64], other_QD: NDArray[np.float64]) -> NDArray[np.float64]:
-    kernel_PQ: NDArray[np.float64] = (one_PD @ other_QD.T / one_PD.shape[1] + 1) ** 3
-    return kernel_PQ
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class KidEvaluation:
     """KID of generated images; images count by weight within fixed subsets, the reference stays as it is.
@@ -84,20 +81,24 @@ class KidEvaluation:
         """File names of the generated images, without endings."""
         return self.images.names
 
-    def _subsets(self) -> Iterator[_SubsetKernels]:
+    def _chosen(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Draw the subsets of both folders."""
         generator = np.random.RandomState(self.seed)  # numpy keeps its stream as it is for ever
         for _ in range(self.num_subsets):
             chosen_P = generator.choice(len(self.images.names), self.subset_size, replace=False)
-            other_P = generator.choice(len(self.reference.names), self.subset_size, replace=False)
+            yield chosen_P, generator.choice(len(self.reference.names), self.subset_size, replace=False)
+
+    def _subsets(self) -> Iterator[_SubsetKernels]:
+        for chosen_P, other_P in self._chosen():
             feature_PD = self.images.feature_ND[chosen_P].astype(np.float64)
             other_PD = self.reference.feature_ND[other_P].astype(np.float64)
-            within_PP, among_PP = _kernel(feature_PD, feature_PD), _kernel(other_PD, other_PD)
+            within_PP, among_PP = kernel(feature_PD, feature_PD), kernel(other_PD, other_PD)
             np.fill_diagonal(within_PP, 0)
             np.fill_diagonal(among_PP, 0)
             yield _SubsetKernels(
                 chosen_P=chosen_P,
                 within_PP=within_PP,
-                across_P=_kernel(feature_PD, other_PD).mean(axis=1),
+                across_P=kernel(feature_PD, other_PD).mean(axis=1),
                 reference=float(among_PP.sum() / (self.subset_size * (self.subset_size - 1))),
             )
 
@@ -107,8 +108,24 @@ class KidEvaluation:
 
     @cached_property
     def _official(self) -> dict[str, float | None]:
+        sizes = len(self.images.names), len(self.reference.names), self.num_subsets, self.subset_size
+        if is_cheaper_at_once(*sizes):
+            return _summarise(self._discrepancies_at_once())
         ones_P = np.ones(self.subset_size)
         return _summarise([subset.discrepancy(ones_P) for subset in self._subsets()])
+
+    def _discrepancies_at_once(self) -> list[float | None]:
+        """Return what every subset's :meth:`_SubsetKernels.discrepancy` is, each picture counted once."""
+        member_SN = np.zeros((self.num_subsets, len(self.images.names)))
+        member_SM = np.zeros((self.num_subsets, len(self.reference.names)))
+        for subset, (chosen_P, other_P) in enumerate(self._chosen()):
+            member_SN[subset, chosen_P] = member_SM[subset, other_P] = 1
+        one, other = (self.images.feature_ND, member_SN), (self.reference.feature_ND, member_SM)
+        size = self.subset_size
+        found_S = (sums_within(*one) + sums_within(*other)) / (size * (size - 1)) - 2 * sums_across(
+            *one, *other
+        ) / size**2
+        return list(map(float, found_S))
 
     def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
         """Return ``KID`` and ``KID_std``; None where no subset has two images that count.
@@ -169,9 +186,9 @@ def check_number_of_images(folder: Path, num_images: int, num_subsets: int, subs
 
 
 def evaluate_kid(
-    images: Path,
-    reference: Path,
-    weights: Path,
+    images: AnyPath,
+    reference: AnyPath,
+    weights: AnyPath,
     *,
     num_subsets: int = 100,
     subset_size: int = 1000,
@@ -198,8 +215,10 @@ def evaluate_kid(
     """
     from methods.common.metrics.generated_images.inception import extract_features
 
-    folders = list_images(images), list_images(reference)
+    folders = list_images(as_path(images)), list_images(as_path(reference))
     for folder in folders:
         check_number_of_images(folder.folder, len(folder.paths), num_subsets, subset_size)
-    generated, real = extract_features(folders, weights, device=device, num_threads=num_threads, progress=progress)
+    generated, real = extract_features(
+        folders, as_path(weights), device=device, num_threads=num_threads, progress=progress
+    )
     return KidEvaluation(generated, real, num_subsets, subset_size, seed)

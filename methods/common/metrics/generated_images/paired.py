@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
 from methods.common.metrics.evaluation import Progress
-from methods.common.metrics.generated_images.image_folders import conversion_notes, list_images, partners_of, read_rgb
+from methods.common.metrics.generated_images.image_folders import folder_notes, list_images, partners_of, read_rgb
 from methods.common.metrics.generated_images.network_batches import torch_device
 from methods.common.tensor_file import read_tensors
 
@@ -145,10 +146,10 @@ def _mean(value_I: NDArray[np.float64], weight_I: NDArray[np.float64] | None) ->
 
 
 def evaluate_paired(
-    images: Path,
-    references: Path,
+    images: AnyPath,
+    references: AnyPath,
     *,
-    lpips_weights: Path | None = None,
+    lpips_weights: AnyPath | None = None,
     network: LpipsNetwork = "alex",
     device: str = "cpu",
     progress: Progress | None = None,
@@ -167,8 +168,8 @@ def evaluate_paired(
         InputError: a picture without partner, a faulty file, two pictures of different sizes or too small, no weights for
             LPIPS, or no such device.
     """
-    folder = list_images(images)
-    partners = partners_of(folder, list_images(references))
+    folder, lpips_weights = list_images(as_path(images)), as_path(lpips_weights)
+    partners = partners_of(folder, list_images(as_path(references)))
     place = torch_device(device)
     lpips = None if lpips_weights is None else load_lpips(lpips_weights, network, place)
     min_side_px = _SSIM_MIN_SIDE_PX if lpips is None else LPIPS_MIN_SIDE_PX
@@ -184,8 +185,8 @@ def evaluate_paired(
         {name: np.array([row[name] for row in rows]) for name in rows[0]},
         _definition(None if lpips is None else network),
         (
-            *conversion_notes(folder, [mode for mode, _ in modes]),
-            *conversion_notes(partners, [mode for _, mode in modes]),
+            *folder_notes(folder, [mode for mode, _ in modes]),
+            *folder_notes(partners, [mode for _, mode in modes]),
         ),
     )
 

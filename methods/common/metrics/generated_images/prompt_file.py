@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from methods.common.datasets.file_names import common_form, near_name
 from methods.common.errors import InputError, reason
-from methods.common.metrics.generated_images.image_folders import ImageFolder
+from methods.common.metrics.generated_images.image_folders import ImageFolder, refuse_twins
 
 
 def read_prompts(path: Path, images: ImageFolder) -> list[str]:
@@ -49,20 +50,22 @@ def check_text(text: str, where: str) -> str:
 
 
 def _in_order(path: Path, prompts: Mapping[str, str], images: ImageFolder) -> list[str]:
-    by_name = {name: file.stem for file in images.paths for name in (file.stem, file.name)}
+    refuse_twins(images)
+    by_name = {common_form(name): common_form(file.stem) for file in images.paths for name in (file.stem, file.name)}
     found: dict[str, str] = {}
-    for name, prompt in prompts.items():
+    for written, prompt in prompts.items():
+        name = common_form(written)
         if not prompt.strip():
             raise InputError(f"{path}: the prompt of {name!r} is empty; write one or remove the image")
         if name not in by_name:
             raise InputError(
-                f"{path}: prompt of {name!r} has no image of that name in {images.folder}; add it or remove the prompt"
+                f"{path}: prompt of {name!r} has no image of that name in {images.folder}{near_name(name, by_name)}; add it or remove the prompt"
             )
         if by_name[name] in found:
             raise InputError(f"{path}: image {by_name[name]!r} has two prompts; keep one")
         found[by_name[name]] = check_text(prompt, f"{path}: the prompt of {name!r}")
     for file in images.paths:
-        if file.stem not in found:
+        if common_form(file.stem) not in found:
             raise InputError(f"{file} has no prompt in {path}; add one or remove the image")
     return [found[name] for name in images.names]
 

@@ -29,8 +29,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.datasets.png_labels import check_same_size, read_rgb_ids, where_label_is
+from methods.common.datasets.png_labels import LabelMap, check_same_size, read_rgb_ids, where_label_is
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
+from methods.common.metrics.class_means import some_of
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.label_maps.confusion import count_pairs, none_if_nan
 from methods.common.metrics.label_maps.png_folders import PngPair, map_images, pair_by_name
@@ -92,11 +94,24 @@ class ImageNetSEvaluation:
         """Return IoU and boundary IoU of each label in percent."""
         iou_MK, _ = self._iou(np.ones(len(self.image_ids)))
         area_K, boundary_K = iou_MK[MEASURES.index("mIoU")], iou_MK[MEASURES.index("mBIoU")]
-        names = ("other", *(self.class_names or map(str, range(1, self.num_classes + 1))))
+        names = self._label_names()
         return [
             {"class": label, "name": name, "IoU": float(100 * area_K[label]), "BIoU": float(100 * boundary_K[label])}
             for label, name in enumerate(names)
         ]
+
+    def notes(self) -> list[str]:
+        """Say how many labels the means are over, and how many of them occur nowhere, which counts as 0."""
+        area_R = self.key_R < self.num_classes + 1  # the records of mIoU
+        shown = set(self.key_R[area_R].tolist())
+        nowhere = [name for label, name in enumerate(self._label_names()) if label not in shown]
+        note = f"mIoU is the mean over all {self.num_classes} classes and `other`"
+        return [
+            f"{note}; {len(nowhere)} of them occur nowhere and count as 0 ({some_of(nowhere)})" if nowhere else note
+        ]
+
+    def _label_names(self) -> tuple[str, ...]:
+        return ("other", *(self.class_names or map(str, range(1, self.num_classes + 1))))
 
     def _iou(self, weight_I: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return IoU in [0, 1] and true pixels of every measure and label [M, K]."""
@@ -109,12 +124,12 @@ class ImageNetSEvaluation:
 
 
 def evaluate_imagenet_s(
-    ground_truth: Path,
-    predictions: Path,
+    ground_truth: AnyPath,
+    predictions: AnyPath,
     num_classes: int,
     *,
     class_names: Sequence[str] = (),
-    image_list: Path | None = None,
+    image_list: AnyPath | None = None,
     num_processes: int = 1,
     progress: Progress | None = None,
 ) -> ImageNetSEvaluation:
@@ -136,7 +151,7 @@ def evaluate_imagenet_s(
         raise InputError(f"ImageNet-S has no subset of {num_classes} classes; choose 50, 300 or 919")
     if class_names and len(class_names) != num_classes:
         raise InputError(f"{len(class_names)} class names for {num_classes} classes; give one name for each class")
-    pairs = pair_by_name(ground_truth, predictions, image_list)
+    pairs = pair_by_name(as_path(ground_truth), as_path(predictions), as_path(image_list))
     images = map_images(partial(count_image, num_classes=num_classes), pairs, num_processes, progress)
     return ImageNetSEvaluation(
         num_classes,
@@ -173,10 +188,15 @@ def _check_labels(
         )
 
 
-def _with_boundary(label_HW: NDArray[np.uint32]) -> NDArray[np.uint32]:
+def _with_boundary(label_HW: NDArray[np.uint32]) -> LabelMap:
     """Return 2 * label + (whether on a boundary)."""
-    # Whatever does not fit 16 bits is refused later; it only has to stay what it is.
-    return label_HW * np.uint32(2) + boundary(label_HW.astype(np.uint16))
+    narrow_HW = label_HW.astype(np.uint16)
+    on_HW = boundary(narrow_HW)
+    if label_HW.max() >= 1 << 15:  # no label, which is refused later; it only has to stay what it is
+        return label_HW * np.uint32(2) + on_HW
+    narrow_HW <<= 1
+    narrow_HW |= on_HW
+    return narrow_HW
 
 
 def boundary(label_HW: NDArray[np.uint16]) -> NDArray[np.bool_]:
@@ -204,32 +224,36 @@ def count_labels(
         count_P: pixels of each pair.
         num_classes: classes without "other".
     """
-    num_labels = num_classes + 1
-    truth_label_P, label_P = truth_P // 2, prediction_P // 2
+    # Of the many labels an image shows few: they are counted by their places among these.
+    label_K, place_2P = np.unique(np.stack([truth_P // 2, prediction_P // 2]), return_inverse=True)
+    truth_place_P, place_P = place_2P.reshape(2, len(truth_P))
     truth_on_P, on_P = truth_P % 2 == 1, prediction_P % 2 == 1
-    true_K, predicted_K = (_count(values, count_P, num_labels) for values in (truth_label_P, label_P))
-    largest = int(predicted_K[1:].argmax()) + 1
+    true_K, predicted_K = (_count(places, count_P, len(label_K)) for places in (truth_place_P, place_P))
+    is_right_P = truth_place_P == place_P
     keys, counts = [], []
-    for measure, chosen_P in enumerate(_chosen_by_size(truth_label_P, true_K)):
+    for measure, chosen_P in enumerate(_chosen_by_size(truth_place_P, label_K, true_K)):
         for offset, truth_in_P, predicted_in_P in (
             (0, chosen_P, chosen_P),
             (_NUM_AREA, chosen_P & truth_on_P, chosen_P & on_P),
         ):
-            right_P = truth_in_P & predicted_in_P & (truth_label_P == label_P)
+            right_P = truth_in_P & predicted_in_P & is_right_P
             count_3K = np.stack(
                 [
-                    _count(values[chosen], count_P[chosen], num_labels)
-                    for values, chosen in ((label_P, right_P), (label_P, predicted_in_P), (truth_label_P, truth_in_P))
+                    _count(places, count_P * chosen, len(label_K))
+                    for places, chosen in ((place_P, right_P), (place_P, predicted_in_P), (truth_place_P, truth_in_P))
                 ]
             )
             present = np.flatnonzero(count_3K.any(axis=0))
-            keys.append((measure + offset) * num_labels + present)
+            keys.append((measure + offset) * (num_classes + 1) + label_K[present])
             counts.append(count_3K[:, present].T)
+    is_class_K = label_K > 0
+    largest = int((predicted_K * is_class_K).argmax()) if len(label_K) else 0  # of equals the least label, as there
+    right_px = float(count_P[is_class_K[truth_place_P] & is_class_K[place_P]].sum())
     return ImageRecords(
         np.concatenate(keys),
         np.concatenate(counts).astype(np.int64),
-        bool(predicted_K[largest] > 0 and true_K[largest] > 0),
-        _f_measure(true_K, predicted_K, float(count_P[(truth_label_P > 0) & (label_P > 0)].sum())),
+        bool(is_class_K.any() and is_class_K[largest] and predicted_K[largest] > 0 and true_K[largest] > 0),
+        _f_measure(true_K[is_class_K].sum(), predicted_K[is_class_K].sum(), right_px),
     )
 
 
@@ -237,21 +261,25 @@ def _count(key_N: NDArray[np.int64], weight_N: NDArray[Any], size: int) -> NDArr
     return np.bincount(key_N, weight_N, size).astype(np.float64)
 
 
-def _chosen_by_size(truth_label_P: NDArray[np.int64], true_K: NDArray[np.float64]) -> list[NDArray[np.bool_]]:
+def _chosen_by_size(
+    truth_place_P: NDArray[np.int64], label_K: NDArray[np.int64], true_K: NDArray[np.float64]
+) -> list[NDArray[np.bool_]]:
     """Mark the pairs that count in each area measure: all; then classes of each size with "other", if there are any."""
     # In float32, as the evaluator: a share on the edge of two sizes falls on the same side.
     share_K = np.ceil(np.float32(100) * true_K.astype(np.float32) / np.float32(max(true_K.sum(), 1)))
     size_K = np.searchsorted(_SIZE_LIMITS_PERCENT, share_K)
-    chosen = [np.ones(len(truth_label_P), bool)]
+    is_class_P = label_K[truth_place_P] > 0
+    size_P = size_K[truth_place_P]
+    chosen = [np.ones(len(truth_place_P), bool)]
     for size in range(len(SIZES)):
-        of_size_P = (size_K[truth_label_P] == size) & (truth_label_P > 0)
-        chosen.append(of_size_P | ((truth_label_P == 0) & of_size_P.any()))
+        of_size_P = (size_P == size) & is_class_P
+        chosen.append(of_size_P | (~is_class_P & of_size_P.any()))
     return chosen
 
 
-def _f_measure(true_K: NDArray[np.float64], predicted_K: NDArray[np.float64], right_px: float) -> float:
+def _f_measure(true_px: float, predicted_px: float, right_px: float) -> float:
     """Return the F-measure of foreground against "other", 0 where nothing is right."""
     if right_px == 0:
         return 0.0
-    precision, recall = right_px / float(predicted_K[1:].sum()), right_px / float(true_K[1:].sum())
+    precision, recall = right_px / float(predicted_px), right_px / float(true_px)
     return (1 + F_BETA_SQUARED) * precision * recall / (F_BETA_SQUARED * precision + recall)

@@ -28,8 +28,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.datasets.binary_masks import MASK_ADVICE, white_of_a_mask
 from methods.common.datasets.png_labels import LabelMap, check_same_size, read_labels, where_label_is
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
+from methods.common.metrics.class_means import NO_PIXEL, mean_note
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.label_maps.confusion import (
     count_pairs,
@@ -231,9 +234,13 @@ class MaskQualityEvaluation:
         ]
 
     def notes(self) -> list[str]:
-        """Warn if the generated masks seem to be of 0 and 255."""
+        """Say over which classes mIoU is the mean, and warn if the generated masks seem to be of 0 and 255."""
         generated_K = (self.agreement.intersection_K + self.agreement.union_K - self.agreement.reference_K).sum(axis=0)
-        return [] if generated_K[1:].any() else [_no_class("no generated mask", len(generated_K))]
+        union_K = self.agreement.union_K.sum(axis=0)
+        names = [row["name"] for row in self.per_class()]
+        nowhere = [str(name) for name, px in zip(names, union_K[1:].tolist(), strict=True) if not px]
+        mean = mean_note("mIoU", len(names), {NO_PIXEL: nowhere})
+        return [mean] if generated_K[1:].any() else [_no_class("no generated mask", len(generated_K)), mean]
 
 
 def _no_class(who: str, num_classes: int) -> str:
@@ -244,8 +251,8 @@ def _no_class(who: str, num_classes: int) -> str:
 
 
 def evaluate_mask_quality(
-    generated: Path,
-    reference: Path,
+    generated: AnyPath,
+    reference: AnyPath,
     num_classes: int,
     *,
     class_names: Sequence[str] | None = None,
@@ -267,6 +274,7 @@ def evaluate_mask_quality(
     Raises:
         InputError: a file is missing, faulty or of another size, a label is no class, or no reference shows any class.
     """
+    generated, reference = as_path(generated), as_path(reference)
     if not 2 <= num_classes <= UNCERTAIN:
         raise InputError(f"{num_classes} classes cannot be: with background there are 2 to {UNCERTAIN}")
     if class_names is not None and len(class_names) != num_classes:
@@ -296,6 +304,9 @@ def _check_labels(path: Path, label_HW: NDArray[Any], label_P: NDArray[np.int64]
     faulty_P = (label_P >= num_classes) & (label_P != UNCERTAIN)
     if faulty_P.any():
         where = where_label_is(label_HW, int(label_P[faulty_P][0]))
+        white = white_of_a_mask(label_P)
+        if white is not None:
+            raise InputError(f"{path} has {where}; {MASK_ADVICE.format(white=white)}")
         raise InputError(
             f"{path} has {where}; labels are 0 to {num_classes - 1}, and {UNCERTAIN} for uncertain; correct the file or the "
             "number of classes"

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +21,8 @@ from numpy.typing import NDArray
 
 from methods.common.datasets.png_labels import LabelMap, check_same_size, read_rgb_ids, where_label_is
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
+from methods.common.metrics.class_means import mean_note
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.label_maps.confusion import (
     count_pairs_of_runs,
@@ -52,6 +53,10 @@ class PanopticEvaluation:
     statistic_I4C: NDArray[np.float64]
     num_other_areas: int = 0
     """True segments whose `area` in the JSON is not their number of pixels in the PNG."""
+    num_empty: int = 0
+    """True segments, crowds left out, without a pixel in the PNG."""
+    crowd_C: NDArray[np.bool_] | None = None
+    """Categories with crowds in the ground truth."""
     definition: str = "panopticapi: PQ, SQ, RQ with IoU > 0.5, void and crowd regions ignored"
 
     def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
@@ -77,13 +82,26 @@ class PanopticEvaluation:
         return rows
 
     def notes(self) -> list[str]:
-        """Say where the ground truth contradicts itself."""
-        if not self.num_other_areas:
-            return []
-        return [
-            f"{self.num_other_areas} segments of the ground truth have another `area` in the JSON than pixels in the PNG; "
-            "the JSON's counts, as in panopticapi, so that IoU is wrong and may exceed 1; correct the JSON"
-        ]
+        """Say over which categories PQ is the mean, and where the ground truth contradicts itself."""
+        absent_C = ~self.statistic_I4C[:, 1:].any(axis=(0, 1))
+        crowd_C = np.zeros_like(absent_C) if self.crowd_C is None else self.crowd_C
+        names = np.array([category.name for category in self.categories], object)
+        left_out = {
+            "of crowds alone": names[absent_C & crowd_C].tolist(),
+            "without segments that count": names[absent_C & ~crowd_C].tolist(),
+        }
+        notes = []
+        if self.num_empty:
+            notes.append(
+                f"segments of the ground truth without a pixel in the PNG: {self.num_empty}; no prediction can match them; "
+                "correct the JSON"
+            )
+        if self.num_other_areas:
+            notes.append(
+                f"{self.num_other_areas} segments of the ground truth have another `area` in the JSON than pixels in the PNG; "
+                "the JSON's counts, as in panopticapi, so that IoU is wrong and may exceed 1; correct the JSON"
+            )
+        return [*notes, mean_note("PQ", len(names), left_out)]
 
 
 def _qualities(statistic_4C: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -103,11 +121,11 @@ class _Job(NamedTuple):
 
 
 def evaluate_panoptic(
-    ground_truth: Path,
-    predictions: Path,
+    ground_truth: AnyPath,
+    predictions: AnyPath,
     *,
-    ground_truth_folder: Path | None = None,
-    predictions_folder: Path | None = None,
+    ground_truth_folder: AnyPath | None = None,
+    predictions_folder: AnyPath | None = None,
     num_processes: int = 1,
     progress: Progress | None = None,
 ) -> PanopticEvaluation:
@@ -124,10 +142,13 @@ def evaluate_panoptic(
     Raises:
         InputError: a file is missing or faulty, an image has no prediction or is unknown, or JSON and PNG disagree.
     """
-    truth_folder = ground_truth_folder or ground_truth.with_suffix("")
+    ground_truth, predictions = as_path(ground_truth), as_path(predictions)
+    truth_folder = as_path(ground_truth_folder) or ground_truth.with_suffix("")
     categories, truths = read_panoptic_truth(ground_truth, truth_folder)
     index_of_category = {category.id: index for index, category in enumerate(categories)}
-    results = read_panoptic_results(predictions, predictions_folder or predictions.with_suffix(""), index_of_category)
+    results = read_panoptic_results(
+        predictions, as_path(predictions_folder) or predictions.with_suffix(""), index_of_category
+    )
     by_image = {image.image_id: image for image in results}
     unknown = by_image.keys() - {image.image_id for image in truths}
     if unknown:
@@ -139,17 +160,22 @@ def evaluate_panoptic(
             "all; add them, with an empty `segments_info` where nothing was found"
         )
     jobs = [_Job(image, by_image[image.image_id], len(categories)) for image in truths]
-    statistics, num_other_areas = zip(*map_images(match_image, jobs, num_processes, progress), strict=True)
+    found = map_images(match_image, jobs, num_processes, progress)
+    statistics, num_other_areas, num_empty = zip(*found, strict=True)
     image_ids = tuple(image.image_id for image in truths)
-    return PanopticEvaluation(categories, image_ids, np.stack(statistics), sum(num_other_areas))
+    crowds = {segment.category for image in truths for segment in image.segments if segment.is_crowd}
+    crowd_C = np.isin(np.arange(len(categories)), list(crowds))
+    return PanopticEvaluation(
+        categories, image_ids, np.stack(statistics), sum(num_other_areas), sum(num_empty), crowd_C
+    )
 
 
-def match_image(job: _Job) -> tuple[NDArray[np.float64], int]:
+def match_image(job: _Job) -> tuple[NDArray[np.float64], int, int]:
     """Match one image's segments.
 
     Returns:
-        Sum of matched IoU, TP, FP and FN of each category, float64 [4, C]; and the number of true segments whose `area` is
-        not their number of pixels.
+        Sum of matched IoU, TP, FP and FN of each category, float64 [4, C]; the number of true segments whose `area` is
+        not their number of pixels; and the number of those without a pixel, crowds left out.
     """
     truth_HW, prediction_HW = read_rgb_ids(job.truth.png), read_rgb_ids(job.prediction.png)
     check_same_size(truth_HW, prediction_HW, job.prediction.png)
@@ -164,7 +190,8 @@ def match_image(job: _Job) -> tuple[NDArray[np.float64], int]:
     _check_segments(job.prediction, prediction_HW, pixels_TS.sum(axis=0))
     pixels_T = pixels_TS[_NUM_SPECIAL:].sum(axis=1)
     num_other_areas = int(np.count_nonzero(pixels_T != [segment.area_px for segment in truths]))
-    return match_segments(pixels_TS, truths, predicted, job.num_categories), num_other_areas
+    num_empty = sum(not pixels and not truth.is_crowd for pixels, truth in zip(pixels_T, truths, strict=True))
+    return match_segments(pixels_TS, truths, predicted, job.num_categories), num_other_areas, num_empty
 
 
 def match_segments(

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from methods.common.datasets.file_names import NamedFiles
+from methods.common.datasets.record_rules import EXACT_BELOW, LARGEST_ID, absence, whole_fault
 from methods.common.errors import InputError, reason
 
 
@@ -53,9 +55,9 @@ def read_panoptic_truth(path: Path, folder: Path) -> tuple[tuple[PanopticCategor
     document = _load(path, folder)
     categories = tuple(
         PanopticCategory(
-            _field(record, "id", (int,), f"{path}, category {number}"),
+            _whole(record, "id", f"{path}, category {number}"),
             str(record.get("name", record["id"])),
-            bool(_field(record, "isthing", (int, bool), f"{path}, category {number}")),
+            bool(_flag(record, "isthing", f"{path}, category {number}")),
         )
         for number, record in enumerate(_list(document, "categories", path))
     )
@@ -76,42 +78,65 @@ def read_panoptic_results(path: Path, folder: Path, index_of_category: Mapping[i
 def _images(
     document: dict[str, Any], path: Path, folder: Path, index_of_category: Mapping[int, int], is_truth: bool
 ) -> list[PanopticImage]:
-    images = []
+    images, pngs = [], NamedFiles(folder)
     for number, record in enumerate(_list(document, "annotations", path)):
         where = f"{path}, annotation {number}"
-        image_id = _field(record, "image_id", (int, str), where)
+        image_id = _image_id(record, where)
         where = f"{path}, image {image_id!r}"
         segments = tuple(
             _segment(segment, index_of_category, where, is_truth) for segment in _list(record, "segments_info", where)
         )
         _refuse_twice([segment.id for segment in segments], f"{where}: segment id")
-        images.append(PanopticImage(image_id, folder / _field(record, "file_name", (str,), where), segments))
+        images.append(PanopticImage(image_id, pngs.find(_field(record, "file_name", (str,), where)), segments))
     _refuse_twice([image.image_id for image in images], f"{path}: image_id")
     return images
 
 
+def _image_id(record: Any, where: str) -> int | str:
+    """Return a number or a text; annotations of Cityscapes name images by texts."""
+    if isinstance(_field(record, "image_id", (int, float, str), where), str):
+        return str(record["image_id"])
+    return _whole(record, "image_id", where)
+
+
 def _segment(record: Any, index_of_category: Mapping[int, int], where: str, is_truth: bool) -> Segment:
-    segment_id = _field(record, "id", (int,), f"{where}, a segment")
+    segment_id = _whole(record, "id", f"{where}, a segment")
     where = f"{where}, segment {segment_id}"
     if not 0 < segment_id < 1 << 24:
         raise InputError(f"{where}: field `id` must be from 1 to 16777215; 0 is void")
-    category_id = _field(record, "category_id", (int,), where)
+    category_id = _whole(record, "category_id", where)
     if category_id not in index_of_category:
         raise InputError(
             f"{where}: field `category_id` is {category_id}, which is no category of the ground truth; correct it"
         )
     area_px = _area_px(record, where) if is_truth else None
-    crowd = record.get("iscrowd", 0) if is_truth else 0
-    if crowd not in (0, 1):
-        raise InputError(f"{where}: field `iscrowd` is {crowd!r:.40}; write 0 or 1")
-    return Segment(segment_id, index_of_category[category_id], bool(crowd), area_px)
+    is_crowd = is_truth and record.get("iscrowd") is not None and _flag(record, "iscrowd", where)
+    return Segment(segment_id, index_of_category[category_id], bool(is_crowd), area_px)
 
 
 def _area_px(record: Any, where: str) -> float:
     area_px = _field(record, "area", (int, float), where)
-    if not abs(area_px) < 1 << 53:  # not a number neither
+    if not 0 <= area_px < EXACT_BELOW:  # as of `faulty_areas`; not a number neither
         raise InputError(f"{where}: field `area` is {area_px!r:.40}; write the segment's number of pixels")
     return float(area_px)
+
+
+def _whole(record: Any, field: str, where: str) -> int:
+    """Return a whole number from 0; `1.0` is 1."""
+    if type(record) is dict and type(value := record.get(field)) is int and 0 <= value <= LARGEST_ID:
+        return int(value)  # nearly always
+    value = _field(record, field, (int, float), where)
+    fault = whole_fault(value)
+    if fault is not None:
+        raise InputError(f"{where}: field `{field}` {fault[0]}; {fault[1]}")
+    return int(value)
+
+
+def _flag(record: Any, field: str, where: str) -> int:
+    value = _field(record, field, (int, float, bool, str), where)
+    if value not in (0, 1):
+        raise InputError(f"{where}: field `{field}` is {value!r:.40}; write 0 or 1")
+    return int(value)
 
 
 def _load(path: Path, folder: Path) -> dict[str, Any]:
@@ -139,10 +164,11 @@ def _list(record: Any, field: str, where: Path | str) -> list[Any]:
 
 def _field(record: Any, field: str, kinds: tuple[type, ...], where: str) -> Any:
     value = record.get(field) if isinstance(record, dict) else None
-    if not isinstance(value, kinds):
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         wanted = " or ".join(kind.__name__ for kind in kinds)
         if isinstance(record, dict) and field not in record:
-            raise InputError(f"{where}: field `{field}` is missing; it must be there, of type {wanted}")
+            missing = absence(field, record, ("id", "image_id", "category_id"))
+            raise InputError(f"{where}: field `{field}` {missing}; it must be there, of type {wanted}")
         raise InputError(f"{where}: field `{field}` is {value!r}; it must be of type {wanted}")
     return value
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import ctypes
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeVar
+from unicodedata import normalize
 
+from methods.common.datasets.file_names import common_form, has_ending, near_name
 from methods.common.datasets.image_lists import read_image_list
 from methods.common.errors import InputError
 from methods.common.metrics.evaluation import Progress
@@ -61,34 +63,53 @@ def pair_by_name(
         InputError: a folder or the list is missing or empty, or a file has no partner.
     """
     truths, predicted = list_png_files(ground_truth), list_png_files(predictions)
-    names = sorted(truths) if image_list is None else read_image_list(image_list, truths.keys())
+    names = sorted(truths) if image_list is None else _listed(image_list, truths)
     or_a_list = ", or name the images to evaluate in an image list" if may_be_listed else ""
     unknown = next((name for name in names if name not in truths), None)
     if unknown is not None:
         raise InputError(
-            f"{image_list} names {unknown!r}, but there is no {ground_truth / unknown}.png; correct either"
+            f"{image_list} names {unknown!r}, but there is no {ground_truth / unknown}.png{near_name(unknown, truths)}; "
+            "correct either"
         )
     missing = [name for name in names if name not in predicted]
     if len(missing) == len(names):
         raise InputError(
             f"the files in {predictions} have other names than those in {ground_truth}: {min(predicted)}.png there, "
-            f"{names[0]}.png here; name predictions like their ground truth"
+            f"{names[0]}.png here{_instead_of(names[0], predictions, predicted)}; name predictions like their ground truth"
         )
     if missing:
         raise InputError(
-            f"there is no prediction {predictions / missing[0]}.png, and {len(missing)} of {len(names)} are missing in all; "
-            f"add them{or_a_list}"
+            f"there is no prediction {predictions / missing[0]}.png{_instead_of(missing[0], predictions, predicted)}, and "
+            f"{len(missing)} of {len(names)} are missing in all; add them{or_a_list}"
         )
     surplus = [] if image_list is not None else sorted(predicted.keys() - truths.keys())
     if surplus:
         raise InputError(
-            f"prediction {predictions / surplus[0]}.png has no ground truth in {ground_truth}; remove it{or_a_list}"
+            f"prediction {predictions / surplus[0]}.png has no ground truth in {ground_truth}"
+            f"{near_name(surplus[0], truths)}; remove it{or_a_list}"
         )
     return [PngPair(name, truths[name], predicted[name]) for name in names]
 
 
+def _listed(image_list: Path, truths: Mapping[str, Path]) -> list[str]:
+    """Read the names of a list, in the form that files have here."""
+    known = {form for name in truths for form in (name, normalize("NFD", name))}
+    return [common_form(name) for name in read_image_list(image_list, known)]
+
+
+def _instead_of(name: str, folder: Path, names: Collection[str]) -> str:
+    """Say which file was perhaps meant: one of a similar name, or one that is no PNG."""
+    near = near_name(name, names)
+    if near:
+        return near
+    other = min((path for path in walk_files(folder) if path.stem == PurePosixPath(name).name), default=None)
+    return "" if other is None else f" (there is {other.name}; save label maps as PNG)"
+
+
 def list_png_files(folder: Path) -> dict[str, Path]:
     """Find the PNG files of a folder and its subfolders, linked ones too, by path below the folder without suffix.
+
+    Paths are in Unicode's composed form, and the suffix may be in upper case; hidden files are passed over.
 
     Raises:
         InputError: no such folder, no PNG in it, or a subfolder that cannot be read.
@@ -99,13 +120,16 @@ def list_png_files(folder: Path) -> dict[str, Path]:
     for place, names in _walk(folder):
         inner = place.relative_to(folder).as_posix()
         within = "" if inner == "." else f"{inner}/"
-        files |= {
-            within + name.removesuffix(".png"): place / name
-            for name in names
-            if name.endswith(".png") and not name.startswith(".")
-        }
+        for name in names:
+            if not has_ending(name, ".png") or name.startswith("."):
+                continue
+            other = files.setdefault(common_form(within + name)[:-4], place / name)
+            if other != place / name:
+                raise InputError(f"{other} and {place / name} have one name, but for its form or ending; keep one")
     if not files:
-        raise InputError(f"there is no .png file in {folder}; give the folder of PNG files")
+        found = min((path.name for path in walk_files(folder) if not path.name.startswith(".")), default=None)
+        instead = "" if found is None else f" ({found} is none)"
+        raise InputError(f"there is no .png file in {folder}{instead}; give the folder of PNG files")
     return files
 
 

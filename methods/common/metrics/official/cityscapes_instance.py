@@ -24,6 +24,7 @@ from PIL import Image
 from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS
 from methods.common.datasets.rle import decode_mask, runs_to_rle
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
 from methods.common.metrics.cityscapes import instance_files as files
 from methods.common.metrics.cityscapes.instance_matching import InstancePrediction
 from methods.common.metrics.official.package_evaluation import PackageEvaluation
@@ -38,15 +39,18 @@ def _named(values: Mapping[str, float], names: Mapping[str, str]) -> dict[str, f
 
 
 def evaluate_cityscapes_instance_officially(
-    ground_truth: Path | Mapping[str, NDArray[Any]],
-    predictions: Path | Mapping[str, Sequence[InstancePrediction]],
-    distances: Path | None = None,
+    ground_truth: AnyPath | Mapping[str, NDArray[Any]],
+    predictions: AnyPath | Mapping[str, Sequence[InstancePrediction]],
+    distances: AnyPath | None = None,
 ) -> PackageEvaluation:
     """Score with cityscapesScripts; arguments as in :func:`evaluate_cityscapes_instance`, without its checks.
 
     Raises:
         InputError: the official tool stops with an error; the message repeats it.
     """
+    ground_truth = as_path(ground_truth) if isinstance(ground_truth, str) else ground_truth
+    predictions = as_path(predictions) if isinstance(predictions, str) else predictions
+    distances = as_path(distances)
     if isinstance(ground_truth, Path):
         names, arrays = {i: str(path) for i, path in files.find_ground_truth(ground_truth).items()}, {}
     else:

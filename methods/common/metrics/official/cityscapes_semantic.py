@@ -9,7 +9,6 @@ import io
 import types
 import warnings
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NoReturn
 from unittest.mock import patch
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from methods.common.datasets.cityscapes_labels import EVALUATED_LABELS
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
 from methods.common.metrics.cityscapes.frames import pair_frames
 from methods.common.metrics.label_maps.confusion import none_if_nan
 from methods.common.metrics.official.package_evaluation import PackageEvaluation
@@ -29,13 +29,13 @@ _AVERAGES = (
 )
 
 
-def evaluate_cityscapes_semantic_officially(ground_truth: Path, predictions: Path) -> PackageEvaluation:
+def evaluate_cityscapes_semantic_officially(ground_truth: AnyPath, predictions: AnyPath) -> PackageEvaluation:
     """Score with cityscapesScripts; same folders as :func:`evaluate_cityscapes_semantic`, `official` protocol.
 
     Raises:
         InputError: a file is missing, or the official tool stops with an error; the message repeats it.
     """
-    frames = pair_frames(ground_truth, predictions)
+    frames = pair_frames(as_path(ground_truth), as_path(predictions))
     with _official_tool() as tool:
         results = tool.evaluateImgLists(
             [str(frame.prediction) for frame in frames],

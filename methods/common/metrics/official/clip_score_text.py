@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from methods.common.files import AnyPath, as_path
 from methods.common.metrics.generated_images.clip_scores import SCORE_FACTOR, load_scorer, prefixed_prompts
 from methods.common.metrics.generated_images.image_folders import list_images, read_rgb
 from methods.common.metrics.official.package_evaluation import PackageEvaluation
@@ -30,13 +31,14 @@ _FACTOR = 100.0
 
 
 def evaluate_clip_score_text_officially(
-    images: Path, prompts: Path, clip: Path, *, prefix: str = "", device: str = "cpu"
+    images: AnyPath, prompts: AnyPath, clip: AnyPath, *, prefix: str = "", device: str = "cpu"
 ) -> PackageEvaluation:
     """Score how well pictures fit their prompts; arguments as in :func:`evaluate_clip_score_text`.
 
     Raises:
         InputError: pictures and prompts that do not match, a faulty file, no CLIP there, or no such device.
     """
+    images, prompts, clip = as_path(images), as_path(prompts), as_path(clip)
     folder = list_images(images)
     texts = prefixed_prompts(prompts, folder, prefix)
     metric = _metric(load_scorer(clip, device))

@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from methods.common.errors import InputError
+from methods.common.files import AnyPath
 from methods.common.metrics.detection.coco import METRIC_NAMES
+from methods.common.metrics.detection.detections import file_or_records
 from methods.common.metrics.detection.overlaps import Overlap
 from methods.common.metrics.detection.precision_recall import official_mean
 from methods.common.metrics.official.package_evaluation import PackageEvaluation
 
 
 def evaluate_coco_officially(
-    ground_truth: Path, detections: Path | Sequence[Mapping[str, Any]], iou_type: Overlap
+    ground_truth: AnyPath, detections: AnyPath | Sequence[Mapping[str, Any]], iou_type: Overlap
 ) -> PackageEvaluation:
     """Score with pycocotools; same arguments and answer as :func:`evaluate_coco`, without its checks.
 
@@ -60,11 +62,12 @@ def evaluate_coco_officially(
     )
 
 
-def own_records(detections: Path | Sequence[Mapping[str, Any]], without: str | None) -> list[dict[str, Any]]:
+def own_records(detections: AnyPath | Sequence[Mapping[str, Any]], without: str | None) -> list[dict[str, Any]]:
     """Return records that the package may change, without one field."""
+    detections = file_or_records(detections)
     if not isinstance(detections, Path):
         return [{key: deepcopy(value) for key, value in record.items() if key != without} for record in detections]
-    records: list[dict[str, Any]] = json.loads(detections.read_text())
+    records: list[dict[str, Any]] = json.loads(detections.read_bytes())
     if without is not None:
         for record in records:
             record.pop(without, None)

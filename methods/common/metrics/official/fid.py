@@ -8,8 +8,8 @@ ways and give other numbers for the same pictures: `FID_torchmetrics` is what to
 from __future__ import annotations
 
 from importlib.metadata import version
-from pathlib import Path
 
+from methods.common.files import AnyPath, as_path
 from methods.common.metrics.generated_images.fid import check_number_of_images, few_images_notes
 from methods.common.metrics.generated_images.image_folders import list_images
 from methods.common.metrics.generated_images.network_batches import torch_device
@@ -17,14 +17,14 @@ from methods.common.metrics.official.package_evaluation import PackageEvaluation
 
 
 def evaluate_fid_officially(
-    images: Path, reference: Path, weights: Path, *, allow_few_images: bool = False, device: str = "cpu"
+    images: AnyPath, reference: AnyPath, weights: AnyPath, *, allow_few_images: bool = False, device: str = "cpu"
 ) -> PackageEvaluation:
     """Compare generated images with real ones; arguments as in :func:`evaluate_fid`.
 
     Raises:
         InputError: too few images, an image that cannot be read, faulty weights, or no such device.
     """
-    folders = list_images(images), list_images(reference)
+    weights, folders = as_path(weights), (list_images(as_path(images)), list_images(as_path(reference)))
     for folder in folders:
         check_number_of_images(folder.folder, len(folder.paths), allow_few_images)
     import torch

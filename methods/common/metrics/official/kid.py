@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from methods.common.files import AnyPath, as_path
 from methods.common.metrics.generated_images.image_folders import ImageFolder, list_images
 from methods.common.metrics.generated_images.kid import check_number_of_images
 from methods.common.metrics.generated_images.network_batches import torch_device
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
 
 def evaluate_kid_officially(
-    images: Path,
-    reference: Path,
-    weights: Path,
+    images: AnyPath,
+    reference: AnyPath,
+    weights: AnyPath,
     *,
     num_subsets: int = 100,
     subset_size: int = 1000,
@@ -37,7 +38,7 @@ def evaluate_kid_officially(
     Raises:
         InputError: fewer images than a subset, an image that cannot be read, faulty weights, or no such device.
     """
-    folders = list_images(images), list_images(reference)
+    weights, folders = as_path(weights), (list_images(as_path(images)), list_images(as_path(reference)))
     for folder in folders:
         check_number_of_images(folder.folder, len(folder.paths), num_subsets, subset_size)
     from torch_fidelity import metric_kid

@@ -7,11 +7,11 @@ detections; an empty set of the official class is made for it.
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from methods.common.files import AnyPath
 from methods.common.metrics.detection.detections import IouType
 from methods.common.metrics.detection.precision_recall import official_mean
 from methods.common.metrics.official.coco import own_records
@@ -33,7 +33,7 @@ def numpy_names_of_old() -> Iterator[None]:
 
 
 def evaluate_lvis_officially(
-    ground_truth: Path, detections: Path | Sequence[Mapping[str, Any]], iou_type: IouType
+    ground_truth: AnyPath, detections: AnyPath | Sequence[Mapping[str, Any]], iou_type: IouType
 ) -> PackageEvaluation:
     """Score with the `lvis` package; same arguments and answer as :func:`evaluate_lvis`, without its checks.
 

@@ -9,10 +9,10 @@ import importlib
 import importlib.util
 import io
 import json
-from pathlib import Path
 from typing import Any
 
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
 from methods.common.metrics.official.package_evaluation import PackageEvaluation
 
 _PACKAGES = {
@@ -23,17 +23,18 @@ _SUBSETS = {"": None, "_th": True, "_st": False}
 
 
 def evaluate_panoptic_officially(
-    ground_truth: Path,
-    predictions: Path,
+    ground_truth: AnyPath,
+    predictions: AnyPath,
     *,
-    ground_truth_folder: Path | None = None,
-    predictions_folder: Path | None = None,
+    ground_truth_folder: AnyPath | None = None,
+    predictions_folder: AnyPath | None = None,
 ) -> PackageEvaluation:
     """Score with panopticapi or its copy; arguments as in :func:`evaluate_panoptic`, without its checks.
 
     Raises:
         InputError: the official evaluator stops with an error; the message repeats it.
     """
+    ground_truth, predictions = as_path(ground_truth), as_path(predictions)
     name = next(name for name in _PACKAGES if importlib.util.find_spec(name.split(".")[0]))
     tool = importlib.import_module(name)
     with _errors_named():

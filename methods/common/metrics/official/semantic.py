@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from methods.common.datasets.label_conventions import LabelConvention
 from methods.common.datasets.png_labels import check_same_size, read_labels
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
 from methods.common.metrics.label_maps.confusion import mean_defined, none_if_nan
 from methods.common.metrics.label_maps.png_folders import PngPair, pair_by_name
 from methods.common.metrics.official.package_evaluation import PackageEvaluation
@@ -31,7 +31,7 @@ _IGNORED = -1
 
 
 def evaluate_semantic_officially(
-    ground_truth: Path, predictions: Path, convention: LabelConvention, *, image_list: Path | None = None
+    ground_truth: AnyPath, predictions: AnyPath, convention: LabelConvention, *, image_list: AnyPath | None = None
 ) -> PackageEvaluation:
     """Score with torchmetrics; arguments as in :func:`evaluate_semantic`, without its words on faulty values.
 
@@ -41,7 +41,7 @@ def evaluate_semantic_officially(
     """
     import torch
 
-    pairs = pair_by_name(ground_truth, predictions, image_list)
+    pairs = pair_by_name(as_path(ground_truth), as_path(predictions), as_path(image_list))
     collection = _collection(convention.num_classes)
     for truth_HW, prediction_HW in _class_maps(pairs, convention):
         collection.update(torch.from_numpy(prediction_HW), torch.from_numpy(truth_HW))

@@ -97,8 +97,9 @@ def load_image(dataset: LvisDataset, record: LvisImage, sides_px: tuple[int, int
     """
     import torch
 
-    from methods.common.datasets.images import load_rgb, resize, size_at_test
+    from methods.common.datasets.images import resize, size_at_test
+    from methods.common.datasets.pictures import read_rgb
 
-    image_HW3 = load_rgb(dataset.image_path(record), record.height, record.width)
+    image_HW3 = read_rgb(dataset.image_path(record), record.height, record.width)
     size = size_at_test(record.height, record.width, *sides_px)
     return torch.from_numpy(resize(image_HW3, *size)).permute(2, 0, 1).float()

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from methods.common.datasets.images import load_rgb
 from methods.common.datasets.lvis import LvisDataset, LvisImage
+from methods.common.datasets.pictures import read_rgb
 from methods.common.errors import InputError
 from methods.common.segmenters.image_cache import ImageCache
 from methods.common.segmenters.instance.instances import Instances, real_instances
@@ -58,7 +58,7 @@ class RealImages:
         return self.cache.get(index, lambda: self._read(self.images[index]))
 
     def _read(self, image: LvisImage) -> Labelled:
-        image_HW3 = load_rgb(self.dataset.image_path(image), image.height, image.width)
+        image_HW3 = read_rgb(self.dataset.image_path(image), image.height, image.width)
         annotations = self.dataset.annotations[image.id]
         class_N = np.array([self.dataset.class_index[item.category_id] for item in annotations], np.int64)
         mask_NHW = np.stack([item.mask(image.height, image.width) for item in annotations])

@@ -74,9 +74,9 @@ def best_classes(class_logit_QK: Tensor, mask_logit_Qhw: Tensor, sizes: tuple[Si
         mask_logit_Qhw: of the padded image.
         sizes: (height, width) of the padded image, of the image in it, and of the output.
     """
-    parts = zip(class_logit_QK.split(_QUERIES_AT_ONCE), mask_logit_Qhw.split(_QUERIES_AT_ONCE), strict=True)
+    classes, masks = (torch.split(one, _QUERIES_AT_ONCE) for one in (class_logit_QK, mask_logit_Qhw))
     total: Tensor | None = None
-    for class_logit_PK, mask_logit_Phw in parts:
+    for class_logit_PK, mask_logit_Phw in zip(classes, masks, strict=True):
         score_KHW = semantic_scores(class_logit_PK, full_size_masks(mask_logit_Phw, *sizes))
         total = score_KHW if total is None else total.add_(score_KHW)
     assert total is not None, "there is at least one query"

@@ -1,0 +1,115 @@
+"""What ``segrepro compare`` does: finds the two reports, in folders or in stores, and prints what differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from methods.common.errors import InputError
+from reproductions.commands.options import JsonOption
+
+if TYPE_CHECKING:
+    from reports.records import Report
+
+RECORDS = "records.json"
+
+LeftArgument = Annotated[Path, typer.Argument(metavar="A", help="Folder of a report, or a store.")]
+RightArgument = Annotated[Path, typer.Argument(metavar="B", help="The same.")]
+
+
+def compare_reports(
+    left: LeftArgument,
+    right: RightArgument,
+    out: Annotated[Path | None, typer.Option("--out", help="Also write compare.md and compare.json there.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two reports, or what two stores hold: settings that differ, paired tests, verdicts that changed."""
+    from reports.comparison import comparison_page
+    from reports.files import write_whole
+    from reproductions.verdicts.comparison import compare
+
+    pairs = _pairs(left, right)
+    found = [compare(one, other, *names) for names, one, other in pairs]
+    page = "\n".join(comparison_page(one) for one in found)
+    document = [one.model_dump(mode="json") for one in found]
+    text = json.dumps(document[0] if len(document) == 1 else document, indent=1, ensure_ascii=False)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(out / "compare.md", page.encode())
+        write_whole(out / "compare.json", f"{text}\n".encode())
+    print(text if as_json else page, end="\n" if as_json else "")
+
+
+def _pairs(left: Path, right: Path) -> list[tuple[tuple[str, str], Report, Report]]:
+    """Find the reports that belong together: by command where there are several, or the only one of each place."""
+    sides = [_reports(place) for place in (left, right)]
+    if all(len(side) == 1 for side in sides):
+        [one], [other] = (side.values() for side in sides)
+        if one.run.paper_id != other.run.paper_id:
+            raise InputError(
+                f"{left} is of {one.run.paper_id} and {right} of {other.run.paper_id}; only reports of one paper are compared"
+            )
+        return [((str(left), str(right)), one, other)]
+    shared = [command for command in sides[0] if command in sides[1]]
+    if not shared:
+        asked = "; ".join(f"{place}: {', '.join(side)}" for place, side in zip((left, right), sides, strict=True))
+        raise InputError(f"the two have no request in common ({asked}); name folders of reports")
+    return [((str(left), str(right)), sides[0][command], sides[1][command]) for command in shared]
+
+
+def _reports(place: Path) -> Mapping[str, Report]:
+    """Read the report of a folder, or collect those of a store's known plans; by their command."""
+    if (place / RECORDS).is_file():
+        report = _read(place / RECORDS)
+        return {report.run.command: report}
+    if (place / "cells").is_dir():
+        return _of_store(place)
+    below = sorted(path.parent.relative_to(place).as_posix() for path in place.rglob(RECORDS)) if place.is_dir() else []
+    advice = f"; reports lie in {', '.join(below[:4])} below it" if below else ""
+    raise InputError(f"{place} is neither the folder of a report ({RECORDS}) nor a store{advice}")
+
+
+def _read(path: Path) -> Report:
+    from pydantic import ValidationError
+
+    from reproductions.study.paper import StudiedPaper
+    from reproductions.study.registry import load_paper
+
+    try:
+        paper_id = str(json.loads(path.read_text())["run"]["paper_id"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is torn; write the report again with `segrepro report`") from error
+    paper = load_paper(paper_id)
+    assert isinstance(paper, StudiedPaper), "others write no records"
+    try:
+        report: Report = paper.report_type.load(path)
+    except ValidationError as error:
+        raise InputError(
+            f"{path} is of another version or was edited; write the report again with `segrepro report`"
+        ) from error
+    return report
+
+
+def _of_store(place: Path) -> Mapping[str, Report]:
+    from reproductions.harness.known_plans import known_plans
+    from reproductions.harness.site import read_site
+    from reproductions.harness.store import Store
+    from reproductions.study.paper import StudiedPaper
+    from reproductions.study.registry import load_paper
+    from reproductions.study.reporting import judged_reports
+    from reproductions.study.request import request_from_record
+
+    store, found = Store(place), {}
+    for known in known_plans(store):
+        request = request_from_record(known.request, store, read_site(None))
+        paper = load_paper(request.paper_id)
+        if isinstance(paper, StudiedPaper):
+            for report in judged_reports(paper, request):
+                found[f"{known.command} ({report.backbones[0].id})"] = report
+    if not found:
+        raise InputError(f"the store {place} has no plan that a run was asked for; name folders of reports")
+    return found

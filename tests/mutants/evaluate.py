@@ -1,0 +1,175 @@
+"""Mutants of what `segrepro evaluate` takes, refuses and notes."""
+
+from tests.mutants.mutant import Mutant, Place
+
+OTHERS = "tests/e2e/test_evaluate_other_peoples_files.py"
+
+KID = "tests/unit/test_kid_sums.py"
+COLUMNS = "tests/unit/test_json_columns.py"
+
+_KID_SUMS = Place("methods/common/metrics/generated_images/kid_sums.py")
+_JSON_COLUMNS = Place("methods/common/metrics/detection/json_columns.py")
+_RECORD_RULES = Place("methods/common/datasets/record_rules.py")
+_OUTLINE_RULES = Place("methods/common/datasets/outline_rules.py")
+_RLE = Place("methods/common/datasets/rle.py")
+_FILE_NAMES = Place("methods/common/datasets/file_names.py")
+_CITYSCAPES_IDS = Place("methods/common/datasets/cityscapes_ids.py")
+_BINARY_MASKS = Place("methods/common/datasets/binary_masks.py")
+_ANNOTATION_READING = Place("methods/common/metrics/detection/annotation_reading.py")
+_REMARKS = Place("methods/common/metrics/detection/remarks.py")
+_COCO = Place("methods/common/metrics/detection/coco.py")
+_SEMANTIC = Place("methods/common/metrics/label_maps/semantic.py")
+_PANOPTIC = Place("methods/common/metrics/label_maps/panoptic.py")
+_INSTANCE_FILES = Place("methods/common/metrics/cityscapes/instance_files.py")
+_RUN = Place("reproductions/commands/evaluate/run.py")
+_OUTPUTS = Place("reproductions/commands/evaluate/outputs.py")
+
+MUTANTS: tuple[Mutant, ...] = (
+    _RECORD_RULES.mutant(
+        "halves_are_whole_numbers",
+        "abs(value) < EXACT_BELOW and value == int(value)",
+        "abs(value) < EXACT_BELOW",
+        "an id of 1.5 is taken for 1",
+        f"{OTHERS}::test_numbers_with_a_point_are_the_same_numbers",
+    ),
+    _RECORD_RULES.mutant(
+        "boxes_of_negative_size",
+        " | (box_N4[:, 2:] < 0).any(1)",
+        "",
+        "boxes of negative size score without a word",
+        f"{OTHERS}::test_a_number_beyond_its_range_is_refused_alike",
+    ),
+    _OUTLINE_RULES.mutant(
+        "outlines_of_any_length",
+        "_way_round(point_Q2, start_O) > LONGEST_OUTLINE_PX",
+        "_way_round(point_Q2, start_O) < 0",
+        "an outline that goes to and fro takes gigabytes",
+        f"{OTHERS}::test_a_malformed_piece_of_an_outline_is_named",
+    ),
+    _OUTLINE_RULES.mutant(
+        "vertices_above_the_image",
+        "(low_O2 >= -FARTHEST_VERTEX_PX) & (high_O2",
+        "(high_O2",
+        "a vertex far to the left crashes the rasteriser",
+        f"{OTHERS}::test_a_vertex_far_outside_its_image_is_named",
+    ),
+    _RLE.mutant(
+        "runs_of_texts_without_sign",
+        "number -= (code & 16) << 5 * num_digits - 4",
+        "number -= 0",
+        "a negative run is explained as a sum",
+        f"{OTHERS}::test_counts_are_refused_for_what_is_wrong_with_them",
+    ),
+    _FILE_NAMES.mutant(
+        "names_of_one_unicode_form",
+        'return normalize("NFC", name)',
+        "return name",
+        "names from macOS find no partner",
+        f"{OTHERS}::test_names_are_paired_whatever_their_form",
+    ),
+    _FILE_NAMES.mutant(
+        "endings_of_one_case",
+        "name[-len(ending) :].lower() == ending.lower()",
+        "name[-len(ending) :] == ending",
+        "files in .PNG are passed over",
+        f"{OTHERS}::test_names_are_paired_whatever_their_form",
+    ),
+    _CITYSCAPES_IDS.mutant(
+        "instances_of_any_class",
+        "if label.has_instances or label.ignored:",
+        "if label:",
+        "instances of road are taken",
+        f"{OTHERS}::test_both_cityscapes_commands_refuse_the_same_ids",
+    ),
+    _BINARY_MASKS.mutant(
+        "white_of_8_bits_alone",
+        "_WHITE = (255, 65535)",
+        "_WHITE = (255,)",
+        "a mask of 16 bits is told as a strange label",
+        f"{OTHERS}::test_masks_of_16_bits_are_told_too",
+    ),
+    _ANNOTATION_READING.mutant(
+        "masks_of_any_picture",
+        "if with_masks and (canvas.height_I",
+        "if not with_masks and (canvas.height_I",
+        "masks with runs that cannot be read are misread",
+        f"{OTHERS}::test_a_picture_too_large_for_masks_is_named",
+    ),
+    _REMARKS.mutant(
+        "crowds_without_pixels_are_to_find",
+        "np.flatnonzero(annotations.empty_N & counted_N)",
+        "np.flatnonzero(annotations.empty_N)",
+        "ignored objects without pixels are counted as missed",
+        f"{OTHERS}::test_objects_that_nothing_can_find_are_counted",
+    ),
+    _REMARKS.mutant(
+        "boxes_beside_boxes",
+        'if overlap != "bbox" and len(score_N)',
+        "if len(score_N)",
+        "boxes are said to be passed over where they count",
+        f"{OTHERS}::test_boxes_beside_masks_and_equal_scores_are_noted",
+    ),
+    _COCO.mutant(
+        "crowds_count_for_no_reason",
+        "num_instances(self.matches), self.num_annotations_K, ignored)",
+        "num_instances(self.matches), num_instances(self.matches), ignored)",
+        "a class of crowds alone is said to have no instance",
+        f"{OTHERS}::test_a_mean_says_its_classes",
+    ),
+    _SEMANTIC.mutant(
+        "no_word_on_masks_of_0_and_255",
+        "len(shown) != 1 or not num_ignored_px",
+        "len(shown) != 1 or num_ignored_px",
+        "an empty prediction of masks of 0 and 255 is perfect without a word",
+        f"{OTHERS}::test_masks_of_0_and_255_are_told",
+    ),
+    _PANOPTIC.mutant(
+        "segments_without_pixels_unsaid",
+        "num_empty = sum(not pixels and not truth.is_crowd",
+        "num_empty = sum(not pixels and truth.is_crowd",
+        "segments that nothing can match are not told",
+        f"{OTHERS}::test_panoptic_files_follow_the_same_rules",
+    ),
+    _INSTANCE_FILES.mutant(
+        "frame_1_takes_the_text_of_frame_10",
+        "if not name[len(image_id)].isdigit()]",
+        "if name[len(image_id)]]",
+        "two frames are said to share a text file",
+        f"{OTHERS}::test_a_frame_is_not_taken_for_one_whose_number_goes_on",
+    ),
+    _KID_SUMS.mutant(
+        "pairs_of_different_blocks_count_once",
+        "times = 1 if columns.start == rows.start else 2",
+        "times = 1",
+        "KID's pairs within a folder are counted by halves",
+        f"{KID}::test_sums_are_those_of_the_pairs_of_each_subset",
+    ),
+    _JSON_COLUMNS.mutant(
+        "places_of_records_taken_apart",
+        "text.count(_LINE, begin, start) + (start > begin)",
+        "text.count(_LINE, begin, start)",
+        "crowds change places with their neighbours",
+        f"{COLUMNS}::test_records_with_a_mark_are_taken_apart",
+    ),
+    _RUN.mutant(
+        "official_package_on_unchecked_files",
+        "    if task.checked_first:",
+        "    if not task.checked_first:",
+        "the official package gets files that it cannot take",
+        f"{OTHERS}::test_annotation_id_0_counts_and_is_noted",
+    ),
+    _RUN.mutant(
+        "signals_wait_for_c_code",
+        "signal.signal(number, signal.SIG_DFL)) for number",
+        "signal.getsignal(number)) for number",
+        "an official package cannot be ended",
+        f"{OTHERS}::test_a_signal_ends_an_official_package_that_computes_in_c",
+    ),
+    _OUTPUTS.mutant(
+        "outputs_without_a_name",
+        "    if not path.name:",
+        "    if path.name is None:",
+        "an empty --json ends in a traceback",
+        f"{OTHERS}::test_an_output_without_a_name_is_a_mistake",
+    ),
+)
