@@ -53,7 +53,7 @@ STYLE = TableStyle(
 MASK_NOISE = "masks"
 """Id of the points of masks: their IoU on x, what one network trained on them reaches on y. Percent."""
 NO_GAIN_MARGIN = 1.0
-"""Points of mIoU below which a gain counts as none. No source gives a number. [C D90]"""
+"""Points of mIoU below which a gain counts as none. No source gives a number. [C D50]"""
 _MIOU = ("miou",)
 
 CLAIMS = (

@@ -40,7 +40,7 @@ def seed_labels(
         num_labels: classes of the data set, background included.
         smoothing: the dense CRF, if any.
         complement: whether the most or the least likely class is taken.
-    Source: section 10.4 [code]; cells of the whole image, not of a crop [C D66].
+    Source: section 10.4 [code]; cells of the whole image, not of a crop [C D33].
     """
     pooled, smoother = [], MaskSmoother(image_HW3, num_labels, smoothing)
     for level in (levels.foreground, levels.background):

@@ -26,7 +26,7 @@ class MaskSmoother:
         Args:
             image_HW3: the picture.
             num_labels: the classes of the data set with the background, at least 2; with 2 a certainty of 0.5 says nothing.
-            smoothing: the dense CRF; None leaves masks as they are, with probabilities 1 and 0 [C D65].
+            smoothing: the dense CRF; None leaves masks as they are, with probabilities 1 and 0 [C D32].
         """
         self._num_labels, self._smoothing = num_labels, smoothing
         self._crf = None if smoothing is None else DenseCrf(image_HW3, smoothing.crf)
