@@ -73,6 +73,7 @@ CALLED_FROM_OUTSIDE = {
     "methods.common.training.distributed:Team.leave": "processes that outlive their team call it; jobs end with it",
     "reproductions.checkpoints.paper:PAPER": _REGISTRY,
     "reproductions.harness.slurm.job:CellJob.checkpoint": "submitit calls it when a job's time is up",
+    "reproductions.diffumask_robust.paper:PAPER": _REGISTRY,
     "reproductions.instance_synthesis.paper:PAPER": _REGISTRY,
     "reproductions.mrca.paper:PAPER": _REGISTRY,
     "reproductions.sam_filter.paper:PAPER": _REGISTRY,
