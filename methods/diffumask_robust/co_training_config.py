@@ -59,7 +59,7 @@ class CoTrainingConfig(Config):
     """How images are mixed."""
     loss: RobustLossConfig = RobustLossConfig()
     """Weights of the losses."""
-    warm_up: WarmUp = "as_meant"
-    """How long images are mixed with offline labels. [C D25]"""
+    warm_up: WarmUp | Annotated[int, Field(ge=0)] = "as_meant"
+    """How long images are mixed with offline labels: by a rule, or so many iterations. [C D25]"""
     colours: ColourConfig | None = ColourConfig()
     """Changes of colours after mixing; None for none."""

@@ -16,16 +16,18 @@ def iterations_of_epoch(num_images: int, batch_size: int) -> int:
     return max(1, num_images // batch_size)
 
 
-def warm_up_iterations(iterations: int, num_images: int, batch_size: int, rule: WarmUp = "as_meant") -> int:
+def warm_up_iterations(iterations: int, num_images: int, batch_size: int, rule: WarmUp | int = "as_meant") -> int:
     """Return the number of iterations of the warm-up, at most all of them.
 
     Args:
         iterations: of the whole training.
         num_images: that it trains on.
         batch_size: images an iteration.
-        rule: see :data:`WarmUp`.
+        rule: see :data:`WarmUp`, or the number itself.
     Source: sections 6.3 and 6.4.
     """
+    if isinstance(rule, int):
+        return min(iterations, rule)
     if rule == "as_released":
         return min(iterations, iterations_of_epoch(num_images, batch_size))
     return -(-iterations // _RELEASED_EPOCHS)

@@ -230,7 +230,7 @@ def _small() -> DiffuMaskRobustStudy:
         prompts=AugmentedPrompts(template="a photo of a {word}"), lexicon="miniature", num_prompts=480
     )
     recipe = PolyRecipe(
-        iterations=400, batch_size=8, base_lr=3e-3, backbone_lr_factor=1.0, max_gradient_norm=1.0, warmup_iterations=20
+        iterations=300, batch_size=8, base_lr=3e-3, backbone_lr_factor=1.0, max_gradient_norm=1.0, warmup_iterations=20
     )
     return DiffuMaskRobustStudy(
         backbone="deeplab_miniature",
@@ -245,7 +245,9 @@ def _small() -> DiffuMaskRobustStudy:
         smoothing=LabelCrf(crf=DenseCrfConfig(bilateral=BilateralKernel(sigma_px=10)), certainty=0.7),
         segmenter=segmenter,
         start="scratch",
-        training=CoTrainingConfig(recipe=RobustRecipe(iterations=400, batch_size=8, base_lr=0.02), colours=None),
+        training=CoTrainingConfig(
+            recipe=RobustRecipe(iterations=400, batch_size=8, base_lr=0.05), warm_up=250, colours=None
+        ),
         crops=CropConfig(crop_px=32),
         evaluation=EvaluateSemanticConfig(short_side_px=40, max_long_side_px=160, batch_size=25),
         diffumask=DiffuMaskConfig(

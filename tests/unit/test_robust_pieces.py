@@ -265,3 +265,9 @@ def test_the_rate_falls_to_its_floor_and_the_optimiser_takes_all_parameters_alik
     assert (group["momentum"], group["weight_decay"], len(group["params"])) == (0.9, 1e-4, 4)
     recipe.set_rates(optimizer, 50)
     assert group["lr"] == recipe.rate_at(50)
+
+
+def test_a_warm_up_may_be_a_number_of_iterations() -> None:
+    assert warm_up_iterations(100, 8, 4, 30) == 30
+    assert warm_up_iterations(100, 8, 4, 0) == 0
+    assert warm_up_iterations(20, 8, 4, 30) == 20
