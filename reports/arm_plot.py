@@ -14,6 +14,8 @@ from reports.records import Report
 
 _GAP = 0.9
 """Empty rows before a group, for its heading."""
+_HANDLE_LETTERS, _LETTERS_OF_LEGEND = 7, 110
+"""Room of a legend's mark, and of one of its lines, in letters."""
 _LINES = (":", (0, (4, 3)))
 
 
@@ -72,7 +74,9 @@ def grouped_dot_plot(
         _references(panel, report, backbone, metric, references)
         used = [kind for kind in colours if any(row.kind == kind for row in shown)]
         handles = [Line2D([], [], color=colours[kind], marker="o", mfc="none", ms=5, lw=1.4) for kind in used]
-        figure.legend(handles, used, loc="outside upper center", ncols=len(used))
+        letters = sum(len(kind) + _HANDLE_LETTERS for kind in used)
+        lines = -(-letters // _LETTERS_OF_LEGEND)
+        figure.legend(handles, used, loc="outside upper center", ncols=-(-len(used) // lines))
         save_figure(figure, path)
     return True
 

@@ -17,7 +17,7 @@ _INITIALS_WITH_VOWEL = "AEFHILMNORSX"
 
 
 def article_for(word: str) -> str:
-    """Return "a" or "an" by the sound that a word begins with, a rule of letters with the common exceptions [C D20]."""
+    """Return "a" or "an" by the sound that a word begins with, a rule of letters with the common exceptions [C D11]."""
     first = word.split()[0]
     initials = re.match(r"[A-Z]+(?![a-z])", first)
     if (initials and len(initials[0]) > 1) or re.fullmatch(r"[A-Z](?:[-.].*)?", first):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,36 +17,53 @@ from methods.common.errors import InputError
 from methods.common.generated.pair_writer import Pair
 from methods.common.generators.attention_heat_maps import PresetCapture
 from methods.common.generators.sampling import load_pipeline, sample_images
-from methods.common.stage import Context, Inputs
+from methods.common.seeds import Seeds
 from methods.diffumask_robust.heat_map_files import PackedMaps, pack_maps
 from methods.diffumask_robust.prompt_files import attention_prompt
 from methods.diffumask_robust.prompts import AugmentedPrompt
 from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
+
+if TYPE_CHECKING:
+    import torch
 
 
 class AttentionSampler:
     """The networks, loaded once; a call samples one batch."""
 
     def __init__(
-        self, inputs: Inputs, config: SynthesizeAttentionConfig, context: Context, class_names: Sequence[str]
+        self,
+        generator: Path,
+        config: SynthesizeAttentionConfig,
+        device: torch.device,
+        seeds: Seeds,
+        class_names: Sequence[str],
+        adapter: Path | None = None,
     ) -> None:
-        """Load the generator of role ``generator``, with the adapter of role ``lora`` where the config asks for one.
+        """Load the generator, with the adapter where the config asks for one.
+
+        Args:
+            generator: a diffusers folder.
+            config: how pictures are sampled and which maps are taken.
+            device: where the networks run.
+            seeds: of the pictures.
+            class_names: by class id.
+            adapter: folder of a LoRA, where ``config.lora_rank`` is given.
 
         Raises:
             InputError: it cannot be loaded or has no U-Net, or the adapter does not fit.
         """
-        folder = inputs.folder("generator")
-        self._pipeline = load_pipeline(folder, config, context.device, config.safety_checker)
+        self._pipeline = load_pipeline(generator, config, device, config.safety_checker)
         if not hasattr(self._pipeline, "unet") or not hasattr(self._pipeline, "encode_prompt"):
             raise InputError(
-                f"the generator in {folder} has no U-Net, whose attention masks are made from; use a Stable Diffusion checkpoint of "
+                f"the generator in {generator} has no U-Net, whose attention masks are made from; use a Stable Diffusion checkpoint of "
                 "version 1 or 2"
             )
         if config.lora_rank is not None:
             from methods.diffumask_robust.adaptation.adapter import apply_adapter
 
-            apply_adapter(self._pipeline, folder, inputs.folder("lora") / "lora", config.lora_rank)
-        self._config, self._seeds, self._class_names = config, context.seeds, class_names
+            assert adapter is not None, "lora_rank is given, so an adapter must be"
+            apply_adapter(self._pipeline, generator, adapter, config.lora_rank)
+        self._config, self._seeds, self._class_names = config, seeds, class_names
         self.denoiser_images = 0
         """Denoiser evaluations of the last batch, each half of guidance counted."""
 

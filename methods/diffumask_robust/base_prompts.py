@@ -14,7 +14,7 @@ from methods.diffumask_robust.lexicon import ClassWords, Lexicon
 from methods.diffumask_robust.prompts import Prompt, find_class_words, template_prompt
 
 TEMPLATE = "A photo of a {word}"
-"""Base text of a class. [C D21]"""
+"""Base text of a class. [C D12]"""
 
 
 class Captions(NamedTuple):
@@ -55,7 +55,7 @@ def read_captions(
 
     The file is text with one caption a line, or JSON lines with ``caption`` and perhaps ``classes``, or annotations of COCO captions (.json).
     Captions that name no class, or are too long for the text encoder, are left out and counted. Where ``classes`` are given, only they count,
-    and the caption must name each. [C D19]
+    and the caption must name each. [C D10]
 
     Args:
         path: ending .txt, .jsonl or .json.

@@ -16,7 +16,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 Border = Literal["as_released", "as_meant"]
 """Pixels outside the image: ``as_released`` they neither erode nor dilate, so a region has no rim at the image's edge [code]; ``as_meant``
-they are not pasted, and erode it [C D47]."""
+they are not pasted, and erode it [C D24]."""
 
 
 class MixingConfig(Config):
@@ -31,12 +31,12 @@ class MixingConfig(Config):
     boundary_radius_px: Annotated[int, Field(ge=1)] = 1
     """Of the square kernel that widens and narrows a pasted region; 1 is 3x3. [code]"""
     border: Border = "as_released"
-    """What is outside of an image, for the boundary of a region. [C D47]"""
+    """What is outside of an image, for the boundary of a region. [C D24]"""
     nothing_pasted: Literal["as_released", "as_meant"] = "as_released"
     """A composite onto which nothing could be pasted: ``as_released`` it has the online labels and reliability all the same; ``as_meant`` it
-    stays as it was [C D46]."""
+    stays as it was [C D23]."""
     order: Literal["as_meant", "as_released"] = "as_meant"
-    """Of the mixed batch: its own, or interleaved, 0, N/2, 1, N/2 + 1, .. as released [C D45]."""
+    """Of the mixed batch: its own, or interleaved, 0, N/2, 1, N/2 + 1, .. as released [C D22]."""
 
 
 class RobustLossConfig(Config):
@@ -60,6 +60,6 @@ class CoTrainingConfig(Config):
     loss: RobustLossConfig = RobustLossConfig()
     """Weights of the losses."""
     warm_up: WarmUp = "as_meant"
-    """How long images are mixed with offline labels. [C D48]"""
+    """How long images are mixed with offline labels. [C D25]"""
     colours: ColourConfig | None = ColourConfig()
     """Changes of colours after mixing; None for none."""

@@ -21,7 +21,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class ColourConfig(Config):
-    """How colours change. Chances are [code]; how far they change no source says [C D84]."""
+    """How colours change. Chances are [code]; how far they change no source says [C D44]."""
 
     jitter: Probability = 0.8
     """Chance to change brightness and contrast, and again to change hue, saturation and value."""

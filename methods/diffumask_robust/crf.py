@@ -23,7 +23,7 @@ class LabelCrf(Config):
     crf: DenseCrfConfig = DenseCrfConfig()
     """Kernels and iterations."""
     certainty: float = Field(default=0.7, gt=0, lt=1)
-    """Probability of the given label in the unary term. [C D23]"""
+    """Probability of the given label in the unary term. [C D14]"""
 
 
 def attn2mask_crf() -> LabelCrf:
@@ -51,7 +51,7 @@ def relabel(
     """Return the label map after the CRF; one that has a single label, or whose unary term says nothing, stays.
 
     With certainty ``1 / num_labels`` every pixel wants every label alike, mean field stays there, and the argmax would be
-    label 0 everywhere; the map is returned as it is instead [C D24].
+    label 0 everywhere; the map is returned as it is instead [C D15].
 
     Args:
         label_HW: below ``num_labels``, or 255 for no opinion.

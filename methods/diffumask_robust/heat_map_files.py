@@ -34,7 +34,7 @@ class PackedMaps(NamedTuple):
 
 
 def pack_maps(map_Mhw: NDArray[np.floating]) -> PackedMaps:
-    """Round each map to 65536 levels of its own range [C D80].
+    """Round each map to 65536 levels of its own range [C D40].
 
     Args:
         map_Mhw: pooled maps of any range.

@@ -122,7 +122,7 @@ def cut_mask(soft_HW: Tensor, scaled_MHW: Tensor, class_ids: list[int], config: 
         scaled_MHW: heat maps in about [0, 1].
         class_ids: class of each map, in [1, 254].
         config: tells which images are kept.
-    Source: our choice [C D82].
+    Source: our choice [C D42].
     """
     distinct = tuple(dict.fromkeys(class_ids))
     rows = [[number for number, class_id in enumerate(class_ids) if class_id == one] for one in distinct]

@@ -66,7 +66,7 @@ class Lexicon(NamedTuple):
 def is_proper_name(word: str, wordnet: WordNet | None = None) -> bool:
     """Tell whether a word is a proper name: every part has a capital, or it begins with the name of a genus.
 
-    "Great Dane" and "Canis familiaris" are, "Siamese cat" is not. [C D16]
+    "Great Dane" and "Canis familiaris" are, "Siamese cat" is not. [C D7]
     """
     parts = [part for part in word.replace("-", " ").split() if part[0].isalpha()]
     if all(part[0].isupper() for part in parts):
@@ -116,7 +116,7 @@ def _usable(synsets: Iterable[Synset], wordnet: WordNet, known: set[str]) -> tup
 
 
 def drop_shared(classes: Mapping[str, ClassWords]) -> dict[str, ClassWords]:
-    """Leave out each synonym and hyponym that is also a word of another class; a class keeps its own word [C D17].
+    """Leave out each synonym and hyponym that is also a word of another class; a class keeps its own word [C D8].
 
     Source: section 3, item 4.
     """

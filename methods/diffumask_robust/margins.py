@@ -14,7 +14,7 @@ from methods.common.datasets.labelled_images import IGNORED
 
 Ties = Literal["as_meant", "as_released"]
 """``as_released``: the runner-up is what is left when every entry equal to the largest one is zeroed [code]; ``as_meant``: it is the
-largest of the others [C D41]."""
+largest of the others [C D18]."""
 
 
 def score_margins(
@@ -22,7 +22,7 @@ def score_margins(
 ) -> NDArray[np.floating]:
     """Return the margin of every pixel, of the scores' type, [H, W].
 
-    Negative where a filter gave a pixel another label than its best score [C D42]; never as released, where the label does not count.
+    Negative where a filter gave a pixel another label than its best score [C D19]; never as released, where the label does not count.
 
     Args:
         score_KHW: scores before any filter, K >= 2.

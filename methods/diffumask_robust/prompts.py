@@ -106,7 +106,7 @@ class AugmentedPrompt(NamedTuple):
 
 
 class AugmentationConfig(Config):
-    """How often each relation is drawn; shares of their sum [C D18]."""
+    """How often each relation is drawn; shares of their sum [C D9]."""
 
     self_share: float = Field(default=1.0, ge=0)
     """Of the class's own word."""
@@ -255,7 +255,7 @@ def _replace_by(
 
 
 def find_class_words(text: str, words_of: Mapping[int, ClassWords]) -> tuple[ClassSpan, ...]:
-    """Find every class word of a text: whole words in any case of letters, the longest first where they overlap [C D19]."""
+    """Find every class word of a text: whole words in any case of letters, the longest first where they overlap [C D10]."""
     listed = sorted(
         ((word, class_id) for class_id, words in words_of.items() for word in words.all()),
         key=lambda pair: -len(pair[0]),

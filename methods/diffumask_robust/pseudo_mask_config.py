@@ -20,7 +20,7 @@ class PseudoMaskConfig(Config):
     min_foreground: float = Field(default=0.01, ge=0, le=1)
     """Images with a smaller share of foreground are dropped (section 5.4)."""
     max_foreground: float = Field(default=0.95, ge=0, le=1)
-    """Images with a larger share of foreground are dropped; not asked where there is no background [C D13]."""
+    """Images with a larger share of foreground are dropped; not asked where there is no background [C D4]."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -54,7 +54,7 @@ class PseudoMask(NamedTuple):
 def scale_each(map_Chw: Tensor) -> tuple[Tensor, Tensor]:
     """Scale each map to [0, 1]; one that is constant, or has a value that is no finite number, becomes 0.
 
-    No epsilon is added to the range: a map whose range is nearly 0 is named instead [C D11].
+    No epsilon is added to the range: a map whose range is nearly 0 is named instead [C D2].
 
     Returns:
         the maps, float32, and which of them say nothing, bool (C,).
@@ -71,7 +71,7 @@ def score_classes(scaled_Chw: Tensor, class_ids: Sequence[int], size: tuple[int,
     """Return the score of each class, and the background's: ``1 - max - beta``.
 
     Maps are resized bilinearly, and the background is that of the picture's pixels, so that (3) is a plain threshold at each of them
-    [C D10]. Maps of one class count by their maximum [C D12]. A value that is no finite number counts as 0.
+    [C D1]. Maps of one class count by their maximum [C D3]. A value that is no finite number counts as 0.
 
     Args:
         scaled_Chw: maps in about [0, 1]; already scaled.
@@ -143,7 +143,7 @@ def why_dropped(place_HW: NDArray[np.uint8], constant: Sequence[int], config: Ps
     """Tell in a few words why an image is of no use, or return an empty text.
 
     One class whose map says nothing is enough: its objects would be labelled background. The share of foreground is that of the final
-    label map, after any filter [C D13].
+    label map, after any filter [C D4].
 
     Source: section 5.4.
     """

@@ -17,7 +17,7 @@ def trust_best_of_each_class(
     """Mark the pixels of largest margin, a share of each class rounded down, background included.
 
     No class with two pixels vanishes, and a class of a single pixel has no trusted one at the default share. Of equal margins the earlier
-    pixel in row order comes first [C D43]. Pixels labelled 255 are never trusted [C D44].
+    pixel in row order comes first [C D20]. Pixels labelled 255 are never trusted [C D21].
 
     Args:
         margin_HW: how sure each label is; larger is surer.

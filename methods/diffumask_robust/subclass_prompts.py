@@ -1,7 +1,7 @@
 """DiffuMask's prompts: ``Photo of a {sub-class} {class}``, attention at the class word (section 10.2).
 
 Its hand-made lists are not stated in full. Sub-classes of animals, bus and potted plant are the lexicon's hyponyms, those of car and person
-the short lists below. [C D22]
+the short lists below. [C D13]
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which meaning of WordNet 3.0 each class has, chosen by its definition (section 3, item 2) [C D15].
+"""Which meaning of WordNet 3.0 each class has, chosen by its definition (section 3, item 2) [C D6].
 
 Classes that are not listed have their own word only.
 """

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 WarmUp = Literal["as_meant", "as_released"]
-"""``as_released``: the first epoch; ``as_meant``: the same share of the training as there, whatever the number of images [C D48]."""
+"""``as_released``: the first epoch; ``as_meant``: the same share of the training as there, whatever the number of images [C D25]."""
 
 _RELEASED_EPOCHS = 80
 """Of the release, whose first is the warm-up (section 6.4 [code])."""
 
 
 def iterations_of_epoch(num_images: int, batch_size: int) -> int:
-    """Return how many batches an epoch has; the last, smaller one is left out, but one there is [C D49]."""
+    """Return how many batches an epoch has; the last, smaller one is left out, but one there is [C D26]."""
     return max(1, num_images // batch_size)
 
 

@@ -64,7 +64,7 @@ class Attention:
     @property
     def topics(self) -> frozenset[str]:
         """What the ledger says of it."""
-        found = {"attention", f"preset_{self.preset}"} if not self.oracle else {"oracle"}
+        found = {"oracle"} if self.oracle else {"attention"}
         found |= {"pair"} if self.scheme != "plain" else {"plain"}
         found |= {"smoothed"} if self.smoothed else set()
         found |= {"random_trust"} if self.trusted == "random" else set()
@@ -430,3 +430,19 @@ ARMS: tuple[Arm, ...] = (
     *(_arm(id, title, what, Elsewhere(), not_run=reason) for id, title, what, reason in _NOT_RUN),
 )
 """In the order of the tables, controls beside what they control, then the study of masks."""
+
+NOT_AT_MINI = frozenset(
+    {
+        "diffumask_fixed_50",
+        "diffumask_fixed_60",
+        "diffumask_10_subclasses",
+        "diffumask_50_subclasses",
+        "diffumask_pruned_30",
+        "diffumask_pruned_40",
+        "diffumask_pruned_60",
+        "diffumask_pruned_80",
+        "diffumask_blur",
+        "diffumask_occlusion",
+    }
+)
+"""Rows between others of an ablation, which tier mini has no time for."""

@@ -44,8 +44,8 @@ STYLE = TableStyle(
         "which arms share. Seconds are those of a GPU, or of the CPU where no GPU was used. A step of two networks counts as one iteration."
     ),
     marks=(
-        "P the authors' own text, C released code, R a re-implementation in the OVAM project, S third-party summaries, G our decision; in our "
-        "choices C."
+        "P the authors' own text, code released code, R a re-implementation in the OVAM project, S third-party summaries, G our specification, "
+        "C our choice."
     ),
 )
 """Tables count the images that an arm is trained on and the iterations on them."""
@@ -53,7 +53,7 @@ STYLE = TableStyle(
 MASK_NOISE = "masks"
 """Id of the points of masks: their IoU on x, what one network trained on them reaches on y. Percent."""
 NO_GAIN_MARGIN = 1.0
-"""Points of mIoU below which a gain counts as none. No source gives a number. [C D90]"""
+"""Points of mIoU below which a gain counts as none. No source gives a number. [C D50]"""
 _MIOU = ("miou",)
 
 CLAIMS = (

@@ -8,7 +8,7 @@ from pathlib import Path
 from methods.common.errors import InputError
 from reports.figure import Figure
 from reproductions.diffumask_robust import places, recipe
-from reproductions.diffumask_robust.arms import ARMS, How
+from reproductions.diffumask_robust.arms import ARMS, NOT_AT_MINI, Arm, How
 from reproductions.diffumask_robust.claims import CLAIMS, METRICS, STYLE
 from reproductions.diffumask_robust.collect import Collector
 from reproductions.diffumask_robust.plan import ArmCells, SeedPlanner
@@ -16,6 +16,9 @@ from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy
 from reproductions.diffumask_robust.records import DiffuMaskRobustReport
 from reproductions.study.paper import StudiedPaper
 from reproductions.study.request import Request
+
+_PRINTED = ("unknown", "mask2former_r50", "mask2former_swin_b", "mask2former_r101")
+"""Segmenters of the printed numbers. Rows of DiffuMask are trained with Mask2Former, ResNet-50, at tier paper; none here has Swin-B yet."""
 
 
 class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, DiffuMaskRobustReport]):
@@ -32,13 +35,19 @@ class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, Dif
     backbones = {
         "deeplab_miniature": "miniature DeepLabV3+",
         "deeplabv3plus_r101d": "DeepLabV3+, ResNet-101-D",
+        "mask2former_swin_b": "Mask2Former, Swin-B",
     }
-    beside = dict.fromkeys(backbones, ("unknown", "mask2former_r50"))
+    beside = {
+        "deeplab_miniature": _PRINTED,
+        "deeplabv3plus_r101d": ("unknown", "mask2former_r50"),
+        "mask2former_swin_b": ("mask2former_swin_b", "mask2former_r101"),
+    }
     planner_type = SeedPlanner
     collector_type = Collector
     report_type = DiffuMaskRobustReport
     study_needs = staticmethod(places.needs)
     study_gpu_needs = staticmethod(places.gpu_needs)
+    study_trials = staticmethod(places.trials)
 
     def studies(self, request: Request) -> tuple[DiffuMaskRobustStudy, ...]:
         """Return the study of the tier."""
@@ -50,6 +59,16 @@ class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, Dif
                 "out, or use sam_filter for your own pictures"
             )
         return ({"paper": recipe.paper, "mini": recipe.mini, "smoke": recipe.smoke}[request.tier](),)
+
+    def num_seeds(self, request: Request) -> int:
+        """Return how many seeds are asked for; at tier smoke one, as its many arms say nothing there."""
+        return 1 if request.tier == "smoke" and request.num_seeds is None else super().num_seeds(request)
+
+    def impossible(self, arm: Arm, request: Request, study: DiffuMaskRobustStudy) -> str | None:
+        """Tell which arms tier mini has no time for."""
+        if request.tier == "mini" and arm.id in NOT_AT_MINI:
+            return "would take tier mini beyond 20 minutes; tiers smoke and paper run it"
+        return None
 
     def data_name(self, request: Request) -> str:
         """Name the data of the tier."""
@@ -64,6 +83,11 @@ class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, Dif
             "background": f"beta {study.label.mask.beta:g}, that is threshold {study.label.mask.threshold:g}",
             "trusted": f"{100 * study.label.trusted_share:g} % of each class's pixels in each image",
             "training": f"{training.iterations} iterations, batch {training.batch_size}, crops of {study.crops.crop_px} px",
+            **(
+                {"not at tier mini": f"{len(NOT_AT_MINI)} rows of DiffuMask's ablations"}
+                if request.tier == "mini"
+                else {}
+            ),
             "masks are rated against": "those of a cut-out network on the same pictures; a generated picture has no true mask",
         }
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reproductions.diffumask_robust import openers
 from reproductions.diffumask_robust.arms import Arm, Attention, DiffuMask, MaskQuality, Real, Street
 from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy
 from reproductions.requirements import gpu_estimates
 from reproductions.requirements.inspect_labelled import labelled_folder
 from reproductions.requirements.need import GpuNeed, Need
+from reproductions.requirements.openers import CutterTrial, open_cutter
 from reproductions.requirements.places import data, generator, published, shipped, with_own_code
 from reproductions.requirements.published_data import CITYSCAPES, VOC_2012, WORDNET_30
 from reproductions.requirements.published_weights import (
@@ -20,7 +22,11 @@ from reproductions.requirements.published_weights import (
     RESNET101D,
     STABLE_DIFFUSION_15,
 )
+from reproductions.requirements.trial import Trial, half_precision_trial, trial
 from reproductions.study.request import Request
+
+_OWN_SIZE_PX = 512
+"""Side of the pictures that the generator makes by itself."""
 
 
 def needs(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]) -> tuple[Need, ...]:
@@ -74,8 +80,34 @@ def gpu_needs(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]
     """Return what GPUs must hold for these arms; nothing for small tiers."""
     if request.tier != "paper":
         return ()
-    return (
+    baseline, crops = study.diffumask, study.crops.crop_px
+    found = [
         gpu_estimates.MASK2FORMER_R50.training(
-            "mask2former_r50", study.diffumask.augmentation.crop_px, study.diffumask.recipe.batch_size
+            "mask2former_r50", baseline.augmentation.crop_px, baseline.recipe.batch_size
         ),
-    )
+        gpu_estimates.DEEPLABV3PLUS_R101D_PAIR.training(study.backbone, crops, study.training.recipe.batch_size),
+    ]
+    if _generating(arms):
+        capture = gpu_estimates.STABLE_DIFFUSION_21_CAPTURE
+        size_px, images = study.synthesis.size_px or _OWN_SIZE_PX, study.synthesis.batch_size
+        found.append(capture.generation("generation with attention", size_px, images, "synthesis.batch_size"))
+    return tuple(found)
+
+
+def trials(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]) -> tuple[Trial, ...]:
+    """Return how each network that these arms need from outside is tried, one trial a network."""
+    place = {need.role: need for need in needs(request, study, arms)}
+    found = []
+    if "generator" in place:
+        found.append(half_precision_trial(place["generator"], "generator", openers.open_generator, study.synthesis))
+    if "cutter" in place:
+        config = CutterTrial(trust_remote_code=study.label.trust_remote_code)
+        found.append(trial(place["cutter"], "cutter", open_cutter, config))
+    if "backbone" in place:
+        found.append(trial(place["backbone"], "backbone", openers.open_segmenter, study.segmenter))
+    if "plain_backbone" in place:
+        segmenter = study.diffumask.segmenter
+        found.append(trial(place["plain_backbone"], "backbone", openers.open_segmenter, segmenter))
+    if "trunk" in place:
+        found.append(trial(place["trunk"], "trunk", openers.open_trunk, study.diffumask.affinity.network))
+    return tuple(found)

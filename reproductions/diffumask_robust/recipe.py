@@ -60,15 +60,15 @@ class DiffuMaskConfig(Config):
     affinity: TrainAffinityConfig = TrainAffinityConfig()
     """AffinityNet. Section 10.4 [C]"""
     affinity_by_class: bool = True
-    """Whether each class has an AffinityNet of its own. [C D71]"""
+    """Whether each class has an AffinityNet of its own. [C D38]"""
     refine: RefineConfig = RefineConfig()
     """Random walk and threshold. Section 10.4 [C]"""
     num_folds: int = Field(default=3, ge=2)
-    """Of the cross validation. [C D67]"""
+    """Of the cross validation. [C D34]"""
     score_px: int = Field(default=512, ge=16)
     """Short side of the pictures that the cross validation rates."""
     fold_recipe: PolyRecipe
-    """The trainings of the cross validation. [C D92]"""
+    """The trainings of the cross validation. [C D52]"""
     mosaics: tuple[Mosaics, ...] = RELEASED_MOSAICS
     """Mosaics of the training set. Section 10.6 [C]"""
     image_format: Literal["jpeg", "png"] = "jpeg"
@@ -80,7 +80,7 @@ class DiffuMaskConfig(Config):
     augmentation: SemanticAugmentConfig = SemanticAugmentConfig()
     """Of training images. Section 10.7 [G]"""
     fine_tuning: PolyRecipe
-    """The training on real photographs that follows. Section 9.5 [C D92]"""
+    """The training on real photographs that follows. Section 9.5 [C D52]"""
     few_images: int = Field(default=5000, ge=1)
     """Real photographs of the arms with a part of them. [P]"""
 
@@ -99,7 +99,7 @@ class StreetConfig(Config):
     adaptation: AdaptationConfig = AdaptationConfig()
     """LoRA; the arm says whether tags are read. Section 7 [G]"""
     prompts: PromptsConfig = PromptsConfig(prompts=DomainPrompts(), num_prompts=20_000)
-    """What is asked of the generator. Section 7 [G] [C D95]"""
+    """What is asked of the generator. Section 7 [G] [C D55]"""
     segmenter_px: int | None = Field(default=None, ge=16)
     """Short side of generated pictures for the network that rates masks."""
     evaluation: EvaluateSemanticConfig = EvaluateSemanticConfig(short_side_px=None, cityscapes_classes="groups")
@@ -122,11 +122,11 @@ class DiffuMaskRobustStudy(StudyConfig):
     small_set: int = Field(default=2000, ge=1)
     """Pictures of the smallest set. [S]"""
     middle_set: int = Field(default=20_000, ge=1)
-    """Pictures of the set in between. [C D87]"""
+    """Pictures of the set in between. [C D47]"""
     synthesis: SynthesizeAttentionConfig = SynthesizeAttentionConfig()
     """Generation and heat maps of the whole set."""
     comparison_prompts: int | None = Field(default=60_000, ge=1)
-    """Pictures that are made once more with the heat maps of every preset; None to take the whole set, whose ``presets`` are then all. [C D88]"""
+    """Pictures that are made once more with the heat maps of every preset; None to take the whole set, whose ``presets`` are then all. [C D48]"""
     presets: dict[str, AttentionPreset]
     """Heat maps that are compared."""
     num_shards: int = Field(default=64, ge=1)
@@ -136,11 +136,11 @@ class DiffuMaskRobustStudy(StudyConfig):
     smoothing: LabelCrf = attn2mask_crf()
     """The dense CRF of the arm that has one. Section 5.3 [R]"""
     betas: dict[str, float] = {"daam": 0.2, "ovam": 0.2, "dataset-diffusion": -0.2, "diffumask": 0.2}
-    """Background constant of each preset beside ``label.mask.beta``: thresholds 0.4, 0.4, 0.6 and 0.4. Section 11 [C D89]"""
+    """Background constant of each preset beside ``label.mask.beta``: thresholds 0.4, 0.4, 0.6 and 0.4. Section 11 [C D49]"""
     low_beta: float = Field(default=-0.4, gt=-1, lt=1)
     """Of masks that are too small. Section 12, the sweep's end"""
     high_beta: float = Field(default=0.6, gt=-1, lt=1)
-    """Of masks that are too large. [C D89]"""
+    """Of masks that are too large. [C D49]"""
     segmenter: DeepLabConfig
     """The network, with as many classes as the data."""
     start: Literal["scratch", "backbone"] = "backbone"

@@ -17,6 +17,7 @@ SD 1.5, 512 px                      3 GiB of float16; little: no gradient, the V
 SD 2.1 base, guided, with capture   2.5 GiB of float16, 1 GiB for CUDA; an image's probabilities at 64 cells a side, 5 heads
                                     in float32, are 0.3 GiB at a time, its running sums 0.08 GiB, and the decoder's maps 1 GiB
 SAM ViT-H, 1024 px                  2.5 GiB of float32, 1 GiB for CUDA; 2.5 GiB for attention without a gradient
+DeepLabV3+ R101-D, two, 512 px      45.6 M of 12 bytes each, SGD having one moment; 0.86 GiB in float32 for an image and network
 FastInst R50, 360 x 720 px crops    34.1 M of 16 bytes; 0.68 GiB in float32, counted on the CPU with twelve objects
 OneFormer ConvNeXt-L, same crops    237.4 M of 16 bytes; 0.9 GiB backbone in float16 (1.83 in float32), 2.0 decoders and losses in float32, counted
                                     on the CPU with fourteen segments
@@ -75,6 +76,7 @@ STABLE_DIFFUSION_3_GUIDED = GpuEstimate(17.0, 5.1, 512)
 STABLE_DIFFUSION_15 = GpuEstimate(4.0, 1.0, 512)
 STABLE_DIFFUSION_21_CAPTURE = GpuEstimate(3.5, 1.4, 512)
 SAM_VIT_H = GpuEstimate(3.5, 2.5, 1024)
+DEEPLABV3PLUS_R101D_PAIR = GpuEstimate(2.4, 2.1, 512)
 FASTINST_R50 = GpuEstimate(1.6, 0.8, 360)
 ONEFORMER_CONVNEXT_L = GpuEstimate(5.2, 3.5, 360)
 ONEFORMER_SWIN_L = GpuEstimate(5.2, 4.1, 360)

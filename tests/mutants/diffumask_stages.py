@@ -60,6 +60,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "the dense CRF has two labels, for which one half says nothing",
         f"{PIECES}::test_a_dense_crf_has_a_label_for_each_class_of_the_data_set",
     ),
+    _SMOOTHING.mutant(
+        "hidden_classes_count_once",
+        "(1, 1, self._num_labels - 2)[: len(energy)]",
+        "(1, 1, 1)[: len(energy)]",
+        "all classes that an image does not show have the weight of one",
+        f"{PIECES}::test_a_dense_crf_has_a_label_for_each_class_of_the_data_set",
+    ),
     _REGIONS.mutant(
         "holes_stay",
         "cv2.fillPoly(filled_HW, [contour], 1)",

@@ -11,6 +11,7 @@ import pytest
 
 from reports.records import Arm, Backbone, Cost, Metric, Provenance, Report, Result, Run, ScatterPoint, SeriesPoint
 from reports.results import results_frame
+from reproductions.diffumask_robust import claims as robust
 from reproductions.instance_synthesis import claims as synthesis
 from reproductions.instance_synthesis.paper import PAPER as SYNTHESIS
 from reproductions.mrca import claims as mrca
@@ -114,18 +115,42 @@ SYNTHESIS_STATES = {
     "O3": ([("copy_paste", "zoom")], AP),
 }
 """InstSynth sections 11 and 13: gains over real images as printed, and over the zoom, which no table separates. K and O are ours."""
+GROUPS = ("miou_groups",)
+ROBUST_STATES = {
+    "C1": ([("plain", "plain_2k")], MIOU),
+    "C2": ([("robust", "plain")], MIOU),
+    "C3": ([("robust", "robust_self")], MIOU),
+    "C4": ([("diffumask_then_real", "diffumask")], MIOU),
+    "C5": ([("street_adapted", "street_as_is")], GROUPS),
+    "K1": ([("robust", "plain_twice")], MIOU),
+    "K2": ([("robust", "mask_only")], MIOU),
+    "K3": ([("robust", "robust_random_trust")], MIOU),
+    "K4": ([("plain_oracle", "plain")], MIOU),
+    "K6": ([("diffumask_then_real", "real_5k")], MIOU),
+    "K8": ([("robust_2k", "plain_2k")], MIOU),
+    "K9": ([("street_adapted_tags", "street_adapted")], GROUPS),
+    "K10": ([("diffumask", "diffumask_pruned_random")], ("mask_iou",)),
+}
+"""Attn2mask sections 1, 3, 6, 7 and 10: set size, co-training, prompts, LoRA; DiffuMask's fine-tuning. K are controls of ours."""
 STATED = [
+    *(("diffumask_robust", claim) for claim in ROBUST_STATES),
     *(("mrca", claim) for claim in MRCA_STATES),
     *(("sam_filter", claim) for claim in SAM_FILTER_STATES),
     *(("instance_synthesis", claim) for claim in SYNTHESIS_STATES),
 ]
 OF_PAPER = {
+    "diffumask_robust": (robust.METRICS, robust.CLAIMS),
     "mrca": (mrca.METRICS, (*mrca.CLAIMS, *mrca.EQUAL_LENGTH_CLAIMS, *mrca.GIVEN_OBJECTS_CLAIMS)),
     "sam_filter": (sam_filter.METRICS, (*sam_filter.CLAIMS, *sam_filter.OWN_DATA_CLAIMS)),
     "instance_synthesis": (synthesis.METRICS, (*synthesis.CLAIMS, *synthesis.OWN_DATA_CLAIMS)),
 }
 """Metrics and claims."""
-STATES_OF = {"mrca": MRCA_STATES, "sam_filter": SAM_FILTER_STATES, "instance_synthesis": SYNTHESIS_STATES}
+STATES_OF = {
+    "diffumask_robust": ROBUST_STATES,
+    "mrca": MRCA_STATES,
+    "sam_filter": SAM_FILTER_STATES,
+    "instance_synthesis": SYNTHESIS_STATES,
+}
 
 
 def claim_of(paper: str, name: str) -> Claim:

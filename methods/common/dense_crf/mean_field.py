@@ -8,6 +8,7 @@ Shape legend: L labels, H, W pixels, N = H W, D dimensions; 3 RGB.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -20,18 +21,20 @@ _LEAST_MASS = 1e-20
 
 
 class DenseCrf:
-    """The kernels of one picture, for any number of unary energies: making them takes about as long as using them."""
+    """The kernels of one picture, made once for any number of unary energies."""
 
     def __init__(self, image_HW3: NDArray[np.uint8], config: DenseCrfConfig) -> None:
         """Make the kernels of a picture, uint8 RGB [H, W, 3]."""
         self._size, self._iterations = image_HW3.shape[:2], config.iterations
         self._kernels = _kernels(image_HW3, config) if config.iterations else []
 
-    def infer(self, energy_LHW: NDArray[np.floating]) -> NDArray[np.float32]:
+    def infer(self, energy_LHW: NDArray[np.floating], counts: Sequence[int] | None = None) -> NDArray[np.float32]:
         """Return the labels' probabilities after mean field, float32 [L, H, W]; their argmax is the label map.
 
         Args:
             energy_LHW: unary energies.
+            counts: how many labels of equal energies each one stands for, itself included; one by default. Such labels stay equal, so
+                that the result is exactly what each of them would have.
 
         Raises:
             ValueError: the size is not the picture's, or an energy is no finite number.
@@ -42,12 +45,13 @@ class DenseCrf:
                 f"energies have shape {energy_LHW.shape}, the image {(*self._size, 3)}; give [L, H, W], finite, and [H, W, 3]"
             )
         wanted_NL = -energy_LHW.reshape(num_labels, -1).T.astype(np.float32)
-        belief_NL = _softmax(wanted_NL)
+        count_L = np.ones(num_labels, np.float32) if counts is None else np.asarray(counts, np.float32)
+        belief_NL = _softmax(wanted_NL, count_L)
         for _ in range(self._iterations):
             total_NL = wanted_NL.copy()
             for kernel in self._kernels:
                 total_NL += kernel.filter(belief_NL)
-            belief_NL = _softmax(total_NL)
+            belief_NL = _softmax(total_NL, count_L)
         return np.ascontiguousarray(belief_NL.T).reshape(energy_LHW.shape)
 
 
@@ -66,14 +70,14 @@ def infer(
     return DenseCrf(image_HW3, config).infer(energy_LHW)
 
 
-def _softmax(value_NL: Floats) -> Floats:
+def _softmax(value_NL: Floats, count_L: Floats) -> Floats:
     # Column by column: NumPy is slow where it reduces many short rows.
     highest_N = value_NL[:, 0].copy()
     for value_N in value_NL.T[1:]:
         np.maximum(highest_N, value_N, out=highest_N)
     belief_NL: Floats = value_NL - highest_N[:, None]
     np.exp(belief_NL, out=belief_NL)
-    belief_NL /= (belief_NL @ np.ones(value_NL.shape[1], np.float32))[:, None]
+    belief_NL /= (belief_NL @ count_L)[:, None]
     return belief_NL
 
 

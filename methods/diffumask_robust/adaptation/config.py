@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 class LoraRecipe(Recipe):
-    """AdamW at a constant rate, as in section 7; the rest is our choice [C D25]."""
+    """AdamW at a constant rate, as in section 7; the rest is our choice [C D16]."""
 
     iterations: Annotated[int, Field(ge=1)] = 5_000
-    """Optimiser steps. Section 7 [C D25]; the sweep has 1,000, 5,000 and 15,000."""
+    """Optimiser steps. Section 7 [C D16]; the sweep has 1,000, 5,000 and 15,000."""
     batch_size: Annotated[int, Field(ge=1)] = 4
-    """Pictures a step, over all processes. Section 7 [C D25]"""
+    """Pictures a step, over all processes. Section 7 [C D16]"""
     base_lr: Annotated[float, Field(gt=0)] = 1e-4
-    """Learning rate. Section 7 [C D25]"""
+    """Learning rate. Section 7 [C D16]"""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    """Of AdamW. [C D25]"""
+    """Of AdamW. [C D16]"""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Of AdamW. [C D25]"""
+    """Of AdamW. [C D16]"""
     max_gradient_norm: Annotated[float, Field(gt=0)] | None = 1.0
-    """All gradients together are scaled down to this norm; None does not clip. [C D25]"""
+    """All gradients together are scaled down to this norm; None does not clip. [C D16]"""
 
     def rate_at(self, iteration: int) -> float:
         """Return the learning rate, the same at every iteration."""
@@ -71,9 +71,9 @@ class AdaptationConfig(Config):
     tag_text: str = "a photo of a city street with {classes}, seen from a car"
     """Text with tags. Section 7"""
     min_tag_share: float = Field(default=0.001, ge=0, le=1)
-    """A class is named from this share of the square's pixels on. [C D26]"""
+    """A class is named from this share of the square's pixels on. [C D17]"""
     max_tags: int | None = Field(default=None, ge=1)
-    """Classes that are named at most, the largest first; None for as many as the text encoder reads. [C D26]"""
+    """Classes that are named at most, the largest first; None for as many as the text encoder reads. [C D17]"""
     autocast: Literal["none", "bfloat16"] = "bfloat16"
     """Precision of the frozen networks on CUDA; float32 elsewhere."""
     num_losses: int = Field(default=20, ge=1)

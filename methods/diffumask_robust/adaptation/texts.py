@@ -25,7 +25,7 @@ def text_of(classes: Sequence[str], config: AdaptationConfig, tokenizer: Any) ->
     Raises:
         InputError: the fixed text alone is too long.
 
-    Source: section 7 [C D26].
+    Source: section 7 [C D17].
     """
     from methods.diffumask_robust.adaptation.domain_images import list_in_words
 

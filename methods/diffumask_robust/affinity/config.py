@@ -12,7 +12,7 @@ Positive = Annotated[int, Field(ge=1)]
 
 Border = Literal["as_released", "as_meant"]
 """Which pairs of cells there are. ``as_released``: none whose upper cell is in the first or last columns or the last rows [code];
-``as_meant``: all within the radius [C D60]."""
+``as_meant``: all within the radius [C D27]."""
 
 
 class PlainBlocks(Config):
@@ -89,7 +89,7 @@ class AffinityNetConfig(Config):
 def affinity_miniature() -> AffinityNetConfig:
     """Return a 64 px size that trains from scratch in seconds on one processor core: cells of 4 px, everything trained.
 
-    All values that differ from the defaults are our choice [C D60].
+    All values that differ from the defaults are our choice [C D27].
     """
     return AffinityNetConfig(
         stem_width=16,

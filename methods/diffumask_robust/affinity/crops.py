@@ -22,7 +22,7 @@ CellLabelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 class AffinityCrops(NumberedCrops[CellLabelled]):
-    """Crops that begin at a cell [C D66]."""
+    """Crops that begin at a cell [C D33]."""
 
     def __init__(
         self,

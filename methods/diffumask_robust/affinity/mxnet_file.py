@@ -1,7 +1,7 @@
 """Named arrays from a ``.params`` file of MXNet, read without it.
 
 A file is a list of arrays and a list of names, all numbers little-endian. Versions differ in how an array's shape is written: 32-bit sides
-in the oldest, 64-bit ones later, and the kind of storage before it. Source: MXNet's own documentation of its file format [C D63].
+in the oldest, 64-bit ones later, and the kind of storage before it. Source: MXNet's own documentation of its file format [C D30].
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Published weights of AffinityNet and of its trunk: PyTorch files by their own names, and the ImageNet classifier in MXNet's format.
 
 ``res38_cls.pth`` is a classifier that was trained on real VOC images and their labels; a set that should hold nothing real must not start
-from it, though DiffuMask's script does (section 13 [C D62]).
+from it, though DiffuMask's script does (section 13 [C D29]).
 """
 
 from __future__ import annotations

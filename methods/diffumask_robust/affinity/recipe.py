@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Momentum = Literal["as_released", "as_meant"]
 """``as_released``: 0.0005, because the release hands its weight decay over in the place of the momentum [code]; ``as_meant``: 0.9, the number
-that it calls momentum, and uses as the power of the decay only [C D70]."""
+that it calls momentum, and uses as the power of the decay only [C D37]."""
 _MOMENTUM = {"as_released": 0.0005, "as_meant": 0.9}
 
 
@@ -40,7 +40,7 @@ class AffinityRecipe(Recipe):
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     """On all trained weights. [code]"""
     momentum: Momentum = "as_released"
-    """Of SGD. [C D70]"""
+    """Of SGD. [C D37]"""
 
     def with_length(self, num_images: int) -> AffinityRecipe:
         """Return the same with the number of iterations of a training on so many images."""

@@ -1,6 +1,6 @@
 """Blur, occlusion and perspective: pure functions of an image, its labels and a random generator (section 10.6).
 
-Neither code nor strengths are published; what each does, and how much, is ours [C D69].
+Neither code nor strengths are published; what each does, and how much, is ours [C D36].
 
 Shape legend: H, W pixels; 3 RGB.
 """

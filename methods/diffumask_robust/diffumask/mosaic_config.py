@@ -38,16 +38,16 @@ RELEASED_MOSAICS: tuple[Mosaics, ...] = (
 
 class _Distortion(Config):
     chance: Chance = 0.5
-    """Share of the images that it happens to. [C D69]"""
+    """Share of the images that it happens to. [C D36]"""
 
 
 class Blur(_Distortion):
     """Gaussian blur of the image."""
 
     min_sigma: Annotated[float, Field(gt=0)] = 0.002
-    """Smallest standard deviation, as a share of the image's shorter side. [C D69]"""
+    """Smallest standard deviation, as a share of the image's shorter side. [C D36]"""
     max_sigma: Annotated[float, Field(gt=0)] = 0.008
-    """Largest; in between all are equally likely. [C D69] 1 to 4 px of 512."""
+    """Largest; in between all are equally likely. [C D36] 1 to 4 px of 512."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -60,11 +60,11 @@ class Occlusion(_Distortion):
     """Boxes of one colour before the scene; what they cover is background."""
 
     max_boxes: Annotated[int, Field(ge=1)] = 3
-    """Largest number of boxes; one is the smallest. [C D69]"""
+    """Largest number of boxes; one is the smallest. [C D36]"""
     min_side: Annotated[float, Field(gt=0, le=1)] = 0.05
-    """Smallest side of a box, as a share of the image's. [C D69]"""
+    """Smallest side of a box, as a share of the image's. [C D36]"""
     max_side: Annotated[float, Field(gt=0, le=1)] = 0.25
-    """Largest. [C D69]"""
+    """Largest. [C D36]"""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -77,7 +77,7 @@ class Perspective(_Distortion):
     """The image as seen from elsewhere; its corners move, and outside of it nothing is known."""
 
     max_move: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
-    """Largest move of a corner towards the middle, along each side, as a share of the side. [C D69]"""
+    """Largest move of a corner towards the middle, along each side, as a share of the side. [C D36]"""
 
 
 class Distortions(Config):

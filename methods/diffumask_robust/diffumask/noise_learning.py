@@ -26,7 +26,7 @@ def assign_folds(ids: Sequence[str], class_names: Sequence[str], num_folds: int)
 
     Raises:
         ValueError: fewer than two folds.
-    Source: the number and the way are our choice [C D67].
+    Source: the number and the way are our choice [C D34].
     """
     if num_folds < 2:
         raise ValueError(f"num_folds is {num_folds}; cross validation needs 2 or more")
@@ -54,7 +54,7 @@ def class_iou(predicted_HW: NDArray[np.integer], label_HW: NDArray[np.integer], 
 def number_kept(num_images: int, pruned_share: float) -> int:
     """Return how many of the images of a class stay: ``int(n (1 - t))`` for t as it is written.
 
-    Binary fractions would keep one image too few, such as none of 10 at t = 0.9 [C D68].
+    Binary fractions would keep one image too few, such as none of 10 at t = 0.9 [C D35].
 
     Raises:
         ValueError: the share is not in [0, 1].

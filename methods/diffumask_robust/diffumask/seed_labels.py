@@ -40,15 +40,13 @@ def seed_labels(
         num_labels: classes of the data set, background included.
         smoothing: the dense CRF, if any.
         complement: whether the most or the least likely class is taken.
-    Source: section 10.4 [code]; cells of the whole image, not of a crop [C D66].
+    Source: section 10.4 [code]; cells of the whole image, not of a crop [C D33].
     """
     pooled, smoother = [], MaskSmoother(image_HW3, num_labels, smoothing)
     for level in (levels.foreground, levels.background):
         probability = smoother.probabilities(map_HW > level)
         pooled.append(_pooled(complemented(torch.from_numpy(probability)[None], complement), stride))
-    label_hw = fuse_labels(*pooled)[0]
-    label_hw[(label_hw > 2) & (label_hw != 255)] = 2
-    found: NDArray[np.uint8] = label_hw.numpy()
+    found: NDArray[np.uint8] = fuse_labels(*pooled)[0].numpy()
     return found
 
 

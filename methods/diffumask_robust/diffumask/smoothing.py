@@ -1,6 +1,8 @@
 """Probabilities of a hard mask after a dense CRF, as DiffuMask runs it: with a label for every class of the data set (section 10.4).
 
-Shape legend: H, W pixels, L labels: background, the class of the image, then the classes that it does not show; 3 RGB.
+Classes that the image does not show have equal energies and stay equal, so one stands for all of them.
+
+Shape legend: H, W pixels, L labels: background, the class of the image, and one class that it does not show; 3 RGB.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from methods.common.dense_crf.mean_field import DenseCrf
 from methods.common.dense_crf.unary import energy_of_labels
 from methods.diffumask_robust.crf import LabelCrf
 
+_LABELS = 3
+
 
 class MaskSmoother:
     """The dense CRF of one picture, for any number of masks."""
@@ -21,14 +25,14 @@ class MaskSmoother:
 
         Args:
             image_HW3: the picture.
-            num_labels: L, the classes of the data set with the background, at least 2; with 2 a certainty of 0.5 says nothing.
-            smoothing: the dense CRF; None leaves masks as they are, with probabilities 1 and 0 [C D65].
+            num_labels: the classes of the data set with the background, at least 2; with 2 a certainty of 0.5 says nothing.
+            smoothing: the dense CRF; None leaves masks as they are, with probabilities 1 and 0 [C D32].
         """
         self._num_labels, self._smoothing = num_labels, smoothing
         self._crf = None if smoothing is None else DenseCrf(image_HW3, smoothing.crf)
 
     def probabilities(self, mask_HW: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Return the probability of each label, float32 [L, H, W].
+        """Return the probability of each label, float32 [L, H, W]; without the last one where all classes are shown.
 
         Args:
             mask_HW: where the class is.
@@ -36,6 +40,8 @@ class MaskSmoother:
         """
         place_HW = mask_HW.astype(np.uint8)
         if self._crf is not None and self._smoothing is not None:
-            return self._crf.infer(energy_of_labels(place_HW, self._num_labels, self._smoothing.certainty))
-        certain: NDArray[np.float32] = (np.arange(self._num_labels)[:, None, None] == place_HW).astype(np.float32)
+            energy = energy_of_labels(place_HW, self._num_labels, self._smoothing.certainty)[:_LABELS]
+            return self._crf.infer(energy, (1, 1, self._num_labels - 2)[: len(energy)])
+        labels = np.arange(min(self._num_labels, _LABELS))
+        certain: NDArray[np.float32] = (labels[:, None, None] == place_HW).astype(np.float32)
         return certain

@@ -46,7 +46,7 @@ def split_levels(map_HW: NDArray[np.floating], config: SplitConfig) -> Levels:
     """Return the levels of sure foreground and background.
 
     The split goes down until enough pixels are above the mean of those above it, then up until enough are below the mean of those
-    below it [C D64]. A side without pixels has the split as its mean.
+    below it [C D31]. A side without pixels has the split as its mean.
 
     Args:
         map_HW: heat map in about [0, 1].

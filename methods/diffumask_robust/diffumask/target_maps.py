@@ -40,7 +40,7 @@ class TargetMaps:
         Args:
             folder: a cell of pictures with heat maps.
             preset: whose heat maps.
-            rescaled: whether maps are scaled to [0, 1] once more, by their smallest and largest value [C D91].
+            rescaled: whether maps are scaled to [0, 1] once more, by their smallest and largest value [C D51].
 
         Raises:
             InputError: a file is missing or faulty, or the preset was not taken.

@@ -23,7 +23,7 @@ class FoldSource(TrainingSource):
     kind: Literal["fold"] = "fold"
     """Which source this is."""
     num_folds: int = Field(default=3, ge=2)
-    """Folds of the cross validation. [C D67]"""
+    """Folds of the cross validation. [C D34]"""
     fold: int = Field(default=0, ge=0)
     """The fold that is left out, which ``diffumask_score_fold`` then rates."""
 

@@ -29,9 +29,9 @@ class AugmentedPrompts(Config):
     kind: Literal["augmented"] = "augmented"
     """Which prompts these are."""
     template: str = TEMPLATE
-    """Base text of each class, where no captions are given. [C D21]"""
+    """Base text of each class, where no captions are given. [C D12]"""
     augmentation: AugmentationConfig = AugmentationConfig()
-    """How often each relation is drawn. [C D18]"""
+    """How often each relation is drawn. [C D9]"""
 
 
 class SubclassPrompts(Config):
@@ -42,7 +42,7 @@ class SubclassPrompts(Config):
     max_subclasses: int = Field(default=100, ge=0)
     """Sub-classes of a class at most; 0 for its bare name. Corrections, section 10.2: 10, 50 and 100."""
     bare_share: float = Field(default=0.2, ge=0, le=1)
-    """Share of prompts with the bare class beside sub-classes. [C D22]"""
+    """Share of prompts with the bare class beside sub-classes. [C D13]"""
 
 
 class DomainPrompts(Config):
@@ -55,7 +55,7 @@ class DomainPrompts(Config):
     words: dict[str, tuple[str, ...]] = {"human": ("person", "rider"), "vehicle": ("car", "truck", "bus", "train")}
     """Words of each class; the classes are background and these."""
     shares: dict[str, float] = {"person": 0.79, "rider": 0.35, "car": 0.95, "truck": 0.12, "bus": 0.09, "train": 0.05}
-    """How often a word is drawn, by the share of Cityscapes' training pictures that show it. [C D95]"""
+    """How often a word is drawn, by the share of Cityscapes' training pictures that show it. [C D55]"""
     max_words: int = Field(default=5, ge=1)
     """Words of a prompt at most. Section 7"""
 

@@ -32,7 +32,7 @@ class PruneConfig(Config):
     pruned_share: Annotated[float, Field(ge=0, le=1)] = 0.7
     """Share of the pictures of each class that go. [code] 0.7; [DM] 0.3 to 0.7, to which we add 0.8 and 0.9."""
     rule: Literal["agreement", "random"] = "agreement"
-    """``random``: as many of each class, drawn at random; a control [C D72]."""
+    """``random``: as many of each class, drawn at random; a control [C D39]."""
 
 
 def prune(inputs: Inputs, config: PruneConfig, context: Context) -> Record:

@@ -20,7 +20,7 @@ class RefineConfig(Config):
     preset: str = "diffumask"
     """Whose heat maps: a folder below ``maps`` of the pictures. [code]"""
     rescaled: bool = False
-    """Whether maps are scaled to [0, 1] by their smallest and largest value; as released only by their largest. [C D91]"""
+    """Whether maps are scaled to [0, 1] by their smallest and largest value; as released only by their largest. [C D51]"""
     mask: Literal["adaptive", "fixed", "walk"] = "adaptive"
     """The threshold that agrees best with the walk's mask, a fixed one, or the walk's mask itself: the rows of Table 4a. A fixed threshold
     needs no network."""
@@ -33,7 +33,7 @@ class RefineConfig(Config):
     fixed_threshold: Annotated[float, Field(ge=0, le=1)] = 0.4
     """The fixed one; the best of three in Table 4a."""
     smoothing: LabelCrf | None = diffumask_threshold_crf()
-    """The dense CRF; None for none [C D65]."""
+    """The dense CRF; None for none [C D32]."""
     box_px2: Box = 1500.0
     """Smallest bounding box of a region of the final mask. [code]"""
     area: AreaRule | None = None

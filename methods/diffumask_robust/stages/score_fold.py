@@ -27,7 +27,7 @@ class ScoreFoldConfig(Config):
     """Which fold, and at which size it is looked at."""
 
     num_folds: int = Field(default=3, ge=2)
-    """Folds of the cross validation. [C D67]"""
+    """Folds of the cross validation. [C D34]"""
     fold: int = Field(default=0, ge=0)
     """The fold that the network has not seen."""
     short_side_px: int = Field(default=512, ge=16)

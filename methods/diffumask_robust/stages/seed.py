@@ -29,15 +29,15 @@ class SeedConfig(Config):
     preset: str = "diffumask"
     """Whose heat maps: a folder below ``maps`` of the pictures. [code]"""
     rescaled: bool = False
-    """Whether maps are scaled to [0, 1] by their smallest and largest value; as released only by their largest. [C D91]"""
+    """Whether maps are scaled to [0, 1] by their smallest and largest value; as released only by their largest. [C D51]"""
     stride: int = Field(default=8, ge=1)
     """Pixels of a cell; that of the network."""
     split: SplitConfig | None = None
     """Where maps are split; None for the released values of each class."""
     smoothing: LabelCrf | None = diffumask_seed_crf()
-    """The dense CRF; None for none [C D65]."""
+    """The dense CRF; None for none [C D32]."""
     complement: Complement = "as_meant"
-    """Whether the most or the least likely class of a cell is taken [C D61]."""
+    """Whether the most or the least likely class of a cell is taken [C D28]."""
 
 
 def seed(inputs: Inputs, config: SeedConfig, context: Context) -> Record:

@@ -29,7 +29,6 @@ def synthesize_attention(inputs: Inputs, config: SynthesizeAttentionConfig, cont
         InputError: a prompt is faulty, its word is beyond the encoder's limit, or the network lacks what a preset reads.
     """
     from methods.common.generated.pair_writer import PairFolder
-    from methods.diffumask_robust.attention_sampler import AttentionSampler
     from methods.diffumask_robust.prompt_files import PROMPTS_FILE, read_class_names, read_prompts
 
     folder = inputs.folder("prompts")
@@ -47,7 +46,7 @@ def synthesize_attention(inputs: Inputs, config: SynthesizeAttentionConfig, cont
         context.checkpoints.clear()
         tally = {key: values[:whole] for key, values in tally.items()}
     start = whole * config.batch_size
-    sample = AttentionSampler(inputs, config, context, class_names) if start < len(orders) else None
+    sample = _sampler(inputs, config, context, class_names) if start < len(orders) else None
     for first in range(start, len(orders), config.batch_size):
         assert sample is not None
         _add_batch(orders[first : first + config.batch_size], sample, pairs, tally)
@@ -61,6 +60,15 @@ def synthesize_attention(inputs: Inputs, config: SynthesizeAttentionConfig, cont
         "denoiser_calls": sum(tally["calls"]),
         "presets": list(config.presets),
     }
+
+
+def _sampler(
+    inputs: Inputs, config: SynthesizeAttentionConfig, context: Context, class_names: Sequence[str]
+) -> AttentionSampler:
+    from methods.diffumask_robust.attention_sampler import AttentionSampler
+
+    adapter = None if config.lora_rank is None else inputs.folder("lora") / "lora"
+    return AttentionSampler(inputs.folder("generator"), config, context.device, context.seeds, class_names, adapter)
 
 
 def _add_batch(

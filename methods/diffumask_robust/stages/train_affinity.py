@@ -32,7 +32,7 @@ class TrainAffinityConfig(Config):
     """One training of an AffinityNet."""
 
     class_name: str | None = None
-    """Whose pictures; None for all pictures, a network for all classes [C D71]. [code] one network a class"""
+    """Whose pictures; None for all pictures, a network for all classes [C D38]. [code] one network a class"""
     network: AffinityNetConfig = AffinityNetConfig()
     """The network."""
     recipe: AffinityRecipe = AffinityRecipe()
@@ -40,7 +40,7 @@ class TrainAffinityConfig(Config):
     crops: AffinityCropConfig = AffinityCropConfig()
     """What happens to each picture."""
     start: Start = "imagenet"
-    """Which weights the trunk starts from, role ``trunk``. [C D62]"""
+    """Which weights the trunk starts from, role ``trunk``. [C D29]"""
     num_workers: int = Field(default=0, ge=0)
     """Processes that prepare crops; the crops do not depend on it."""
 
