@@ -21,6 +21,7 @@ def as_path(place: AnyPath | None) -> Path | None:
     """Return the name of a file or folder as a path; None stays."""
     return Path(place) if isinstance(place, str) else place
 
+
 MADE_HERE = ".segrepro-made"
 """Marks a folder that this project wrote, such as a report, so that it is never taken for a part of the data that it may lie among."""
 
