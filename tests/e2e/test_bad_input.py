@@ -140,6 +140,7 @@ def _cutouts(folder: Path, names: list[str]) -> Path:
 
 def test_a_mistake_in_the_cutouts_is_told_before_anything_trains(sound: Path, tmp_path: Path) -> None:
     (tmp_path / "objects" / "no class").mkdir(parents=True)
+    (tmp_path / "objects" / "no class" / "note.txt").write_text("no picture")
     sentence = told(run(sound, tmp_path / "store", "--objects", str(tmp_path / "objects"), arms="no_aug,xpaste"))
     assert "no cut-out" in sentence
     assert not list((tmp_path / "store" / "cells").iterdir())
