@@ -44,8 +44,8 @@ STYLE = TableStyle(
         "which arms share. Seconds are those of a GPU, or of the CPU where no GPU was used. A step of two networks counts as one iteration."
     ),
     marks=(
-        "P the authors' own text, code released code, R a re-implementation in the OVAM project, S third-party summaries, G our specification, "
-        "C our choice."
+        "P the authors' own text, code released code, DM DiffuMask's project page, R a re-implementation in the OVAM project, "
+        "S third-party summaries, C our choice."
     ),
 )
 """Tables count the images that an arm is trained on and the iterations on them."""

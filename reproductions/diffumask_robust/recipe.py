@@ -54,15 +54,15 @@ class DiffuMaskConfig(Config):
     synthesis: SynthesizeAttentionConfig = SynthesizeAttentionConfig(
         num_steps=50, guidance_scale=7.0, presets={"diffumask": presets.diffumask()}
     )
-    """Generation and heat maps. Section 10.1 [C]"""
+    """Generation and heat maps. Section 10.1 [code]"""
     seeds: SeedConfig = SeedConfig()
-    """What AffinityNet learns from. Section 10.4 [C]"""
+    """What AffinityNet learns from. Section 10.4 [code]"""
     affinity: TrainAffinityConfig = TrainAffinityConfig()
-    """AffinityNet. Section 10.4 [C]"""
+    """AffinityNet. Section 10.4 [code]"""
     affinity_by_class: bool = True
     """Whether each class has an AffinityNet of its own. [C D38]"""
     refine: RefineConfig = RefineConfig()
-    """Random walk and threshold. Section 10.4 [C]"""
+    """Random walk and threshold. Section 10.4 [code]"""
     num_folds: int = Field(default=3, ge=2)
     """Of the cross validation. [C D34]"""
     score_px: int = Field(default=512, ge=16)
@@ -70,15 +70,15 @@ class DiffuMaskConfig(Config):
     fold_recipe: PolyRecipe
     """The trainings of the cross validation. [C D52]"""
     mosaics: tuple[Mosaics, ...] = RELEASED_MOSAICS
-    """Mosaics of the training set. Section 10.6 [C]"""
+    """Mosaics of the training set. Section 10.6 [code]"""
     image_format: Literal["jpeg", "png"] = "jpeg"
     """Of the training set's pictures."""
     segmenter: SegmenterConfig
     """The network, as many classes as the data. Section 10.7"""
     recipe: PolyRecipe
-    """Its training. Section 10.7 [G]"""
+    """Its training. Section 10.7 [C D52]"""
     augmentation: SemanticAugmentConfig = SemanticAugmentConfig()
-    """Of training images. Section 10.7 [G]"""
+    """Of training images. Section 10.7 [C D52]"""
     fine_tuning: PolyRecipe
     """The training on real photographs that follows. Section 9.5 [C D52]"""
     few_images: int = Field(default=5000, ge=1)
@@ -97,9 +97,9 @@ class StreetConfig(Config):
     world: DrawCityscapesConfig | None = None
     """The miniature street to draw, or None for Cityscapes."""
     adaptation: AdaptationConfig = AdaptationConfig()
-    """LoRA; the arm says whether tags are read. Section 7 [G]"""
+    """LoRA; the arm says whether tags are read. Section 7 [C D16]"""
     prompts: PromptsConfig = PromptsConfig(prompts=DomainPrompts(), num_prompts=20_000)
-    """What is asked of the generator. Section 7 [G] [C D55]"""
+    """What is asked of the generator. Section 7 [C D55]"""
     segmenter_px: int | None = Field(default=None, ge=16)
     """Short side of generated pictures for the network that rates masks."""
     evaluation: EvaluateSemanticConfig = EvaluateSemanticConfig(short_side_px=None, cityscapes_classes="groups")

@@ -96,6 +96,8 @@ class SingleFile:
     inspect: Inspector = torch_file
     """Tells whether a copy is whole."""
     checksums: Checksums = field(default_factory=dict)
+    by_hand: str = ""
+    """How people get it where no address serves the file, which ``url`` then only names; empty where one does."""
 
     @property
     def name(self) -> str:
@@ -104,6 +106,8 @@ class SingleFile:
 
     def steps(self, place: Path) -> tuple[str, ...]:
         """How to get it to ``place``."""
+        if self.by_hand:
+            return (f"({self.by_hand}, and put the file at {place})",)
         return (shlex.join(["curl", "-fL", "--create-dirs", "-o", str(place), self.url]),)
 
 

@@ -194,10 +194,11 @@ RESNET101D = SingleFile(
 )
 RESNET38 = SingleFile(
     "ResNet-38, ImageNet",
-    "https://github.com/itijyou/ademxapp/releases/download/ilsvrc/ilsvrc-cls_rna-a1_cls1000_ep-0001.params",
-    "CC BY-NC 4.0 (that of itijyou/ademxapp); its readme links the file, which has no stable address",
+    "ilsvrc-cls_rna-a1_cls1000_ep-0001.params",
+    "none that we found stated",
     "https://github.com/itijyou/ademxapp",
     mxnet_file,
+    by_hand="follow the link to ilsvrc-cls_rna-a1_cls1000_ep-0001.params in the readme of itijyou/ademxapp or of jiwoon-ahn/psa",
 )
 RESNET50_21K = SingleFile(
     "ResNet-50, ImageNet-21K",

@@ -68,6 +68,7 @@ CALLED_FROM_OUTSIDE = {
     "methods.common.segmenters.pickled_weights:_ArrayUnpickler.find_class": "pickle calls it",
     "methods.common.stage:LocalContext": "for notebooks and tests, which run a stage without the harness",
     "methods.common.stages.evaluate_instances:EVALUATE_INSTANCES": _STAGES,
+    "methods.common.stages.train_instances:TRAIN_INSTANCES": _STAGES,
     "methods.common.stages.evaluate_semantic:EVALUATE_SEMANTIC": _STAGES,
     "methods.common.stages.train_semantic:TRAIN_SEMANTIC": _STAGES,
     "methods.common.training.distributed:Team.leave": "processes that outlive their team call it; jobs end with it",

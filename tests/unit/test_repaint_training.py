@@ -139,8 +139,12 @@ def trained(tmp_path_factory):
             things=root / "things",
             inpainting=root / "inpainting",
         ),
+        "street_segmenter": run(
+            TRAIN_STREET_SEGMENTER, "street_segmenter", StreetSegmenterConfig(optimizer=FEW)
+        ),
     }
     roles = {"vae": shipped, "clip": CHECKPOINTS, "inpainting": root / "inpainting", "gligen": root / "gligen"}
+    roles["street_segmenter"] = root / "street_segmenter"
     run(ASSEMBLE_STREET, "painters", AssembleConfig(), **roles)
     return root, records
 

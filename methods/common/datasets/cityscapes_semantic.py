@@ -18,7 +18,7 @@ CityscapesClasses = Literal["19", "groups"]
 motorcycle and bicycle are not rated, nor is what the evaluation leaves out."""
 
 GROUPS = {"human": ("person", "rider"), "vehicle": ("car", "truck", "bus", "train")}
-"""Attn2mask section 9.3 [C]"""
+"""Attn2mask section 9.3 [code]"""
 _NOT_IN_GROUPS = ("motorcycle", "bicycle")
 
 

@@ -3,7 +3,7 @@
     <split>/<wnid>/<name>.JPEG                        train-semi, validation
     <split>-segmentation/<wnid>/<name>.png            RGB: id = R + 256 G; 0 is other, 1000 not rated
 
-Categories are numbered from 1 in the order of their WordNet ids. Source: Attn2mask section 9.2 [C].
+Categories are numbered from 1 in the order of their WordNet ids. Source: Attn2mask section 9.2 [code].
 
 Shape legend: H, W pixels; 3 RGB.
 """
