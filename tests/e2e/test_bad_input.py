@@ -87,7 +87,7 @@ def test_a_file_that_is_not_json(sound: Path, tmp_path: Path) -> None:
     (data / "train.json").write_text("{ nonsense")
     command = [sys.executable, "-m", "reproductions.cli", *words_of(data, tmp_path / "store")]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
-    assert "not an LVIS file" in told(done)
+    assert "is not readable JSON" in told(done)
 
 
 def _first_image(data: Path) -> Path:

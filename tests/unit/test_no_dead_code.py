@@ -26,11 +26,15 @@ _ATTENTION = "for papers that train on masks from attention"
 
 _STREET = "for papers on Cityscapes, whose stages train, evaluate and generate on it"
 
+_LEXICON = "for users who store the words of their own classes"
 _ROBUST = "for the plan of diffumask_robust, whose stages train with it"
 
 CALLED_FROM_OUTSIDE = {
     "methods.common.segmenters.deeplab.official:load_official": _PUBLISHED,
     "methods.diffumask_robust.affinity.official:load_official": _PUBLISHED,
+    "methods.common.dense_crf.unary:energy_of_probabilities": "for programs that have probabilities instead of labels",
+    "methods.diffumask_robust.lexicon:Lexicon.without_synset": _LEXICON,
+    "methods.diffumask_robust.lexicon:read_lexicon": _LEXICON,
     **{
         f"methods.{name}": _ROBUST
         for name in (
@@ -73,6 +77,7 @@ CALLED_FROM_OUTSIDE = {
     "methods.common.stages.train_semantic:TRAIN_SEMANTIC": _STAGES,
     "methods.common.training.distributed:Team.leave": "processes that outlive their team call it; jobs end with it",
     "reproductions.checkpoints.paper:PAPER": _REGISTRY,
+    "reproductions.diffumask_robust.paper:PAPER": _REGISTRY,
     "reproductions.harness.slurm.job:CellJob.checkpoint": "submitit calls it when a job's time is up",
     "reproductions.instance_synthesis.paper:PAPER": _REGISTRY,
     "reproductions.mrca.paper:PAPER": _REGISTRY,
