@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from methods.common.errors import InputError
 from reproductions.diffumask_robust import openers
 from reproductions.diffumask_robust.arms import Arm, Attention, DiffuMask, MaskQuality, Real, Street
 from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy
 from reproductions.requirements import gpu_estimates
 from reproductions.requirements.inspect_labelled import labelled_folder
+from reproductions.requirements.inspection import Inspection, judge
 from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.openers import CutterTrial, open_cutter
-from reproductions.requirements.places import data, generator, published, shipped, with_own_code
+from reproductions.requirements.places import data, data_root, generator, own, published, shipped, with_own_code
 from reproductions.requirements.published_data import CITYSCAPES, VOC_2012, WORDNET_30
 from reproductions.requirements.published_weights import (
     BIREFNET,
@@ -37,11 +40,25 @@ def needs(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]) ->
         found.append(_cutter(request, study))
         if study.prompts.lexicon == "wordnet":
             found.append(published("wordnet", WORDNET_30))
+        if study.prompts.lexicon == "file":
+            remedy = "write the words of each class as methods/diffumask_robust/lexicon.py says"
+            found.append(own("lexicon", "lexicon", data_root() / "lexicon.json", _lexicon_file, remedy))
     if study.street.world is None and any(isinstance(arm.how, Street) for arm in arms):
         found.append(published("street", CITYSCAPES))
     if study.diffumask.affinity.start != "scratch" and any("affinity" in arm.topics for arm in arms):
         found.append(published("trunk", RESNET38))
     return (*found, *_backbones(study, arms))
+
+
+def _lexicon_file(path: Path) -> Inspection:
+    """Inspect a stored lexicon."""
+    from methods.diffumask_robust.lexicon import read_lexicon
+
+    try:
+        read_lexicon(path, ())
+    except InputError as error:
+        return judge([str(error)])
+    return judge([])
 
 
 def _generating(arms: Sequence[Arm]) -> bool:

@@ -39,6 +39,8 @@ from reproductions.harness.cell import Cell, External
 from reproductions.study import planner
 from reproductions.study.planner import Inputs
 
+_LEXICON_ROLES = {"miniature": [], "wordnet": ["wordnet"], "file": ["lexicon"]}
+"""What a lexicon is made of."""
 _PAIR_FACTOR = 2.7
 """How much longer a step of two networks takes. Section 16"""
 
@@ -121,7 +123,7 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         study = self.study
         outside = ["generator"]
         if not isinstance(prompts.prompts, DomainPrompts):
-            outside += ["data", *(["wordnet"] if prompts.lexicon == "wordnet" else [])]
+            outside += ["data", *_LEXICON_ROLES[prompts.lexicon]]
         asked = self.cell(ROBUST_PROMPTS, prompts, f"{asked_as or name}/prompts", outside=tuple(outside))
         roles: Inputs = {"prompts": (asked,), **({"lora": adapter} if adapter else {})}
         number = prompts.num_prompts / study.num_shards

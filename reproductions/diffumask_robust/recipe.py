@@ -58,7 +58,7 @@ class DiffuMaskConfig(Config):
     seeds: SeedConfig = SeedConfig()
     """What AffinityNet learns from. Section 10.4 [code]"""
     affinity: TrainAffinityConfig = TrainAffinityConfig()
-    """A network of affinities. Section 10.4 [code]"""
+    """Network and training. Section 10.4 [code]"""
     affinity_by_class: bool = True
     """Whether each class has an AffinityNet of its own. [C D38]"""
     refine: RefineConfig = RefineConfig()

@@ -5,7 +5,7 @@ import pytest
 
 from methods.common.dense_crf.config import BilateralKernel, DenseCrfConfig, SmoothnessKernel
 from methods.common.dense_crf.mean_field import infer
-from methods.common.dense_crf.unary import energy_of_labels, energy_of_probabilities
+from methods.common.dense_crf.unary import energy_of_labels
 
 
 @pytest.mark.parametrize(("smooth", "bilateral", "iterations"), [(3, 10, 5), (0, 9, 10), (3, 0, 5), (3, 10, 1)])
@@ -37,7 +37,3 @@ def test_unary_energies_are_those_of_its_helpers() -> None:
     label = np.array([[0, 1, 2], [2, 1, 0]])
     theirs = helpers.unary_from_labels(label, 3, 0.7, zero_unsure=False)
     assert np.allclose(energy_of_labels(label, 3, 0.7).reshape(3, -1), theirs, atol=1e-6)
-    probability = np.array([[[0.2, 0.0]], [[0.8, 1.0]]])
-    assert np.allclose(
-        energy_of_probabilities(probability).reshape(2, -1), helpers.unary_from_softmax(probability), atol=1e-6
-    )

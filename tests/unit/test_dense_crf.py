@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from methods.common.dense_crf.config import BilateralKernel, DenseCrfConfig, SmoothnessKernel
 from methods.common.dense_crf.lattice import PermutohedralLattice
 from methods.common.dense_crf.mean_field import infer
-from methods.common.dense_crf.unary import energy_of_labels, energy_of_probabilities
+from methods.common.dense_crf.unary import energy_of_labels
 from methods.diffumask_robust.crf import (
     LabelCrf,
     attn2mask_crf,
@@ -152,7 +152,6 @@ def test_labels_share_what_is_uncertain_and_255_is_no_opinion() -> None:
     energy = energy_of_labels(np.array([[1, 255]]), 3, 0.7)
     assert np.allclose(np.exp(-energy[:, 0, 0]), [0.15, 0.7, 0.15])
     assert np.allclose(np.exp(-energy[:, 0, 1]), 1 / 3)
-    assert np.allclose(energy_of_probabilities(np.array([[[0.5]], [[0.0]]])).ravel(), -np.log([0.5, 1e-5]))
 
 
 @pytest.mark.parametrize(
@@ -169,8 +168,6 @@ def test_energies_and_pictures_must_fit() -> None:
         infer(np.zeros((2, 4, 5)), np.zeros((4, 4, 3), np.uint8), DenseCrfConfig())
     with pytest.raises(ValueError, match=r"give \[L, H, W\], finite"):
         infer(np.full((2, 4, 4), np.nan), np.zeros((4, 4, 3), np.uint8), DenseCrfConfig())
-    with pytest.raises(ValueError, match="no finite number"):
-        energy_of_probabilities(np.full((2, 1, 1), np.nan))
 
 
 # -- the papers' settings --

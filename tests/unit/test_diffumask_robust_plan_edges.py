@@ -77,7 +77,7 @@ def settings(cell: Cell) -> str:
             return f"{' '.join(config.presets)}{adapted}"
         case LabelConfig() as config:
             crf = ", CRF" if config.smoothing else ""
-            return f"{config.preset} at {config.mask.beta:g}, {config.masks_from}, {config.trusted}{crf}"
+            return f"{config.preset}, beta {config.mask.beta:g}, {config.masks_from}, {config.trusted}{crf}"
         case TrainRobustConfig() as config:
             weight = f", co-training {config.training.loss.co_training:g}" if config.scheme == "pair" else ""
             return f"{config.scheme}{weight}, {config.training.recipe.iterations}, {source_of(config)}, {config.start}"
@@ -126,13 +126,13 @@ def trained(arm: str, labels: str, words: str, pictures: str = "hyponyms/picture
 def rated(arm: str, labels: str) -> dict[str, str]:
     """The rating of an arm's masks against those of the cut-out network."""
     return {
-        ORACLE: "attn2mask at 0.2, cutout, margin | cutter, pairs<-hyponyms/pictures0",
+        ORACLE: "attn2mask, beta 0.2, cutout, margin | cutter, pairs<-hyponyms/pictures0",
         f"hyponyms/{arm}/rating": f"all | labels<-{labels}, pairs<-hyponyms/pictures0, reference<-{ORACLE}",
     }
 
 
 def on_attention(
-    arm: str, words: str, label: str = OWN, how: str = "attn2mask at 0.2, attention, margin"
+    arm: str, words: str, label: str = OWN, how: str = "attn2mask, beta 0.2, attention, margin"
 ) -> dict[str, str]:
     return {
         **WHOLE,
@@ -156,7 +156,7 @@ def on_attention(
                 "robust_random_trust",
                 "pair, co-training 1, 70, all",
                 "hyponyms/attn2mask_own_random/labels0",
-                "attn2mask at 0.2, attention, random",
+                "attn2mask, beta 0.2, attention, random",
             ),
         ),
         (
@@ -165,7 +165,7 @@ def on_attention(
                 "plain_dataset_diffusion",
                 "plain, 70, all",
                 "hyponyms/dataset-diffusion_own_margin/labels0",
-                "dataset-diffusion at -0.2, attention, margin",
+                "dataset-diffusion, beta -0.2, attention, margin",
             ),
         ),
         (
@@ -174,7 +174,7 @@ def on_attention(
                 "plain_beta_low",
                 "plain, 70, all",
                 "hyponyms/attn2mask_low_margin/labels0",
-                "attn2mask at -0.4, attention, margin",
+                "attn2mask, beta -0.4, attention, margin",
             ),
         ),
         (
@@ -183,14 +183,14 @@ def on_attention(
                 "plain_crf",
                 "plain, 70, all",
                 "hyponyms/attn2mask_own_margin_crf/labels0",
-                "attn2mask at 0.2, attention, margin, CRF",
+                "attn2mask, beta 0.2, attention, margin, CRF",
             ),
         ),
         (
             "robust_oracle",
             {
                 **WHOLE,
-                "hyponyms/oracle/labels0": "attn2mask at 0.2, cutout, margin | cutter, pairs<-hyponyms/pictures0",
+                "hyponyms/oracle/labels0": "attn2mask, beta 0.2, cutout, margin | cutter, pairs<-hyponyms/pictures0",
                 **trained("robust_oracle", "hyponyms/oracle/labels0", "pair, co-training 1, 70, all"),
             },
         ),
@@ -260,7 +260,7 @@ def baseline(
         **folds,
         kept: f"{pruned} | labels<-{labels}, pairs<-{pictures}, scores<-{name}/fold0/score {name}/fold1/score",
         spliced: f"{extra} | labels<-{kept}, pairs<-{pictures}",
-        f"{BASE}/oracle0": f"diffumask at 0.2, cutout, margin | cutter, pairs<-{pictures}",
+        f"{BASE}/oracle0": f"diffumask, beta 0.2, cutout, margin | cutter, pairs<-{pictures}",
         f"{BASE}/{arm}/rating": f"kept | labels<-{kept}, pairs<-{pictures}, reference<-{BASE}/oracle0",
         f"{arm}/train": f"80, all, scratch | labels<-{spliced}, pairs<-{spliced}",
         f"{arm}/evaluate": f"val in 19 | data<-draw_the_miniature_VOC, model<-{arm}/train",
@@ -316,7 +316,9 @@ def test_the_street_is_painted_as_it_is_or_adapted() -> None:
         rank = mini().street.adaptation.rank
         assert found[name] == f"{texts} | data<-draw_the_miniature_street, generator"
         assert found[f"{arm}/pictures0"] == f"attn2mask, LoRA {rank} | generator, lora<-{name}, prompts<-street/prompts"
-        assert found[f"{arm}/reference0"].startswith("attn2mask at 0.2, segmenter, margin | model<-cityscapes_real/train")
+        assert found[f"{arm}/reference0"].startswith(
+            "attn2mask, beta 0.2, segmenter, margin | model<-cityscapes_real/train"
+        )
         assert found[f"{arm}/evaluate"] == f"val in groups | data<-draw_the_miniature_street, model<-{arm}/train"
     found = cells_of("street_as_is")
     assert found["street_as_is/pictures0"] == "attn2mask | generator, prompts<-street/prompts"

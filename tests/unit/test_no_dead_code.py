@@ -79,6 +79,7 @@ CALLED_FROM_OUTSIDE = {
     "reproductions.checkpoints.paper:PAPER": _REGISTRY,
     "reproductions.diffumask_robust.paper:PAPER": _REGISTRY,
     "reproductions.harness.slurm.job:CellJob.checkpoint": "submitit calls it when a job's time is up",
+    "reproductions.diffumask_robust.paper:PAPER": _REGISTRY,
     "reproductions.instance_synthesis.paper:PAPER": _REGISTRY,
     "reproductions.mrca.paper:PAPER": _REGISTRY,
     "reproductions.sam_filter.paper:PAPER": _REGISTRY,

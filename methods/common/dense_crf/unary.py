@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 from methods.common.datasets.labelled_images import IGNORED
 
-_LEAST_PROBABILITY = 1e-5
-"""Smaller ones are raised to it, so that a mistaken certainty can be overcome; as pydensecrf's helper does."""
-
 
 def energy_of_labels(label_HW: NDArray[np.integer], num_labels: int, certainty: float) -> NDArray[np.float32]:
     """Return the energy of a hard label map: its label has a probability, the others share the rest; 255 is no opinion.
@@ -40,15 +37,3 @@ def energy_of_labels(label_HW: NDArray[np.integer], num_labels: int, certainty: 
     probability_LHW = np.where(own_LHW, certainty, (1 - certainty) / (num_labels - 1))
     probability_LHW = np.where(known_HW, probability_LHW, 1 / num_labels)
     return (-np.log(probability_LHW)).astype(np.float32)
-
-
-def energy_of_probabilities(probability_LHW: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return the energy of probabilities, float32 [L, H, W]; those below 1e-5 count as 1e-5.
-
-    Raises:
-        ValueError: one is no finite number.
-    """
-    if not np.isfinite(probability_LHW).all():
-        raise ValueError("a probability is no finite number; look at the maps that they come from")
-    energy_LHW: NDArray[np.float32] = -np.log(np.maximum(probability_LHW, _LEAST_PROBABILITY)).astype(np.float32)
-    return energy_LHW

@@ -67,8 +67,8 @@ class PromptsConfig(Config):
         AugmentedPrompts()
     )
     """How they are made."""
-    lexicon: Literal["miniature", "wordnet"] = "wordnet"
-    """Where words of a class come from: the miniature world's own, or role ``wordnet``."""
+    lexicon: Literal["miniature", "wordnet", "file"] = "wordnet"
+    """Where words of a class come from: the miniature world's own, role ``wordnet``, or a stored lexicon, role ``lexicon``."""
     split: str = "val"
     """List of role ``data`` that is opened for the names of the classes; no image of it is looked at."""
     num_prompts: int = Field(default=168_679, ge=1)
@@ -79,7 +79,7 @@ def make_prompts(inputs: Inputs, config: PromptsConfig, context: Context) -> Rec
     """Write ``prompts.jsonl``, ``classes.json`` and ``lexicon.json``.
 
     Roles: ``data`` (a data set for semantic segmentation, whose classes are named, unless the prompts name their own), ``generator`` (a diffusers folder, for its tokenizer),
-    ``wordnet`` (a folder of WordNet 3.0, where the lexicon is made of it), ``captions`` (a file of captions in place of the template).
+    ``wordnet`` (a folder of WordNet 3.0) or ``lexicon`` (a file), where the lexicon is made of it, ``captions`` (a file of captions in place of the template).
 
     Raises:
         InputError: something is missing, or a class has no word that the text encoder reads.
@@ -87,12 +87,14 @@ def make_prompts(inputs: Inputs, config: PromptsConfig, context: Context) -> Rec
     from methods.diffumask_robust.lexicon import write_lexicon
 
     maker: _Maker | _DomainMaker
+    unchosen: tuple[str, ...] = ()
     if isinstance(config.prompts, DomainPrompts):
         class_names: tuple[str, ...] = (_BACKGROUND, *config.prompts.words)
         maker = _DomainMaker(config.prompts, context, class_names, _tokenizer(inputs))
     else:
         class_names = _class_names(inputs, config)
         lexicon = _lexicon(inputs, config, class_names)
+        unchosen = lexicon.without_synset()
         write_lexicon(lexicon, context.out / "lexicon.json")
         maker = _Maker(inputs, config, context, class_names, lexicon)
     write_atomic(context.out / CLASSES_FILE, json.dumps(class_names).encode())
@@ -105,7 +107,7 @@ def make_prompts(inputs: Inputs, config: PromptsConfig, context: Context) -> Rec
         if context.checkpoint_due():
             context.checkpoints.save(number + 1, None)
         context.progress(number + 1, config.num_prompts, "prompts")
-    return _record(lines, class_names)
+    return {**_record(lines, class_names), "without_synset": list(unchosen)}
 
 
 class _Maker:
@@ -190,12 +192,14 @@ def _class_names(inputs: Inputs, config: PromptsConfig) -> tuple[str, ...]:
 
 def _lexicon(inputs: Inputs, config: PromptsConfig, class_names: tuple[str, ...]) -> Lexicon:
     from methods.common.wordnet import WordNet
-    from methods.diffumask_robust.lexicon import build_lexicon, miniature_lexicon
+    from methods.diffumask_robust.lexicon import build_lexicon, miniature_lexicon, read_lexicon
     from methods.diffumask_robust.synsets import SYNSETS
 
     named = [name for name in class_names if name != _BACKGROUND]
     if config.lexicon == "miniature":
         return miniature_lexicon(named)
+    if config.lexicon == "file":
+        return read_lexicon(inputs.folder("lexicon"), named)
     return build_lexicon(named, SYNSETS, WordNet(inputs.folder("wordnet")))
 
 
