@@ -30,8 +30,13 @@ def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+_MOST_TITLES = 12
+
+
 def _titles(titles: Sequence[str]) -> str:
-    """Join titles that may hold commas themselves."""
+    """Join titles that may hold commas themselves; of many, the first few."""
+    if len(titles) > _MOST_TITLES:
+        return "; ".join(titles[:_MOST_TITLES]) + f"; and {len(titles) - _MOST_TITLES} more, see Rows of ours"
     return "; ".join(titles)
 
 

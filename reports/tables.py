@@ -274,6 +274,10 @@ def deviations_that_apply(report: Report) -> tuple[Deviation, ...]:
     )
 
 
+_MOST_ARMS = 5
+"""Named with an entry of the ledger; ``deviations.csv`` says by which topics an entry finds its arms."""
+
+
 def deviation_table(deviations: Iterable[Deviation], shown: Mapping[str, str]) -> str:
     """Write the deviation ledger.
 
@@ -298,7 +302,11 @@ def deviation_table(deviations: Iterable[Deviation], shown: Mapping[str, str]) -
 def _concerned(known: Deviation, shown: Mapping[str, str]) -> str:
     """Name the arms that an entry concerns, unless it concerns all."""
     titles = [title for arm, title in shown.items() if arm in known.arms]
-    return f" ({', '.join(titles)})" if known.arms and len(titles) < len(shown) else ""
+    if not known.arms or len(titles) == len(shown):
+        return ""
+    rest = len(titles) - _MOST_ARMS
+    named = "; ".join(titles[:_MOST_ARMS]) + (f" and {rest} more" if rest > 0 else "")
+    return f" ({named})"
 
 
 # --- tidy CSV ---------------------------------------------------------------------------------------------------

@@ -98,7 +98,10 @@ def _queued(store: Store) -> list[str]:
     from reproductions.harness.slurm import queue
     from reproductions.harness.slurm.submissions import cells_in_queue
 
-    return list(cells_in_queue(store)) if queue.has_slurm() else []
+    try:
+        return list(cells_in_queue(store)) if queue.has_slurm() else []
+    except queue.NoClusterError:
+        return []
 
 
 def _print_plans(known: Sequence[KnownPlan]) -> None:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 from safetensors.numpy import load
 
+from methods.common.training.history import PACE_FILE
 from tests.contracts.watch import State
 
 _SHARD = re.compile(r"-\d+\.parquet$")
@@ -36,7 +37,10 @@ BYTES = Rounding(0.0)
 
 
 def differences(one: State, other: State, rounding: Rounding) -> list[str]:
-    """Name what differs by more; shards of one table count as the table, however it was cut."""
+    """Name what differs by more; shards of one table count as the table, however it was cut. How fast a training was is no result."""
+    one, other = (
+        {name: data for name, data in state.items() if not name.endswith(PACE_FILE)} for state in (one, other)
+    )
     if rounding == BYTES:
         return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
     return _differences(dict(_values_of(one)), dict(_values_of(other)), rounding)

@@ -12,6 +12,7 @@ from pydantic import PrivateAttr
 from methods.common.seeds import Axis, Seeds
 from methods.common.stage import Config, Inputs, LocalContext, Record, Stage
 from methods.common.state_file import Checkpoints
+from methods.common.training.history import PACE_FILE
 
 
 class Killed(BaseException):
@@ -55,8 +56,9 @@ def attempt(
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    """The bytes of every file below a folder, by relative name."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """The bytes of every file below a folder, by relative name, but for what tells how fast it went."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != PACE_FILE)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
 class GuardedSeeds(Seeds):

@@ -46,7 +46,6 @@ PROMISES: dict[tuple[str, str], Rounding] = {
     ("sam_filter_synthesize", "batch_size"): _SAMPLED,
     ("sam_filter_synthesize", "num_shards"): _SAMPLED,
     ("sam_filter_train", "num_workers"): BYTES,
-    ("train_instances", "num_workers"): BYTES,
 }
 """By stage and field: bit for bit, or within rounding."""
 

@@ -38,6 +38,7 @@ CELLS = chosen_cells()
 IN_NO_SMOKE_PLAN = {
     "evaluate_instances": "for papers to come; what it does is tried as mrca_evaluate",
     "evaluate_semantic": "for papers from outside; what it does is tried as sam_filter_evaluate",
+    "train_instances": "for papers from outside; what it does is tried as instance_synthesis_train",
     "train_semantic": "for papers from outside; what it does is tried as sam_filter_train",
     "instance_synthesis_evaluate_coco": "scores a user's own data; tests/e2e/test_own_frames.py runs it",
     "mrca_import_objects": "reads a user's own cut-outs; tests/unit/test_mrca_stages_go_on.py kills it",

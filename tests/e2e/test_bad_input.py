@@ -87,7 +87,7 @@ def test_a_file_that_is_not_json(sound: Path, tmp_path: Path) -> None:
     (data / "train.json").write_text("{ nonsense")
     command = [sys.executable, "-m", "reproductions.cli", *words_of(data, tmp_path / "store")]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
-    assert "not an LVIS file" in told(done)
+    assert "is not readable JSON" in told(done)
 
 
 def _first_image(data: Path) -> Path:
@@ -140,6 +140,7 @@ def _cutouts(folder: Path, names: list[str]) -> Path:
 
 def test_a_mistake_in_the_cutouts_is_told_before_anything_trains(sound: Path, tmp_path: Path) -> None:
     (tmp_path / "objects" / "no class").mkdir(parents=True)
+    (tmp_path / "objects" / "no class" / "note.txt").write_text("no picture")
     sentence = told(run(sound, tmp_path / "store", "--objects", str(tmp_path / "objects"), arms="no_aug,xpaste"))
     assert "no cut-out" in sentence
     assert not list((tmp_path / "store" / "cells").iterdir())

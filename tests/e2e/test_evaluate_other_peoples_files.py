@@ -285,6 +285,8 @@ OUTLINES: list[tuple[Any, str]] = [
     ([SQUARE, [1, 2, 3, 4, 5, "6"]], "outline 2 of 2 holds '6', which is no number"),
     (SQUARE, "outline 1 of 8 is 10, no list of numbers"),
     ([SQUARE, [0, 0, 1e5, 1e5] * 30], "outline 2 of 2 is more than 4,000,000 px long"),
+    ([SQUARE, [-200_000, 10, -199_990, 10, -199_990, 20]], "outline 2 of 2 has a vertex at (-200000, 10)"),
+    ([SQUARE, [10, 200_000, 10, 199_990, 20, 199_990]], "outline 2 of 2 has a vertex at (10, 200000)"),
     ([], "is empty"),
 ]
 

@@ -71,7 +71,7 @@ def test_frames_in_cityscapes_layout(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((), "there is neither"),
+        ((), "has no train.json"),
         (("--objects", "/nowhere"), "--objects has no meaning for instance_synthesis"),
     ],
 )

@@ -44,15 +44,21 @@ _STUDY_PLANNER = Place("reproductions/study/planner.py")
 MUTANTS: tuple[Mutant, ...] = (
     _STAGES_EVALUATE_INSTANCES.mutant(
         "box_and_mask_ap_swapped",
-        '(("box", "bbox"), ("mask", "segm"))',
-        '(("mask", "bbox"), ("box", "segm"))',
+        (
+            '        "box": evaluate_lvis(annotations, detections, "bbox"),\n'
+            '        "mask": evaluate_lvis(annotations, detections, "segm"),\n'
+        ),
+        (
+            '        "mask": evaluate_lvis(annotations, detections, "bbox"),\n'
+            '        "box": evaluate_lvis(annotations, detections, "segm"),\n'
+        ),
         "box AP is reported as mask AP",
         f"{STAGE}::test_perfect_boxes_with_bad_masks_score_100_and_0_in_the_images_own_pixels",
     ),
     _STAGES_EVALUATE_INSTANCES.mutant(
         "class_ap_in_percent",
-        "[scores.class_ap.get(class_id) for",
-        "[_percent(scores.class_ap.get(class_id)) for",
+        "[of_kind.class_ap.get(class_id) for",
+        "[_percent(of_kind.class_ap.get(class_id)) for",
         "feedback is in percent",
         f"{STAGE}::test_perfect_boxes_with_bad_masks_score_100_and_0_in_the_images_own_pixels",
     ),
@@ -219,6 +225,7 @@ MUTANTS: tuple[Mutant, ...] = (
             "        self.team.sum_gradients(self._parameters)\n"
             "        self.recipe.set_rates(self.optimizer, iteration)\n"
             "        self.scaler.unscale_(self.optimizer)\n"
+            "        norm = _total_norm(self._parameters)\n"
             "        self.recipe.clip_gradients(self._parameters)\n"
         ),
         (
@@ -226,6 +233,7 @@ MUTANTS: tuple[Mutant, ...] = (
             "        self.team.sum_gradients(self._parameters)\n"
             "        self.recipe.set_rates(self.optimizer, iteration)\n"
             "        self.scaler.unscale_(self.optimizer)\n"
+            "        norm = _total_norm(self._parameters)\n"
         ),
         "each process clips its own gradient",
         LOOP,
@@ -288,15 +296,15 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _STAGES_EVALUATE_SEMANTIC.mutant(
         "confusion_transposed",
-        "add_confusion(confusion_KK, label_HW, predicted_HW, IGNORED)",
-        "add_confusion(confusion_KK.T, label_HW, predicted_HW, IGNORED)",
+        "add_confusion(of_image_KK, label_HW, predicted_HW, IGNORED)",
+        "add_confusion(of_image_KK.T, label_HW, predicted_HW, IGNORED)",
         "rows and columns of the confusion matrix trade places",
         ESEM,
     ),
     _STAGES_EVALUATE_SEMANTIC.mutant(
         "semantic_split_ignored",
-        'open_labelled_images(inputs.folder("data"), config.split)',
-        'open_labelled_images(inputs.folder("data"), "train")',
+        'open_labelled_images(inputs.folder("data"), config.split, ',
+        'open_labelled_images(inputs.folder("data"), "train", ',
         "every evaluation is on the training split",
         ESEM,
     ),

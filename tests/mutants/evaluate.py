@@ -51,7 +51,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "(low_O2 >= -FARTHEST_VERTEX_PX) & (high_O2",
         "(high_O2",
         "a vertex far to the left crashes the rasteriser",
-        f"{OTHERS}::test_a_vertex_far_outside_its_image_is_named",
+        f"{OTHERS}::test_a_malformed_piece_of_an_outline_is_named",
     ),
     _RLE.mutant(
         "runs_of_texts_without_sign",

@@ -192,16 +192,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "a network of 19 classes is scored as one of 8",
         f"{PLAN}::test_stuff_is_learned_and_measured_at_the_same_sizes",
     ),
-    _PLAN.mutant(
-        "mapillary_forgotten",
-        '.get(setup.start, ("start",))',
-        ".get(setup.start, ())",
-        "a training that starts from published weights is given none",
-        f"{PLAN}::test_what_a_training_starts_from",
-    ),
-    _PLAN.mutant(
+    _RECIPE.mutant(
         "vocabulary_forgotten",
-        '(("tokenizer",) if setup.needs_tokenizer else ())',
+        '(("tokenizer",) if self.needs_tokenizer else ())',
         "()",
         "a text branch is trained without a vocabulary",
         f"{PLAN}::test_what_a_training_starts_from",

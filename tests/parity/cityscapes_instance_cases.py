@@ -20,7 +20,7 @@ Predictions = Mapping[str, Sequence[InstancePrediction]]
 
 HEIGHT, WIDTH = 40, 52
 # Void, classes without instances, groups, objects of evaluated and ignored classes, "objects" of a class without instances.
-VALUES = (0, 3, 7, 24, 26, 29, 1000, 29001, 7001, 24000, 24001, 24002, 25001, 26000, 26001, 26002, 26003, 31000)
+VALUES = (0, 3, 7, 24, 26, 29, 29001, 24000, 24001, 24002, 25001, 26000, 26001, 26002, 26003, 31000)
 # Evaluated classes, ignored ones, void, license plate.
 LABEL_IDS = (24, 24, 25, 26, 26, 26, 31, 33, 29, 7, 0, -1)
 

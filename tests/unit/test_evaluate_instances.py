@@ -43,7 +43,7 @@ def test_the_common_stage_needs_data_and_a_segmenter_only(inputs, tmp_path) -> N
         *("metrics_box", "class_ap_box", "metrics_mask", "class_ap_mask", "resamples"),
     }
     assert len(record["class_ap_mask"]) == len(val["categories"])
-    assert run(EVALUATE, roles, EvaluateConfig(**SIZES), tmp_path / "mrca") == (record, detections)
+    assert run(EVALUATE, inputs, EvaluateConfig(**SIZES), tmp_path / "mrca") == (record, detections)
 
 
 def test_resamples_are_the_official_numbers_of_the_images_drawn(inputs, tmp_path, monkeypatch) -> None:

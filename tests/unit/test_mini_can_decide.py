@@ -7,6 +7,7 @@ import csv
 import itertools
 from collections import defaultdict
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -44,6 +45,22 @@ def test_mrca_against_xpaste_is_known_to_two_points(metric):
     assert all(len(seeds) >= 5 for seeds in values.values())
     found = difference(values, "mrca", "xpaste")
     assert (found.interval.high - found.interval.low) / 2 <= 2.0
+
+
+def test_what_the_page_says_of_repainting_and_the_zoom():
+    values = measured("AP", "instance_synthesis")
+    page = " ".join((EXAMPLES.parent / "miniature.md").read_text().split())
+    mean = {arm: f"{fmean(seeds.values()):.1f}" for arm, seeds in values.items()}
+    assert f"Real images alone reach {mean['real']} AP" in page
+    assert f"reach {mean['zoom']} where nothing is generated, {mean['copy_paste']} with copied instances" in page
+    painters = [mean[painter] for painter in ("gligen", "inpainting", "blended")]
+    assert "and {}, {} and {} with those that".format(*painters) in page
+    for painter in ("gligen", "inpainting", "blended"):
+        found = difference(values, painter, "zoom").interval
+        assert f"{found.mean:+.2f} [{found.low:+.2f}, {found.high:+.2f}]" in page
+        assert found.low < 0 < found.high
+        assert (found.high - found.low) / 2 < 3
+        assert difference(values, painter, "real").interval.high < 0
 
 
 @pytest.mark.parametrize("metric", METRICS)

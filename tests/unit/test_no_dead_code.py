@@ -26,28 +26,13 @@ _ATTENTION = "for papers that train on masks from attention"
 
 _STREET = "for papers on Cityscapes, whose stages train, evaluate and generate on it"
 
-_ROBUST = "for the plan of diffumask_robust, whose stages train with it"
-
 CALLED_FROM_OUTSIDE = {
     "methods.common.segmenters.deeplab.official:load_official": _PUBLISHED,
     "methods.diffumask_robust.affinity.official:load_official": _PUBLISHED,
-    **{
-        f"methods.{name}": _ROBUST
-        for name in (
-            *("common.segmenters.deeplab.presets:deeplab_miniature", "common.segmenters.deeplab.presets:deeplabv3_r50"),
-            *("diffumask_robust.co_training:begin_plain_training", "diffumask_robust.co_training:build_pair"),
-            *("diffumask_robust.co_training:train_pair", "diffumask_robust.margins:score_margins"),
-            "diffumask_robust.reliability:trust_best_of_each_class",
-        )
-    },
+    "methods.common.segmenters.deeplab.presets:deeplabv3_r50": _PRESETS,
     "methods.common.datasets.cityscapes_polygons:read_polygons": "for programs that want outlines; stages take the maps of ids",
-    "methods.common.generators.attention_heat_maps:PresetCapture": _ATTENTION,
     "methods.common.generators.attention_heat_maps:PresetCapture.heat_maps": _ATTENTION,
     "methods.common.generators.attention_heat_maps:PresetCapture.held_bytes": "for programs that size their batches",
-    **{
-        f"methods.common.generators.attention_presets:{name}": _ATTENTION
-        for name in ("attn2mask", "daam", "dataset_diffusion", "diffumask")
-    },
     "methods.common.generators.attention_words:prompt_words": _ATTENTION,
     "methods.common.metrics.generated_images.crop_pairs:measure_real_fid": _STREET,
     "methods.common.generators.repainting.configs:low_memory": "for runs whose GPU does not hold SDXL; no arm of the paper is one",
@@ -68,12 +53,13 @@ CALLED_FROM_OUTSIDE = {
     "methods.common.segmenters.pickled_weights:_ArrayUnpickler.find_class": "pickle calls it",
     "methods.common.stage:LocalContext": "for notebooks and tests, which run a stage without the harness",
     "methods.common.stages.evaluate_instances:EVALUATE_INSTANCES": _STAGES,
+    "methods.common.stages.train_instances:TRAIN_INSTANCES": _STAGES,
     "methods.common.stages.evaluate_semantic:EVALUATE_SEMANTIC": _STAGES,
     "methods.common.stages.train_semantic:TRAIN_SEMANTIC": _STAGES,
     "methods.common.training.distributed:Team.leave": "processes that outlive their team call it; jobs end with it",
     "reproductions.checkpoints.paper:PAPER": _REGISTRY,
-    "reproductions.harness.slurm.job:CellJob.checkpoint": "submitit calls it when a job's time is up",
     "reproductions.diffumask_robust.paper:PAPER": _REGISTRY,
+    "reproductions.harness.slurm.job:CellJob.checkpoint": "submitit calls it when a job's time is up",
     "reproductions.instance_synthesis.paper:PAPER": _REGISTRY,
     "reproductions.mrca.paper:PAPER": _REGISTRY,
     "reproductions.sam_filter.paper:PAPER": _REGISTRY,

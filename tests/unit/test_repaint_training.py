@@ -29,6 +29,7 @@ from methods.common.miniature.training_configs import (
     InpaintingTrainingConfig,
     OptimizerConfig,
     StreetReportConfig,
+    StreetSegmenterConfig,
     ThingsConfig,
 )
 from methods.common.miniature.training_stages import (
@@ -37,6 +38,7 @@ from methods.common.miniature.training_stages import (
     REPORT_STREET,
     TRAIN_GLIGEN,
     TRAIN_INPAINTING,
+    TRAIN_STREET_SEGMENTER,
 )
 from methods.common.stage import Inputs, LocalContext
 
@@ -139,8 +141,10 @@ def trained(tmp_path_factory):
             things=root / "things",
             inpainting=root / "inpainting",
         ),
+        "street_segmenter": run(TRAIN_STREET_SEGMENTER, "street_segmenter", StreetSegmenterConfig(optimizer=FEW)),
     }
     roles = {"vae": shipped, "clip": CHECKPOINTS, "inpainting": root / "inpainting", "gligen": root / "gligen"}
+    roles["street_segmenter"] = root / "street_segmenter"
     run(ASSEMBLE_STREET, "painters", AssembleConfig(), **roles)
     return root, records
 

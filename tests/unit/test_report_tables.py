@@ -3,9 +3,10 @@ import io
 
 import pytest
 
-from reports.records import Estimate, Report
+from reports.records import Deviation, Estimate, Report
 from reports.tables import (
     CSV_HEADER,
+    deviation_table,
     fixed,
     markdown_frame,
     markdown_table,
@@ -100,3 +101,17 @@ def test_result_table_shows_the_arms_asked_for_in_their_order(report):
     lines = markdown_frame(result_table(report, arms=["mrca", "no_aug"])).splitlines()
     assert [line.split("|")[1].strip() for line in lines] == ["Arm", "---", "MRCA", "No Aug."]
     assert len(markdown_frame(result_table(report)).splitlines()) == 2 + 6
+
+
+def test_an_entry_of_the_ledger_names_a_few_of_its_arms():
+    shown = {f"arm{number}": f"Arm {number}, half" for number in range(9)}
+    entry = Deviation(id="D1", what="Windows", stated="s", ours="o", mark="C", reason="r")
+
+    def what(number: int) -> str:
+        row = deviation_table([entry.model_copy(update={"arms": tuple(shown)[:number]})], shown).splitlines()[-1]
+        return row.split("|")[2].strip()
+
+    assert what(0) == what(9) == "Windows"
+    assert what(2) == "Windows (Arm 0, half; Arm 1, half)"
+    assert what(5).endswith("Arm 4, half)")
+    assert what(8) == "Windows (Arm 0, half; Arm 1, half; Arm 2, half; Arm 3, half; Arm 4, half and 3 more)"

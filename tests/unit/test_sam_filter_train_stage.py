@@ -1,12 +1,12 @@
 """The SAM filter's training stage: drawn pictures, a start from them, and the stand-in for ImageNet weights."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from methods.common.growth import identity_document
 from methods.common.miniature.training_configs import OptimizerConfig
 from methods.common.seeds import Seeds
 from methods.common.stage import Inputs, LocalContext
@@ -97,7 +97,7 @@ def test_the_stage_is_known_by_the_same_document() -> None:
         ("training",),
         TrainConfig,
     )
-    document = json.loads(config(RealSource()).model_dump_json())
+    document = identity_document(config(RealSource()))
     expected = ["segmenter", "recipe", "augmentation", "source", "start", "num_workers", "num_samples"]
     assert list(document) == expected
     assert document["source"] == {"kind": "real", "split": "trainaug"}

@@ -19,7 +19,7 @@ from reproductions.study.setting_rows import Setting, is_like, settings_of, touc
 
 class Inner(Config):
     size_px: int = Field(default=4, ge=1, le=9)
-    """Side. Section 3.8 and Table 2 [C D4]"""
+    """Side. Table 2 and Eq. 3 [B]"""
     rule: Literal["a", "b"] = "a"
     """Which."""
 
@@ -47,8 +47,8 @@ def test_each_setting_has_its_type_bounds_unit_value_and_source() -> None:
             ">= 1, <= 9",
             "pixels",
             "4",
-            "Section 3.8 Table 2 [C D4]",
-            "Side. Section 3.8 and Table 2 [C D4]",
+            "Table 2 Eq. 3 [B]",
+            "Side. Table 2 and Eq. 3 [B]",
         ),
         Setting("inner.rule", "a or b", "", "", '"a"', "", "Which."),
         Setting("base_lr", "float", "> 0", "", "0.5", "[B]", "Rate. [B]"),

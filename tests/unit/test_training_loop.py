@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from methods.common.stage import LocalContext
 from methods.common.state_file import state_to_bytes
 from methods.common.training.distributed import ALONE, Team
 from methods.common.training.ema import ExponentialMovingAverage
+from methods.common.training.history import HISTORY_FILE, PACE_FILE, History
 from methods.common.training.loop import Training, run_training, share_model
 from methods.common.training.losses import Losses
 from methods.common.training.recipe import Recipe
@@ -170,12 +172,14 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_step(tmp_path: Path, brok
         with pytest.raises(Killed):
             Toy().train(reference)
     else:
-        reference.checkpoints.save(0, {"training": Toy().training(reference).to_tree(), "losses": []})
+        empty = {"training": Toy().training(reference).to_tree(), "losses": []}
+        reference.checkpoints.save(0, empty | {"history": History(reference.device).to_tree()})
     step, tree = context.checkpoints.load()
     assert step == good == len(tree["losses"])
     expected = reference.checkpoints.load()[1]
     for state in (tree, expected):
         del state["training"]["toy"]  # the broken step has counted itself
+        del state["history"]["pace"]  # no two runs are equally fast
     assert state_to_bytes(tree) == state_to_bytes(expected)
 
 
@@ -240,6 +244,60 @@ def test_a_checkpoint_that_holds_more_is_taken(undisturbed, tmp_path: Path) -> N
     toy = Toy()
     assert toy.train(LocalContext(tmp_path / "out")) == undisturbed
     assert toy.steps == list(STRETCH[4:])
+
+
+def test_every_iteration_is_in_the_history_with_parts_rate_and_norm(tmp_path: Path) -> None:
+    toy, context = Toy(), LocalContext(tmp_path / "out")
+    _, losses = toy.train(context)
+    found = pq.read_table(context.out / HISTORY_FILE).to_pydict()
+    assert found["iteration"] == list(STRETCH)
+    assert found["loss"] == losses
+    assert found["learning_rate"] == [0.1 / (1 + iteration) for iteration in STRETCH]
+    sums = [near + even for near, even in zip(found["loss/near"], found["loss/even"], strict=True)]
+    assert sums == pytest.approx(losses)
+    assert set(found) == {"iteration", "loss", "learning_rate", "gradient_norm", "loss/near", "loss/even"}
+    pace = pq.read_table(context.out / PACE_FILE).to_pydict()
+    assert (pace["iteration"], set(pace)) == (list(STRETCH), {"iteration", "seconds", "memory_mib"})
+    assert all(0 < seconds < 60 for seconds in pace["seconds"])
+    assert all(50 < memory < 1e6 for memory in pace["memory_mib"])
+
+
+def test_the_norm_is_that_of_the_whole_batch_before_clipping(tmp_path: Path) -> None:
+    toy, context = Toy(), LocalContext(tmp_path / "out")
+    training = toy.training(context)
+    twin = Toy().training(context)
+    batch = next(toy.batches(3))
+    numbers = training.step(batch, 3)
+    twin.add_gradients(batch, 3, torch.autograd.backward)
+    expected = torch.cat([parameter.grad.flatten() for parameter in twin.model.parameters()]).double().norm()
+    assert expected > 0.5, "it is clipped"
+    assert float(numbers.gradient_norm) == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("kill_after", [1, 2, 3, 5])
+def test_the_history_of_an_interrupted_training_is_the_same_file(tmp_path: Path, kill_after: int) -> None:
+    whole = LocalContext(tmp_path / "whole")
+    Toy().train(whole)
+    with pytest.raises(Killed):
+        Toy().train(mortal(tmp_path / "out", kill_after=kill_after))
+    context = LocalContext(tmp_path / "out")
+    Toy().train(context)
+    assert (context.out / HISTORY_FILE).read_bytes() == (whole.out / HISTORY_FILE).read_bytes()
+    assert len(pq.read_table(context.out / PACE_FILE)) == len(STRETCH)
+
+
+def test_a_checkpoint_of_before_there_were_histories_is_taken(undisturbed, tmp_path: Path) -> None:
+    context = mortal(tmp_path / "out", kill_after=4)
+    with pytest.raises(Killed):
+        Toy().train(context)
+    tree = context.checkpoints.load()[1]
+    del tree["history"]
+    context.checkpoints.save(5, tree)
+    toy = Toy()
+    assert toy.train(LocalContext(tmp_path / "out")) == undisturbed
+    found = pq.read_table(tmp_path / "out" / HISTORY_FILE).to_pandas()
+    assert found["loss"].tolist() == undisturbed[1]
+    assert found["gradient_norm"].isna().tolist() == found["loss/near"].isna().tolist() == 4 * [True] + 2 * [False]
 
 
 @dataclass(frozen=True)

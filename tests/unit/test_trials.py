@@ -410,7 +410,7 @@ def test_instance_synthesis_tries_every_painter_and_every_start_once(weights: Pa
         what: (opener, config) for what, (opener, config, _) in found.items() if opener is instances.open_painter
     }
     assert painters == {
-        "GLIGEN inpainting (gligen) as gligen_generator, gligen-inpainting-text-box": (
+        "GLIGEN inpainting (gligen) as gligen_generator, gligen-1-4-inpainting-text-box": (
             instances.open_painter,
             back_ends.gligen,
         ),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
-from unicodedata import normalize
 
+from methods.common.datasets.file_names import common_form
 from methods.common.errors import InputError, reason
 
 _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -19,7 +19,7 @@ def read_image_list(path: Path, known: Collection[str] = ()) -> list[str]:
         known: names that a whole line may be, spaces included.
     """
     try:
-        text = normalize("NFC", path.read_text(encoding="utf-8-sig"))
+        text = common_form(path.read_text(encoding="utf-8-sig"))
         lines = [line.strip() for line in text.splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
-from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.datasets.file_names import common_form
 from methods.common.datasets.pictures import Header, check_whole, read_header, read_rgb
 from methods.common.datasets.png_labels import LabelMap, read_labels
 from methods.common.errors import InputError, reason
@@ -215,7 +215,7 @@ def list_pictures(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dic
         stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a Path for each of ten thousand names is slow
         if suffix.lower() not in suffixes or name.startswith("."):
             continue
-        stem = normalize("NFC", stem)  # macOS writes accents as letters of their own
+        stem = common_form(stem)
         if stem in found:
             raise InputError(f"{folder} holds both {found[stem].name} and {name}; keep one of them")
         found[stem] = folder / name

@@ -25,7 +25,7 @@ def resampled(numbers: Callable[[NDArray[np.float64]], dict[str, Any]], num_imag
     """Compute the numbers of an evaluation on each resample of its images.
 
     Args:
-        numbers: the numbers of an evaluation, nested dicts of floats and None, for how often each image counts, float64 [I].
+        numbers: the numbers of an evaluation, nested dicts of floats and None, for how often each image counts, float64 (I,).
         num_images: I; none gives no resamples.
 
     Returns:

@@ -6,13 +6,13 @@ Shape legend: H, W pixels; 4 RGBA.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.datasets.file_names import common_form
 from methods.common.datasets.own.annotation_files import is_hidden
 from methods.common.datasets.pictures import read_header, read_rgba_as_seen
 from methods.common.errors import InputError
@@ -80,7 +80,7 @@ def _class_of(folder: Path, name: str, class_names: Mapping[int, str]) -> int:
 
 
 def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
+    return common_form(name)
 
 
 def _key(name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -21,6 +21,7 @@ from methods.common.state_file import state_from_bytes, state_to_bytes
 from methods.common.training.batch_norm import RunningStatistics, batch_norms
 from methods.common.training.distributed import ALONE, Team
 from methods.common.training.ema import ExponentialMovingAverage
+from methods.common.training.history import History
 from methods.common.training.losses import Losses
 from methods.common.training.recipe import Recipe
 
@@ -48,6 +49,8 @@ class StepNumbers:
     """Of the whole batch."""
     parts: Mapping[str, float]
     """The named parts that add up to it, weighted; empty where the training does not name any."""
+    gradient_norm: Tensor | None = None
+    """2-norm of all gradients of the whole batch before clipping, a scalar on the network's device; None before they are summed."""
 
     @classmethod
     def over(cls, team: Team, losses: Losses) -> StepNumbers:
@@ -116,12 +119,13 @@ class Training(Generic[ModelT, BatchT]):
         self.team.sum_gradients(self._parameters)
         self.recipe.set_rates(self.optimizer, iteration)
         self.scaler.unscale_(self.optimizer)
+        norm = _total_norm(self._parameters)
         self.recipe.clip_gradients(self._parameters)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.average is not None:
             self.average.update()
-        return numbers
+        return replace(numbers, gradient_norm=norm)
 
     def _backward(self, loss: Tensor) -> None:
         torch.autograd.backward(self.scaler.scale(loss))
@@ -151,6 +155,11 @@ def share_model(model: ModelT, context: Context) -> ModelT:
     return model
 
 
+def _total_norm(parameters: Iterable[nn.Parameter]) -> Tensor:
+    """Return the 2-norm of all gradients together, without waiting for the device."""
+    return nn.utils.get_total_norm([one.grad for one in parameters if one.grad is not None]).detach()
+
+
 def run_training(
     training: Training[ModelT, BatchT],
     iterations: range,
@@ -168,32 +177,35 @@ def run_training(
     Raises:
         NotFiniteError: the loss is not finite; the newest checkpoint holds the step before.
     """
-    losses = _go_on(training, context)
-    left = iterations[len(losses) :]
-    context.progress(len(losses), len(iterations), "iterations")
+    history = _go_on(training, context)
+    left = iterations[len(history) :]
+    context.progress(len(history), len(iterations), "iterations")
     for iteration, batch in zip(left, batches_from(left.start), strict=True):
         try:
             numbers = training.step(batch, iteration)
         except NotFiniteError:
-            _save(training, losses, context)
+            _save(training, history, context)
             raise
-        losses.append(numbers.loss)
+        assert numbers.gradient_norm is not None, "the step is done"
+        history.add(numbers.loss, numbers.parts, training.recipe.rate_at(iteration), numbers.gradient_norm)
         if context.checkpoint_due():
-            _save(training, losses, context)
-        context.progress(len(losses), len(iterations), "iterations", loss=numbers.loss)
-    return losses
+            _save(training, history, context)
+        context.progress(len(history), len(iterations), "iterations", loss=numbers.loss)
+    if context.team.is_first:
+        history.write(context.out, iterations.start)
+    return history.losses
 
 
-def _go_on(training: Training[Any, Any], context: Context) -> list[float]:
-    """Go on from the newest checkpoint that the first process finds; return the losses so far."""
+def _go_on(training: Training[Any, Any], context: Context) -> History:
+    """Go on from the newest checkpoint that the first process finds; return the history so far."""
+    history = History(context.device)
     tree = _newest_state(training, context) if context.team.is_first else None
     if context.team.size > 1:  # a shared file system may show an older folder on another node
         tree = state_from_bytes(context.team.agree_bytes(state_to_bytes(tree)))
-    if tree is None:
-        return []
-    training.load(tree["training"])
-    losses: list[float] = tree["losses"]
-    return losses
+    if tree is not None:
+        training.load(tree["training"])
+        history.load(tree.get("history"), tree["losses"])
+    return history
 
 
 def _newest_state(training: Training[Any, Any], context: Context) -> dict[str, Any] | None:
@@ -202,7 +214,7 @@ def _newest_state(training: Training[Any, Any], context: Context) -> dict[str, A
     if found is None:
         return None
     step, tree = found
-    if tree.keys() == {"training", "losses"} and tree["training"].keys() >= training.to_tree().keys():
+    if tree.keys() - {"history"} == {"training", "losses"} and tree["training"].keys() >= training.to_tree().keys():
         state: dict[str, Any] = tree
         return state
     print(f"the checkpoint after {step} iterations is of another layout; the training starts over", file=sys.stderr)
@@ -210,7 +222,8 @@ def _newest_state(training: Training[Any, Any], context: Context) -> dict[str, A
     return None
 
 
-def _save(training: Training[Any, Any], losses: list[float], context: Context) -> None:
+def _save(training: Training[Any, Any], history: History, context: Context) -> None:
     if context.team.is_first:
-        context.checkpoints.save(len(losses), {"training": training.to_tree(), "losses": losses})
+        parts = {"training": training.to_tree(), "losses": history.losses, "history": history.to_tree()}
+        context.checkpoints.save(len(history), parts)
     context.team.barrier()

@@ -52,6 +52,7 @@ def cityscapes_semantic(
         predictions=predictions,
         evaluate=evaluate,
         officially=officially,
+        checked_first=protocol == "official",
         scale=FRACTION,
         inputs={"ground_truth": ground_truth},
         settings={"protocol": protocol},

@@ -58,6 +58,14 @@ class Partition:
     """Of all its nodes."""
 
 
+_NO_CLUSTER = "Could not establish a configuration source"
+"""What SLURM's commands say where they are installed and no cluster is named."""
+
+
+class NoClusterError(InputError):
+    """SLURM's commands are installed, and belong to no cluster."""
+
+
 def has_slurm() -> bool:
     """True where SLURM's commands are installed."""
     return shutil.which("sbatch") is not None and shutil.which("squeue") is not None
@@ -195,5 +203,6 @@ def _ask(*command: str) -> Sequence[str]:
         raise InputError(f"SLURM's {command[0]} does not answer; ask `sinfo` whether its controller runs") from error
     if done.returncode != 0:
         said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise InputError(f"SLURM's {command[0]} failed: {said}")
+        kind = NoClusterError if _NO_CLUSTER in said else InputError
+        raise kind(f"SLURM's {command[0]} failed: {said}")
     return done.stdout.splitlines()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from methods.common.datasets.file_names import common_form
 from methods.common.datasets.lvis_records import LvisDataset, LvisImage
 from methods.common.datasets.own.annotation_files import is_called, is_hidden
 from methods.common.errors import InputError
@@ -142,7 +142,7 @@ def _folded(parts: Iterable[str]) -> Parts:
 
 
 def _fold(part: str) -> str:
-    return unicodedata.normalize("NFC", part)
+    return common_form(part)
 
 
 def _is_nested(one: Parts, other: Parts) -> bool:

@@ -1,0 +1,115 @@
+"""What a training writes down of each iteration, so that curves can be drawn: losses, rate and gradients, and beside them time and memory.
+
+Two files. ``history.parquet`` is a function of config, seeds and inputs, equal to the bit after any interruption. ``pace.parquet`` says how
+fast the machine was, and differs from run to run. Both cost no wait for a GPU of their own: the norm of an iteration is read when the next
+one has waited for its loss.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+HISTORY_FILE = "history.parquet"
+"""Columns: ``iteration`` int32; float64: ``loss`` of the whole batch, ``learning_rate`` of groups without a factor of their own,
+``gradient_norm`` (2-norm of all gradients of the whole batch before clipping; not finite where a float16 step was skipped), and
+``loss/<part>`` for each named part, which add up to ``loss``."""
+PACE_FILE = "pace.parquet"
+"""Columns: ``iteration`` int32; float64: ``seconds`` from the iteration before (loading of images included; of the first after a start
+from that start), ``memory_mib`` (most that was ever in use: of the GPU where one is used, else of the process)."""
+
+_MIB = 1 << 20
+
+
+class History:
+    """The numbers of each iteration so far; everything in it goes into checkpoints."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._columns: dict[str, list[float]] = {}
+        self._pace: dict[str, list[float]] = {"seconds": [], "memory_mib": []}
+        self._last_norm: Tensor | None = None
+        self._last_s = time.perf_counter()
+
+    def __len__(self) -> int:
+        return len(self._columns.get("loss", ()))
+
+    @property
+    def losses(self) -> list[float]:
+        """Loss of each iteration."""
+        return list(self._columns.get("loss", ()))
+
+    def add(self, loss: float, parts: Mapping[str, float], learning_rate: float, gradient_norm: Tensor) -> None:
+        """Write down one iteration, once its step is done."""
+        self._settle()
+        now = time.perf_counter()
+        numbers = {
+            "loss": loss,
+            "learning_rate": learning_rate,
+            **{f"loss/{name}": part for name, part in parts.items()},
+        }
+        for name, value in numbers.items():
+            column = self._columns.setdefault(name, [])
+            column += [float("nan")] * (len(self._pace["seconds"]) - len(column))  # a part that came later
+            column.append(value)
+        self._last_norm = gradient_norm
+        self._pace["seconds"].append(now - self._last_s)
+        self._pace["memory_mib"].append(self._memory_mib())
+        self._last_s = now
+
+    def _settle(self) -> None:
+        if self._last_norm is not None:
+            column = self._columns.setdefault("gradient_norm", [])
+            column += [float("nan")] * (len(self) - 1 - len(column))
+            column.append(float(self._last_norm))
+            self._last_norm = None
+
+    def _memory_mib(self) -> float:
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device) / _MIB
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else _MIB)
+
+    def to_tree(self) -> dict[str, Any]:
+        """Everything but the losses, for a checkpoint."""
+        self._settle()
+        columns = {name: np.array(column) for name, column in self._columns.items() if name != "loss"}
+        return {"columns": columns, "pace": {name: np.array(column) for name, column in self._pace.items()}}
+
+    def load(self, tree: Mapping[str, Any] | None, losses: list[float]) -> None:
+        """Go on from losses, and from what :meth:`to_tree` returned; None for a checkpoint of before there were histories."""
+        columns = {} if tree is None else tree["columns"]
+        pace = {name: [float("nan")] * len(losses) for name in self._pace} if tree is None else tree["pace"]
+        self._columns = {
+            "loss": list(losses),
+            **{name: np.asarray(column).tolist() for name, column in columns.items()},
+        }
+        self._pace = {name: np.asarray(column).tolist() for name, column in pace.items()}
+        self._last_s = time.perf_counter()
+
+    def write(self, folder: Path, first_iteration: int) -> None:
+        """Write both files into a folder.
+
+        Args:
+            folder: is made where it is not there.
+            first_iteration: number of the first iteration.
+        """
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        self._settle()
+        folder.mkdir(parents=True, exist_ok=True)
+        iteration = pa.array(np.arange(first_iteration, first_iteration + len(self), dtype=np.int32))
+        for file, columns in ((HISTORY_FILE, self._columns), (PACE_FILE, self._pace)):
+            filled = {name: self._filled(column) for name, column in columns.items()}
+            parquet.write_table(pa.table({"iteration": iteration, **filled}), folder / file)
+
+    def _filled(self, column: list[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return np.array(column + [float("nan")] * (len(self) - len(column)), dtype=np.float64)

@@ -1,0 +1,183 @@
+"""Mutants of own data: what tools export is found, completed and checked, and every run looks before anything trains."""
+
+from tests.mutants.mutant import Mutant, Place
+
+OWN = "tests/unit/test_own_instances.py"
+SPLIT = "tests/unit/test_own_split.py"
+INSPECT = "tests/unit/test_inspect_own.py"
+LABELS = "tests/unit/test_label_layouts.py"
+SUBMIT = "tests/harness/test_slurm_submit.py"
+
+_PICTURES = Place("methods/common/datasets/pictures.py")
+_COMPLETION = Place("methods/common/datasets/own/completion.py")
+_READING = Place("methods/common/datasets/own/reading.py")
+_RULES = Place("methods/common/datasets/own/rules.py")
+_FILES = Place("methods/common/datasets/own/picture_files.py")
+_SHRINKING = Place("methods/common/datasets/own/shrinking.py")
+_FAULTS = Place("methods/common/datasets/faulty_records.py")
+_SPLIT = Place("methods/mrca/stages/split.py")
+_PLAN = Place("reproductions/mrca/plan.py")
+_CUTOUTS = Place("methods/common/objects/cutout_folders.py")
+_INSPECT_OWN = Place("reproductions/requirements/inspect_own.py")
+_CENSUS = Place("methods/common/datasets/label_census.py")
+_LABELLED = Place("methods/common/datasets/labelled_folders.py")
+_FINGERPRINT = Place("reproductions/harness/fingerprint.py")
+_QUEUE = Place("reproductions/harness/slurm/queue.py")
+_SUBMIT = Place("reproductions/harness/slurm/submit.py")
+
+MUTANTS: tuple[Mutant, ...] = (
+    _PICTURES.mutant(
+        "ambiguous_tags_pass",
+        "if is_stored and is_seen and self.orientation != 1:",
+        "if is_stored and is_seen and self.orientation == 9:",
+        "pictures lie turned under upright outlines",
+        f"{OWN}::test_a_tag_that_keeps_the_size_is_named",
+    ),
+    _PICTURES.mutant(
+        "tags_are_not_followed",
+        'return turned(np.asarray(picture.convert("RGB"), np.uint8), orientation)',
+        'return turned(np.asarray(picture.convert("RGB"), np.uint8), 1)',
+        "a picture annotated as seen is read as stored",
+        f"{OWN}::test_a_picture_is_read_the_way_up_in_which_it_has_the_stated_size",
+    ),
+    _PICTURES.mutant(
+        "sixteen_bits_turn_black",
+        "if picture.mode not in _PLAIN_MODES or bits > _BITS:",
+        "if picture.mode not in (*_PLAIN_MODES, 'I;16') and bits <= _BITS:",
+        "pictures of 16 bits are trained on as black ones",
+        f"{OWN}::test_sixteen_bits_and_wrong_sizes_are_named",
+    ),
+    _COMPLETION.mutant(
+        "crowds_are_trained_on",
+        "for annotation in inside if not annotation.crowd]",
+        "for annotation in inside]",
+        "crowds are objects",
+        f"{OWN}::test_crowds_are_neither_trained_on_nor_rated",
+    ),
+    _COMPLETION.mutant(
+        "crowds_are_rated",
+        "        done.open_classes.setdefault(annotation.image_id, set()).add(annotation.category_id)",
+        "        done.open_classes.setdefault(annotation.image_id, set())",
+        "what is detected in a crowd is wrong",
+        f"{OWN}::test_crowds_are_neither_trained_on_nor_rated",
+    ),
+    _COMPLETION.mutant(
+        "present_classes_are_absent",
+        "[class_id for class_id in every if class_id not in here]",
+        "list(every)",
+        "a class with objects is listed as absent",
+        f"{OWN}::test_what_lvis_has_beyond_coco_is_derived_and_said",
+    ),
+    _READING.mutant(
+        "groups_of_val_are_its_own",
+        "groups = None if isinstance(train, InputError) else _groups(train.dataset)",
+        "groups = None",
+        "frequency groups of val count val images",
+        f"{OWN}::test_groups_are_those_of_the_training_file",
+    ),
+    _READING.mutant(
+        "names_of_classes_may_differ",
+        "if one.name != other.name:",
+        "if one.name == '':",
+        "every class is rated against another one",
+        f"{OWN}::test_what_would_train_wrong_is_one_sentence",
+    ),
+    _RULES.mutant(
+        "coordinates_in_0_to_1_pass",
+        "is_polygon_N & large_N & _in_unit_square(outline_N4)",
+        "is_polygon_N & ~large_N & _in_unit_square(outline_N4)",
+        "outlines in 0..1 are trained on as a pixel",
+        f"{OWN}::test_what_would_train_wrong_is_one_sentence",
+    ),
+    _RULES.mutant(
+        "boxes_may_lie_anywhere",
+        "apart_N = _overlap(box_N4, outline_N4) <= 0",
+        "apart_N = _overlap(box_N4, outline_N4) <= -1e9",
+        "boxes that do not meet their outline are trained on",
+        f"{OWN}::test_what_would_train_wrong_is_one_sentence",
+    ),
+    _FILES.mutant(
+        "files_of_other_folders_are_taken",
+        "if not nested and len(found) == 1 and shared.get(parts[-1], 0) == 1:",
+        "if not nested and len(found) == 1:",
+        "a missing frame is replaced by one of another video",
+        f"{OWN}::test_files_of_other_folders_are_not_taken_for_missing_ones",
+    ),
+    _FAULTS.mutant(
+        "the_first_rule_hides_the_others",
+        "            table = table.without(fault.rows)",
+        "            return table, None",
+        "one look does not tell all faults",
+        f"{OWN}::test_what_would_train_wrong_is_one_sentence",
+    ),
+    _SHRINKING.mutant(
+        "outlines_stay_large",
+        "outlines = tuple((outline.reshape(-1, 2) * step).ravel() for outline in shape)",
+        "outlines = shape",
+        "outlines do not follow their shrunk photographs",
+        f"{SPLIT}::test_photographs_are_shrunk_once_with_their_outlines",
+    ),
+    _SPLIT.mutant(
+        "rated_by_the_file_as_it_was",
+        "return written if written.is_file() else inputs.folder",
+        "return inputs.folder",
+        "crowds and derived lists do not count when rating",
+        f"{SPLIT}::test_plain_coco_is_written_complete_for_training_and_rating",
+    ),
+    _PLAN.mutant(
+        "shrunk_below_the_size_at_test",
+        'config = config.model_copy(update={"long_side_px": wanted})',
+        "pass",
+        "a larger size at test finds shrunk photographs",
+        f"{SPLIT}::test_the_plan_never_shrinks_below_what_training_and_test_want",
+    ),
+    _CUTOUTS.mutant(
+        "capitals_make_no_difference_to_two_classes",
+        "    alike = exact or [",
+        "    alike = [",
+        "cut-outs of one class are pasted as another",
+        f"{INSPECT}::test_a_folder_belongs_to_the_class_it_is_called_after",
+    ),
+    _INSPECT_OWN.mutant(
+        "holding_out_is_not_tried",
+        "        divide(data.train.dataset)\n",
+        "",
+        "a run fails in its split though the check was passed",
+        f"{INSPECT}::test_too_few_images_to_hold_one_out_are_told",
+    ),
+    _CENSUS.mutant(
+        "one_class_is_enough",
+        "if seen[:IGNORED].sum() < 2:",
+        "if seen[:IGNORED].sum() < 1:",
+        "masks of 0 and 255 train and rate nothing",
+        f"{LABELS}::test_masks_of_0_and_255_are_refused",
+    ),
+    _LABELLED.mutant(
+        "blanks_end_names_in_lists",
+        "names = read_image_list(path, files.keys())",
+        "names = read_image_list(path)",
+        "names with blanks cannot be listed",
+        f"{LABELS}::test_names_with_blanks_and_accents_in_lists",
+    ),
+    _FINGERPRINT.mutant(
+        "reports_are_data",
+        "    return MADE_HERE in names or ",
+        "    return ",
+        "a report in the data folder makes other data of it",
+        "tests/harness/test_fingerprint_own.py::test_what_a_run_leaves_in_a_data_folder_changes_nothing",
+    ),
+    _QUEUE.mutant(
+        "users_filters_hide_jobs",
+        "if not name.startswith(_USERS_OWN)}",
+        "}",
+        "queued cells are submitted again",
+        f"{SUBMIT}::test_the_users_own_filters_hide_no_job",
+    ),
+    _SUBMIT.mutant(
+        "unnumbered_jobs_stay",
+        "            self._cancel_unnumbered(number, str(error))\n",
+        "",
+        "a job that nobody knows stays in the queue",
+        f"{SUBMIT}::test_a_wrapper_that_prints_the_number_alone_is_one_sentence",
+    ),
+)
