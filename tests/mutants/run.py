@@ -68,7 +68,7 @@ class Outcome:
     seconds: float = 0.0
 
 
-@dataclass
+@dataclass(eq=False)
 class Witness:
     """Writes down, as a plugin of pytest, which tests failed, with what, and which did not run at all."""
 
