@@ -223,7 +223,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "lora_alpha=rank",
         "lora_alpha=2 * rank",
         "updates are scaled",
-        f"{ADAPTATION}::test_the_updates_are_added_to_the_weights",
+        f"{ADAPTATION}::test_a_loaded_adapter_denoises_as_the_trained_one_did",
     ),
     _ADAPTER.mutant(
         "any_unet_does",
