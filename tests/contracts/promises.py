@@ -24,6 +24,7 @@ _MEASURED = Rounding(relative=1e-5, share=1e-4)
 """What networks say of pictures: scores, boxes, labels."""
 
 PROMISES: dict[tuple[str, str], Rounding] = {
+    ("diffumask_train_affinity", "num_workers"): BYTES,
     ("evaluate_cityscapes", "batch_size"): _MEASURED,
     ("evaluate_cityscapes_panoptic", "batch_size"): _MEASURED,
     ("instance_synthesis_generate", "batch_size"): _SAMPLED,
@@ -41,6 +42,11 @@ PROMISES: dict[tuple[str, str], Rounding] = {
     ("mrca_take", "generation.images_per_shard"): BYTES,
     ("mrca_take", "generation.num_shards"): BYTES,
     ("mrca_train", "num_workers"): BYTES,
+    ("robust_evaluate", "batch_size"): _MEASURED,
+    ("robust_synthesize", "batch_size"): _SAMPLED,
+    ("robust_synthesize", "num_shards"): _SAMPLED,
+    ("robust_train", "num_workers"): BYTES,
+    ("robust_train_segmenter", "num_workers"): BYTES,
     ("sam_filter_evaluate", "batch_size"): _MEASURED,
     ("sam_filter_segment_named", "prompter.masks.points_per_batch"): BYTES,
     ("sam_filter_synthesize", "batch_size"): _SAMPLED,

@@ -219,13 +219,8 @@ def test_a_smaller_set_lies_within_a_larger_one_and_dropped_pictures_are_left_ou
 
 
 def test_a_crop_moves_image_labels_and_trust_together() -> None:
-<<<<<<< HEAD
-    label_HW = np.random.default_rng(3).integers(5, size=(40, 50))
-    trusted_HW = label_HW % 2 == 0
-=======
     label_HW = np.arange(40 * 50).reshape(40, 50) % 5
     trusted_HW = label_HW >= 2
->>>>>>> 37283186444e9d10455f8cfbc90e723097cb2c71
     image_HW3 = np.repeat((label_HW * 50)[..., None], 3, -1).astype(np.uint8)
     config = CropConfig(crop_px=16, min_area=1.0, max_area=1.0, max_aspect=1.0, flip_probability=1.0)
     square = tuple(pixels[:40, :40] for pixels in (image_HW3, label_HW.astype(np.uint8), trusted_HW))
