@@ -241,8 +241,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _TRAINING.mutant(
         "latents_without_scale",
-        ".float() * pipeline.vae.config.scaling_factor",
-        ".float()",
+        " * own) * pipeline.vae.config.scaling_factor",
+        " * own)",
         "latents are not scaled",
         f"{ADAPTATION}::test_the_loss_is_the_mean_squared_error_of_the_noise",
     ),

@@ -13,6 +13,7 @@ from methods.common.generators.attention_presets import AttentionPreset, attn2ma
 from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.segmenters.deeplab.presets import deeplab_miniature
 from methods.common.stage import Inputs
+from methods.common.training.history import PACE_FILE
 from methods.diffumask_robust.co_training_config import CoTrainingConfig
 from methods.diffumask_robust.crop_config import CropConfig
 from methods.diffumask_robust.prompts import AugmentedPrompt, template_prompt
@@ -26,7 +27,8 @@ from tests.unit.test_diffumask_robust_stage_values import CLASSES, write_labels,
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != PACE_FILE)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def same_after_kills(run: Any, inputs: Inputs, config: Any, folder: Path, kills: tuple[int, ...]) -> dict[str, bytes]:

@@ -126,17 +126,17 @@ class _Step:
             noisy_NChw = self._noise.add_noise(latent_NChw, noise_NChw, time_N)
             said_NChw = self._pipeline.unet(noisy_NChw, time_N, text_NTD).sample
         wanted_NChw = self._target(latent_NChw, noise_NChw, time_N)
-        error: Tensor = (said_NChw.float() - wanted_NChw).square().flatten(1).mean(1).sum() / share.batch_size
+        error: Tensor = (_at_least_single(said_NChw) - wanted_NChw).square().flatten(1).mean(1).sum() / share.batch_size
         return error
 
     def _encode(
         self, batch: TextedSquares, share: BatchShare, mine: slice, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         pipeline, device = self._pipeline, self._context.device
-        image_N3SS = batch.image_N3SS.to(device).float() / 127.5 - 1
+        image_N3SS = batch.image_N3SS.to(device, pipeline.vae.dtype) / 127.5 - 1
         posterior = pipeline.vae.encode(image_N3SS).latent_dist
         own = torch.randn((share.batch_size, *posterior.mean.shape[1:]), generator=generator)[mine].to(device)
-        latent_NChw = (posterior.mean + posterior.std * own).float() * pipeline.vae.config.scaling_factor
+        latent_NChw = _at_least_single(posterior.mean + posterior.std * own) * pipeline.vae.config.scaling_factor
         return latent_NChw, encode_class_prompts(pipeline, batch.texts)
 
     def _target(self, latent_NChw: Tensor, noise_NChw: Tensor, time_N: Tensor) -> Tensor:
@@ -145,3 +145,8 @@ class _Step:
             velocity: Tensor = self._noise.get_velocity(latent_NChw, noise_NChw, time_N)
             return velocity
         return noise_NChw
+
+
+def _at_least_single(found: Tensor) -> Tensor:
+    """Return half precision as single, and leave what is finer."""
+    return found.to(torch.promote_types(found.dtype, torch.float32))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reproductions.harness.slurm import queue
-from tests.e2e.smoke_runs import rows_of, shared_run
+from tests.e2e.smoke_runs import report_below, rows_of, shared_run
 from tests.harness.conftest import REPOSITORY
 from tests.harness.slurm.cluster import Cluster
 
@@ -22,14 +22,14 @@ def segrepro(*words: str | Path, folder: Path = REPOSITORY) -> subprocess.Comple
 
 
 def test_the_table_of_a_local_run(cluster: Cluster, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    local = shared_run("mrca", tmp_path_factory) / "out" / "mrca" / "smoke"
+    local = report_below(shared_run("mrca", tmp_path_factory) / "out" / "mrca")
     there = segrepro(*SMOKE, "--cluster", "slurm", "--store", tmp_path / "store", "--out", tmp_path / "out")
     assert there.returncode == 0, there.stderr
     assert "submitted 4 jobs" in there.stdout
     waited = segrepro(*SMOKE, "--cluster", "slurm", "--wait", "--store", tmp_path / "store", "--out", tmp_path / "out")
     assert waited.returncode == 0, waited.stderr
     assert "submitted 0 jobs" in waited.stdout
-    assert rows_of(tmp_path / "out" / "mrca" / "smoke", "no_aug") == rows_of(local, "no_aug")
+    assert rows_of(report_below(tmp_path / "out" / "mrca"), "no_aug") == rows_of(local, "no_aug")
 
 
 @pytest.mark.parametrize(
