@@ -62,7 +62,8 @@ def test_a_documented_command_is_understood(document: str, command: str, tmp_pat
             words = [*words, "--store", str(tmp_path / "store")]
         done = segrepro(*words)
         missing_outside = done.returncode == 2 and re.search(
-            r"missing|has no train.json|no cell|there is no|is neither the folder of a report|nothing of this plan is finished", done.stderr + done.stdout
+            r"missing|has no train.json|no cell|there is no|is neither the folder of a report|nothing of this plan is finished",
+            done.stderr + done.stdout,
         )
         assert done.returncode == 0 or missing_outside, f"{document}: `{command}` -> {done.stderr}"
 

@@ -30,7 +30,7 @@ def adapt_generator(inputs: Inputs, config: AdaptationConfig, context: Context) 
 
     folder = inputs.folder("generator")
     pictures = open_pictures(inputs.folder("data"), config.split, config.texts == "tags")
-    pipeline = load_text_to_image(folder, context.device, torch.float32)
+    pipeline = load_text_to_image(folder, context.device, torch.get_default_dtype())
     if not all(hasattr(pipeline, part) for part in ("unet", "vae", "text_encoder", "tokenizer")):
         raise InputError(f"the generator in {folder} is no Stable Diffusion of version 1 or 2; use one that is")
     losses = train_adapter(pipeline, pictures, config, context)
