@@ -30,7 +30,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "(-score_I[image], ids[image])",
         "(-score_I[image], image)",
         "equal scores go by place",
-        f"{FSTAGE}::test_the_best_stay_ties_by_id_in_the_order_of_rank",
+        "tests/unit/test_sam_filter_selection.py::test_equal_scores_go_by_id_wherever_they_stand",
     ),
     _SAM_FILTER_SELECTION.mutant(
         "statistics_swapped",

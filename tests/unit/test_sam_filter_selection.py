@@ -128,3 +128,7 @@ def test_statistics_by_hand():
     assert told["images_by_num_classes"] == {"before": {"1": 3, "2": 1}, "after": {"1": 2}}
     assert told["score_quantiles"]["before"]["0.5"] == 0.25
     assert told["score_quantiles"]["after"]["0"] == 0.5
+
+
+def test_equal_scores_go_by_id_wherever_they_stand():
+    assert rank_by_score(["b", "a", "d", "c"], np.array([1.0, 1.0, 2.0, 1.0])).tolist() == [2, 1, 0, 3]
