@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from methods.common.datasets.label_conventions import VOC_2012
-from methods.common.stage import Config, Stage
-from methods.common.stages.training_sources import RealSource
-from methods.common.training.poly_recipe import PolyRecipe
 from methods.diffumask_robust.diffumask.mosaic_config import NO_DISTORTIONS, Distortions
 from methods.diffumask_robust.stages.fold_source import FoldSource
-from methods.diffumask_robust.stages.prompts import PromptsConfig
 from methods.diffumask_robust.stages.prune import PRUNE, PruneConfig
 from methods.diffumask_robust.stages.refine import REFINE
 from methods.diffumask_robust.stages.score_fold import SCORE_FOLD, ScoreFoldConfig
 from methods.diffumask_robust.stages.seed import SEED
-from methods.diffumask_robust.stages.sources import LabelledSource
 from methods.diffumask_robust.stages.splice import SPLICE, SpliceConfig
-from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
 from methods.diffumask_robust.stages.train_affinity import TRAIN_AFFINITY
 from reproductions.diffumask_robust.arms import DiffuMask, Extra
-from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy
-from reproductions.harness.cell import Cell, External
+from reproductions.harness.cell import Cell
 from reproductions.study.planner import Inputs
+
+if TYPE_CHECKING:
+    from reproductions.diffumask_robust.plan import SeedPlanner
 
 _FIXED = {"fixed_40": 0.4, "fixed_50": 0.5, "fixed_60": 0.6}
 """Threshold of an arm's fixed masks. Table 4a"""
@@ -62,41 +57,11 @@ class Made:
     """Everything else behind the labels."""
 
 
-class Planner(Protocol):
-    """What of the study's planner is used here."""
-
-    @property
-    def study(self) -> DiffuMaskRobustStudy:
-        """The study."""
-
-    def cell(
-        self,
-        stage: Stage[Any],
-        config: Config,
-        label: str,
-        inputs: Inputs | None = None,
-        outside: tuple[str, ...] = (),
-        cost_s: float = 1.0,
-        disk_bytes: float = 1e6,
-        of_seed: bool = True,
-        places: Mapping[str, External] | None = None,
-    ) -> Cell:
-        """Make a cell of the seed."""
-
-    def synthesized(self, name: str, prompts: PromptsConfig, synthesis: SynthesizeAttentionConfig) -> Pictures:
-        """Make prompts and pictures."""
-
-    def train_segmenter(
-        self, label: str, source: LabelledSource | FoldSource | RealSource, inputs: Inputs, recipe: PolyRecipe
-    ) -> Cell:
-        """Train DiffuMask's segmenter."""
-
-
 @dataclass(frozen=True)
 class DiffuMaskPlanner:
     """Builds the cells of one seed."""
 
-    planner: Planner
+    planner: SeedPlanner
 
     def made(self, how: DiffuMask) -> Made:
         """Build everything before the training of an arm."""

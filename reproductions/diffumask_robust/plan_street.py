@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from methods.common.miniature.street_view import DRAW_CITYSCAPES
-from methods.common.stages.training_sources import CityscapesSource, RealSource
+from methods.common.stages.training_sources import CityscapesSource
 from methods.diffumask_robust.stages.adapt_generator import ADAPT_GENERATOR
 from methods.diffumask_robust.stages.evaluate import EVALUATE_ROBUST
 from methods.diffumask_robust.stages.label import LABEL
-from methods.diffumask_robust.stages.prompts import PromptsConfig
 from methods.diffumask_robust.stages.rate_masks import RATE_MASKS, RateMasksConfig
 from methods.diffumask_robust.stages.sources import LabelledSource
-from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
 from reproductions.diffumask_robust.arms import Attention, Street
 from reproductions.diffumask_robust.plan_diffumask import Pictures
-from reproductions.diffumask_robust.plan_diffumask import Planner as CellPlanner
 from reproductions.harness.cell import Cell, External
-from reproductions.study.planner import Inputs
+
+if TYPE_CHECKING:
+    from reproductions.diffumask_robust.plan import SeedPlanner
 
 _NUM_CLASSES = 3
 """Background, human and vehicle."""
@@ -38,40 +36,11 @@ class StreetCells:
     """Everything else behind the labels."""
 
 
-class Planner(CellPlanner, Protocol):
-    """What of the study's planner is used here."""
-
-    @property
-    def external(self) -> Mapping[str, External]:
-        """Places from outside, by role."""
-
-    def synthesized(
-        self,
-        name: str,
-        prompts: PromptsConfig,
-        synthesis: SynthesizeAttentionConfig,
-        adapter: tuple[Cell, ...] = (),
-        asked_as: str = "",
-    ) -> Pictures:
-        """Make prompts and pictures."""
-
-    def train(
-        self,
-        label: str,
-        how: Attention | None,
-        source: LabelledSource | RealSource | CityscapesSource,
-        inputs: Inputs,
-        num_classes: int | None = None,
-        places: Mapping[str, External] | None = None,
-    ) -> Cell:
-        """Train one network."""
-
-
 @dataclass(frozen=True)
 class StreetPlanner:
     """Builds the cells of one seed."""
 
-    planner: Planner
+    planner: SeedPlanner
 
     def made(self, arm: str, how: Street) -> StreetCells:
         """Build the cells of an arm; the network trained on real pictures also rates generated ones."""
