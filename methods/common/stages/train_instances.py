@@ -12,7 +12,7 @@ from methods.common.segmenters.instance.segmenters import SegmenterConfig
 from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
 from methods.common.segmenters.oneformer.config import OneFormerConfig
 from methods.common.stage import Config, Context, Inputs, Record, Stage
-from methods.common.stages.train_semantic import mean_of_parts
+from methods.common.stages.train_semantic import training_record
 from methods.common.training.poly_recipe import PolyRecipe
 from methods.common.training.recipe import TrainingRecipe
 from methods.common.training.step_recipe import StepRecipe
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from methods.common.datasets.lvis_records import LvisDataset
     from methods.common.segmenters.instance.interface import InstanceSegmenter
-
-_NUM_LOSSES = 20
-"""Means of the loss in a record. Our choice."""
 
 
 class InstanceTrainingConfig(Config):
@@ -105,14 +102,7 @@ def train_on(dataset: LvisDataset, inputs: Inputs, config: InstanceTrainingConfi
     if context.team.is_first:
         trained.save_pretrained(context.out / "model")
     context.team.barrier()
-    means = mean_of_parts(losses, _NUM_LOSSES)
-    return {
-        "iterations": len(losses),
-        "num_images": len(real.images),
-        "losses": means,
-        "loss_first": means[0],
-        "loss_last": means[-1],
-    }
+    return training_record(losses, len(real.images))
 
 
 def build_to_train(inputs: Inputs, config: InstanceTrainingConfig, generator: torch.Generator) -> InstanceSegmenter:

@@ -84,14 +84,18 @@ def train_semantic(inputs: Inputs, config: TrainSegmenterConfig, context: Contex
     if context.team.is_first:
         model.save_pretrained(context.out / "model")
     context.team.barrier()
+    return {**training_record(losses, len(images)), "started_from": started_from}
+
+
+def training_record(losses: list[float], num_images: int) -> Record:
+    """Return what every training records: how long, on how many images, and its loss from first to last part."""
     means = mean_of_parts(losses, NUM_LOSSES)
     return {
         "iterations": len(losses),
-        "num_images": len(images),
+        "num_images": num_images,
         "losses": means,
         "loss_first": means[0],
         "loss_last": means[-1],
-        "started_from": started_from,
     }
 
 

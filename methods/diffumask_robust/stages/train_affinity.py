@@ -15,7 +15,7 @@ from pydantic import Field
 from methods.common.errors import InputError
 from methods.common.files import write_atomic
 from methods.common.stage import Config, Context, Inputs, Record, Stage
-from methods.common.stages.train_semantic import NUM_LOSSES, mean_of_parts
+from methods.common.stages.train_semantic import training_record
 from methods.diffumask_robust.affinity.config import AffinityNetConfig
 from methods.diffumask_robust.affinity.crop_config import AffinityCropConfig
 from methods.diffumask_robust.affinity.recipe import AffinityRecipe
@@ -68,15 +68,7 @@ def train_affinity(inputs: Inputs, config: TrainAffinityConfig, context: Context
         model.save_pretrained(context.out / "model")
         write_atomic(context.out / AFFINITY_FILE, json.dumps({"class_name": config.class_name}).encode())
     context.team.barrier()
-    means = mean_of_parts(losses, NUM_LOSSES)
-    return {
-        "iterations": len(losses),
-        "num_images": num_images,
-        "losses": means,
-        "loss_first": means[0],
-        "loss_last": means[-1],
-        "started_from": started_from,
-    }
+    return {**training_record(losses, num_images), "started_from": started_from}
 
 
 def _open(inputs: Inputs, config: TrainAffinityConfig, context: Context) -> tuple[AffinityCrops, int]:

@@ -10,7 +10,7 @@ from pydantic import Field
 from methods.common.errors import InputError
 from methods.common.segmenters.deeplab.config import DeepLabConfig
 from methods.common.stage import Config, Context, Inputs, Record, Stage
-from methods.common.stages.train_semantic import NUM_LOSSES, mean_of_parts
+from methods.common.stages.train_semantic import training_record
 from methods.common.stages.training_sources import CityscapesSource, RealSource
 from methods.diffumask_robust.co_training_config import CoTrainingConfig
 from methods.diffumask_robust.crop_config import CropConfig
@@ -71,14 +71,7 @@ def train_robust(inputs: Inputs, config: TrainRobustConfig, context: Context) ->
     if context.team.is_first:
         model.save_pretrained(context.out / "model")
     context.team.barrier()
-    means = mean_of_parts(losses, NUM_LOSSES)
-    return {
-        "iterations": len(losses),
-        "num_images": len(images),
-        "losses": means,
-        "loss_first": means[0],
-        "loss_last": means[-1],
-    }
+    return training_record(losses, len(images))
 
 
 def _train(
