@@ -165,4 +165,18 @@ MUTANTS: tuple[Mutant, ...] = (
         "the release's SSIM is in colour",
         f"{PAIRS}::test_grey_forgets_colours_of_one_luma",
     ),
+    Place("methods/common/miniature/street_segmenter_training.py").mutant(
+        "other_things_are_one_class",
+        "STREET_KINDS.index(layer.kind)",
+        "0 * STREET_KINDS.index(layer.kind)",
+        "the shipped segmenter learns that all other things are people",
+        "tests/unit/test_miniature_checkpoints.py::test_other_things_are_learned_as_the_classes_whose_place_they_take",
+    ),
+    Place("reproductions/instance_synthesis/places.py").mutant(
+        "starts_from_a_painter",
+        'shipped("start", MINIATURE_STREET_SEGMENTER)',
+        'shipped("start", MINIATURE_GLIGEN)',
+        "trainings are given another model to start from",
+        "tests/unit/test_trials.py::test_instance_synthesis_tries_every_painter_and_every_start_once",
+    ),
 )

@@ -193,6 +193,15 @@ def test_the_street_s_segmenter_knows_its_ways_and_none_of_its_classes():
     assert all(other.state_dict()[name].shape[0] in (8, 9) for name in left)
 
 
+def test_other_things_are_learned_as_the_classes_whose_place_they_take():
+    scene = render_street(StreetConfig(evenness=1.0, group_share=0.0), np.random.default_rng(4), draw_foreign)
+    found = scene_instances(scene)
+    assert len(set(found.class_N.tolist())) > 1
+    for number, layer in enumerate(scene.instances):
+        assert STREET_KINDS[found.class_N[number]] == layer.kind
+        assert np.array_equal(found.mask_NHW[number], scene.mask_HW(layer))
+
+
 def test_other_things_stand_where_the_street_s_own_would(monkeypatch):
     """Every class has two things of its own that no category names, as high as it would be; mirrored when it faces left."""
     drawn = []

@@ -430,7 +430,9 @@ def test_instance_synthesis_tries_every_painter_and_every_start_once(weights: Pa
     assert len(starts) == len(wanted) == 5
     assert all(start in wanted for start in starts)
     real = asked(InstanceSynthesisPaper(), weights, tier="mini", arms=("real",))
-    assert [opener for opener, _, _ in real.values()] == [instances.open_segmenter]
+    assert {what: opener for what, (opener, _, _) in real.items()} == {
+        "miniature segmenter of the street, of other classes as start, street_segmenter": instances.open_segmenter
+    }
 
 
 @pytest.mark.parametrize(("state", "exit_code"), [("does not load", 2), ("ok", 0), ("unknown", 0)])
