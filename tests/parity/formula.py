@@ -18,7 +18,7 @@ def formula_tensor(name: str, shape: tuple[int, ...], salt: int) -> np.ndarray:
     elif last == "running_mean":
         noise = 0.1 * noise
     elif len(shape) > 1:
-        noise = noise * max(0.02, int(np.prod(shape[1:])) ** -0.5)
+        noise = noise * max(0.02, int(np.prod(shape[1:])) ** -0.5) * (0.1 if "bboxes_delta" in name else 1.0)
     elif last in ("weight", "scale", "gamma"):
         noise = 1 + 0.1 * noise
     else:

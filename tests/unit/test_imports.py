@@ -35,7 +35,11 @@ ROOMS = {
     "construction": (),
     "instance": ("saved", "image_batches", "image_cache"),
     "semantic": ("saved", "construction", "image_batches", "image_cache", "backbones"),
-    "centernet2": ("backbones", "checkpoints", "saved", "construction", "instance.interface"),
+    "centernet2": ("backbones", "checkpoints", "saved", "construction", "instance.interface", "instance.pyramid"),
+    "diffusioninst": (
+        *("backbones", "checkpoints", "official_weights", "saved", "construction"),
+        *("instance.interface", "instance.pyramid"),
+    ),
     "official_weights": ("checkpoints",),
     "deeplab": (
         *("backbones", "checkpoints", "official_weights", "saved", "construction"),
@@ -58,7 +62,7 @@ ROOMS = {
 """What each room of the segmenters imports of the others."""
 DISPATCHES = {
     "semantic.segmenters": ("mask2former", "deeplab"),
-    "instance.segmenters": ("centernet2", "fastinst", "oneformer"),
+    "instance.segmenters": ("centernet2", "diffusioninst", "fastinst", "oneformer"),
 }
 """The one file of a room that knows networks by name, and which."""
 

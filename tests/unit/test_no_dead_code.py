@@ -43,6 +43,14 @@ CALLED_FROM_OUTSIDE = {
     "methods.common.metrics.generated_images.kid:kid_of_features": _FEATURES,
     "methods.common.metrics.generated_images.paired:evaluate_paired": "for programs; no command compares pairs of pictures",
     "methods.common.segmenters.centernet2.official:load_official": _PUBLISHED,
+    "methods.common.segmenters.diffusioninst.official:load_official": _PUBLISHED,
+    **{
+        f"methods.common.segmenters.diffusioninst.presets:{name}": _PRESETS
+        for name in (
+            *("cityscapes_recipe", "coco_recipe", "miniature_recipe"),
+            *("diffusioninst_miniature", "diffusioninst_r101", "diffusioninst_swinb"),
+        )
+    },
     "methods.common.segmenters.fastinst.official:load_official": _PUBLISHED,
     **{
         f"methods.common.segmenters.fastinst.presets:{name}": _PRESETS

@@ -15,7 +15,6 @@ from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.centernet2.detection import finish, select
 from methods.common.segmenters.centernet2.first_stage import FirstStage
 from methods.common.segmenters.centernet2.mask_head import MaskHead
-from methods.common.segmenters.centernet2.pyramid import FeaturePyramid
 from methods.common.segmenters.centernet2.structures import CascadeOutputs, CenterNet2Outputs
 from methods.common.segmenters.centernet2.training import add_gradients, batch_totals, run_heads, weighted_losses
 from methods.common.segmenters.construction import (
@@ -25,6 +24,7 @@ from methods.common.segmenters.construction import (
     weights_drawn_from,
 )
 from methods.common.segmenters.instance.interface import Detections, InstanceSegmenter, InstanceTarget, Size
+from methods.common.segmenters.instance.pyramid import FeaturePyramid
 from methods.common.segmenters.saved import SavedWithConfig
 from methods.common.training.batch_shard import BatchShare
 from methods.common.training.losses import Losses
@@ -58,7 +58,9 @@ class CenterNet2(SavedWithConfig[CenterNet2Config], InstanceSegmenter):
 
     def _build(self, config: CenterNet2Config) -> None:
         self.backbone = build_backbone(config.backbone)
-        self.pyramid = FeaturePyramid(config)
+        self.pyramid = FeaturePyramid(
+            config.backbone.output_channels, config.pyramid.channels, config.pyramid.extra_levels
+        )
         self.first_stage = FirstStage(config)
         self.cascade = Cascade(config)
         self.mask_head = MaskHead(config)

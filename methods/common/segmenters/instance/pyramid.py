@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-from methods.common.segmenters.centernet2.config import CenterNet2Config
 
 
 def _xavier(conv: nn.Conv2d) -> nn.Conv2d:
@@ -19,17 +19,22 @@ def _xavier(conv: nn.Conv2d) -> nn.Conv2d:
 class FeaturePyramid(nn.Module):
     """1x1 lateral convolutions, nearest upsampling, sum, 3x3 outputs, no norm; coarser levels from the last output.
 
-    Source: MRCA section 6.1; the second extra level reads the ReLU of the first [R].
+    Source: MRCA section 6.1; the second extra level reads the ReLU of the first [R]. InstSynth section 5.1: no extra level.
     """
 
-    def __init__(self, config: CenterNet2Config) -> None:
+    def __init__(self, inputs: Sequence[int], channels: int, extra_levels: int = 0) -> None:
+        """Build for a backbone.
+
+        Args:
+            inputs: channels of each of its outputs, finest first.
+            channels: of every level.
+            extra_levels: levels coarser than the backbone's.
+        """
         super().__init__()
-        channels = config.pyramid.channels
-        inputs = config.backbone.output_channels
         self.lateral = nn.ModuleList(_xavier(nn.Conv2d(width, channels, 1)) for width in inputs)
         self.output = nn.ModuleList(_xavier(nn.Conv2d(channels, channels, 3, padding=1)) for _ in inputs)
         self.extra = nn.ModuleList(
-            _xavier(nn.Conv2d(channels, channels, 3, stride=2, padding=1)) for _ in range(config.pyramid.extra_levels)
+            _xavier(nn.Conv2d(channels, channels, 3, stride=2, padding=1)) for _ in range(extra_levels)
         )
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
