@@ -47,7 +47,7 @@ CALLED_FROM_OUTSIDE = {
     **{
         f"methods.common.segmenters.diffusioninst.presets:{name}": _PRESETS
         for name in (
-            *("cityscapes_recipe", "coco_recipe", "miniature_recipe"),
+            *("cityscapes_recipe", "miniature_recipe"),
             *("diffusioninst_miniature", "diffusioninst_r101", "diffusioninst_swinb"),
         )
     },
