@@ -99,8 +99,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _MODEL.mutant(
         "masks_leave_their_boxes",
-        "& inside_boxes(boxes_R4[rows], output)",
-        "",
+        "inside = slice(y0, y1), slice(x0, x1)",
+        "inside = slice(0, y1), slice(0, x1)",
         "a mask goes on beyond its box",
         f"{_TESTS}::test_a_mask_ends_at_its_box",
     ),

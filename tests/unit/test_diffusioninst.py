@@ -24,14 +24,14 @@ from methods.common.segmenters.diffusioninst.diffusion import (
 )
 from methods.common.segmenters.diffusioninst.head import region_levels
 from methods.common.segmenters.diffusioninst.losses import dice_loss, masks_at_stride
-from methods.common.segmenters.diffusioninst.masks import aligned_upsample, masks_by_filters
+from methods.common.segmenters.diffusioninst.masks import MaskEnlarger, aligned_upsample, masks_by_filters
 from methods.common.segmenters.diffusioninst.matching import (
     centres_within,
     focal_costs,
     matching_costs,
     proposals_of_objects,
 )
-from methods.common.segmenters.diffusioninst.model import Candidates, DiffusionInst, inside_boxes
+from methods.common.segmenters.diffusioninst.model import Candidates, DiffusionInst
 from methods.common.segmenters.diffusioninst.presets import diffusioninst_miniature, diffusioninst_r50
 from methods.common.segmenters.instance.interface import InstanceTarget
 from methods.common.training.batch_shard import BatchShare
@@ -322,14 +322,13 @@ def test_the_ensemble_joins_the_boxes_of_all_steps() -> None:
 
 
 def test_a_mask_ends_at_its_box() -> None:
-    inside = inside_boxes(torch.tensor([[2.0, 1, 4, 3]]), (5, 6))
-    assert torch.nonzero(inside[0]).tolist() == [[1, 2], [1, 3], [2, 2], [2, 3]]
+    """Pixels whose upper left corner lies in the box belong to it."""
     one = model().eval()
     with torch.no_grad():
         features = one.features(image(1))
         everywhere = torch.zeros(1, CONFIG.num_filters)
         everywhere[0, -1] = 9.0  # the last bias alone
-        box = torch.tensor([[10.0, 20, 30, 25]])
+        box = torch.tensor([[9.2, 20, 29.5, 25]])
         candidates = Candidates(box, torch.tensor([0.9]), torch.tensor([1]), everywhere)
         (found,) = one.finish(features, [[candidates]])
     assert found.masks_NHW is not None
@@ -354,7 +353,14 @@ def test_noise_follows_the_image_not_its_place_in_the_share() -> None:
     assert torch.equal(of_all[2:], of_last)
 
 
-def test_enlarging_masks_is_resizing_by_four() -> None:
-    """On a flat map the two agree, so that only borders can differ."""
-    flat = torch.full((1, 1, 6, 6), 0.7)
-    assert torch.allclose(aligned_upsample(flat, 4), functional.interpolate(flat, (24, 24)))
+@pytest.mark.parametrize("output", [(30, 41), (60, 100), (17, 23)])
+def test_a_window_of_an_enlarged_mask_is_cut_from_the_whole(output: tuple[int, int]) -> None:
+    cells = torch.rand(8, 12, generator=seeded(4))
+    whole = aligned_upsample(cells[None, None], 4)[:, :, :30, :41]
+    expected = functional.interpolate(whole, output, mode="bilinear", align_corners=False)[0, 0]
+    enlarger = MaskEnlarger((8, 12), (30, 41), output, cells.device)
+    for rows, columns in ((slice(3, 11), slice(5, 20)), (slice(0, output[0]), slice(0, output[1]))):
+        window = enlarger.window(rows, columns)
+        assert torch.allclose(window.enlarge(cells[window.rows, window.columns]), expected[rows, columns], atol=1e-6)
+    nothing = enlarger.window(slice(4, 4), slice(2, 3))
+    assert nothing.enlarge(cells[nothing.rows, nothing.columns]).shape == (0, 1)

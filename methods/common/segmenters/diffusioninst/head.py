@@ -186,5 +186,5 @@ def pool_regions(levels: Sequence[Tensor], boxes_NQ4: Tensor, config: DiffusionI
             grid = roi_align(
                 feature, rows_R5[index], config.pool_size, 1 / stride, sampling_ratio=config.pool_samples, aligned=True
             )
-            pooled = pooled.index_copy(0, index, grid)
+            pooled.index_copy_(0, index, grid)
     return pooled

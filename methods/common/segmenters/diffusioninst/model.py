@@ -6,6 +6,7 @@ Shape legend: N images, Q proposals, K classes, R detections of one image, C cha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,10 +14,10 @@ from typing import Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torchvision.ops import batched_nms
 
 from methods.common.segmenters.backbones.build import Backbone, build_backbone
+from methods.common.segmenters.backbones.resnet import ResNet
 from methods.common.segmenters.construction import (
     PixelNorm,
     build_without_weights,
@@ -39,9 +40,8 @@ from methods.common.segmenters.diffusioninst.diffusion import (
 from methods.common.segmenters.diffusioninst.head import Decoder, HeadOutputs
 from methods.common.segmenters.diffusioninst.losses import diffusioninst_losses
 from methods.common.segmenters.diffusioninst.masks import (
-    MASK_STRIDE,
     MaskBranch,
-    aligned_upsample,
+    MaskEnlarger,
     masks_by_filters,
 )
 from methods.common.segmenters.instance.interface import Detections, InstanceSegmenter, InstanceTarget, Size
@@ -112,6 +112,8 @@ class DiffusionInst(SavedWithConfig[DiffusionInstConfig], InstanceSegmenter):
             self.pyramid = FeaturePyramid(config.backbone.output_channels, config.width)
             self.mask_branch = MaskBranch(config)
             self.decoder = Decoder(config)
+        if isinstance(self.backbone, ResNet):
+            self.backbone.fold_norms()
         alphas = cosine_alphas(config.diffusion.num_timesteps, config.diffusion.schedule_offset)
         self.alphas: list[float] = alphas.tolist() if not alphas.is_meta else []
 
@@ -133,6 +135,7 @@ class DiffusionInst(SavedWithConfig[DiffusionInstConfig], InstanceSegmenter):
         """Return what boxes look into; arguments are those of :meth:`losses`. Heads stay in float32."""
         share = share or BatchShare(0, len(image_NCHW), len(image_NCHW))
         image, sizes = normalise_and_pad(self.normalise, image_NCHW, image_sizes, self.config.pad_multiple)
+        image = image.contiguous(memory_format=torch.channels_last)
         draw = None if generator is None else partial(share.uniform, generator)
         with torch.autocast(image.device.type, backbone_dtype, enabled=backbone_dtype is not None):
             levels = [level.float() for level in self.pyramid(self.backbone(image, draw))]
@@ -282,26 +285,14 @@ class DiffusionInst(SavedWithConfig[DiffusionInstConfig], InstanceSegmenter):
         return Detections(boxes_R4, score_R[kept], class_R[kept], mask_RHW)
 
     def _masks(self, features: ImageFeatures, row: int, filters_RF: Tensor, boxes_R4: Tensor, output: Size) -> Tensor:
-        """Return masks at the output size, bool [R, H, W], few at a time, so that memory stays small."""
-        height, width = features.sizes[row]
+        """Return masks at the output size, bool [R, H, W]; a mask is made inside its box alone."""
+        map_CHW = features.map_NCHW[row]
         found = torch.zeros(len(filters_RF), *output, dtype=torch.bool, device=filters_RF.device)
-        for first in range(0, len(filters_RF), _MASKS_AT_ONCE):
-            rows = slice(first, first + _MASKS_AT_ONCE)
-            logit_RHW = masks_by_filters(features.map_NCHW[row], filters_RF[rows], self.config)
-            probability_RHW = aligned_upsample(logit_RHW.sigmoid()[None], MASK_STRIDE)[0, :, :height, :width]
-            if output != (height, width):
-                probability_RHW = functional.interpolate(probability_RHW[None], output, mode="bilinear")[0]
-            found[rows] = (probability_RHW > self.config.mask_threshold) & inside_boxes(boxes_R4[rows], output)
+        enlarger = MaskEnlarger((map_CHW.shape[1], map_CHW.shape[2]), features.sizes[row], output, map_CHW.device)
+        for mask, filters_F, box in zip(found, filters_RF, boxes_R4.tolist(), strict=True):
+            x0, y0, x1, y1 = (math.ceil(side) for side in box)
+            inside = slice(y0, y1), slice(x0, x1)
+            window = enlarger.window(*inside)
+            logit_1hw = masks_by_filters(map_CHW[:, window.rows, window.columns], filters_F[None], self.config)
+            mask[inside] = window.enlarge(logit_1hw[0].sigmoid()) > self.config.mask_threshold
         return found
-
-
-_MASKS_AT_ONCE = 16
-"""Masks that are made together."""
-
-
-def inside_boxes(boxes_R4: Tensor, size: Size) -> Tensor:
-    """Return which pixels have their upper left corner in each box, bool [R, H, W]."""
-    y_H = torch.arange(size[0], device=boxes_R4.device)[:, None]
-    x_W = torch.arange(size[1], device=boxes_R4.device)
-    x0, y0, x1, y1 = boxes_R4[:, :, None, None].unbind(dim=1)
-    return (x_W >= x0) & (x_W < x1) & (y_H >= y0) & (y_H < y1)
