@@ -127,7 +127,7 @@ def test_the_rate_falls_to_its_floor_and_the_recipe_is_told_from_adamws() -> Non
     assert recipe.rate_at(0) == 0.01
     assert recipe.rate_at(50_000) == pytest.approx(1e-4 + 0.0099 * 0.5**0.9)
     assert recipe.rate_at(100_000) == pytest.approx(1e-4)
-    with pytest.raises(ValidationError, match="lowest_lr 1.0 is above base_lr 0.01"):
+    with pytest.raises(ValidationError, match=r"lowest_lr 1\.0 is above base_lr 0\.01"):
         SgdRecipe(momentum=0.9, lowest_lr=1.0)
     parts = {"segmenter": hrnet_miniature(4), "source": RealSource()}
     for chosen in (recipe, PolyRecipe(iterations=5)):

@@ -50,10 +50,10 @@ class SgdRecipe(Recipe):
         return torch.optim.SGD(parameters, lr=self.rate_at(0), momentum=self.momentum, weight_decay=self.weight_decay)
 
     def clip_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Leave the gradients as they are. [MM]"""
+        """Leave the gradients as they are, which is [MM]."""
 
     def autocast_dtype(self, device: torch.device) -> torch.dtype | None:
-        """Return None: full precision. [MM]"""
+        """Return None for full precision, which is [MM]."""
         return None
 
     @model_validator(mode="after")
