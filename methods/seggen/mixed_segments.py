@@ -48,6 +48,8 @@ class MixedSegments:
         self._real, self._generated, self.pool = real, generated, pool
         taught = [index for index, thing in enumerate(real.is_thing) if thing or not things_only]
         self._class_of = {index: place for place, index in enumerate(taught)}
+        self.stuff_classes = tuple(place for place, index in enumerate(taught) if not real.is_thing[index])
+        """Class indices of stuff, among those that are taught."""
         self.cache: ImageCache[Read] = ImageCache(lambda read: read[0].nbytes + read[1].nbytes)
         """Images in memory, with maps of ids in place of a mask for each segment."""
 

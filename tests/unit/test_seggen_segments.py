@@ -140,3 +140,7 @@ def test_the_training_draws_both_and_counts_them(data: Path, pairs: Path, tmp_pa
     (tmp_path / "second").mkdir()
     record = train_panoptic(Inputs(roles | {"start": [tmp_path / "out"]}), second, LocalContext(tmp_path / "second"))
     assert record["drawn"]["shares"] == {"real": 1.0, "MaskSyn": 0.0, "ImgSyn": 0.0}
+    wrong = settings.model_copy(update={"segmenter": network.model_copy(update={"stuff_classes": tuple(range(8))})})
+    sentence = refusal(lambda: train_panoptic(Inputs(roles), wrong, LocalContext(tmp_path / "wrong")))
+    assert "stuff_classes is (0, 1, 2, 3, 4, 5, 6, 7), but the classes without instances" in sentence
+    assert "are (3, 4, 5, 6, 7, 8, 9, 10); set it to these" in sentence

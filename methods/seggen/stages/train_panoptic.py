@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from methods.common.errors import InputError
 from methods.common.stage import Context, Inputs, Record, Stage
 from methods.common.stages.train_instances import InstanceTrainingConfig, train_on_images
 from methods.seggen.mixing_config import MixedSegmentsSource
@@ -21,10 +22,19 @@ def train_panoptic(inputs: Inputs, config: SegGenTrainPanopticConfig, context: C
 
     Returns:
         what :func:`train_on_images` does, and under ``drawn`` what :func:`count_draws` counts of the samples.
+
+    Raises:
+        InputError: data or weights do not fit, or the network holds other classes for stuff than the data.
     """
     from methods.seggen.mixing import MixedOrder, count_draws
 
     mixed = config.source.open(inputs, context.seeds)
+    stuff = getattr(config.segmenter, "stuff_classes", ())
+    if tuple(sorted(stuff)) != mixed.stuff_classes:
+        raise InputError(
+            f"segmenter.stuff_classes is {tuple(sorted(stuff))}, but the classes without instances in {inputs.folder('data')} are "
+            f"{mixed.stuff_classes}; set it to these"
+        )
     order = MixedOrder(mixed.pool, config.source, context.seeds)
     record = train_on_images(mixed, str(inputs.folder("data")), inputs, config, context, order)
     drawn = count_draws(
