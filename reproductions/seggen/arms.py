@@ -106,7 +106,15 @@ class Elsewhere:
     topics: frozenset[str] = frozenset()
 
 
-How = RealOnly | Synthetic | Copies | Elsewhere
+@dataclass(frozen=True)
+class MaskStudy:
+    """Draws masks with several numbers of steps, and measures how good they are; no row of a table."""
+
+    group: Group = ""
+    topics: frozenset[str] = frozenset({"synthetic", "text2mask"})
+
+
+How = RealOnly | Synthetic | Copies | MaskStudy | Elsewhere
 Arm = arms.Arm[How]
 
 
@@ -292,6 +300,23 @@ ARMS: tuple[Arm, ...] = (
         Synthetic(img_syn=True, freemask="all"),
         _ABLATION,
     ),
+    Arm(
+        "masks",
+        "Generated masks",
+        "Masks drawn with several numbers of steps, beside human ones.",
+        MaskStudy(),
+        topics=MaskStudy.topics,
+        row=False,
+    ),
     *(_arm(id, title, what, Elsewhere(), not_run=reason) for id, title, what, reason in _NOT_RUN),
 )
-"""In the order of the tables, controls after them."""
+"""In the order of the tables, controls after them, then the study of masks."""
+
+ON_UNSEEN = frozenset({"real", "real_twice", "mask_syn", "img_syn", "both", "jittered", "re_rendered"})
+"""Arms that are also evaluated on the unseen domain."""
+OF_PANOPTIC = frozenset({"real", "real_twice", "real_then_real", "synthetic_then_real", "img_syn", "img_syn_people"})
+"""Arms of COCO panoptic, where MaskSyn is not used (section 2); only COCO has captions by people."""
+OF_SWIN_L = frozenset({"real", "real_twice", "mask_syn", "img_syn", "both", "jittered"})
+"""Arms of Swin-L on ADE20K: those of Table 1 and its controls."""
+OF_HRNET = frozenset({*OF_SWIN_L, "few_real", "few_mask_syn", "few_img_syn", "few_both", "few_both_fair"})
+"""Arms of HRNet-W48: those of Table 4b and its controls."""
