@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from methods.common.datasets.labelled_images import LabelledImages
+    from methods.common.datasets.labelled_images import CheckedImages
 
 
 def limited_names(names: Collection[str], fraction: float, seeds: Seeds) -> list[str]:
@@ -40,7 +40,7 @@ def limited_names(names: Collection[str], fraction: float, seeds: Seeds) -> list
 class LimitedImages:
     """A number of the images of a data set, the same in every run; a smaller number lies within a larger one."""
 
-    def __init__(self, images: LabelledImages, count: int) -> None:
+    def __init__(self, images: CheckedImages, count: int) -> None:
         """Draw the images by name alone.
 
         Raises:
@@ -65,6 +65,10 @@ class LimitedImages:
     def name(self, index: int) -> str:
         """Return an image's name."""
         return self._images.name(self._indices[index])
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Return height and width of an image."""
+        return self._images.size(self._indices[index])
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return an image, uint8 RGB [H, W, 3], and its labels, uint8 [H, W]."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from methods.common.errors import InputError
+from methods.common.growth import Added
 from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.segmenters.instance.segmenters import SegmenterConfig
 from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
@@ -39,6 +40,8 @@ class InstanceTrainingConfig(Config):
     """``scratch``: random weights; ``backbone``: published weights of role ``backbone`` in the backbone; ``weights``: all of a
     training of the same config, role ``start``; ``all_but_classes``: of one with other classes, all but what has their number;
     ``official_all_but_classes``: the same of a OneFormer that its authors published, a file of role ``start``."""
+    samples_before: Annotated[int, Added(neutral=0)] = Field(default=0, ge=0)
+    """Samples of the training that it goes on from; its own are numbered after them, so that it sees other images in another order."""
     num_workers: int = Field(default=0, ge=0)
     """Processes that prepare images; the images do not depend on it."""
 

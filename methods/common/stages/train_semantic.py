@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from methods.common.errors import InputError
+from methods.common.growth import Added
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
 from methods.common.segmenters.semantic.segmenters import SegmenterConfig, Start
 from methods.common.stage import Config, Context, Inputs, Record, Stage
@@ -40,6 +41,8 @@ class TrainSegmenterConfig(Config):
     """Which weights are not random: none, the ``backbone``'s, ``all_but_classes``, everything but the class layers, or ``all``. They
     come from role ``start``, or the backbone's from role ``backbone``. SAM filter sections 8.1 and 8.2
     [C SAM filter D8, D16]."""
+    samples_before: Annotated[int, Added(neutral=0)] = Field(default=0, ge=0)
+    """Samples of the training that it goes on from; its own are numbered after them, so that it sees other crops in another order."""
     num_workers: int = Field(default=0, ge=0)
     """Processes that prepare images; the images do not depend on it."""
     num_samples: int = Field(default=0, ge=0)

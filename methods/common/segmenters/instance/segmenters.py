@@ -10,6 +10,7 @@ from pydantic import Discriminator, Tag
 from methods.common.errors import InputError
 from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.fastinst.config import FastInstConfig
+from methods.common.segmenters.mask2former.config import PanopticMask2FormerConfig
 from methods.common.segmenters.oneformer.config import OneFormerConfig
 
 if TYPE_CHECKING:
@@ -27,13 +28,15 @@ def _kind(given: Any) -> str:
 SegmenterConfig = Annotated[
     Annotated[CenterNet2Config, Tag("centernet2")]
     | Annotated[FastInstConfig, Tag("fastinst")]
-    | Annotated[OneFormerConfig, Tag("oneformer")],
+    | Annotated[OneFormerConfig, Tag("oneformer")]
+    | Annotated[PanopticMask2FormerConfig, Tag("panoptic_mask2former")],
     Discriminator(_kind),
 ]
 
 
 def build_segmenter(
-    config: CenterNet2Config | FastInstConfig | OneFormerConfig, generator: torch.Generator | None = None
+    config: CenterNet2Config | FastInstConfig | OneFormerConfig | PanopticMask2FormerConfig,
+    generator: torch.Generator | None = None,
 ) -> InstanceSegmenter:
     """Build a segmenter with random weights drawn from a generator, in training mode on the CPU."""
     if isinstance(config, FastInstConfig):
@@ -44,6 +47,10 @@ def build_segmenter(
         from methods.common.segmenters.oneformer.model import OneFormer
 
         return OneFormer(config, generator)
+    if isinstance(config, PanopticMask2FormerConfig):
+        from methods.common.segmenters.mask2former.panoptic import PanopticMask2Former
+
+        return PanopticMask2Former(config, generator)
     from methods.common.segmenters.centernet2.model import CenterNet2
 
     return CenterNet2(config, generator)
@@ -70,7 +77,11 @@ def load_segmenter(folder: Path) -> InstanceSegmenter:
         from methods.common.segmenters.oneformer.model import OneFormer
 
         return OneFormer.from_pretrained(folder)
+    if kind == "panoptic_mask2former":
+        from methods.common.segmenters.mask2former.panoptic import PanopticMask2Former
+
+        return PanopticMask2Former.from_pretrained(folder)
     raise InputError(
         f"{folder / CONFIG_FILE} names the kind {kind!r}, which is no instance segmenter; give the folder of a CenterNet2, "
-        "a FastInst or a OneFormer"
+        "a FastInst, a OneFormer or a panoptic Mask2Former"
     )
