@@ -55,7 +55,8 @@ class Synthetic:
     """A few real images."""
     fair: bool = False
     """Both generators saw the same few images only."""
-    palette: Palette = "seggen"
+    palette: Palette | None = None
+    """Of both generators; None for the recipe's."""
     masks: Masks = "generated"
     captions: Captions = "machine"
     p_aug_percent: int | None = None

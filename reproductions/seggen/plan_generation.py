@@ -34,7 +34,8 @@ _JUDGING_S = 0.1
 class Taught:
     """What both generators learn from."""
 
-    palette: Palette = "seggen"
+    palette: Palette | None = None
+    """None for the recipe's."""
     captions: Literal["machine", "people"] = "machine"
     few: bool = False
     """A few images only."""
@@ -43,7 +44,7 @@ class Taught:
     def name(self) -> str:
         """Of their cells."""
         return "_".join(
-            ("generators", self.palette, *(["people"] if self.captions == "people" else []), *(["few"] if self.few else []))
+            ("generators", *([self.palette] if self.palette else []), *(["people"] if self.captions == "people" else []), *(["few"] if self.few else []))
         )
 
 
@@ -86,7 +87,7 @@ class GenerationPlanner:
         study = self.planner.study
         learnt = config.model_copy(
             update={
-                "palette": config.palette.model_copy(update={"kind": taught.palette}),
+                "palette": config.palette.model_copy(update={"kind": taught.palette or config.palette.kind}),
                 "split": study.train_split,
                 "max_images": study.few_images if taught.few else None,
             }

@@ -6,7 +6,7 @@ without a mark here are those of the specification; the ledger's entries for the
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -28,6 +28,7 @@ from methods.seggen.diffusion.frames import Frames
 from methods.seggen.mask2img.config import Mask2ImgTrainingConfig
 from methods.seggen.mixing_config import Mixing
 from methods.seggen.moved_masks import Move
+from methods.seggen.palettes import PaletteConfig
 from methods.seggen.sampling.config import PaintImagesConfig, SampleMasksConfig
 from methods.seggen.stages.alignment import AlignmentConfig
 from methods.seggen.stages.captions import CaptionsConfig
@@ -145,6 +146,17 @@ class SeggenStudy(StudyConfig):
         return self
 
 
+def _of_coco(study: SeggenStudy, split: str, variants: int) -> dict[str, Any]:
+    """What of a study makes it one of panoptic masks: edges, one kind of captions more, and the number of pictures of a mask."""
+    coding = {"panoptic": True, "palette": study.mask2img.palette.model_copy(update={"edge": True})}
+    return {
+        "captions": study.captions.model_copy(update={"split": split}),
+        "people": PEOPLE.model_copy(update={"split": split}),
+        "mask2img": study.mask2img.model_copy(update=coding),
+        "pictures": study.pictures.model_copy(update={"variants": variants, "panoptic": True}),
+    }
+
+
 # -- tier paper -----------------------------------------------------------------------------------------------------------
 
 
@@ -208,5 +220,119 @@ def paper_panoptic_swin_l() -> SeggenStudy:
             "training": training,
             "expected_step_s": 1.6,
             "expected_model_mb": 870.0,
+        }
+    )
+
+
+# -- the miniature world --------------------------------------------------------------------------------------------------
+
+
+_FRAMES = Frames(size_px=64, step_px=16)
+_GENERATOR = DiffusionRecipe(
+    iterations=400, batch_size=16, base_lr=1e-3, warmup_iterations=20, cosine_from=0.3, autocast="none"
+)
+
+
+def _small() -> SeggenStudy:
+    """What the tiers on the miniature world start from: eight backgrounds and six things."""
+    world = DrawAde20kConfig(num_train=120, num_val=160, num_things=6)
+    sampling = {"frames": _FRAMES, "guidance_scale": 2.0, "batch_size": 20, "precision": "float32"}
+    teaching = {"recipe": _GENERATOR, "frames": _FRAMES, "ema_decay": 0.98, "palette": PaletteConfig(kind="spread")}
+    return SeggenStudy(
+        backbone="convolutional",
+        world=world,
+        unseen=world.model_copy(update={"num_train": 0, "light": "dusk"}),
+        few_images=24,
+        captions=TEMPLATES,
+        text2mask=Text2MaskTrainingConfig(**teaching),
+        mask2img=Mask2ImgTrainingConfig(**teaching),
+        masks=SampleMasksConfig(num_steps=20, variants=1, min_segment_px=6, num_raw=8, keep_raw=True, **sampling),
+        pictures=PaintImagesConfig(num_steps=10, variants=3, image_format="png", **sampling),
+        mask_steps=(5, 10, 20, 40),
+        measured_images=40,
+        num_shards=2,
+        real_repeats=2,
+        hardness_px=64,
+        alignment=AlignmentConfig(short_side_px=None, batch_size=20),
+        training=SemanticTraining(
+            segmenter=ConvolutionalConfig(num_classes=14),
+            recipe=PolyRecipe(
+                iterations=500,
+                batch_size=8,
+                base_lr=5e-3,
+                backbone_lr_factor=1.0,
+                max_gradient_norm=1.0,
+                warmup_iterations=20,
+            ),
+            augmentation=SemanticAugmentConfig(
+                crop_px=64, min_scale_tenths=8, max_scale_tenths=13, max_class_share=1.0, photometric=None
+            ),
+            start="scratch",
+            evaluation=EvaluateSemanticConfig(short_side_px=64, max_long_side_px=256, batch_size=20),
+        ),
+        num_real_images=120,
+        expected_step_s=0.022,
+        expected_evaluate_s=1.5,
+        expected_caption_s=0.001,
+        expected_image_s=0.2,
+        expected_mask_s=0.2,
+        expected_generator_step_s=0.2,
+        expected_image_kb=12.0,
+        expected_model_mb=0.8,
+        expected_generator_mb=15.0,
+    )
+
+
+def mini() -> SeggenStudy:
+    """The claims on the miniature world, with three seeds."""
+    return _small()
+
+
+def smoke() -> SeggenStudy:
+    """Every code path of every semantic arm in about a minute; the numbers mean nothing."""
+    study = _small()
+    assert study.world is not None
+    short = _GENERATOR.model_copy(update={"iterations": 2, "batch_size": 2})
+    taught = {"recipe": short, "palette": PaletteConfig()}
+    return study.model_copy(
+        update={
+            "world": study.world.model_copy(update={"num_train": 6, "num_val": 4}),
+            "unseen": DrawAde20kConfig(num_train=0, num_val=4, num_things=6, light="dusk"),
+            "few_images": 3,
+            "text2mask": study.text2mask.model_copy(update=taught),
+            "mask2img": study.mask2img.model_copy(update=taught),
+            "masks": study.masks.model_copy(update={"num_steps": 2, "keep_raw": False, "num_raw": 2}),
+            "pictures": study.pictures.model_copy(update={"num_steps": 2, "variants": 2}),
+            "mask_steps": (1, 2),
+            "measured_images": 3,
+            "training": study.training.model_copy(
+                update={"recipe": study.training.recipe.model_copy(update={"iterations": 2, "batch_size": 2})}
+            ),
+            "num_samples": 2,
+            "num_real_images": 6,
+        }
+    )
+
+
+def smoke_panoptic() -> SeggenStudy:
+    """Every code path of the panoptic arms; the numbers mean nothing."""
+    study = smoke()
+    stuff = tuple(range(8))
+    return study.model_copy(
+        update={
+            "backbone": "panoptic_miniature",
+            "world": DrawCocoPanopticConfig(num_train=6, num_val=4, num_things=6),
+            "unseen": None,
+            "train_split": "train2017",
+            "val_split": "val2017",
+            **_of_coco(study, "train2017", variants=2),
+            "num_shards": 1,
+            "training": PanopticTraining(
+                segmenter=recipes.panoptic_miniature(14, stuff),
+                recipe=StepRecipe(iterations=2, drops=(1,), batch_size=2, base_lr=1e-3, autocast="none"),
+                augmentation=AugmentConfig(size_px=64, min_scale=0.8, max_scale=1.3),
+                start="scratch",
+                evaluation=EvaluateCocoPanopticConfig(short_side_px=64, long_side_px=256, batch_size=4),
+            ),
         }
     )
