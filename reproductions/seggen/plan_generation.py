@@ -44,7 +44,12 @@ class Taught:
     def name(self) -> str:
         """Of their cells."""
         return "_".join(
-            ("generators", *([self.palette] if self.palette else []), *(["people"] if self.captions == "people" else []), *(["few"] if self.few else []))
+            (
+                "generators",
+                *([self.palette] if self.palette else []),
+                *(["people"] if self.captions == "people" else []),
+                *(["few"] if self.few else []),
+            )
         )
 
 
@@ -164,7 +169,13 @@ class GenerationPlanner:
         )
         number = self._images(taught) * study.masks.variants / study.num_shards
         return tuple(
-            self._painted(config, f"{cell.label.removeprefix(self.planner.label('')).strip('/')}/pictures", {"masks": (cell,)}, taught, number)
+            self._painted(
+                config,
+                f"{cell.label.removeprefix(self.planner.label('')).strip('/')}/pictures",
+                {"masks": (cell,)},
+                taught,
+                number,
+            )
             for cell in masks
         )
 
@@ -184,7 +195,9 @@ class GenerationPlanner:
             for shard in range(study.num_shards)
         )
 
-    def _painted(self, config: Any, label: str, masks: dict[str, tuple[Cell, ...]], taught: Taught, number: float) -> Cell:
+    def _painted(
+        self, config: Any, label: str, masks: dict[str, tuple[Cell, ...]], taught: Taught, number: float
+    ) -> Cell:
         study = self.planner.study
         inputs = {
             "captions": (self.captions(taught.captions),),

@@ -184,7 +184,12 @@ def paper_swin_l() -> SeggenStudy:
         evaluation=EvaluateSemanticConfig(short_side_px=640, max_long_side_px=2560),
     )
     return study.model_copy(
-        update={"backbone": "mask2former_swin_l", "training": training, "expected_step_s": 1.2, "expected_model_mb": 870.0}
+        update={
+            "backbone": "mask2former_swin_l",
+            "training": training,
+            "expected_step_s": 1.2,
+            "expected_model_mb": 870.0,
+        }
     )
 
 
@@ -211,9 +216,7 @@ def paper_panoptic_r50() -> SeggenStudy:
 def paper_panoptic_swin_l() -> SeggenStudy:
     """COCO panoptic, Mask2Former with Swin-L: Table 2, 100 epochs."""
     study = paper_panoptic_r50()
-    training = study.training.model_copy(
-        update={"segmenter": recipes.coco_swinl(), "recipe": recipes.coco_recipe(100)}
-    )
+    training = study.training.model_copy(update={"segmenter": recipes.coco_swinl(), "recipe": recipes.coco_recipe(100)})
     return study.model_copy(
         update={
             "backbone": "mask2former_swin_l_panoptic",
