@@ -20,6 +20,7 @@ from methods.seggen.stages.move_masks import MOVE_MASKS, MoveMasksConfig
 from methods.seggen.stages.text2mask import TEXT2MASK
 from reproductions.harness.cell import Cell
 from reproductions.seggen.arms import Masks, Palette, Synthetic
+from reproductions.study.planner import Inputs
 
 if TYPE_CHECKING:
     from reproductions.seggen.plan import SeedPlanner
@@ -70,15 +71,16 @@ class GenerationPlanner:
 
     # -- generators ---------------------------------------------------------------------------------------------------
 
-    def captions(self, by: Literal["machine", "people"]) -> Cell:
-        """What is written of each training image."""
+    def captions(self, by: Literal["machine", "people"], shuffled: bool = False) -> Cell:
+        """What is written of each training image; shuffled, what is written of another one."""
         study = self.planner.study
         config = study.captions if by == "machine" else study.people
         assert config is not None, "nobody captioned these images"
-        config = config.model_copy(update={"split": study.train_split})
+        config = config.model_copy(update={"split": study.train_split, "shuffled": shuffled})
         outside = ("data", *(["captioner"] if by == "machine" else []))
         cost_s = study.num_real_images * study.expected_caption_s
-        return self.planner.cell(CAPTIONS, config, f"captions by {by}", outside=outside, cost_s=cost_s)
+        label = f"captions_by_{by}{'_shuffled' if shuffled else ''}"
+        return self.planner.cell(CAPTIONS, config, label, outside=outside, cost_s=cost_s)
 
     def text2mask(self, taught: Taught) -> Cell:
         """The generator of masks."""
@@ -168,16 +170,16 @@ class GenerationPlanner:
             }
         )
         number = self._images(taught) * study.masks.variants / study.num_shards
+        captions = (self.captions(taught.captions),)
         return tuple(
             self._painted(
-                config,
-                f"{cell.label.removeprefix(self.planner.label('')).strip('/')}/pictures",
-                {"masks": (cell,)},
-                taught,
-                number,
+                config, f"{self._name_of(cell)}/pictures", {"masks": (cell,), "captions": captions}, taught, number
             )
             for cell in masks
         )
+
+    def _name_of(self, cell: Cell) -> str:
+        return cell.label.removeprefix(self.planner.label("")).strip("/")
 
     def _painted_real_masks(self, taught: Taught, shuffled: bool) -> tuple[Cell, ...]:
         """ImgSyn's pictures, several on each human mask."""
@@ -186,27 +188,20 @@ class GenerationPlanner:
         name = "shuffled" if shuffled else "img_syn"
         return tuple(
             self._painted(
-                study.pictures.model_copy(update={**self._part(shard, taught), "shuffle_captions": shuffled}),
+                study.pictures.model_copy(update=self._part(shard, taught)),
                 f"{taught.name}/{name}{shard}",
-                {},
+                {"captions": (self.captions(taught.captions, shuffled),)},
                 taught,
                 number,
             )
             for shard in range(study.num_shards)
         )
 
-    def _painted(
-        self, config: Any, label: str, masks: dict[str, tuple[Cell, ...]], taught: Taught, number: float
-    ) -> Cell:
+    def _painted(self, config: Any, label: str, roles: Inputs, taught: Taught, number: float) -> Cell:
         study = self.planner.study
-        inputs = {
-            "captions": (self.captions(taught.captions),),
-            "controlnet": (self.mask2img(taught),),
-            **masks,
-        }
-        outside = ("generator", *([] if masks else ["data"]))
+        inputs = {"controlnet": (self.mask2img(taught),), **roles}
         cost_s, size = number * study.expected_image_s, number * 1e3 * study.expected_image_kb
-        return self.planner.cell(IMAGES, config, label, inputs, outside, cost_s, size)
+        return self.planner.cell(IMAGES, config, label, inputs, ("data", "generator"), cost_s, size)
 
     def _part(self, shard: int, taught: Taught) -> dict[str, Any]:
         """What a cell says of its share of the work."""

@@ -31,13 +31,13 @@ from methods.seggen.moved_masks import Move
 from methods.seggen.palettes import PaletteConfig
 from methods.seggen.sampling.config import PaintImagesConfig, SampleMasksConfig
 from methods.seggen.stages.alignment import AlignmentConfig
-from methods.seggen.stages.captions import CaptionsConfig
+from methods.seggen.stages.captions import CaptionsConfig, OwnCaptions, PeoplesCaptions
 from methods.seggen.text2mask.config import Text2MaskTrainingConfig
 from reproductions.study.config import StudyConfig
 
 
 class SemanticTraining(Config):
-    """How a semantic segmenter is trained and evaluated. Section 8.3"""
+    """How a semantic segmenter is trained and evaluated (section 8.3)."""
 
     task: Literal["semantic"] = "semantic"
     """What is segmented."""
@@ -54,7 +54,7 @@ class SemanticTraining(Config):
 
 
 class PanopticTraining(Config):
-    """How a panoptic segmenter is trained and evaluated. Section 8.3"""
+    """How a panoptic segmenter is trained and evaluated (section 8.3)."""
 
     task: Literal["panoptic"] = "panoptic"
     """What is segmented."""
@@ -151,9 +151,9 @@ def _of_coco(study: SeggenStudy, split: str, variants: int) -> dict[str, Any]:
     coding = {"panoptic": True, "palette": study.mask2img.palette.model_copy(update={"edge": True})}
     return {
         "captions": study.captions.model_copy(update={"split": split}),
-        "people": PEOPLE.model_copy(update={"split": split}),
+        "people": CaptionsConfig(split=split, captioner=PeoplesCaptions()),
         "mask2img": study.mask2img.model_copy(update=coding),
-        "pictures": study.pictures.model_copy(update={"variants": variants, "panoptic": True}),
+        "pictures": study.pictures.model_copy(update={"variants": variants}),
     }
 
 
@@ -246,7 +246,7 @@ def _small() -> SeggenStudy:
         world=world,
         unseen=world.model_copy(update={"num_train": 0, "light": "dusk"}),
         few_images=24,
-        captions=TEMPLATES,
+        captions=CaptionsConfig(captioner=OwnCaptions()),
         text2mask=Text2MaskTrainingConfig(**teaching),
         mask2img=Mask2ImgTrainingConfig(**teaching),
         masks=SampleMasksConfig(num_steps=20, variants=1, min_segment_px=6, num_raw=8, keep_raw=True, **sampling),
