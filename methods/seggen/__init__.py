@@ -1,1 +1,1 @@
-"""Segmenters trained on pairs whose masks are drawn from text and whose images are painted onto masks ("SegGen"), one idea a file."""
+"""SegGen's ideas: masks from captions, images from masks."""

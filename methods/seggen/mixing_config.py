@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from methods.common.datasets.labelled_images import LabelledImages
     from methods.common.seeds import Seeds
     from methods.common.segmenters.image_order import ImageOrder
-    from methods.seggen.mixed_images import MixedImages, RealAndGenerated
+    from methods.seggen.mixed_images import RealAndGenerated
     from methods.seggen.mixed_segments import MixedSegments
 
 Strategy = Literal["MaskSyn", "ImgSyn"]
@@ -32,10 +32,11 @@ class Mixing(Config):
 
 
 class MixedSource(Mixing, TrainingSource):
-    """Real images, some samples of which are replaced by generated ones. Roles: ``data``, ``pairs`` (every shard of MaskSyn and of ImgSyn),
-    ``filtered`` (cells whose label maps stand for those of the pairs) where the variant lies there, and ``selection`` to use a part of the
-    pairs.
-    """  # noqa: D205
+    """Real images, some samples of which are replaced by generated ones.
+
+    Roles: ``data``; ``pairs``, every shard of MaskSyn and of ImgSyn, whose lines name ``of``, the real image, and ``strategy``; ``filtered``,
+    cells whose label maps stand for those of the pairs, where there are some; ``selection`` to use a part of the pairs.
+    """
 
     kind: Literal["mixed"] = "mixed"
     """Which source this is."""
@@ -46,22 +47,22 @@ class MixedSource(Mixing, TrainingSource):
     variant: str = "seggen"
     """Whose masks: a folder below ``masks`` of the pairs."""
 
-    def open(self, inputs: Inputs, seeds: Seeds) -> MixedImages:
+    def open(self, inputs: Inputs, seeds: Seeds) -> RealAndGenerated:
         """Open the real images, then the pairs.
 
         Raises:
-            InputError: something is missing or faulty, a pair is of no real image, or an image has no pair although one may be asked for.
+            InputError: something is missing or faulty, or a pair is of no real image.
         """
-        from methods.seggen.mixed_images import open_mixed
+        from methods.seggen.mixed_images import open_joined
 
-        return open_mixed(inputs, self)
+        return open_joined(inputs, self, self.max_images, seeds)
 
     def order(self, images: LabelledImages, seeds: Seeds) -> ImageOrder:
         """Return which image each training sample shows: real ones in epochs, some of them replaced."""
-        from methods.seggen.mixed_images import MixedImages
+        from methods.seggen.mixed_images import RealAndGenerated
         from methods.seggen.mixing import MixedOrder
 
-        assert isinstance(images, MixedImages), "opened by this source"
+        assert isinstance(images, RealAndGenerated), "opened by this source"
         return MixedOrder(images.pool, self, seeds)
 
 
@@ -72,6 +73,8 @@ class ConcatenatedSource(TrainingSource):
     """Which source this is."""
     split: str = "training"
     """Of the real images."""
+    max_images: int | None = Field(default=None, ge=1)
+    """So many of its images; generated pairs of the others go too."""
     real_repeats: int = Field(default=11, ge=1)
     """How often each real image is in the list. Section 9 [C] 11 on ADE20K, 4 on COCO-Stuff"""
     variant: str = "freemask"
@@ -83,9 +86,9 @@ class ConcatenatedSource(TrainingSource):
         Raises:
             InputError: something is missing or faulty.
         """
-        from methods.seggen.mixed_images import open_concatenated
+        from methods.seggen.mixed_images import open_joined
 
-        return open_concatenated(inputs, self)
+        return open_joined(inputs, self, self.max_images, seeds)
 
     def order(self, images: LabelledImages, seeds: Seeds) -> ImageOrder:
         """Return which image each training sample shows."""
@@ -97,9 +100,10 @@ class ConcatenatedSource(TrainingSource):
 
 
 class MixedSegmentsSource(Mixing):
-    """Real images with their segments, some samples of which are replaced by generated ones. Roles: ``data`` (COCO's panoptic layout) and,
-    unless ``p_aug`` is 0, ``pairs``.
-    """  # noqa: D205
+    """Real images with their segments, some samples of which are replaced by generated ones.
+
+    Roles: ``data``, COCO's panoptic layout; unless ``p_aug`` is 0, ``pairs``, whose lines also hold ``segments_info``.
+    """
 
     split: str = "train2017"
     """Of the real images."""
@@ -112,7 +116,7 @@ class MixedSegmentsSource(Mixing):
         """Read the records of all training images, real ones first.
 
         Raises:
-            InputError: a file is missing or faulty, a pair is of no real image, or an image has no pair although one may be asked for.
+            InputError: a file is missing or faulty, or a pair is of no real image.
         """
         from methods.seggen.mixed_segments import open_mixed_segments
 

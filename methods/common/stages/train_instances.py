@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
     from methods.common.datasets.lvis_records import LvisDataset
+    from methods.common.segmenters.image_order import ImageOrder
     from methods.common.segmenters.instance.interface import InstanceSegmenter
 
 
@@ -82,7 +83,13 @@ def train_instances(inputs: Inputs, config: TrainInstancesConfig, context: Conte
     )
 
 
-def train_on(dataset: LvisDataset, inputs: Inputs, config: InstanceTrainingConfig, context: Context) -> Record:
+def train_on(
+    dataset: LvisDataset,
+    inputs: Inputs,
+    config: InstanceTrainingConfig,
+    context: Context,
+    order: ImageOrder | None = None,
+) -> Record:
     """Train on the records of any data set; see :func:`train_instances`.
 
     Args:
@@ -90,6 +97,7 @@ def train_on(dataset: LvisDataset, inputs: Inputs, config: InstanceTrainingConfi
         inputs: ``backbone`` or ``start``, as ``config.start`` asks, and ``tokenizer``.
         config: of the training.
         context: folder, device, seeds, checkpoints, team and progress.
+        order: which of the images with instances each sample shows; None for that of the recipe.
     """
     from methods.common.segmenters.instance.training import train_segmenter
     from methods.common.segmenters.instance.training_images import RealImages
@@ -101,7 +109,9 @@ def train_on(dataset: LvisDataset, inputs: Inputs, config: InstanceTrainingConfi
             f"{config.segmenter.num_classes}; make them equal"
         )
     model = build_to_train(inputs, config, context.seeds.torch("training", "initial weights"))
-    trained, losses = train_segmenter(model, real, config.augmentation, config.recipe, context, config.num_workers)
+    trained, losses = train_segmenter(
+        model, real, config.augmentation, config.recipe, context, config.num_workers, order, config.samples_before
+    )
     if context.team.is_first:
         trained.save_pretrained(context.out / "model")
     context.team.barrier()

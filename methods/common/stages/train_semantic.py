@@ -20,6 +20,7 @@ from methods.common.training.poly_recipe import PolyRecipe
 
 if TYPE_CHECKING:
     from methods.common.datasets.labelled_images import LabelledImages
+    from methods.common.segmenters.image_order import ImageOrder
     from methods.common.segmenters.semantic.interface import SemanticSegmenter
 
 NUM_LOSSES = 20
@@ -81,9 +82,12 @@ def train_semantic(inputs: Inputs, config: TrainSegmenterConfig, context: Contex
         )
     model = build_segmenter(config.segmenter, context.seeds.torch("training", "initial weights"))
     started_from = _start(model, inputs, config.start)
+    order = config.source.order(images, context.seeds)
     if context.team.is_first:
-        _write_samples(images, config, context)
-    losses = train_segmenter(model, images, config.augmentation, config.recipe, context, config.num_workers)
+        _write_samples(images, order, config, context)
+    losses = train_segmenter(
+        model, images, config.augmentation, config.recipe, context, config.num_workers, order, config.samples_before
+    )
     if context.team.is_first:
         model.save_pretrained(context.out / "model")
     context.team.barrier()
@@ -125,7 +129,7 @@ def _start(model: SemanticSegmenter, inputs: Inputs, start: Start) -> int:
     )
 
 
-def _write_samples(images: LabelledImages, config: TrainSegmenterConfig, context: Context) -> None:
+def _write_samples(images: LabelledImages, order: ImageOrder, config: TrainSegmenterConfig, context: Context) -> None:
     """Keep the first training crops and their labels for people to look at."""
     if config.num_samples == 0:
         return
@@ -134,10 +138,10 @@ def _write_samples(images: LabelledImages, config: TrainSegmenterConfig, context
     from methods.common.datasets.voc import write_labels
     from methods.common.segmenters.semantic.training_images import TrainingCrops
 
-    crops, folder = TrainingCrops(images, config.augmentation, context.seeds), context.out / "samples"
+    crops, folder = TrainingCrops(images, config.augmentation, context.seeds, order), context.out / "samples"
     folder.mkdir(exist_ok=True)
     for number in range(config.num_samples):
-        image_SS3, label_SS = crops[number]
+        image_SS3, label_SS = crops[config.samples_before + number]
         Image.fromarray(image_SS3).save(folder / f"{number:02d}_image.png")
         write_labels(folder / f"{number:02d}_labels.png", label_SS)
 

@@ -19,7 +19,7 @@ from methods.common.stage import Context
 from methods.common.training.batch_shard import BatchShare
 from methods.seggen.diffusion.config import GeneratorTrainingConfig
 from methods.seggen.diffusion.frames import Size, fit_image, place
-from methods.seggen.diffusion.pictures import Mask, Pictures
+from methods.seggen.diffusion.pictures import Pictures
 from methods.seggen.palettes import Palette
 
 

@@ -46,8 +46,9 @@ class SampleMasksConfig(SeggenSamplingConfig):
     """Denoising steps. Section 5 [S]"""
     variants: int = Field(default=10, ge=1)
     """Masks for each training image. Section 2 [S]"""
-    min_segment_px: int = Field(default=45, ge=0)
-    """Connected regions of fewer pixels become what surrounds them; 0 keeps them. 20 at 512 pixels a side, 45 at 768. Section 4.5"""
+    min_segment_px: int | None = Field(default=None, ge=0)
+    """Connected regions of fewer pixels become what surrounds them; 0 keeps them. None: 20 at 512 pixels a side, and by area so many at
+    other sizes. Section 4.5, step 4"""
     max_distance: float | None = Field(default=None, gt=0)
     """Pixels farther than this from every colour, in RGB units, are not rated; None rates all. Section 4.5"""
     num_raw: int = Field(default=16, ge=0)

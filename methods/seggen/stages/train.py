@@ -23,7 +23,7 @@ def train(inputs: Inputs, config: SegGenTrainConfig, context: Context) -> Record
     """Train from start to end; see :func:`train_semantic`. Strategy B is two such cells: the second has ``start`` "all".
 
     Returns:
-        what :func:`train_semantic` does, and under ``drawn`` what :meth:`Draws.record` counts of the samples, where some are generated.
+        what :func:`train_semantic` does, and under ``drawn`` what :func:`count_draws` counts of the samples, where some may be generated.
     """
     record = train_semantic(inputs, config, context)
     if isinstance(config.source, RealSource):

@@ -20,7 +20,7 @@ def train_panoptic(inputs: Inputs, config: SegGenTrainPanopticConfig, context: C
     Roles: those of the source, ``backbone`` or ``start`` as ``config.start`` asks.
 
     Returns:
-        what :func:`train_on` does, and under ``drawn`` what :meth:`Draws.record` counts of the samples.
+        what :func:`train_on` does, and under ``drawn`` what :func:`count_draws` counts of the samples.
     """
     from methods.seggen.mixing import MixedOrder, count_draws
 
