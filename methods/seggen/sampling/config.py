@@ -68,7 +68,5 @@ class PaintImagesConfig(SeggenSamplingConfig):
     """Weight of what the ControlNet adds. Section 6 [I]"""
     condition: Literal["clean", "raw"] = "clean"
     """Whether a drawn mask is painted from its clean labels, coloured again, or from the picture as it was drawn. Section 4.5, step 6"""
-    shuffle_captions: bool = False
-    """Whether each image has the caption of another one, as a control."""
     image_format: Literal["jpeg", "png"] = "jpeg"
     """Format of the pictures."""
