@@ -20,10 +20,10 @@ BY_CLASS = ("real", "both")
 _SEMANTIC = ("miou", "miou_frequent", "miou_common", "miou_rare")
 _PANOPTIC = {
     "PQ": "PQ",
-    "PQ_things": "PQ_things",
-    "PQ_stuff": "PQ_stuff",
-    "AP_pan_things": "AP_pan_things",
-    "miou_pan": "miou_pan",
+    "PQ_things": "PQ_th",
+    "PQ_stuff": "PQ_st",
+    "AP_pan_things": "AP_th",
+    "miou_pan": "mIoU",
 }
 """Name in the record of the panoptic evaluation, by metric."""
 _NUM_SAMPLES = 5
@@ -34,8 +34,8 @@ class Collector(collector.Collector[SeggenStudy, How, ArmCells]):
 
     def metrics(self, record: dict[str, Any]) -> dict[str, float | None]:
         """Return what the evaluation measured; the rest comes from other cells."""
-        if "PQ" in record:
-            return {metric: record[name] for metric, name in _PANOPTIC.items()}
+        if "metrics" in record:  # resamples have no AP
+            return {metric: record["metrics"].get(name) for metric, name in _PANOPTIC.items()}
         return {name: record[name] for name in _SEMANTIC}
 
     def results(self) -> Iterator[Result]:

@@ -84,7 +84,6 @@ class SeggenPaper(StudiedPaper[SeggenStudy, How, ArmCells, SeggenReport]):
                 return (
                     recipe.paper_panoptic_swin_l(),
                     recipe.paper_panoptic_r50(),
-                    recipe.paper_hrnet(),
                     recipe.paper_swin_l(),
                     recipe.paper_r50(),
                 )
