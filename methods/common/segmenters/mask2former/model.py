@@ -74,3 +74,8 @@ class Mask2Former(SavedWithConfig[Mask2FormerConfig], Mask2FormerNetwork, Semant
                 for class_logit, mask_logit in images
             ]
         )
+
+    def log_probabilities(self, image_N3HW: Tensor) -> Tensor:
+        """Return the logarithm of each class' share of the scores, float32 [N, K, H, W]; they are sums of probabilities, no logits."""
+        score_NKHW = self.scores(image_N3HW).clamp(min=torch.finfo(torch.float32).tiny)
+        return (score_NKHW / score_NKHW.sum(dim=1, keepdim=True)).log()
