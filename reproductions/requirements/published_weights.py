@@ -141,6 +141,13 @@ BLIP = HubModel(
     text_and_image_folder,
     leave_out=("*.bin", "*.h5"),
 )
+BLIP2 = HubModel(
+    "BLIP-2, OPT 2.7B",
+    "Salesforce/blip2-opt-2.7b",
+    "MIT, with OPT's licence for research on the language model inside",
+    text_and_image_folder,
+    leave_out=("*.bin",),
+)
 
 # -- masks -----------------------------------------------------------------------------------------------------------
 
@@ -205,6 +212,12 @@ RESNET50_21K = SingleFile(
     "https://miil-public-eu.oss-eu-central-1.aliyuncs.com/model-zoo/ImageNet_21K_P/models/resnet50_miil_21k.pth",
     "MIT (that of the publishing repository)",
     "https://github.com/Alibaba-MIIL/ImageNet21K/blob/main/MODEL_ZOO.md",
+)
+HRNET_W48 = SingleFile(
+    "HRNet-W48, ImageNet",
+    "https://download.openmmlab.com/pretrain/third_party/hrnetv2_w48-d2186c55.pth",
+    "MIT (that of HRNet/HRNet-Image-Classification)",
+    "https://github.com/open-mmlab/mmsegmentation/tree/main/configs/hrnet",
 )
 SWIN_L = SingleFile(
     "Swin-L, ImageNet-22K",

@@ -66,8 +66,16 @@ def class_names(config: StuffScenesConfig) -> list[str]:
     return [*BACKGROUNDS, *CATEGORY_NAMES[: config.num_things]]
 
 
-def draw_scene(things: Sequence[int], config: StuffScenesConfig, rng: np.random.Generator) -> StuffScene:
-    """Draw one scene that shows all of ``things``, now and then one of them twice, now and then something without a class."""
+def draw_scene(
+    things: Sequence[int],
+    config: StuffScenesConfig,
+    rng: np.random.Generator,
+    repaint: np.random.Generator | None = None,
+) -> StuffScene:
+    """Draw one scene that shows all of ``things``, now and then one of them twice, now and then something without a class.
+
+    ``repaint`` decides how it looks in place of ``rng``, which then decides what it shows where.
+    """
     wanted = list(things)
     if rng.uniform() < config.repeat_share:
         wanted.append(wanted[int(rng.integers(len(wanted)))])
@@ -75,7 +83,7 @@ def draw_scene(things: Sequence[int], config: StuffScenesConfig, rng: np.random.
         wanted.append(int(rng.choice(config.unlabelled_categories)))
     for _ in range(_SCENE_ATTEMPTS):
         background = BACKGROUNDS[int(rng.integers(len(BACKGROUNDS)))]
-        scene = render_scene(wanted, background, config.scene(), rng)
+        scene = render_scene(wanted, background, config.scene(), rng, repaint=repaint)
         if set(things) <= {instance.category for instance in scene.instances}:
             break
     else:
@@ -101,7 +109,8 @@ def draw_scenes(
 ) -> Iterator[StuffScene]:
     """Draw the scenes of a split, which do not depend on how many there are after them."""
     for index, things in enumerate(plan):
-        yield draw_scene(things, config, seeds.numpy("data", "stuff scenes", split, index))
+        repaint = seeds.numpy("data", "stuff scenes", "look", config.look, split, index) if config.look else None
+        yield draw_scene(things, config, seeds.numpy("data", "stuff scenes", split, index), repaint)
 
 
 def write_image(path: Path, image_HW3: NDArray[np.uint8]) -> None:
@@ -110,7 +119,7 @@ def write_image(path: Path, image_HW3: NDArray[np.uint8]) -> None:
     assert written, f"could not write {path}"
 
 
-def write_captions(folder: Path, captions: Iterable[tuple[Split, str, str]]) -> None:
-    """Write the true captions of all images: ``captions.jsonl`` with ``split``, ``id`` (the image's name) and ``caption``."""
-    lines = (json.dumps({"split": split, "id": name, "caption": text}) for split, name, text in captions)
+def write_captions(folder: Path, captions: Iterable[tuple[str, str]]) -> None:
+    """Write the true captions of all images: ``captions.jsonl`` with ``id``, the image's name, and ``caption``."""
+    lines = (json.dumps({"id": name, "caption": text}) for name, text in captions)
     write_atomic(folder / CAPTIONS, "".join(f"{line}\n" for line in lines).encode())

@@ -43,6 +43,8 @@ class StuffScenesConfig(Config):
     """Probability that an image shows one of its things once more."""
     unlabelled_share: float = Field(default=0.2, ge=0, le=1)
     """Probability that an image shows a further object that no class names: it is void."""
+    look: int = Field(default=0, ge=0)
+    """Another number draws the same scenes, mask for mask, with other colours, light on objects and noise."""
     light: Light = "day"
     """``dusk`` draws the same scenes in a warm half-dark that falls off to one side, with coarse noise."""
 
