@@ -26,9 +26,9 @@ from methods.common.training.step_recipe import StepRecipe
 from methods.seggen.diffusion.config import DiffusionRecipe
 from methods.seggen.diffusion.frames import Frames
 from methods.seggen.mask2img.config import Mask2ImgTrainingConfig
-from methods.seggen.mixing_config import Mixing
 from methods.seggen.moved_masks import Move
 from methods.seggen.palettes import PaletteConfig
+from methods.seggen.replacement import Mixing
 from methods.seggen.sampling.config import PaintImagesConfig, SampleMasksConfig
 from methods.seggen.stages.alignment import AlignmentConfig
 from methods.seggen.stages.captions import CaptionsConfig, OwnCaptions, PeoplesCaptions
