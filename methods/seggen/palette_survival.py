@@ -38,6 +38,8 @@ class Survival:
     """The same after small regions went to their surroundings."""
     mean_distance: float
     """From a pixel to its nearest colour, RGB units."""
+    mean_margin: float
+    """How much farther the second-nearest colour is, RGB units."""
 
     @property
     def wrong_share(self) -> float:
@@ -97,14 +99,15 @@ def measure_survival(vae: Any, palette: Palette, maps: list[NDArray[np.uint8]]) 
         InputError: what comes back is not finite, or has another size.
     """
     counts_3K = np.zeros((3, palette.num_classes), np.int64)
-    distances = []
+    distances, margins = [], []
     for label_HW in maps:
         decoded = decode(_through(vae, encode(label_HW, palette)), palette)
         cleaned_HW = clean_up(decoded.label_HW, smallest_region_px(*label_HW.shape))
         distances.append(float(decoded.nearest_HW.mean()))
+        margins.append(float((decoded.second_HW - decoded.nearest_HW).mean()))
         for row, chosen in enumerate((label_HW == label_HW, decoded.label_HW != label_HW, cleaned_HW != label_HW)):
             counts_3K[row] += np.bincount(label_HW[chosen], minlength=palette.num_classes)
-    return Survival(*counts_3K, float(np.mean(distances)))
+    return Survival(*counts_3K, float(np.mean(distances)), float(np.mean(margins)))
 
 
 def overflows(vae: Any, palette: Palette, label_HW: NDArray[np.uint8], precision: Precision) -> bool:
