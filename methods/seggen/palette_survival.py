@@ -5,6 +5,8 @@ Shape legend: N pictures; H, W pixels; K classes; C channels; 3 RGB channels.
 
 from __future__ import annotations
 
+import copy
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -111,17 +113,16 @@ def measure_survival(vae: Any, palette: Palette, maps: list[NDArray[np.uint8]]) 
 
 
 def overflows(vae: Any, palette: Palette, label_HW: NDArray[np.uint8], precision: Precision) -> bool:
-    """Tell whether an autoencoder returns numbers that are not finite in a precision; it is in its own one afterwards."""
+    """Tell whether an autoencoder returns numbers that are not finite in a precision; it stays as it is, a copy is tried."""
     import torch
 
-    before = next(vae.parameters()).dtype
-    torch.nn.Module.to(vae, getattr(torch, precision))  # diffusers' own warns of each change
+    tried = torch.nn.Module.to(
+        copy.deepcopy(vae), getattr(torch, precision)
+    )  # diffusers' own `to` warns of each change
     try:
-        _through(vae, encode(label_HW, palette))
+        _through(tried, encode(label_HW, palette))
     except NotFinitePictureError:
         return True
-    finally:
-        torch.nn.Module.to(vae, before)
     return False
 
 
@@ -160,8 +161,6 @@ def load_autoencoder(folder: Path, device: torch.device) -> Any:
     Raises:
         InputError: there is none for pictures, or it is not whole.
     """
-    import json
-
     import diffusers
     import torch
 
