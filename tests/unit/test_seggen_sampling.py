@@ -6,7 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import EulerDiscreteScheduler
+from diffusers import (
+    ControlNetModel,
+    EulerDiscreteScheduler,
+    StableDiffusionControlNetPipeline,
+    StableDiffusionXLControlNetPipeline,
+)
 from PIL import Image
 from pydantic import ValidationError
 
@@ -43,6 +48,7 @@ MASKS_CONFIG = SampleMasksConfig(num_steps=2, variants=2, frames=FRAMES, batch_s
 IMAGES_CONFIG = PaintImagesConfig(num_steps=2, variants=2, frames=FRAMES, batch_size=3, image_format="png")
 CODING = ColourCoding(palette=PaletteConfig(), class_names=NAMES)
 CPU = torch.device("cpu")
+NATIVE = Size(32, 16)
 
 
 def text2mask(root: Path, kind: str = "sd") -> Path:
@@ -86,7 +92,7 @@ def pictures(folder: Path) -> dict[str, np.ndarray]:
     return {path.stem: np.array(Image.open(path)).astype(int) for path in sorted((folder / "images").iterdir())}
 
 
-def order(caption: str, seed: int, native: Size = Size(32, 16)) -> Order:
+def order(caption: str, seed: int, native: Size = NATIVE) -> Order:
     return Order(caption, Source(caption, caption, caption, native, 0), Size(24, 16), seed)
 
 
@@ -112,6 +118,31 @@ def test_a_sampled_batch_is_what_the_plain_pipeline_makes(tmp_path, kind):
     assert ours.shape == (2, 24, 16, 3)
     assert np.abs(ours.astype(int) - (image_NHW3 * 255).round()).max() <= 1
     assert (ours[0] != ours[1]).any()
+
+
+@pytest.mark.parametrize("kind", ["sd", "text", "xl"])
+def test_a_painted_batch_is_what_the_plain_pipeline_makes(tmp_path, kind):
+    folder = paint(tmp_path, "images", kind=kind, variants=1, control_scale=0.7)
+    record = json.loads((folder / "pairs.jsonl").read_text().splitlines()[0])
+    plain = load_text_to_image(tmp_path / kind, CPU, torch.float32)
+    plain.scheduler = EulerDiscreteScheduler.from_config(plain.scheduler.config)
+    controlnet = ControlNetModel.from_pretrained(tmp_path / "mask2img" / "controlnet")
+    made = {"xl": StableDiffusionXLControlNetPipeline}.get(kind, StableDiffusionControlNetPipeline)
+    told = {"original_size": (24, 24), "target_size": (24, 24)} if kind == "xl" else {}
+    options = {"add_watermarker": False} if kind == "xl" else {"requires_safety_checker": False}
+    with Image.open(tmp_path / "data" / "images" / "training" / "a.png") as picture:
+        image_NHW3 = made(**plain.components, controlnet=controlnet, **options)(
+            "a a a",
+            picture,
+            generator=torch.Generator().manual_seed(record["seed"]),
+            num_inference_steps=2,
+            guidance_scale=5.0,
+            controlnet_conditioning_scale=0.7,
+            output_type="np",
+            **told,
+        ).images
+    assert record["id"] == "a_i0"
+    assert np.abs(pictures(folder)["a_i0"] - (image_NHW3[0] * 255).round()).max() <= 1
 
 
 @pytest.mark.parametrize("field", ["guidance_scale", "num_steps", "control_scale"])

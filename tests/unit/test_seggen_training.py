@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import ControlNetModel, EDMEulerScheduler
+from diffusers import AutoencoderKL, ControlNetModel, EDMEulerScheduler
+from PIL import Image
 from pydantic import ValidationError
 
 from methods.common.errors import InputError
@@ -220,6 +221,33 @@ def test_what_colours_mean_is_kept_beside_a_generator(tmp_path):
     (out / "palette.json").write_text("{}")
     with pytest.raises(InputError, match=r"palette\.json"):
         ColourCoding.read(out)
+
+
+def test_captions_are_found_by_name(tmp_path):
+    """The file may have other images, and another order."""
+    pictures = open_pictures(write_data(tmp_path / "data"), "training", False)
+    path = write_captions(tmp_path / "captions", 6) / "captions.jsonl"
+    path.write_text("".join(f"{line}\n" for line in reversed(path.read_text().splitlines())))
+    assert read_captions(tmp_path / "captions", pictures) == tuple(" ".join(name * 3) for name in "abcd")
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_text2mask_learns_colours_and_mask2img_pictures(tmp_path, monkeypatch, cached):
+    """Photographs are made white here, so what is encoded tells which of the two is learnt."""
+    inputs = roles(tmp_path)
+    for path in (inputs.folder("data") / "images" / "training").iterdir():
+        Image.new("RGB", Image.open(path).size, "white").save(path)
+    encoded = []
+    encode = AutoencoderKL.encode
+    monkeypatch.setattr(
+        AutoencoderKL, "encode", lambda self, x: encoded.append(bool((x == 1).all())) or encode(self, x)
+    )
+    one = {"recipe": RECIPE.model_copy(update={"iterations": 1}), "cache_latents": cached}
+    for stage, config, white in ((TEXT2MASK, TEXT2MASK_CONFIG, False), (MASK2IMG, MASK2IMG_CONFIG, True)):
+        encoded.clear()
+        stage.run(inputs, config.model_copy(update=one), LocalContext(cell(tmp_path, stage.name)))
+        assert encoded
+        assert all(found is white for found in encoded)
 
 
 def test_an_image_without_a_caption_is_named(tmp_path):
