@@ -5,6 +5,8 @@ Shape legend: N pictures; H, W pixels; K classes; C channels; 3 RGB channels.
 
 from __future__ import annotations
 
+import copy
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -38,6 +40,8 @@ class Survival:
     """The same after small regions went to their surroundings."""
     mean_distance: float
     """From a pixel to its nearest colour, RGB units."""
+    mean_margin: float
+    """How much farther the second-nearest colour is, RGB units."""
 
     @property
     def wrong_share(self) -> float:
@@ -97,28 +101,28 @@ def measure_survival(vae: Any, palette: Palette, maps: list[NDArray[np.uint8]]) 
         InputError: what comes back is not finite, or has another size.
     """
     counts_3K = np.zeros((3, palette.num_classes), np.int64)
-    distances = []
+    distances, margins = [], []
     for label_HW in maps:
         decoded = decode(_through(vae, encode(label_HW, palette)), palette)
         cleaned_HW = clean_up(decoded.label_HW, smallest_region_px(*label_HW.shape))
         distances.append(float(decoded.nearest_HW.mean()))
+        margins.append(float((decoded.second_HW - decoded.nearest_HW).mean()))
         for row, chosen in enumerate((label_HW == label_HW, decoded.label_HW != label_HW, cleaned_HW != label_HW)):
             counts_3K[row] += np.bincount(label_HW[chosen], minlength=palette.num_classes)
-    return Survival(*counts_3K, float(np.mean(distances)))
+    return Survival(*counts_3K, float(np.mean(distances)), float(np.mean(margins)))
 
 
 def overflows(vae: Any, palette: Palette, label_HW: NDArray[np.uint8], precision: Precision) -> bool:
-    """Tell whether an autoencoder returns numbers that are not finite in a precision; it is in its own one afterwards."""
+    """Tell whether an autoencoder returns numbers that are not finite in a precision; it stays as it is, a copy is tried."""
     import torch
 
-    before = next(vae.parameters()).dtype
-    torch.nn.Module.to(vae, getattr(torch, precision))  # diffusers' own warns of each change
+    tried = torch.nn.Module.to(
+        copy.deepcopy(vae), getattr(torch, precision)
+    )  # diffusers' own `to` warns of each change
     try:
-        _through(vae, encode(label_HW, palette))
+        _through(tried, encode(label_HW, palette))
     except NotFinitePictureError:
         return True
-    finally:
-        torch.nn.Module.to(vae, before)
     return False
 
 
@@ -157,8 +161,6 @@ def load_autoencoder(folder: Path, device: torch.device) -> Any:
     Raises:
         InputError: there is none for pictures, or it is not whole.
     """
-    import json
-
     import diffusers
     import torch
 

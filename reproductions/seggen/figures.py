@@ -11,7 +11,7 @@ from reports.common_figures import ACCURACY_CAPTION, differences, drawn
 from reports.figure import Figure
 from reports.figures import GREY, PALETTE, drawing, save_figure
 from reports.sample_sheets import picture_rows
-from reports.tables import fixed, markdown_table, whole
+from reports.tables import fixed, markdown_frame, markdown_table, result_table, whole
 from reproductions.seggen.records import ClassGain, MaskRating, NetworkCalls, SeggenReport
 
 _COLOURS: dict[str, str] = {
@@ -115,6 +115,23 @@ def mask_section(ratings: Sequence[MaskRating]) -> str:
         "masks share with each other stands beside it."
     )
     return f"## Generated masks\n\n{markdown_table(header, rows, 1)}\n\n{note}\n"
+
+
+def measures_section(report: SeggenReport) -> str:
+    """Return a table of everything that was measured of each arm; empty where nothing was run."""
+    found = []
+    for backbone in report.backbones:
+        table = result_table(report, backbone.id)
+        if len(table):
+            found.append(f"### {backbone.title}\n\n{markdown_frame(table, 1)}")
+    if not found:
+        return ""
+    note = (
+        "Percent. Frequent, common and rare: means over thirds of the classes by their pixels in the training masks. Unseen domain: images with "
+        "looks that no training saw. Alignment: mIoU of the network trained on the real images on an arm's generated images against their masks; "
+        "it ranks painters, and jittered or re-rendered copies show what it could be. Valid mask pixels: as in the table of generated masks."
+    )
+    return "\n\n".join(("## Everything measured", *found, note)) + "\n"
 
 
 def calls_section(calls: Sequence[NetworkCalls]) -> str:

@@ -146,9 +146,9 @@ class SeggenPaper(StudiedPaper[SeggenStudy, How, ArmCells, SeggenReport]):
 
     def sections(self, report: SeggenReport) -> Sequence[str]:
         """Say how good masks are by steps, and what sampling takes."""
-        from reproductions.seggen.figures import calls_section, mask_section
+        from reproductions.seggen.figures import calls_section, mask_section, measures_section
 
-        return (mask_section(report.ratings), calls_section(report.calls))
+        return (measures_section(report), mask_section(report.ratings), calls_section(report.calls))
 
 
 PAPER = SeggenPaper()

@@ -39,7 +39,9 @@ _GPU: Mapping[str, GpuEstimate] = {
 def needs(request: Request, study: SeggenStudy, arms: Sequence[Arm]) -> tuple[Need, ...]:
     """List what these arms of the study need, by role. Nothing is looked up yet."""
     published_set = COCO_PANOPTIC if study.training.task == "panoptic" else ADE20K
-    found = data(request, published_set, labelled_folder, "classes.txt, and images and labels of training and validation")
+    found = data(
+        request, published_set, labelled_folder, "classes.txt, and images and labels of training and validation"
+    )
     if _generating(arms):
         found.append(generator("generator", request, STABLE_DIFFUSION_XL))
         if isinstance(study.captions.captioner, Blip2Captions):

@@ -66,7 +66,7 @@ def compare_palettes(
 
     Returns:
         ``palettes``: by palette the shares of wrong pixels, in all, after small regions went to their surroundings, and by class, the worst
-        classes, and the mean distance to the nearest colour; ``overflows_in_half``: whether float16 gives numbers that are not finite.
+        classes, the mean distance to the nearest colour, and how much farther the second is; ``overflows_in_half``: whether float16 gives numbers that are not finite.
     """
     import numpy as np
 
@@ -83,6 +83,7 @@ def compare_palettes(
             "wrong_share": survival.wrong_share,
             "wrong_share_cleaned": survival.wrong_cleaned_share,
             "mean_distance": survival.mean_distance,
+            "mean_margin": survival.mean_margin,
             "wrong_share_by_class": shares,
             "worst_classes": np.argsort(-np.array(shares), kind="stable")[:_WORST].tolist(),
         }
