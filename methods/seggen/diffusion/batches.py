@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from methods.common.stage import Context
@@ -34,10 +35,22 @@ class Texted(NamedTuple):
     """Empty where a caption is left out."""
     times_N6: Tensor
     """What SDXL is told: native height and width, top and left of the crop, height and width of the frame; float32."""
+    shown: tuple[tuple[int, bool], ...]
+    """Number of each picture, and whether it is mirrored."""
 
     def part(self, rows: slice) -> Texted:
         """Return some of them."""
-        return Texted(self.image_N3HW[rows], self.colour_N3HW[rows], self.captions[rows], self.times_N6[rows])
+        images, colours, times_N6 = self.image_N3HW[rows], self.colour_N3HW[rows], self.times_N6[rows]
+        return Texted(images, colours, self.captions[rows], times_N6, self.shown[rows])
+
+
+class Cut(NamedTuple):
+    """One picture as a step sees it."""
+
+    image_HW3: NDArray[np.uint8]
+    colour_HW3: NDArray[np.uint8]
+    times: tuple[int, ...]
+    """As :class:`Texted` has them."""
 
 
 class CaptionedMasks:
@@ -86,24 +99,46 @@ class CaptionedMasks:
             before = int((self._frame_of_step[:iteration] == number).sum()) * share.batch_size
             rows = range(before + share.first, before + share.first + share.count)
             made = [self._draw(self._frames[number], row) for row in rows]
-            images, colours, captions, times = zip(*made, strict=True)
-            stacked = [torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2) for arrays in (images, colours)]
-            yield Texted(*stacked, captions, torch.tensor(times, dtype=torch.float32))
+            cuts, captions, shown = zip(*made, strict=True)
+            image_N3HW, colour_N3HW = (
+                torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
+                for arrays in ([cut.image_HW3 for cut in cuts], [cut.colour_HW3 for cut in cuts])
+            )
+            times_N6 = torch.tensor([cut.times for cut in cuts], dtype=torch.float32)
+            yield Texted(image_N3HW, colour_N3HW, captions, times_N6, shown)
 
-    def _draw(self, frame: Size, number: int) -> tuple[np.ndarray, np.ndarray, str, tuple[int, ...]]:
+    def _draw(self, frame: Size, number: int) -> tuple[Cut, str, tuple[int, bool]]:
         """Make the numbered picture of a frame: which one, mirrored or not, where it is cut, with its caption or none."""
         places = self._places[frame]
         epoch, place_in_epoch = divmod(number, len(places))
         order = self._seeds.numpy("training", "order of pictures", *frame, epoch).permutation(places)
         index = int(order[place_in_epoch])
         rng = self._seeds.numpy("training", "cut", *frame, number)
+        mirrored, left_out = (rng.uniform(size=2) < (self._config.flip_share, self._config.caption_dropout)).tolist()
+        down, right = (0.5, 0.5) if self._config.cache_latents else rng.uniform(size=2).tolist()
+        return self.cut(index, mirrored, down, right), "" if left_out else self._captions[index], (index, mirrored)
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        return len(self._captions)
+
+    def cut(self, index: int, mirrored: bool, down: float = 0.5, right: float = 0.5) -> Cut:
+        """Bring a picture and its mask into their frame, both on one crop.
+
+        Args:
+            index: of the picture.
+            mirrored: whether left and right are exchanged.
+            down: how far down the crop lies in what is left over, in [0, 1].
+            right: the same to the right.
+
+        Raises:
+            InputError: it cannot be read.
+        """
         image_HW3, mask = self._pictures.read(index)
-        mirrored, left_out = rng.uniform(size=2) < (self._config.flip_share, self._config.caption_dropout)
         if mirrored:
-            image_HW3, mask = image_HW3[:, ::-1], mask.mirrored()
+            image_HW3, mask = np.ascontiguousarray(image_HW3[:, ::-1]), mask.mirrored()
         height, width = image_HW3.shape[:2]
-        placing = place(height, width, frame, *rng.uniform(size=2))
+        frame = self._config.frames.nearest(*self._pictures.size(index))
+        placing = place(height, width, frame, down, right)
         colour_HW3 = mask.fit(placing).coloured(self._palette, self._edge_px)
-        caption = "" if left_out else self._captions[index]
-        times = (height, width, placing.top, placing.left, *frame)
-        return fit_image(np.ascontiguousarray(image_HW3), placing), colour_HW3, caption, times
+        return Cut(fit_image(image_HW3, placing), colour_HW3, (height, width, placing.top, placing.left, *frame))

@@ -91,5 +91,8 @@ class GeneratorTrainingConfig(Config):
     weighs all alike, as SDXL does."""
     vae_precision: Precision = "float32"
     """Of the frozen autoencoder on CUDA; float16 only for one that its folder says does not overflow there. Section 6"""
+    cache_latents: bool = False
+    """Whether all pictures and their mirror images are encoded once before the first step, each cut in the middle; for few small pictures,
+    whose encoding would be half of the work."""
     num_losses: int = Field(default=20, ge=1)
     """Means of the loss in the record."""

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from diffusers import DDPMScheduler
 from torch import Tensor
 
 from methods.common.errors import InputError
+from methods.common.generators.class_prompts import num_tokens
 from methods.common.stage import Context
 from methods.common.training.batch_shard import BatchShare
 from methods.common.training.loop import Backward
 from methods.common.training.losses import Losses
-from methods.seggen.diffusion.batches import Texted
+from methods.seggen.diffusion.batches import CaptionedMasks, Texted
 from methods.seggen.diffusion.config import GeneratorTrainingConfig, Precision
 
 _PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
@@ -103,6 +105,14 @@ def set_vae(pipeline: Any, folders: Sequence[Path], precision: Precision) -> Non
     pipeline.vae.config.force_upcast = False
 
 
+def without_end(caption: str, tokenizer: Any) -> str:
+    """Leave out the last words of a caption that the text encoder would not read, which the pipeline would complain of at each step."""
+    words = caption.split()
+    while words and num_tokens(" ".join(words), tokenizer) > tokenizer.model_max_length:
+        words.pop()
+    return " ".join(words)
+
+
 def encode_texts(pipeline: Any, captions: Sequence[str], times_N6: Tensor) -> Condition:
     """Encode captions as the pipeline does when it samples, with SDXL's sizes where it is one.
 
@@ -111,6 +121,7 @@ def encode_texts(pipeline: Any, captions: Sequence[str], times_N6: Tensor) -> Co
         captions: N texts; an empty one is what guidance leads away from.
         times_N6: as :class:`Texted` has them.
     """
+    captions = [without_end(caption, pipeline.tokenizer) for caption in captions]
     options = {"device": pipeline.unet.device, "num_images_per_prompt": 1, "do_classifier_free_guidance": False}
     encoded = pipeline.encode_prompt(prompt=list(captions), **options)
     text_NTD: Tensor = encoded[0]
@@ -124,6 +135,43 @@ def encode_texts(pipeline: Any, captions: Sequence[str], times_N6: Tensor) -> Co
     return Condition(text_NTD, {"text_embeds": pooled_ND, "time_ids": times_N6.to(text_NTD.device, text_NTD.dtype)})
 
 
+Target = Literal["image", "colour"]
+"""What is learnt: photographs, or masks drawn in colours."""
+
+
+class Encoder:
+    """The autoencoder's mean and deviation of what is learnt; those of all pictures are kept where that is asked for."""
+
+    def __init__(self, vae: Any, target: Target, pictures: CaptionedMasks | None) -> None:
+        """Encode all pictures and their mirror images, or none.
+
+        Raises:
+            InputError: a picture cannot be read.
+        """
+        self._vae, self._target = vae, target
+        self._kept: dict[tuple[int, bool], tuple[Tensor, Tensor]] = {}
+        for index in range(0 if pictures is None else len(pictures)):
+            assert pictures is not None
+            cuts = [pictures.cut(index, mirrored) for mirrored in (False, True)]
+            images = [cut.image_HW3 if target == "image" else cut.colour_HW3 for cut in cuts]
+            mean_NChw, deviation_NChw = self._encode(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2))
+            for number, mirrored in enumerate((False, True)):
+                self._kept[index, mirrored] = mean_NChw[number], deviation_NChw[number]
+
+    def __call__(self, batch: Texted) -> tuple[Tensor, Tensor]:
+        """Return mean and deviation, float32 [N, C, h, w] each."""
+        if not self._kept:
+            return self._encode(batch.image_N3HW if self._target == "image" else batch.colour_N3HW)
+        means, deviations = zip(*(self._kept[key] for key in batch.shown), strict=True)
+        return torch.stack(means), torch.stack(deviations)
+
+    @torch.no_grad()
+    def _encode(self, image_N3HW: Tensor) -> tuple[Tensor, Tensor]:
+        vae = self._vae
+        posterior = vae.encode(image_N3HW.to(vae.device, vae.dtype) / 127.5 - 1).latent_dist
+        return posterior.mean.float(), posterior.std.float()
+
+
 Denoiser = Callable[[Tensor, Tensor, Condition, Texted], Tensor]
 """Says what is in noisy latents [N, C, h, w] at times [N], under a condition, of pictures."""
 
@@ -135,7 +183,8 @@ class DenoisingStep:
         self,
         pipeline: Any,
         denoise: Denoiser,
-        target: Callable[[Texted], Tensor],
+        target: Target,
+        pictures: CaptionedMasks,
         config: GeneratorTrainingConfig,
         share: BatchShare,
         context: Context,
@@ -145,12 +194,14 @@ class DenoisingStep:
         Args:
             pipeline: whose texts, autoencoder and noise schedule count.
             denoise: the network in training.
-            target: of a batch the pictures that are learnt, uint8 [N, 3, H, W].
+            target: what is learnt.
+            pictures: that batches are made of.
             config: precision and weights of time steps.
             share: this process's pictures of a batch.
             context: device, parts and seeds.
         """
-        self._pipeline, self._denoise, self._target = pipeline, denoise, target
+        self._pipeline, self._denoise = pipeline, denoise
+        self._encoder = Encoder(pipeline.vae, target, pictures if config.cache_latents else None)
         self._share, self._context, self._snr_limit = share, context, config.snr_limit
         self._noise: Any = DDPMScheduler.from_config(pipeline.scheduler.config)  # type: ignore[no-untyped-call]
         self._signal_S = self._noise.alphas_cumprod.to(context.device)
@@ -171,7 +222,7 @@ class DenoisingStep:
         device, mine = self._context.device, slice(share.first, share.first + share.count)
         with torch.no_grad():
             condition = encode_texts(self._pipeline, batch.captions, batch.times_N6)
-            latent_NChw = self._latents(self._target(batch), share.batch_size, mine, generator)
+            latent_NChw = self._latents(batch, share.batch_size, mine, generator)
         noise_NChw = torch.randn((share.batch_size, *latent_NChw.shape[1:]), generator=generator)[mine].to(device)
         time_B = torch.randint(len(self._signal_S), (share.batch_size,), generator=generator)
         time_N = time_B[mine].to(device)
@@ -184,20 +235,19 @@ class DenoisingStep:
         loss: Tensor = (self._weights(time_N, velocity) * error_N).sum() / share.batch_size
         return loss
 
-    def _latents(self, image_N3HW: Tensor, batch_size: int, mine: slice, generator: torch.Generator) -> Tensor:
-        """Encode pictures and scale them as the U-Net knows them, float32."""
-        vae = self._pipeline.vae
-        posterior = vae.encode(image_N3HW.to(self._context.device, vae.dtype) / 127.5 - 1).latent_dist
-        own_BChw = torch.randn((batch_size, *posterior.mean.shape[1:]), generator=generator)
-        own_NChw = own_BChw[mine].to(self._context.device)
-        latent_NChw: Tensor = posterior.mean.float() + posterior.std.float() * own_NChw
-        return (latent_NChw - (vae.config.shift_factor or 0.0)) * vae.config.scaling_factor
+    def _latents(self, batch: Texted, batch_size: int, mine: slice, generator: torch.Generator) -> Tensor:
+        """Draw latents of pictures, scaled as the U-Net knows them, float32."""
+        vae, (mean_NChw, deviation_NChw) = self._pipeline.vae, self._encoder(batch)
+        own_BChw = torch.randn((batch_size, *mean_NChw.shape[1:]), generator=generator)
+        latent_NChw = mean_NChw + deviation_NChw * own_BChw[mine].to(mean_NChw.device)
+        scaled_NChw: Tensor = (latent_NChw - (vae.config.shift_factor or 0.0)) * vae.config.scaling_factor
+        return scaled_NChw
 
     def _weights(self, time_N: Tensor, velocity: bool) -> Tensor:
         """Weigh time steps by their signal-to-noise ratio (Hang et al. 2023), or all alike."""
         if self._snr_limit is None:
             return torch.ones_like(time_N, dtype=torch.float32)
-        signal_N = self._signal_S[time_N]
+        signal_N: Tensor = self._signal_S[time_N]
         ratio_N = signal_N / (1.0 - signal_N)
         limited_N = ratio_N.clamp(max=self._snr_limit)
         return (limited_N + 1.0) / (ratio_N + 1.0) if velocity else limited_N / ratio_N

@@ -30,8 +30,8 @@ class Frames(Config):
 
     size_px: int = Field(default=768, ge=16)
     """Side of the square with their area. Sections 5 and 6 [S]"""
-    step_px: int = Field(default=64, ge=1)
-    """Sides are multiples of this."""
+    step_px: int = Field(default=64, ge=8, multiple_of=8)
+    """Sides are multiples of this, and of as much as the autoencoder and the U-Net halve them together."""
     max_aspect: float = Field(default=2.0, ge=1)
     """Longer side over the shorter one at most; 1 crops every picture to a square."""
 

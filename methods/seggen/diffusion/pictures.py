@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.datasets.limited import LimitedImages
+from methods.common.datasets.limited import limited_indices
+from methods.common.datasets.panoptic_files import Segment
+from methods.common.datasets.pictures import read_header
 from methods.common.errors import InputError
 from methods.common.resumable_records import read_lines
 from methods.seggen.colour_coding import encode, encode_segments
@@ -19,7 +21,9 @@ from methods.seggen.diffusion.frames import Placing, Size, fit_ids
 from methods.seggen.palettes import Palette
 
 if TYPE_CHECKING:
-    from methods.common.datasets.labelled_images import LabelledFiles
+    from methods.common.datasets.coco_panoptic import CocoPanoptic
+    from methods.common.datasets.labelled_images import CheckedImages
+    from methods.common.datasets.limited import LimitedImages
 
 CAPTIONS_FILE = "captions.jsonl"
 
@@ -30,17 +34,19 @@ class Mask(NamedTuple):
     label_HW: NDArray[np.uint8]
     """Class, 255 where nothing is rated."""
     segment_HW: NDArray[np.int32] | None = None
-    """Id of the segment; None where only classes are known."""
+    """Id of the segment, 0 for void; None where only classes are known."""
+    segments: tuple[Segment, ...] = ()
+    """What the segments are."""
 
     def fit(self, placing: Placing) -> Mask:
         """Bring it into a frame."""
         segment_HW = None if self.segment_HW is None else fit_ids(self.segment_HW, placing).astype(np.int32)
-        return Mask(fit_ids(self.label_HW, placing).astype(np.uint8), segment_HW)
+        return self._replace(label_HW=fit_ids(self.label_HW, placing).astype(np.uint8), segment_HW=segment_HW)
 
     def mirrored(self) -> Mask:
         """Exchange left and right."""
         segment_HW = None if self.segment_HW is None else np.ascontiguousarray(self.segment_HW[:, ::-1])
-        return Mask(np.ascontiguousarray(self.label_HW[:, ::-1]), segment_HW)
+        return self._replace(label_HW=np.ascontiguousarray(self.label_HW[:, ::-1]), segment_HW=segment_HW)
 
     def coloured(self, palette: Palette, edge_px: int) -> NDArray[np.uint8]:
         """Draw it in colours, uint8 [H, W, 3]; with edges where segments and a colour for edges are there."""
@@ -76,7 +82,7 @@ class Pictures(Protocol):
 class LabelledPictures:
     """Pictures of a data set for semantic segmentation."""
 
-    def __init__(self, images: LabelledFiles | LimitedImages) -> None:
+    def __init__(self, images: CheckedImages | LimitedImages) -> None:
         self._images = images
 
     @property
@@ -102,6 +108,46 @@ class LabelledPictures:
         return image_HW3, Mask(label_HW)
 
 
+class PanopticPictures:
+    """Pictures of COCO's panoptic data, or data in its layout."""
+
+    def __init__(self, data: CocoPanoptic, max_images: int | None) -> None:
+        """Open all, or so many of them, drawn by name.
+
+        Raises:
+            InputError: there are fewer.
+        """
+        names = [data.name(index) for index in range(len(data))]
+        self._data = data
+        self._indices = list(range(len(data))) if max_images is None else limited_indices(names, max_images)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names by label."""
+        return self._data.class_names
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        return len(self._indices)
+
+    def name(self, index: int) -> str:
+        """Return a picture's name."""
+        return self._data.name(self._indices[index])
+
+    def size(self, index: int) -> Size:
+        """Return its height and width."""
+        return Size(*read_header(self._data.picture(self._indices[index])).size_seen)
+
+    def read(self, index: int) -> tuple[NDArray[np.uint8], Mask]:
+        """Return its pixels and its mask."""
+        sample = self._data[self._indices[index]]
+        return sample.image_HW3, Mask(sample.class_HW, sample.segment_HW.astype(np.int32), sample.segments)
+
+    def category_id(self, label: int) -> int:
+        """Return the id of a class in the data's files."""
+        return self._data.categories[label].id
+
+
 def open_pictures(folder: Path, split: str, panoptic: bool, max_images: int | None = None) -> Pictures:
     """Open a split.
 
@@ -114,8 +160,13 @@ def open_pictures(folder: Path, split: str, panoptic: bool, max_images: int | No
     Raises:
         InputError: something in it is missing or faulty, or it has fewer images.
     """
+    from methods.common.datasets.limited import LimitedImages
     from methods.common.datasets.open_labelled import open_labelled_images
 
+    if panoptic:
+        from methods.common.datasets.coco_panoptic import open_coco_panoptic
+
+        return PanopticPictures(open_coco_panoptic(folder, split), max_images)
     images = open_labelled_images(folder, split)
     return LabelledPictures(images if max_images is None else LimitedImages(images, max_images))
 

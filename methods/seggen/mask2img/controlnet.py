@@ -31,7 +31,10 @@ def build_controlnet(unet: Any, cell_px: int, generator: torch.Generator) -> Any
     heads = unet.config.addition_embed_type_num_heads
     if made.config.addition_embed_type_num_heads != heads:  # which from_unet does not copy
         weights = made.state_dict()
-        made = ControlNetModel.from_config({**made.config, "addition_embed_type_num_heads": heads})
+        told = {name: value for name, value in made.config.items() if not name.startswith("_")}
+        made = ControlNetModel(  # type: ignore[no-untyped-call]
+            **{**told, "addition_embed_type_num_heads": heads}
+        )
         made.load_state_dict(weights)
     reader = made.controlnet_cond_embedding
     with torch.no_grad():

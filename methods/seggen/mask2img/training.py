@@ -44,7 +44,7 @@ def train_mask2img(
         return controlled(pipeline.unet, controlnet, noisy_NChw, time_N, condition, batch.colour_N3HW)
 
     share = BatchShare.of(context.team, config.recipe.batch_size)
-    step = DenoisingStep(pipeline, denoise, lambda batch: batch.image_N3HW, config, share, context)
+    step = DenoisingStep(pipeline, denoise, "image", pictures, config, share, context)
     average = ExponentialMovingAverage(controlnet, config.ema_decay, warmup=True) if config.ema_decay else None
     optimizer = config.recipe.build_optimizer(controlnet)
     training = Training(controlnet, optimizer, config.recipe, step, context.team, average)

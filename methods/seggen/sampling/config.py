@@ -28,6 +28,8 @@ class SeggenSamplingConfig(SamplingConfig):
     """Of the autoencoder on CUDA; float16 only for one that its folder says does not overflow there. Section 6"""
     split: str = "training"
     """Whose images have captions, sizes and masks."""
+    max_images: int | None = Field(default=None, ge=1)
+    """So many of them, drawn by name, as the training of a generator may have; None for all."""
 
     @field_validator("scheduler", mode="before")
     @classmethod
@@ -68,7 +70,5 @@ class PaintImagesConfig(SeggenSamplingConfig):
     """Weight of what the ControlNet adds. Section 6 [I]"""
     condition: Literal["clean", "raw"] = "clean"
     """Whether a drawn mask is painted from its clean labels, coloured again, or from the picture as it was drawn. Section 4.5, step 6"""
-    shuffle_captions: bool = False
-    """Whether each image has the caption of another one, as a control."""
     image_format: Literal["jpeg", "png"] = "jpeg"
     """Format of the pictures."""

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from methods.common.errors import InputError
 from methods.common.generators.sampling import load_pipeline
-from methods.seggen.diffusion.denoising import set_vae
+from methods.seggen.diffusion.denoising import set_vae, without_end
 from methods.seggen.sampling.config import SeggenSamplingConfig
 from methods.seggen.sampling.orders import Order
 
@@ -62,14 +62,14 @@ def _with_controlnet(pipeline: Any, folder: Path) -> Any:
         torch_dtype=pipeline.unet.dtype,
     ).to(pipeline.unet.device)
     if is_xl(pipeline):
-        made: Any = StableDiffusionXLControlNetPipeline(
+        made: Any = StableDiffusionXLControlNetPipeline(  # type: ignore[no-untyped-call]
             **pipeline.components,
             controlnet=controlnet,
             force_zeros_for_empty_prompt=pipeline.config.force_zeros_for_empty_prompt,
             add_watermarker=False,
         )
     else:
-        made = StableDiffusionControlNetPipeline(
+        made = StableDiffusionControlNetPipeline(  # type: ignore[no-untyped-call]
             **pipeline.components, controlnet=controlnet, requires_safety_checker=False
         )
     made.set_progress_bar_config(disable=True)
@@ -101,7 +101,7 @@ def sample(
     frame, native = orders[0].frame, orders[0].source.size
     sizes = {"original_size": native, "crops_coords_top_left": (0, 0), "target_size": frame} if is_xl(pipeline) else {}
     latent_NChw: Tensor = pipeline(
-        [order.source.caption for order in orders],
+        [without_end(order.source.caption, pipeline.tokenizer) for order in orders],
         generator=[torch.Generator("cpu").manual_seed(order.seed) for order in orders],
         num_inference_steps=num_steps,
         guidance_scale=config.guidance_scale,

@@ -17,7 +17,7 @@ def sample_masks(inputs: Inputs, config: SampleMasksConfig, context: Context) ->
     name with ``_m`` and a number. Roles: ``data`` (names and sizes of the images), ``captions``, ``text2mask``, and perhaps ``vae``.
 
     Returns:
-        ``num_masks``, ``num_steps``; as means over masks ``near_share`` (pixels near a colour of the palette), ``small_share`` (of the regions
+        ``num_masks``, ``num_steps``, ``denoiser_calls`` (images denoised, both halves of guidance); as means over masks ``near_share`` (pixels near a colour of the palette), ``small_share`` (of the regions
         before clean-up those that are too small), ``void_share`` and ``classes_per_mask``; ``masks_with_class`` by class name, ``cpu_seconds``.
 
     Raises:
@@ -32,7 +32,7 @@ def sample_masks(inputs: Inputs, config: SampleMasksConfig, context: Context) ->
     from methods.seggen.sampling.pipelines import load_sampler
 
     trained = inputs.folder("text2mask")
-    pictures = open_pictures(inputs.folder("data"), config.split, False)
+    pictures = open_pictures(inputs.folder("data"), config.split, False, config.max_images)
     captions = read_captions(inputs.folder("captions"), pictures)
     coding = ColourCoding.read(trained)
     coding.check_classes(pictures.class_names, inputs.folder("data"))
@@ -73,6 +73,7 @@ def _record(done: list[dict[str, Any]], config: SampleMasksConfig) -> Record:
     return {
         "num_masks": len(records),
         "num_steps": config.num_steps,
+        "denoiser_calls": len(records) * config.num_steps * config.denoisings_per_step,
         "near_share": sum(record["near_share"] for record in records) / count,
         "small_share": sum(record["num_small"] for record in records) / segments,
         "void_share": sum(record["void_share"] for record in records) / count,

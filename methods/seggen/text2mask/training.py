@@ -51,7 +51,7 @@ def train_text2mask(
         return said_NChw
 
     share = BatchShare.of(context.team, config.recipe.batch_size)
-    step = DenoisingStep(pipeline, denoise, lambda batch: batch.colour_N3HW, config, share, context)
+    step = DenoisingStep(pipeline, denoise, "colour", pictures, config, share, context)
     average = ExponentialMovingAverage(trained, config.ema_decay, warmup=True) if config.ema_decay else None
     optimizer = config.recipe.build_optimizer(trained)
     training = Training(trained, optimizer, config.recipe, step, context.team, average)
