@@ -124,7 +124,7 @@ class SeggenStudy(StudyConfig):
     """How often each real image is listed beside FreeMask's pairs: about as many as of these. Section 9 [C D32]"""
     hardness_px: int = Field(default=512, ge=8)
     """Side of the square at which a mask's hardness is taken. Section 9 [code]"""
-    alignment: AlignmentConfig = AlignmentConfig()
+    alignment: AlignmentConfig = AlignmentConfig(max_images=2000)
     """How generated images are held against their masks."""
     training: SemanticTraining | PanopticTraining = Field(discriminator="task")
     """The segmenter."""
