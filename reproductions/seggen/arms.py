@@ -55,7 +55,8 @@ class Synthetic:
     """A few real images."""
     fair: bool = False
     """Both generators saw the same few images only."""
-    palette: Palette = "seggen"
+    palette: Palette | None = None
+    """Of both generators; None for the recipe's."""
     masks: Masks = "generated"
     captions: Captions = "machine"
     p_aug_percent: int | None = None
@@ -320,3 +321,18 @@ OF_SWIN_L = frozenset({"real", "real_twice", "mask_syn", "img_syn", "both", "jit
 """Arms of Swin-L on ADE20K: those of Table 1 and its controls."""
 OF_HRNET = frozenset({*OF_SWIN_L, "few_real", "few_mask_syn", "few_img_syn", "few_both", "few_both_fair"})
 """Arms of HRNet-W48: those of Table 4b and its controls."""
+ONLY_PANOPTIC = frozenset({"img_syn_people"})
+"""Arms that only COCO panoptic has."""
+NOT_AT_MINI = frozenset(
+    {
+        *(f"both_p_{percent}" for percent in (20, 80)),
+        *(f"mask_syn_{palette}" for palette in ("spread", "dataset", "random")),
+        "both_one_to_one",
+        "mask_syn_not_cleaned",
+        "mask_syn_raw",
+        "few_mask_syn_fair",
+        "few_img_syn_fair",
+        "freemask_resample",
+    }
+)
+"""Ablations that tier mini has no time for."""

@@ -36,8 +36,7 @@ STYLE = TableStyle(
     earlier_title="Earlier iterations",
     cost_note=(
         "Means over seeds. Images, calls and seconds of generation are those of the whole set that an arm draws from, its masks and the "
-        "training of both generators included, which arms share. Calls count both halves of guidance, and a ControlNet's beside the U-Net's "
-        "that it steers. Seconds are those of a GPU, or of the CPU where no GPU was used."
+        "training of both generators included, which arms share. Calls are the U-Net's and count both halves of guidance. Seconds are those of a GPU, or of the CPU where no GPU was used."
     ),
     marks=(
         "P the paper's abstract or page, SG tables and pictures on the authors' page, code released code, R a reviewer, S a third-party "

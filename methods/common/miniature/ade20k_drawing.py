@@ -33,7 +33,7 @@ def draw_splits(config: DrawAde20kConfig, plans: Mapping[Split, Sequence[Sequenc
     Returns:
         numbers of images, classes and things, and the share of pixels without a class.
     """
-    captions: list[tuple[Split, str, str]] = []
+    captions: list[tuple[str, str]] = []
     num_things, void_shares = 0, []
     for split, plan in plans.items():
         if not plan:
@@ -46,7 +46,7 @@ def draw_splits(config: DrawAde20kConfig, plans: Mapping[Split, Sequence[Sequenc
             write_image(images / f"{name}.png", drawn.scene.image_HW3)
             label_HW = drawn.class_HW
             (labels / f"{name}.png").write_bytes(encode_labels(label_HW))
-            captions.append((split, name, drawn.caption))
+            captions.append((name, drawn.caption))
             num_things += len(drawn.things)
             void_shares.append(float((label_HW == 0).mean()))
             context.progress(index + 1, len(plan), f"{split} images")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from methods.common.miniature.coco_panoptic_view import DrawCocoPanopticConfig
 
 _FIRST_STUFF_ID = 92  # as in COCO
+_FIRST_IMAGE_ID: dict[Split, int] = {"train": 1, "val": 500_001}
+"""So that no name occurs in both splits, as in COCO."""
 
 
 def thing_id(category: int) -> int:
@@ -87,7 +89,7 @@ def draw_splits(
     Returns:
         numbers of images, classes, segments and crowds.
     """
-    told: list[tuple[Split, str, str]] = []
+    told: list[tuple[str, str]] = []
     segments: list[dict[str, Any]] = []
     for split, plan in plans.items():
         if not plan:
@@ -95,11 +97,12 @@ def draw_splits(
         records = _Split()
         (context.out / f"{split}2017").mkdir(parents=True, exist_ok=True)
         for index, drawn in enumerate(draw_scenes(split, plan, config, context.seeds)):
-            name = f"{index + 1:012d}"
+            image_id = _FIRST_IMAGE_ID[split] + index
+            name = f"{image_id:012d}"
             crowd = context.seeds.numpy("data", "stuff scenes", split, index, "crowd").uniform() < config.crowd_share
             write_image(context.out / f"{split}2017" / f"{name}.png", drawn.scene.image_HW3)
-            _record(drawn, crowd, index + 1, context.out / "annotations" / f"panoptic_{split}2017", records)
-            told.append((split, name, drawn.caption))
+            _record(drawn, crowd, image_id, context.out / "annotations" / f"panoptic_{split}2017", records)
+            told.append((name, drawn.caption))
             context.progress(index + 1, len(plan), f"{split} images")
         _write(context.out / "annotations", split, records, config.num_things)
         segments += [segment for annotation in records.panoptic for segment in annotation["segments_info"]]

@@ -119,7 +119,7 @@ def write_image(path: Path, image_HW3: NDArray[np.uint8]) -> None:
     assert written, f"could not write {path}"
 
 
-def write_captions(folder: Path, captions: Iterable[tuple[Split, str, str]]) -> None:
-    """Write the true captions of all images: ``captions.jsonl`` with ``split``, ``id`` (the image's name) and ``caption``."""
-    lines = (json.dumps({"split": split, "id": name, "caption": text}) for split, name, text in captions)
+def write_captions(folder: Path, captions: Iterable[tuple[str, str]]) -> None:
+    """Write the true captions of all images: ``captions.jsonl`` with ``id``, the image's name, and ``caption``."""
+    lines = (json.dumps({"id": name, "caption": text}) for name, text in captions)
     write_atomic(folder / CAPTIONS, "".join(f"{line}\n" for line in lines).encode())

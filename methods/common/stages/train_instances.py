@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from methods.common.datasets.lvis_records import LvisDataset
     from methods.common.segmenters.image_order import ImageOrder
     from methods.common.segmenters.instance.interface import InstanceSegmenter
+    from methods.common.segmenters.instance.training_images import InstanceImages
 
 
 class InstanceTrainingConfig(Config):
@@ -83,13 +84,7 @@ def train_instances(inputs: Inputs, config: TrainInstancesConfig, context: Conte
     )
 
 
-def train_on(
-    dataset: LvisDataset,
-    inputs: Inputs,
-    config: InstanceTrainingConfig,
-    context: Context,
-    order: ImageOrder | None = None,
-) -> Record:
+def train_on(dataset: LvisDataset, inputs: Inputs, config: InstanceTrainingConfig, context: Context) -> Record:
     """Train on the records of any data set; see :func:`train_instances`.
 
     Args:
@@ -97,25 +92,46 @@ def train_on(
         inputs: ``backbone`` or ``start``, as ``config.start`` asks, and ``tokenizer``.
         config: of the training.
         context: folder, device, seeds, checkpoints, team and progress.
-        order: which of the images with instances each sample shows; None for that of the recipe.
     """
-    from methods.common.segmenters.instance.training import train_segmenter
     from methods.common.segmenters.instance.training_images import RealImages
 
-    real = RealImages(dataset)
-    if len(dataset.class_ids) != config.segmenter.num_classes:
+    origin = str(dataset.annotation_file or dataset.image_root)
+    return train_on_images(RealImages(dataset), origin, inputs, config, context)
+
+
+def train_on_images(
+    images: InstanceImages,
+    origin: str,
+    inputs: Inputs,
+    config: InstanceTrainingConfig,
+    context: Context,
+    order: ImageOrder | None = None,
+) -> Record:
+    """Train on images of any kind; see :func:`train_instances`.
+
+    Args:
+        images: with their instances.
+        origin: what to call them in a message.
+        inputs: ``backbone`` or ``start``, as ``config.start`` asks, and ``tokenizer``.
+        config: of the training.
+        context: folder, device, seeds, checkpoints, team and progress.
+        order: which image each sample shows; None for that of the recipe.
+    """
+    from methods.common.segmenters.instance.training import train_segmenter
+
+    if images.num_classes != config.segmenter.num_classes:
         raise InputError(
-            f"{dataset.annotation_file or dataset.image_root} has {len(dataset.class_ids)} classes, segmenter.num_classes is "
+            f"{origin} has {images.num_classes} classes, segmenter.num_classes is "
             f"{config.segmenter.num_classes}; make them equal"
         )
     model = build_to_train(inputs, config, context.seeds.torch("training", "initial weights"))
     trained, losses = train_segmenter(
-        model, real, config.augmentation, config.recipe, context, config.num_workers, order, config.samples_before
+        model, images, config.augmentation, config.recipe, context, config.num_workers, order, config.samples_before
     )
     if context.team.is_first:
         trained.save_pretrained(context.out / "model")
     context.team.barrier()
-    return training_record(losses, len(real.images))
+    return training_record(losses, len(images))
 
 
 def build_to_train(inputs: Inputs, config: InstanceTrainingConfig, generator: torch.Generator) -> InstanceSegmenter:

@@ -17,6 +17,7 @@ from methods.common.segmenters.semantic.segmenters import SegmenterConfig, Start
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 from methods.common.stages.training_sources import PairsSource, RealSource, TrainingSource
 from methods.common.training.poly_recipe import PolyRecipe
+from methods.common.training.sgd_recipe import SgdRecipe
 
 if TYPE_CHECKING:
     from methods.common.datasets.labelled_images import LabelledImages
@@ -32,7 +33,7 @@ class TrainSegmenterConfig(Config):
 
     segmenter: SegmenterConfig
     """The network."""
-    recipe: PolyRecipe
+    recipe: PolyRecipe | SgdRecipe
     """Optimiser, schedule and batch."""
     augmentation: SemanticAugmentConfig = SemanticAugmentConfig()
     """What happens to each training image."""

@@ -28,6 +28,8 @@ class SeggenSamplingConfig(SamplingConfig):
     """Of the autoencoder on CUDA; float16 only for one that its folder says does not overflow there. Section 6"""
     split: str = "training"
     """Whose images have captions, sizes and masks."""
+    max_images: int | None = Field(default=None, ge=1)
+    """So many of them, drawn by name, as the training of a generator may have; None for all."""
 
     @field_validator("scheduler", mode="before")
     @classmethod

@@ -6,8 +6,6 @@ from pydantic import Field
 
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 
-LOSSES_FILE = "class_losses.json"
-
 
 class ClassLossesConfig(Config):
     """Which real images the losses are taken of; those that the segmenter was trained on."""
@@ -35,7 +33,7 @@ def class_losses(inputs: Inputs, config: ClassLossesConfig, context: Context) ->
     from methods.common.files import write_atomic
     from methods.common.stages.training_sources import RealSource
     from methods.seggen.freemask.losses import ClassLosses
-    from methods.seggen.freemask.segmenter import load_judge, losses_of_pixels
+    from methods.seggen.freemask.segmenter import LOSSES_FILE, load_judge, losses_of_pixels
 
     images = RealSource(split=config.split, max_images=config.max_images).open(inputs, context.seeds)
     model = load_judge(inputs.folder("model") / "model", images.class_names, context.device)

@@ -40,7 +40,7 @@ def paint_images(inputs: Inputs, config: PaintImagesConfig, context: Context) ->
     from methods.seggen.sampling.pipelines import load_sampler
 
     coding, data = ColourCoding.read(inputs.folder("controlnet")), inputs.folder("data")
-    pictures = open_pictures(data, config.split, coding.panoptic)
+    pictures = open_pictures(data, config.split, coding.panoptic, config.max_images)
     coding.check_classes(pictures.class_names, data)
     captions = read_captions(inputs.folder("captions"), pictures)
     raw = config.condition == "raw"

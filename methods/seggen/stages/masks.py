@@ -32,7 +32,7 @@ def sample_masks(inputs: Inputs, config: SampleMasksConfig, context: Context) ->
     from methods.seggen.sampling.pipelines import load_sampler
 
     trained = inputs.folder("text2mask")
-    pictures = open_pictures(inputs.folder("data"), config.split, False)
+    pictures = open_pictures(inputs.folder("data"), config.split, False, config.max_images)
     captions = read_captions(inputs.folder("captions"), pictures)
     coding = ColourCoding.read(trained)
     coding.check_classes(pictures.class_names, inputs.folder("data"))

@@ -25,7 +25,7 @@ from methods.common.segmenters.instance.augmentation import AugmentConfig, augme
 from methods.common.segmenters.instance.instances import Instances
 from methods.common.segmenters.instance.interface import InstanceSegmenter
 from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig, augment_short_side
-from methods.common.segmenters.instance.training_images import Batch, RealImages, collate
+from methods.common.segmenters.instance.training_images import Batch, InstanceImages, collate
 from methods.common.stage import Context
 from methods.common.training.batch_shard import BatchShare, describe_shares
 from methods.common.training.ema import ExponentialMovingAverage
@@ -43,7 +43,7 @@ class AugmentedImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
 
     def __init__(
         self,
-        real: RealImages,
+        real: InstanceImages,
         augmentation: Augmentation,
         repeat_threshold: float,
         seeds: Seeds,
@@ -91,9 +91,8 @@ class AugmentedImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
             return iter(loader)
 
 
-def _epochs_of_rare_classes(real: RealImages, threshold: float, seeds: Seeds) -> ImageOrder:
-    dataset = real.dataset
-    classes_by_image = [[item.category_id for item in dataset.annotations[image.id]] for image in real.images]
+def _epochs_of_rare_classes(real: InstanceImages, threshold: float, seeds: Seeds) -> ImageOrder:
+    classes_by_image = [real.classes(index) for index in range(len(real))]
     return RepeatFactorSampler(repeat_factors(classes_by_image, threshold), seeds.derive("training", "order"))
 
 
@@ -136,7 +135,7 @@ def _add_gradients(
 
 def train_segmenter(
     model: InstanceSegmenter,
-    real: RealImages,
+    real: InstanceImages,
     augmentation: Augmentation,
     recipe: TrainingRecipe | GroupedRecipe,
     context: Context,
@@ -174,11 +173,10 @@ def train_segmenter(
     return training.averaged, losses
 
 
-def image_counts(real: RealImages) -> list[int]:
+def image_counts(real: InstanceImages) -> list[int]:
     """Return in how many training images each class occurs, in the order of the class indices."""
-    dataset = real.dataset
-    counts = [0] * len(dataset.class_ids)
-    for image in real.images:
-        for category_id in {item.category_id for item in dataset.annotations[image.id]}:
-            counts[dataset.class_index[category_id]] += 1
+    counts = [0] * real.num_classes
+    for index in range(len(real)):
+        for found in set(real.classes(index)):
+            counts[found] += 1
     return counts

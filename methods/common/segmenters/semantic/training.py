@@ -24,13 +24,14 @@ from methods.common.training.loop import Backward, Training, run_training, share
 from methods.common.training.losses import Losses
 from methods.common.training.micro_batches import loss_in_parts
 from methods.common.training.poly_recipe import PolyRecipe
+from methods.common.training.sgd_recipe import SgdRecipe
 
 Crops = tuple[Tensor, Tensor]
 """Images uint8 [N, 3, H, W] and labels uint8 [N, H, W]."""
 
 
 def begin_training(
-    model: SemanticSegmenter, recipe: PolyRecipe, context: Context
+    model: SemanticSegmenter, recipe: PolyRecipe | SgdRecipe, context: Context
 ) -> Training[SemanticSegmenter, Crops]:
     """Make the state at the start of a training, on the context's device; collective."""
     share_model(model, context)
@@ -77,7 +78,7 @@ def train_segmenter(
     model: SemanticSegmenter,
     images: LabelledImages,
     augmentation: SemanticAugmentConfig,
-    recipe: PolyRecipe,
+    recipe: PolyRecipe | SgdRecipe,
     context: Context,
     num_workers: int = 0,
     order: ImageOrder | None = None,
