@@ -11,7 +11,7 @@ from methods.common.generated.pair_reader import PAIRS_FILE, SELECTED_FILE, List
 from methods.common.resumable_records import read_lines
 from methods.common.stage import Inputs
 from methods.seggen.mixing import STRATEGIES, Pool
-from methods.seggen.mixing_config import Strategy
+from methods.seggen.replacement import Strategy
 
 
 class MadePair(NamedTuple):

@@ -15,7 +15,6 @@ from methods.common.stage import Inputs
 from methods.common.stages.training_sources import RealSource
 from methods.seggen.generated_pairs import labels_paths, of_real_images, read_made_pairs
 from methods.seggen.mixing import Origin, Pool
-from methods.seggen.mixing_config import ConcatenatedSource, MixedSource
 
 
 class RealAndGenerated:
@@ -62,20 +61,25 @@ class RealAndGenerated:
         return (self._real, index) if index < self.num_real else (self._generated, index - self.num_real)
 
 
-def open_joined(
-    inputs: Inputs, source: MixedSource | ConcatenatedSource, max_images: int | None, seeds: Seeds
-) -> RealAndGenerated:
+def open_joined(inputs: Inputs, split: str, max_images: int | None, variant: str, seeds: Seeds) -> RealAndGenerated:
     """Open real images and the pairs that were made of them.
+
+    Args:
+        inputs: roles ``data`` and ``pairs``; ``filtered`` and ``selection`` where they are given.
+        split: of the real images.
+        max_images: so many of them; None for all.
+        variant: whose masks of the pairs.
+        seeds: of the stage.
 
     Raises:
         InputError: something is missing or faulty, or no pair was made of these images.
     """
-    real = RealSource(split=source.split, max_images=max_images).open(inputs, seeds)
+    real = RealSource(split=split, max_images=max_images).open(inputs, seeds)
     made, class_names = read_made_pairs(inputs)
     place_of = {real.name(index): index for index in range(len(real))}
     made, pool = of_real_images(made, place_of, others_known=max_images is not None)
     if not made:
         raise InputError("no generated pair was made of the real images that are trained on; generate some")
-    paths = labels_paths(made, source.variant, inputs.folders("filtered"))
+    paths = labels_paths(made, variant, inputs.folders("filtered"))
     files = [ImageFiles(one.pair.id, one.pair.image_path(), path) for one, path in zip(made, paths, strict=True)]
     return RealAndGenerated(real, LabelledFiles(files, all_rated(class_names)), pool)

@@ -24,7 +24,6 @@ from methods.common.segmenters.instance.training_images import Labelled
 from methods.common.stage import Inputs
 from methods.seggen.generated_pairs import MadePair, labels_paths, of_real_images, read_made_pairs
 from methods.seggen.mixing import Pool
-from methods.seggen.mixing_config import MixedSegmentsSource
 
 Read = tuple[NDArray[np.uint8], NDArray[np.uint32]]
 """An image, RGB [H, W, 3], and the id of each pixel's segment, [H, W]."""
@@ -96,15 +95,23 @@ class MixedSegments:
         return read_rgb(generated.image, *segment_HW.shape), segment_HW
 
 
-def open_mixed_segments(inputs: Inputs, source: MixedSegmentsSource) -> MixedSegments:
-    """Open real images with segments, and, unless none is asked for, the pairs that were made of them.
+def open_mixed_segments(
+    inputs: Inputs, split: str, variant: str, *, things_only: bool, with_pairs: bool
+) -> MixedSegments:
+    """Open real images with segments, and the pairs that were made of them where these are wanted.
+
+    Args:
+        inputs: roles ``data`` and, with pairs, ``pairs``; ``filtered`` and ``selection`` where they are given.
+        split: of the real images.
+        variant: whose segments of the pairs.
+        things_only: whether stuff is left out.
+        with_pairs: whether there are generated images.
 
     Raises:
         InputError: something is missing or faulty, or a pair is of no real image.
     """
-    real = open_coco_panoptic(inputs.folder("data"), source.split)
-    things_only = source.segments == "things"
-    if source.p_aug == 0:
+    real = open_coco_panoptic(inputs.folder("data"), split)
+    if not with_pairs:
         return MixedSegments(real, [], Pool(len(real), [], []), things_only=things_only)
     made, class_names = read_made_pairs(inputs)
     if class_names != real.class_names:
@@ -114,7 +121,7 @@ def open_mixed_segments(inputs: Inputs, source: MixedSegmentsSource) -> MixedSeg
         )
     place_of = {real.name(index): index for index in range(len(real))}
     made, pool = of_real_images(made, place_of, others_known=False)
-    maps = labels_paths(made, source.variant, inputs.folders("filtered"))
+    maps = labels_paths(made, variant, inputs.folders("filtered"))
     segments_of = _segments_by_pair(made, {category.id: place for place, category in enumerate(real.categories)})
     generated = [
         GeneratedSegments(one.pair.image_path(), path, segments_of[one.pair.id])

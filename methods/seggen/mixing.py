@@ -13,7 +13,7 @@ from typing import Any, Literal
 from methods.common.seeds import Seeds
 from methods.common.segmenters.image_order import ImageOrder
 from methods.common.segmenters.semantic.training_images import epochs
-from methods.seggen.mixing_config import Mixing, Strategy
+from methods.seggen.replacement import Mixing, Strategy
 
 STRATEGIES: tuple[Strategy, ...] = ("MaskSyn", "ImgSyn")
 """In the order in which everything counts them."""
@@ -61,7 +61,7 @@ class MixedOrder:
     """Real images in epochs; with probability ``p_aug`` a generated image stands for one.
 
     An image of which none was generated is replaced from the whole pool, so that the share of generated samples holds.
-    Source: section 7, strategy A [S]; what replaces a sample [I D7].
+    Source: section 7, strategy A [S]; what replaces a sample [C D14].
     """
 
     def __init__(self, pool: Pool, mixing: Mixing, seeds: Seeds) -> None:
@@ -95,7 +95,7 @@ class MixedOrder:
 
 
 class ConcatenatedOrder:
-    """Every real image so many times and every generated one once, shuffled anew in each epoch (section 9 [C])."""
+    """Every real image so many times and every generated one once, shuffled anew in each epoch (section 9 [code])."""
 
     def __init__(self, num_real: int, num_generated: int, real_repeats: int, seeds: Seeds) -> None:
         self._num_real, self._listed = num_real, num_real * real_repeats

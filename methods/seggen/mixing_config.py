@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from methods.common.stage import Config, Inputs
+from methods.common.stage import Inputs
 from methods.common.stages.training_sources import TrainingSource
+from methods.seggen.replacement import Mixing
 
 if TYPE_CHECKING:
     from methods.common.datasets.labelled_images import LabelledImages
@@ -15,20 +16,6 @@ if TYPE_CHECKING:
     from methods.common.segmenters.image_order import ImageOrder
     from methods.seggen.mixed_images import RealAndGenerated
     from methods.seggen.mixed_segments import MixedSegments
-
-Strategy = Literal["MaskSyn", "ImgSyn"]
-"""How a pair was made: mask and image are new, or an image was painted onto a human mask (section 1)."""
-
-
-class Mixing(Config):
-    """When a real sample is replaced, and by which (section 7, strategy A)."""
-
-    p_aug: float = Field(default=0.6, ge=0, le=1)
-    """Chance that a real sample is replaced by a generated one; 1 trains on generated samples alone. Section 7 [S]"""
-    replaced_by: Literal["same image", "pool"] = "same image"
-    """By a variant of the same training image, or by any generated pair. Section 7 [I D7]"""
-    weigh: Literal["uniform", "one to one"] = "uniform"
-    """Every pair that may be drawn is as likely, or MaskSyn as likely as ImgSyn, where there are both. Section 7 [I D7]"""
 
 
 class MixedSource(Mixing, TrainingSource):
@@ -55,7 +42,7 @@ class MixedSource(Mixing, TrainingSource):
         """
         from methods.seggen.mixed_images import open_joined
 
-        return open_joined(inputs, self, self.max_images, seeds)
+        return open_joined(inputs, self.split, self.max_images, self.variant, seeds)
 
     def order(self, images: LabelledImages, seeds: Seeds) -> ImageOrder:
         """Return which image each training sample shows: real ones in epochs, some of them replaced."""
@@ -76,7 +63,7 @@ class ConcatenatedSource(TrainingSource):
     max_images: int | None = Field(default=None, ge=1)
     """So many of its images; generated pairs of the others go too."""
     real_repeats: int = Field(default=11, ge=1)
-    """How often each real image is in the list. Section 9 [C] 11 on ADE20K, 4 on COCO-Stuff"""
+    """How often each real image is in the list. Section 9 [code] 11 on ADE20K, 4 on COCO-Stuff"""
     variant: str = "freemask"
     """Whose masks: a folder below ``masks`` of the pairs, or of role ``filtered``."""
 
@@ -88,7 +75,7 @@ class ConcatenatedSource(TrainingSource):
         """
         from methods.seggen.mixed_images import open_joined
 
-        return open_joined(inputs, self, self.max_images, seeds)
+        return open_joined(inputs, self.split, self.max_images, self.variant, seeds)
 
     def order(self, images: LabelledImages, seeds: Seeds) -> ImageOrder:
         """Return which image each training sample shows."""
@@ -120,4 +107,6 @@ class MixedSegmentsSource(Mixing):
         """
         from methods.seggen.mixed_segments import open_mixed_segments
 
-        return open_mixed_segments(inputs, self)
+        return open_mixed_segments(
+            inputs, self.split, self.variant, things_only=self.segments == "things", with_pairs=self.p_aug > 0
+        )

@@ -12,8 +12,9 @@ from methods.common.segmenters.backbones.config import SwinConfig
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig, resnet50
 from methods.common.segmenters.mask2former.model import Mask2Former
 from methods.common.segmenters.mask2former.presets import mask2former_miniature, mask2former_r50, mask2former_swinl
-from methods.common.segmenters.mask_queries.postprocess import best_instances, full_size_masks, semantic_scores
+from methods.common.segmenters.mask_queries.postprocess import full_size_masks, semantic_scores
 from methods.common.training.batch_shard import BatchShare
+from tests.unit.plain_instances import best_instances
 
 LARGE = 50.0  # a logit whose sigmoid is 1
 

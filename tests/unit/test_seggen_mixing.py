@@ -19,7 +19,8 @@ from methods.common.stages.training_sources import RealSource
 from methods.common.training.poly_recipe import PolyRecipe
 from methods.seggen.mixed_images import RealAndGenerated
 from methods.seggen.mixing import ConcatenatedOrder, MixedOrder, Pool, count_draws
-from methods.seggen.mixing_config import ConcatenatedSource, MixedSource, Mixing
+from methods.seggen.mixing_config import ConcatenatedSource, MixedSource
+from methods.seggen.replacement import Mixing
 from methods.seggen.stages.train import SegGenTrainConfig, train
 from tests.unit.labelled_data import refusal
 from tests.unit.train_semantic_inputs import tensors

@@ -32,15 +32,15 @@ class EvaluateCocoPanopticConfig(Config):
     split: str = "val2017"
     """Which pictures: those of ``annotations/panoptic_<split>.json`` in the data folder."""
     short_side_px: int = Field(default=800, ge=16)
-    """Pictures are resized so that their shorter side has this length. SegGen section 8.3 [C]"""
+    """Pictures are resized so that their shorter side has this length. SegGen section 8.3 [code]"""
     long_side_px: int = Field(default=1333, ge=16)
-    """... unless the longer side would pass this. SegGen section 8.3 [C]"""
+    """... unless the longer side would pass this. SegGen section 8.3 [code]"""
     batch_size: int = Field(default=1, ge=1)
     """Pictures of one size that go through the network together."""
     object_threshold: float = Field(default=0.8, ge=0, lt=1)
-    """Class probability that a segment must pass. SegGen section 8.3 [C]"""
+    """Class probability that a segment must pass. SegGen section 8.3 [code]"""
     overlap_threshold: float = Field(default=0.8, ge=0, le=1)
-    """Least share of its own mask that a segment must win against all others. SegGen section 8.3 [C]"""
+    """Least share of its own mask that a segment must win against all others. SegGen section 8.3 [code]"""
 
 
 def evaluate_coco_panoptic(inputs: Inputs, config: EvaluateCocoPanopticConfig, context: Context) -> Record:
@@ -60,7 +60,7 @@ def evaluate_coco_panoptic(inputs: Inputs, config: EvaluateCocoPanopticConfig, c
 
     Raises:
         InputError: data or segmenter are missing or unreadable, or the segmenter does not know all classes.
-    Source: SegGen section 10. mIoU is over the classes of all segments, crowds included, as the release makes its ground truth [C].
+    Source: SegGen section 10. mIoU is over the classes of all segments, crowds included, as the release makes its ground truth [code].
     """
     from methods.common.datasets.coco_panoptic import ANNOTATIONS, open_coco_panoptic
     from methods.common.metrics.detection.coco import evaluate_coco
@@ -251,7 +251,8 @@ def _pixels_of_classes(data: CocoPanoptic, out: Path) -> NDArray[np.float64]:
 
 
 def _of_category(rows: list[dict[str, Any]], category_id: int) -> float | None:
-    return next(row["PQ"] for row in rows if row["category_id"] == category_id)
+    found: float | None = next(row["PQ"] for row in rows if row["category_id"] == category_id)
+    return found
 
 
 def _percent(value: float | None) -> float | None:

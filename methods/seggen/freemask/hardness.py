@@ -39,7 +39,7 @@ def hardness_of(label_HW: NDArray[np.uint8], mean_K: NDArray[np.float64], size_p
         label_HW: labels below K, and 255.
         mean_K: mean loss of each class, infinite where it is not known; such pixels are left out.
         size_px: the mask is resized to this square by nearest neighbour.
-    Source: section 9, step 2 [C].
+    Source: section 9, step 2 [code].
     """
     import cv2
 
@@ -81,7 +81,7 @@ def num_kept(rank: int, num_masks: int, num_images: int) -> int:
         num_images: n, of this mask.
     Returns:
         min(1 + round(n * rank / N), n), halves rounded to even.
-    Source: section 9, step 2 [C], where n is 20 for ADE20K; with another n [I].
+    Source: section 9, step 2 [code], where n is 20 for ADE20K; with another n [C D32].
     """
     return min(1 + round(num_images * rank / num_masks), num_images)
 
@@ -92,7 +92,7 @@ def keep_by_hardness(masks: Sequence[Mask], seeds: Seeds) -> list[Kept]:
     Args:
         masks: equally hard ones stay in their order.
         seeds: the generation seed draws, for each mask by its first pair.
-    Source: section 9, step 2 [C].
+    Source: section 9, step 2 [code].
     """
     kept = []
     for rank, mask in enumerate(sorted(masks, key=lambda one: one.hardness), start=1):

@@ -37,7 +37,7 @@ class ClassLosses:
     def means(self) -> list[float | None]:
         """Return h_k, the mean loss of each class over its pixels in all images; None where there is none.
 
-        Source: section 9, step 1 [C]: no mean over images is taken first.
+        Source: section 9, step 1 [code]: no mean over images is taken first.
         """
         pairs = zip(self.loss_K.tolist(), self.pixels_K.tolist(), strict=True)
         return [loss / pixels if pixels else None for loss, pixels in pairs]
@@ -51,9 +51,9 @@ def without_noise(
     Args:
         loss_HW: cross-entropy of each pixel with its label.
         label_HW: labels below K, and 255, which stays.
-        mean_K: mean loss of each class, infinite where it is not known, so that nothing of such a class is noise [I D8].
+        mean_K: mean loss of each class, infinite where it is not known, so that nothing of such a class is noise [C D32].
         tolerance: exclusive.
-    Source: section 9, step 1 [C].
+    Source: section 9, step 1 [code].
     """
     known_HW = label_HW != IGNORED
     limit_HW = tolerance * mean_K[np.where(known_HW, label_HW, 0)]

@@ -43,7 +43,7 @@ def losses_of_pixels(
 ) -> NDArray[np.float32]:
     """Return the cross-entropy of each pixel with its label, float32 [H, W], 0 where the label is 255.
 
-    The image is judged whole and at its own size, without augmentation. Source: section 9, step 1 [C].
+    The image is judged whole and at its own size, without augmentation. Source: section 9, step 1 [code].
     """
     device = next(model.parameters()).device
     image_13HW = torch.tensor(image_HW3).permute(2, 0, 1)[None].float().to(device)

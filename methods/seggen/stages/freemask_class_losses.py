@@ -26,7 +26,7 @@ def class_losses(inputs: Inputs, config: ClassLossesConfig, context: Context) ->
 
     Raises:
         InputError: data or network are unreadable, or have different numbers of classes.
-    Source: section 9 [C]: the sum over all pixels of a class in all images, over their number; void pixels are none.
+    Source: section 9 [code]: the sum over all pixels of a class in all images, over their number; void pixels are none.
     """
     import json
 

@@ -16,7 +16,7 @@ class FilterConfig(Config):
     variant: str = "seggen"
     """Whose masks are filtered: a folder below ``masks`` of the pairs."""
     tolerance: float = Field(default=1.25, gt=0)
-    """A pixel is ignored when its loss is above so many times the mean loss of its class. Section 9 [C]"""
+    """A pixel is ignored when its loss is above so many times the mean loss of its class. Section 9 [code]"""
 
 
 def filter_noisy(inputs: Inputs, config: FilterConfig, context: Context) -> Record:

@@ -15,7 +15,7 @@ class HardnessConfig(Config):
     variant: str = "seggen"
     """Whose masks: a folder below ``masks`` of the pairs, before any filter."""
     size_px: int = Field(default=512, ge=8)
-    """Masks are resized to this square by nearest neighbour. Section 9 [C]"""
+    """Masks are resized to this square by nearest neighbour. Section 9 [code]"""
 
 
 def select_by_hardness(inputs: Inputs, config: HardnessConfig, context: Context) -> Record:

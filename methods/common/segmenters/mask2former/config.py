@@ -111,7 +111,7 @@ class PanopticMask2FormerConfig(Mask2FormerNetworkConfig):
     stuff_classes: tuple[Annotated[int, Field(ge=0)], ...] = ()
     """Places of the classes that have no instances: at most one segment each in an image, never detected."""
     detections_per_image: Positive = 100
-    """Best pairs of query and class, over all classes, that detections are taken from. SegGen section 8.3 [C]"""
+    """Best pairs of query and class, over all classes, that detections are taken from. SegGen section 8.3 [code]"""
 
     @property
     def thing_classes(self) -> tuple[int, ...]:

@@ -31,7 +31,9 @@ from methods.common.segmenters.saved import SavedWithConfig
 from methods.common.training.batch_shard import BatchShare
 
 
-class PanopticMask2Former(SavedWithConfig[PanopticMask2FormerConfig], Mask2FormerNetwork, PanopticSegmenter):
+class PanopticMask2Former(  # type: ignore[override]  # the backbone is read alone
+    SavedWithConfig[PanopticMask2FormerConfig], Mask2FormerNetwork, PanopticSegmenter
+):
     """Segmenter that predicts a set of masks, each with a class, things and stuff alike.
 
     Targets are panoptic segments: an instance target for each thing, and one for each stuff class that is there; crowds are none, and their
@@ -44,7 +46,7 @@ class PanopticMask2Former(SavedWithConfig[PanopticMask2FormerConfig], Mask2Forme
         >>> found.segment_HW.shape
         torch.Size([64, 60])
 
-    Source: SegGen section 8 [C]; arXiv 2112.01527.
+    Source: SegGen section 8 [code]; arXiv 2112.01527.
     """
 
     config_type = PanopticMask2FormerConfig
@@ -73,7 +75,7 @@ class PanopticMask2Former(SavedWithConfig[PanopticMask2FormerConfig], Mask2Forme
         Returns:
             Scalars ``class``, ``mask``, ``dice`` of the last layer, ``earlier_class``, ``earlier_mask``, ``earlier_dice`` of all
             others together.
-        Source: SegGen section 8.2 [C]; losses are averaged over the whole batch, see :class:`BatchShare`.
+        Source: SegGen section 8.2 [code]; losses are averaged over the whole batch, see :class:`BatchShare`.
         """
         assert len(targets) == len(image_NCHW), f"{len(targets)} targets for a batch of {len(image_NCHW)}"
         config = self.config

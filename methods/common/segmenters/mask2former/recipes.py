@@ -1,4 +1,4 @@
-"""Complete Mask2Former configs and trainings of the official release on ADE20K and COCO (SegGen section 8.3 [C])."""
+"""Complete Mask2Former configs and trainings of the official release on ADE20K and COCO (SegGen section 8.3 [code])."""
 
 from __future__ import annotations
 

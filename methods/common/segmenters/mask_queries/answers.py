@@ -60,7 +60,7 @@ def find_instances(
         thing_classes: classes that have instances.
         num_kept: pairs that are taken.
         masks: whether the detections hold masks; they are made all the same, for scores and boxes.
-    Source: InstSynth section 8.3; SegGen section 8.3 [C]. [OF]
+    Source: InstSynth section 8.3; SegGen section 8.3 [code]. [OF]
     """
     found = instances_of(class_logit_QK, mask_logit_Qhw, *sizes, num_kept, thing_classes)
     seen_R = found.score_R > 0
