@@ -53,7 +53,7 @@ def peoples_captions(folder: Path, split: str, names: Sequence[str]) -> list[str
 
     Raises:
         InputError: the file is missing or faulty, or an image has no caption.
-    Source: section 3; which of the five is our choice.
+    Source: section 3; which of the five is our choice [C D11].
     """
     path = folder / "annotations" / f"captions_{split}.json"
     try:

@@ -32,7 +32,7 @@ def clean_up(label_HW: NDArray[np.uint8], min_px: int) -> NDArray[np.uint8]:
     Args:
         label_HW: classes from 0, 255 for void, uint8.
         min_px: a region of fewer pixels is small.
-    Source: section 4.5, step 4; the rule of JoDiffusion, details our choice.
+    Source: section 4.5, step 4, the rule of JoDiffusion; details are our choice [C D13].
     """
     region_HW = connected_regions(label_HW)
     area_R = np.bincount(region_HW.ravel())

@@ -113,7 +113,7 @@ def edges(segment_HW: NDArray[np.integer[Any]], width_px: int) -> NDArray[np.boo
     Args:
         segment_HW: ids of segments.
         width_px: at least 1.
-    Source: section 4.4, step 4; other widths than 2 are our choice.
+    Source: section 4.4, step 4; other widths than 2 are our choice [C D2].
     """
     import cv2
 

@@ -27,7 +27,6 @@ def read_colour_picture(path: Path, palette: Palette) -> NDArray[np.uint8]:
 
     Raises:
         InputError: it cannot be read, is a JPEG, or has pixels in no colour of the palette.
-    Source: our choice.
     """
     header = read_header(path)
     with path.open("rb") as file:

@@ -39,7 +39,7 @@ def decoded_segments(
 
     Returns:
         Map of ids from 1 on, int32 [H, W], 0 where no segment is; and the segments by id.
-    Source: section 4.5, step 5 [C].
+    Source: section 4.5, step 5; SegGen never does it (section 2).
     """
     # Regions are those of the labels without the edges, which 254 stands for: no class has it where there is a colour for edges.
     inside_HW = np.where(decoded.edge_HW, np.uint8(IGNORED - 1), decoded.label_HW)

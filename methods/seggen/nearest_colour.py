@@ -3,7 +3,7 @@
 All 2^24 colours have a place in a table. It is filled where it is needed, one cell of 8 x 8 x 8 colours at a time, and for a cell only those
 colours of the palette are compared that can be among the two nearest of any colour in it.
 
-Shape legend: H, W pixels; N cells; E entries of the palette; M entries compared; 3 RGB channels. Source: our choice.
+Shape legend: H, W pixels; N cells; E entries of the palette; M entries compared; 3 RGB channels.
 """
 
 from __future__ import annotations

@@ -69,7 +69,6 @@ def mosaics(num_classes: int, num_pictures: int, side_px: int, rng: np.random.Ge
 
     Returns:
         N maps, uint8 [H, W].
-    Source: our choice.
     """
     from scipy.spatial import cKDTree
 

@@ -67,7 +67,7 @@ def build_palette(config: PaletteConfig, num_classes: int) -> Palette:
 
     Raises:
         InputError: the palette has not as many colours.
-    Source: section 4.3 [C].
+    Source: section 4.3.
     """
     if not 1 <= num_classes <= _MOST_CLASSES:
         raise InputError(f"a mask of {num_classes} classes cannot be coloured; label 1 to {_MOST_CLASSES} classes")

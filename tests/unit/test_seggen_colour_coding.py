@@ -29,7 +29,7 @@ SHOWN = {
     **{"car": (153, 0, 153), "painting": (153, 0, 255), "lamp": (0, 51, 51), "pillow": (153, 51, 204)},
     "clock": (0, 204, 255),
 }
-"""Colours of ADE20K's classes in the authors' pictures (section 4.1)."""
+"""Colours of ADE20K's classes in the authors' pictures (SegGen section 4.1)."""
 
 
 def palette(kind: str = "seggen", num_classes: int = 150, edge: bool = False, seed: int = 0) -> Palette:

@@ -65,7 +65,7 @@ class BlipCaptions(Config):
 
 
 class Blip2Captions(Config):
-    """The likeliest caption by a BLIP-2 network in role ``captioner``, without a prompt. SegGen section 3 [C]."""
+    """The likeliest caption by a BLIP-2 network in role ``captioner``, without a prompt. SegGen section 3 [C SegGen D11]."""
 
     kind: Literal["blip2"] = "blip2"
     """Which captioner this is."""
