@@ -47,6 +47,7 @@ class SeggenPaper(StudiedPaper[SeggenStudy, How, ArmCells, SeggenReport]):
     backbones = {
         "convolutional": "small convolutional segmenter",
         "panoptic_miniature": "miniature Mask2Former, panoptic",
+        "hrnet_miniature": "miniature HRNet",
         "mask2former_r50": "Mask2Former, ResNet-50",
         "mask2former_swin_l": "Mask2Former, Swin-L",
         "hrnet_w48": "HRNet-W48",
@@ -56,6 +57,7 @@ class SeggenPaper(StudiedPaper[SeggenStudy, How, ArmCells, SeggenReport]):
     beside = {
         "convolutional": _SEMANTIC,
         "panoptic_miniature": _PANOPTIC,
+        "hrnet_miniature": ("hrnet_w48",),
         "mask2former_r50": ("mask2former_r50", "other_r50", "unknown"),
         "mask2former_swin_l": ("mask2former_swin_l", "other_swin_l"),
         "hrnet_w48": ("hrnet_w48",),
@@ -84,13 +86,14 @@ class SeggenPaper(StudiedPaper[SeggenStudy, How, ArmCells, SeggenReport]):
                 return (
                     recipe.paper_panoptic_swin_l(),
                     recipe.paper_panoptic_r50(),
+                    recipe.paper_hrnet(),
                     recipe.paper_swin_l(),
                     recipe.paper_r50(),
                 )
             case "mini":
                 return (recipe.mini(),)
             case "smoke":
-                return (recipe.smoke_panoptic(), recipe.smoke())
+                return (recipe.smoke_panoptic(), recipe.smoke_hrnet(), recipe.smoke())
 
     def num_seeds(self, request: Request) -> int:
         """Return how many seeds are asked for; at tier smoke one, as its many arms say nothing there."""
@@ -102,6 +105,8 @@ class SeggenPaper(StudiedPaper[SeggenStudy, How, ArmCells, SeggenReport]):
             return None if arm.id in OF_PANOPTIC else "is no row of COCO panoptic"
         if arm.id in ONLY_PANOPTIC:
             return "needs captions by people, which ADE20K has not"
+        if study.backbone == "hrnet_miniature" and arm.id != "real":
+            return "is trained by the others at tier smoke"
         if study.backbone == "hrnet_w48" and arm.id not in OF_HRNET:
             return "is no row of HRNet"
         if study.backbone == "mask2former_swin_l" and arm.id not in OF_SWIN_L:

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from methods.common.miniature.ade20k_view import DrawAde20kConfig
 from methods.common.miniature.coco_panoptic_view import DrawCocoPanopticConfig
+from methods.common.segmenters.hrnet.config import hrnet_miniature, hrnet_recipe, hrnet_w48
 from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.segmenters.mask2former import recipes
 from methods.common.segmenters.mask2former.config import PanopticMask2FormerConfig
@@ -22,6 +23,7 @@ from methods.common.stage import Config
 from methods.common.stages.evaluate_coco_panoptic import EvaluateCocoPanopticConfig
 from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig
 from methods.common.training.poly_recipe import PolyRecipe
+from methods.common.training.sgd_recipe import SgdRecipe
 from methods.common.training.step_recipe import StepRecipe
 from methods.seggen.diffusion.config import DiffusionRecipe
 from methods.seggen.diffusion.frames import Frames
@@ -43,7 +45,7 @@ class SemanticTraining(Config):
     """What is segmented."""
     segmenter: SegmenterConfig
     """The network, as many classes as the data."""
-    recipe: PolyRecipe
+    recipe: PolyRecipe | SgdRecipe
     """Its training; the same iterations for every share of synthetic samples (section 7)."""
     augmentation: SemanticAugmentConfig
     """Of training images."""
@@ -76,6 +78,7 @@ class SeggenStudy(StudyConfig):
     backbone: Literal[
         "convolutional",
         "panoptic_miniature",
+        "hrnet_miniature",
         "mask2former_r50",
         "mask2former_swin_l",
         "hrnet_w48",
@@ -121,7 +124,7 @@ class SeggenStudy(StudyConfig):
     """How often each real image is listed beside FreeMask's pairs: about as many as of these. Section 9 [C D32]"""
     hardness_px: int = Field(default=512, ge=8)
     """Side of the square at which a mask's hardness is taken. Section 9 [code]"""
-    alignment: AlignmentConfig = AlignmentConfig()
+    alignment: AlignmentConfig = AlignmentConfig(max_images=2000)
     """How generated images are held against their masks."""
     training: SemanticTraining | PanopticTraining = Field(discriminator="task")
     """The segmenter."""
@@ -193,6 +196,18 @@ def paper_swin_l() -> SeggenStudy:
     )
 
 
+def paper_hrnet() -> SeggenStudy:
+    """ADE20K, HRNet-W48: Table 4b. Its images are those of the others, cell by cell."""
+    study = paper_r50()
+    training = SemanticTraining(
+        segmenter=hrnet_w48(num_classes=150),
+        recipe=hrnet_recipe(),
+        augmentation=SemanticAugmentConfig(),
+        evaluation=EvaluateSemanticConfig(short_side_px=512, max_long_side_px=2048),
+    )
+    return study.model_copy(update={"backbone": "hrnet_w48", "training": training, "expected_model_mb": 264.0})
+
+
 def paper_panoptic_r50() -> SeggenStudy:
     """COCO panoptic, Mask2Former with ResNet-50: Table 2. ImgSyn only, ten pictures of each mask (section 2)."""
     study = paper_r50()
@@ -232,7 +247,13 @@ def paper_panoptic_swin_l() -> SeggenStudy:
 
 _FRAMES = Frames(size_px=64, step_px=16)
 _GENERATOR = DiffusionRecipe(
-    iterations=400, batch_size=16, base_lr=1e-3, warmup_iterations=20, cosine_from=0.3, autocast="none"
+    iterations=300,
+    batch_size=16,
+    base_lr=1.2e-3,
+    warmup_iterations=20,
+    cosine_from=0.5,
+    betas=(0.9, 0.98),
+    autocast="none",
 )
 
 
@@ -240,14 +261,20 @@ def _small() -> SeggenStudy:
     """What the tiers on the miniature world start from: eight backgrounds and six things."""
     world = DrawAde20kConfig(num_train=120, num_val=160, num_things=6)
     sampling = {"frames": _FRAMES, "guidance_scale": 2.0, "batch_size": 20, "precision": "float32"}
-    teaching = {"recipe": _GENERATOR, "frames": _FRAMES, "ema_decay": 0.98, "palette": PaletteConfig(kind="spread")}
+    teaching = {
+        "recipe": _GENERATOR,
+        "frames": _FRAMES,
+        "palette": PaletteConfig(kind="spread"),
+        "snr_limit": 5.0,
+        "cache_latents": True,
+    }
     return SeggenStudy(
         backbone="convolutional",
         world=world,
         unseen=world.model_copy(update={"num_train": 0, "light": "dusk"}),
         few_images=24,
         captions=CaptionsConfig(captioner=OwnCaptions()),
-        text2mask=Text2MaskTrainingConfig(**teaching),
+        text2mask=Text2MaskTrainingConfig(**teaching, ema_decay=0.99),
         mask2img=Mask2ImgTrainingConfig(**teaching),
         masks=SampleMasksConfig(num_steps=20, variants=1, min_segment_px=6, num_raw=8, keep_raw=True, **sampling),
         pictures=PaintImagesConfig(num_steps=10, variants=3, image_format="png", **sampling),
@@ -315,6 +342,18 @@ def smoke() -> SeggenStudy:
             "num_real_images": 6,
         }
     )
+
+
+def smoke_hrnet() -> SeggenStudy:
+    """The code path of HRNet; the numbers mean nothing."""
+    study = smoke()
+    training = study.training.model_copy(
+        update={
+            "segmenter": hrnet_miniature(num_classes=14),
+            "recipe": SgdRecipe(iterations=2, batch_size=2, momentum=0.9),
+        }
+    )
+    return study.model_copy(update={"backbone": "hrnet_miniature", "training": training})
 
 
 def smoke_panoptic() -> SeggenStudy:

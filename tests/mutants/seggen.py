@@ -149,13 +149,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "small void becomes a class",
         f"{COLOURS}::test_void_is_never_cleaned_into_a_class",
     ),
-    _CLEAN_UP.mutant(
-        "regions_over_corners",
-        "cv2.connectedComponents(link_HW, connectivity=4)",
-        "cv2.connectedComponents(link_HW, connectivity=8)",
-        "regions hang together over corners of the doubled picture",
-        f"{COLOURS}::test_clean_up_leaves_large_regions_and_no_small_one_beside_them",
-    ),
     _INSTANCES.mutant(
         "edges_not_cut",
         "np.where(decoded.edge_HW, np.uint8(IGNORED - 1), decoded.label_HW)",

@@ -1,4 +1,4 @@
-"""What every cell of SegGen's plan is made of, against SegGen sections 2, 4 to 7, 9 and 11 written down by themselves."""
+"""What every cell of SegGen's plan is made of, against SegGen sections 2, 4, 5, 6, 7, 9 and 11 written down by themselves."""
 
 import pytest
 
