@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from methods.common.miniature.shipped import FLAT_VAE
 from reproductions.requirements.inspect_weights import (
     diffusers_folder,
     mxnet_file,
@@ -251,6 +252,7 @@ class ShippedModel:
 
 
 MINIATURE_GENERATOR = ShippedModel("miniature generator", "stable_diffusion", diffusers_folder)
+MINIATURE_FLAT_VAE = ShippedModel("miniature autoencoder of flat colours", FLAT_VAE, transformers_folder)
 MINIATURE_CLIP = ShippedModel("miniature CLIP", "clip", text_and_image_folder)
 MINIATURE_CUTTER = ShippedModel("miniature cut-out network", "cutout", transformers_folder)
 MINIATURE_SEGMENTER = ShippedModel(

@@ -10,10 +10,17 @@ from reproductions.requirements import gpu_estimates
 from reproductions.requirements.gpu_estimates import GpuEstimate
 from reproductions.requirements.inspect_labelled import labelled_folder
 from reproductions.requirements.need import GpuNeed, Need
-from reproductions.requirements.places import data, generator, published
+from reproductions.requirements.places import data, generator, published, shipped
 from reproductions.requirements.published import SingleFile
 from reproductions.requirements.published_data import ADE20K, COCO_PANOPTIC
-from reproductions.requirements.published_weights import BLIP2, HRNET_W48, RESNET50, STABLE_DIFFUSION_XL, SWIN_L
+from reproductions.requirements.published_weights import (
+    BLIP2,
+    HRNET_W48,
+    MINIATURE_FLAT_VAE,
+    RESNET50,
+    STABLE_DIFFUSION_XL,
+    SWIN_L,
+)
 from reproductions.requirements.trial import Trial, half_precision_trial, trial
 from reproductions.seggen import openers
 from reproductions.seggen.arms import Arm, MaskStudy, Synthetic
@@ -44,6 +51,8 @@ def needs(request: Request, study: SeggenStudy, arms: Sequence[Arm]) -> tuple[Ne
     )
     if _generating(arms):
         found.append(generator("generator", request, STABLE_DIFFUSION_XL))
+        if request.tier != "paper" and request.generator is None:
+            found.append(shipped("vae", MINIATURE_FLAT_VAE))
         if isinstance(study.captions.captioner, Blip2Captions):
             found.append(published("captioner", BLIP2))
     if study.training.start == "backbone":

@@ -71,7 +71,7 @@ class ArmCells(planner.ArmCells):
 class SeedPlanner(planner.SeedPlanner[SeggenStudy, How, ArmCells]):
     """Builds the cells of the study with one seed.
 
-    Roles from outside: data, captioner, generator, backbone.
+    Roles from outside: data, captioner, generator, vae (for Text2Mask), backbone.
     """
 
     def plan_arm(self, arm: Arm) -> ArmCells:

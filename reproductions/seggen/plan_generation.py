@@ -84,13 +84,13 @@ class GenerationPlanner:
 
     def text2mask(self, taught: Taught) -> Cell:
         """The generator of masks."""
-        return self._generator(TEXT2MASK, self.planner.study.text2mask, taught, "text2mask")
+        return self._generator(TEXT2MASK, self.planner.study.text2mask, taught, "text2mask", ("vae",))
 
     def mask2img(self, taught: Taught) -> Cell:
         """The generator of images."""
         return self._generator(MASK2IMG, self.planner.study.mask2img, taught, "mask2img")
 
-    def _generator(self, stage: Any, config: Any, taught: Taught, name: str) -> Cell:
+    def _generator(self, stage: Any, config: Any, taught: Taught, name: str, more: tuple[str, ...] = ()) -> Cell:
         study = self.planner.study
         learnt = config.model_copy(
             update={
@@ -102,7 +102,9 @@ class GenerationPlanner:
         inputs = {"captions": (self.captions(taught.captions),)}
         cost_s = config.recipe.iterations * study.expected_generator_step_s
         size = 1e6 * study.expected_generator_mb
-        return self.planner.cell(stage, learnt, f"{taught.name}/{name}", inputs, ("data", "generator"), cost_s, size)
+        return self.planner.cell(
+            stage, learnt, f"{taught.name}/{name}", inputs, ("data", "generator", *more), cost_s, size
+        )
 
     # -- synthetic samples --------------------------------------------------------------------------------------------
 

@@ -29,7 +29,6 @@ from methods.seggen.diffusion.config import DiffusionRecipe
 from methods.seggen.diffusion.frames import Frames
 from methods.seggen.mask2img.config import Mask2ImgTrainingConfig
 from methods.seggen.moved_masks import Move
-from methods.seggen.palettes import PaletteConfig
 from methods.seggen.replacement import Mixing
 from methods.seggen.sampling.config import PaintImagesConfig, SampleMasksConfig
 from methods.seggen.stages.alignment import AlignmentConfig
@@ -124,7 +123,7 @@ class SeggenStudy(StudyConfig):
     """How often each real image is listed beside FreeMask's pairs: about as many as of these. Section 9 [C D32]"""
     hardness_px: int = Field(default=512, ge=8)
     """Side of the square at which a mask's hardness is taken. Section 9 [code]"""
-    alignment: AlignmentConfig = AlignmentConfig()
+    alignment: AlignmentConfig = AlignmentConfig(max_images=2000)
     """How generated images are held against their masks."""
     training: SemanticTraining | PanopticTraining = Field(discriminator="task")
     """The segmenter."""
@@ -264,7 +263,6 @@ def _small() -> SeggenStudy:
     teaching = {
         "recipe": _GENERATOR,
         "frames": _FRAMES,
-        "palette": PaletteConfig(kind="spread"),
         "snr_limit": 5.0,
         "cache_latents": True,
     }
@@ -323,7 +321,7 @@ def smoke() -> SeggenStudy:
     study = _small()
     assert study.world is not None
     short = _GENERATOR.model_copy(update={"iterations": 2, "batch_size": 2})
-    taught = {"recipe": short, "palette": PaletteConfig()}
+    taught = {"recipe": short}
     return study.model_copy(
         update={
             "world": study.world.model_copy(update={"num_train": 6, "num_val": 4}),

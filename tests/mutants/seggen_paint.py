@@ -61,7 +61,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "range(before + share.first, before + share.first + share.count)",
         "range(share.first, share.first + share.count)",
         "every step sees the first pictures of its frame",
-        f"{TRAINING}::test_batches_are_of_one_size_and_captions_belong_to_their_pictures",
+        f"{TRAINING}::test_an_epoch_shows_every_picture_once",
     ),
     _BATCHES.mutant(
         "corner_is_told_across",

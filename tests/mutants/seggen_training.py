@@ -84,8 +84,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _IMAGES.mutant(
         "void_of_pairs_is_a_class",
-        "all_rated(class_names)",
-        "Classes(class_names, {k: k for k in range(len(class_names))} | {255: 0})",
+        "return images[place]",
+        "image_HW3, label_HW = images[place]\n        return image_HW3, np.where(label_HW == 255, 0, label_HW).astype(np.uint8)",
         "void of generated images is the first class",
         f"{MIX}::test_void_of_generated_images_stays_void_in_crops",
     ),
@@ -144,13 +144,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "limit_HW = mean_K",
         "the filter has no tolerance",
         f"{FREEMASK}::test_pixels_above_the_tolerance_are_ignored_and_nothing_else_changes",
-    ),
-    _LOSSES.mutant(
-        "void_is_counted",
-        "labels, num_classes = label_HW[known_HW], len(self.loss_K)",
-        "labels, num_classes = np.where(known_HW, label_HW, 0)[known_HW | True], len(self.loss_K)\n        known_HW = known_HW | True",
-        "void pixels count for the first class",
-        f"{FREEMASK}::test_a_class_loss_is_a_mean_over_pixels_not_over_images",
     ),
     _HARDNESS.mutant(
         "easy_masks_are_kept",

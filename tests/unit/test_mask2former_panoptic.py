@@ -37,7 +37,7 @@ def network(seed: int = 1, **changes: object) -> PanopticMask2Former:
     return PanopticMask2Former(config(**changes), torch.Generator().manual_seed(seed))
 
 
-# --- section 8.2, word for word ---
+# --- SegGen section 8.2, word for word ---
 
 
 def read_at(map_HW: Tensor, point: Tensor) -> float:
@@ -162,7 +162,7 @@ def test_two_processes_with_unlike_numbers_of_segments_equal_one(tmp_path: Path,
             assert float((found[name] - expected).abs().max()) < 1e-11, name
 
 
-# --- section 8.3, word for word ---
+# --- SegGen section 8.3, word for word ---
 
 
 def answers(seed: int, queries: int = 9, classes: int = 4) -> tuple[Tensor, Tensor]:
@@ -303,7 +303,7 @@ def test_classes_must_agree() -> None:
 
 
 def test_the_releases_settings() -> None:
-    """Section 8.3's table."""
+    """The table of SegGen section 8.3."""
     assert [one.num_queries for one in (ade20k_r50(), ade20k_swinl(), coco_r50(), coco_swinl())] == [100, 100, 100, 200]
     assert ade20k_r50().backbone.norm == coco_r50().backbone.norm == "frozen"
     assert coco_r50().thing_classes == tuple(range(80))

@@ -27,7 +27,7 @@ from tests.contracts.papers import request
 from tests.unit.plan_edges import differences, outside, table_of
 
 BY_ID = {arm.id: arm for arm in ARMS}
-PLACES = outside("data", "generator", "captioner", "backbone")
+PLACES = outside("data", "generator", "captioner", "backbone", "vae")
 
 
 def study() -> SeggenStudy:
@@ -136,11 +136,11 @@ def aligned(arm: str, *pairs: str) -> dict[str, str]:
     }
 
 
-def taught(name: str = "generators", words: str = "spread all of training", text2mask: bool = True) -> dict[str, str]:
+def taught(name: str = "generators", words: str = "seggen all of training", text2mask: bool = True) -> dict[str, str]:
     """Both generators, or Mask2Img alone."""
     inputs = f"captions<-captions_by_machine, {DATA}, generator"
     found = {**CAPTIONS, f"{name}/mask2img": f"{words} | {inputs}"}
-    return {**found, f"{name}/text2mask": f"{words} | {inputs}"} if text2mask else found
+    return {**found, f"{name}/text2mask": f"{words} | {inputs}, vae"} if text2mask else found
 
 
 def mask_syn(
@@ -256,7 +256,7 @@ def test_fair_generators_see_the_few_images_that_the_segmenter_sees() -> None:
     wanted = {
         **ends("few_both_fair"),
         **aligned("few_both_fair", pairs),
-        **taught(name, "spread 7 of training"),
+        **taught(name, "seggen 7 of training"),
         **mask_syn(name, " of 7"),
         **img_syn(name, " of 7"),
         **trained("few_both_fair", pairs, f"7 of training, {MIXED}"),
@@ -303,7 +303,7 @@ def test_shuffled_captions_are_asked_with_and_not_learnt_from() -> None:
         found["generators/shuffled0"]
         == img_syn(captions="captions_by_machine_shuffled", what="shuffled0")["generators/shuffled0"]
     )
-    assert found["generators/mask2img"].startswith("spread all of training | captions<-captions_by_machine,")
+    assert found["generators/mask2img"].startswith("seggen all of training | captions<-captions_by_machine,")
 
 
 def test_copies_are_as_many_as_imgsyns_pictures() -> None:

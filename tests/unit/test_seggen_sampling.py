@@ -133,7 +133,7 @@ def test_a_painted_batch_is_what_the_plain_pipeline_makes(tmp_path, kind):
     with Image.open(tmp_path / "data" / "images" / "training" / "a.png") as picture:
         image_NHW3 = made(**plain.components, controlnet=controlnet, **options)(
             "a a a",
-            picture,
+            image=picture,
             generator=torch.Generator().manual_seed(record["seed"]),
             num_inference_steps=2,
             guidance_scale=5.0,

@@ -100,6 +100,13 @@ def test_batches_are_of_one_size_and_captions_belong_to_their_pictures(tmp_path)
     assert 0 < left_out < 30
 
 
+def test_an_epoch_shows_every_picture_once(tmp_path):
+    recipe = RECIPE.model_copy(update={"iterations": 4, "batch_size": 2})
+    drawn = masks(tmp_path, recipe=recipe, frames=Frames(size_px=16, step_px=8, max_aspect=1))
+    shown = [index for batch in drawn.batches(0, BatchShare(0, 2, 2)) for index, _ in batch.shown]
+    assert sorted(shown[:4]) == sorted(shown[4:]) == [0, 1, 2, 3]
+
+
 def test_later_batches_and_shares_are_parts_of_the_same_whole(tmp_path):
     drawn = masks(tmp_path)
     whole = list(drawn.batches(0, BatchShare(0, 4, 4)))

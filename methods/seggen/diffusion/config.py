@@ -30,9 +30,9 @@ class DiffusionRecipe(Recipe):
     base_lr: Annotated[float, Field(gt=0)] = 1e-5
     """Learning rate. Sections 5 and 6 [S]"""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    """Of AdamW. Section 12, item 6"""
+    """Decay of all weights. Section 12, item 6"""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Of AdamW. Section 12, item 6"""
+    """Decays of the first and second moment. Section 12, item 6"""
     warmup_iterations: Annotated[int, Field(ge=0)] = 500
     """First steps, in which the rate rises linearly. Section 12, item 6"""
     cosine_from: Annotated[float, Field(ge=0, le=1)] = 1.0

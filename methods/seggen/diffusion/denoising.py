@@ -173,7 +173,7 @@ class Encoder:
 
 
 Denoiser = Callable[[Tensor, Tensor, Condition, Texted], Tensor]
-"""Says what is in noisy latents [N, C, h, w] at times [N], under a condition, of pictures."""
+"""Says what is in noisy latents [N, C, h, w] at times (N,), under a condition, of pictures."""
 
 
 class DenoisingStep:

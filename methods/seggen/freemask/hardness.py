@@ -81,7 +81,7 @@ def num_kept(rank: int, num_masks: int, num_images: int) -> int:
         num_images: n, of this mask.
     Returns:
         min(1 + round(n * rank / N), n), halves rounded to even.
-    Source: section 9, step 2 [code], where n is 20 for ADE20K; with another n [C D32].
+    Source: section 9, step 2 [code], where n is 20 for ADE20K; COCO's has 6.
     """
     return min(1 + round(num_images * rank / num_masks), num_images)
 

@@ -51,7 +51,7 @@ def without_noise(
     Args:
         loss_HW: cross-entropy of each pixel with its label.
         label_HW: labels below K, and 255, which stays.
-        mean_K: mean loss of each class, infinite where it is not known, so that nothing of such a class is noise [C D32].
+        mean_K: mean loss of each class, infinite where it is not known, so that nothing of such a class is noise.
         tolerance: exclusive.
     Source: section 9, step 1 [code].
     """

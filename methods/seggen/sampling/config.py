@@ -17,7 +17,7 @@ class SeggenSamplingConfig(SamplingConfig):
     guidance_scale: float = Field(default=5.0, ge=0)
     """Classifier-free guidance; at most 1 switches it off. Section 12, item 7"""
     scheduler: Literal["euler", "dpm_solver"] = "euler"
-    """Euler steps on the checkpoint's own noise schedule, or multistep DPM-Solver++. Section 5 [I]"""
+    """Euler steps or multistep DPM-Solver++, on the noise schedule of the checkpoint (section 5)."""
     size_px: None = None
     """Nothing to choose: ``frames`` has the sizes."""
     frames: Frames = Frames()
@@ -67,7 +67,7 @@ class PaintImagesConfig(SeggenSamplingConfig):
     variants: int = Field(default=50, ge=1)
     """Pictures for each mask: 50 on ADE20K and 10 on COCO for human masks, 1 for drawn ones. Section 2 [S]"""
     control_scale: float = Field(default=1.0, ge=0)
-    """Weight of what the ControlNet adds. Section 6 [I]"""
+    """Weight of what the ControlNet adds. Section 6"""
     condition: Literal["clean", "raw"] = "clean"
     """Whether a drawn mask is painted from its clean labels, coloured again, or from the picture as it was drawn. Section 4.5, step 6"""
     image_format: Literal["jpeg", "png"] = "jpeg"

@@ -11,4 +11,4 @@ class Text2MaskTrainingConfig(GeneratorTrainingConfig):
     """How a text-to-image generator learns to draw masks."""
 
     lora_rank: int | None = Field(default=None, ge=1)
-    """Rank of low-rank updates of the U-Net's attention, for small machines; None trains the whole U-Net. Section 12, item 5"""
+    """Rank of low-rank updates of the U-Net's attention, for small machines; None trains all of it. Section 12, item 5"""
