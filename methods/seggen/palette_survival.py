@@ -72,7 +72,7 @@ def mosaics(num_classes: int, num_pictures: int, side_px: int, rng: np.random.Ge
     """
     from scipy.spatial import cKDTree
 
-    pixel_HW2 = np.stack(np.mgrid[:side_px, :side_px], -1)
+    pixel_HW2 = np.moveaxis(np.mgrid[:side_px, :side_px], 0, -1)
     cells = max(2, round(side_px / _CELL_PX))
     found: list[NDArray[np.uint8]] = []
     turns: list[int] = []
@@ -108,7 +108,7 @@ def measure_survival(vae: Any, palette: Palette, maps: list[NDArray[np.uint8]]) 
         margins.append(float((decoded.second_HW - decoded.nearest_HW).mean()))
         for row, chosen in enumerate((label_HW == label_HW, decoded.label_HW != label_HW, cleaned_HW != label_HW)):
             counts_3K[row] += np.bincount(label_HW[chosen], minlength=palette.num_classes)
-    return Survival(*counts_3K, float(np.mean(distances)), float(np.mean(margins)))
+    return Survival(counts_3K[0], counts_3K[1], counts_3K[2], float(np.mean(distances)), float(np.mean(margins)))
 
 
 def overflows(vae: Any, palette: Palette, label_HW: NDArray[np.uint8], precision: Precision) -> bool:

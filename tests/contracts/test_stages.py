@@ -38,6 +38,7 @@ CELLS = chosen_cells()
 IN_NO_SMOKE_PLAN = {
     "evaluate_instances": "for papers to come; what it does is tried as mrca_evaluate",
     "evaluate_semantic": "for papers from outside; what it does is tried as sam_filter_evaluate",
+    "palette_report": "writes nothing beside its record, and `segrepro palette-check` does the same; tests/unit/test_seggen_palette_report.py runs both",
     "train_instances": "for papers from outside; what it does is tried as instance_synthesis_train",
     "train_semantic": "for papers from outside; what it does is tried as sam_filter_train",
     "instance_synthesis_evaluate_coco": "scores a user's own data; tests/e2e/test_own_frames.py runs it",

@@ -58,6 +58,7 @@ CALLED_FROM_OUTSIDE = {
     "methods.common.stages.train_instances:TRAIN_INSTANCES": _STAGES,
     "methods.common.stages.evaluate_semantic:EVALUATE_SEMANTIC": _STAGES,
     "methods.common.stages.train_semantic:TRAIN_SEMANTIC": _STAGES,
+    "methods.seggen.stages.palette_report:PALETTE_REPORT": _STAGES,
     "methods.seggen.colour_pictures:read_colour_picture": "for programs with masks in colours that others drew",
     "methods.seggen.decoded_instances:decoded_segments": "an extension, for papers that sample instances; SegGen never decodes them",
     "methods.common.training.distributed:Team.leave": "processes that outlive their team call it; jobs end with it",
