@@ -17,7 +17,8 @@ def class_shares(labels_N: list[NDArray[np.uint8]], num_classes: int) -> NDArray
     pixel_K = np.zeros(num_classes, np.float64)
     for label_HW in labels_N:
         pixel_K += np.bincount(label_HW.ravel(), minlength=256)[:num_classes]
-    return pixel_K / max(1.0, pixel_K.sum())
+    total = max(1.0, float(pixel_K.sum()))
+    return np.asarray(pixel_K / total, np.float64)
 
 
 def co_occurrence(labels_N: list[NDArray[np.uint8]], num_classes: int) -> NDArray[np.float64]:

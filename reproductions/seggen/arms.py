@@ -325,14 +325,16 @@ ONLY_PANOPTIC = frozenset({"img_syn_people"})
 """Arms that only COCO panoptic has."""
 NOT_AT_MINI = frozenset(
     {
-        *(f"both_p_{percent}" for percent in (20, 80)),
+        *(f"both_p_{percent}" for percent in (20, 40, 80)),
         *(f"mask_syn_{palette}" for palette in ("spread", "dataset", "random")),
+        "both_pool",
         "both_one_to_one",
         "mask_syn_not_cleaned",
         "mask_syn_raw",
         "few_mask_syn_fair",
         "few_img_syn_fair",
         "freemask_resample",
+        "freemask",
     }
 )
 """Ablations that tier mini has no time for."""

@@ -246,7 +246,7 @@ def paper_panoptic_swin_l() -> SeggenStudy:
 
 _FRAMES = Frames(size_px=64, step_px=16)
 _GENERATOR = DiffusionRecipe(
-    iterations=300,
+    iterations=250,
     batch_size=16,
     base_lr=1.2e-3,
     warmup_iterations=20,
@@ -275,7 +275,7 @@ def _small() -> SeggenStudy:
         text2mask=Text2MaskTrainingConfig(**teaching, ema_decay=0.99),
         mask2img=Mask2ImgTrainingConfig(**teaching),
         masks=SampleMasksConfig(num_steps=20, variants=1, min_segment_px=6, num_raw=8, keep_raw=True, **sampling),
-        pictures=PaintImagesConfig(num_steps=10, variants=3, image_format="png", **sampling),
+        pictures=PaintImagesConfig(num_steps=8, variants=2, image_format="png", **sampling),
         mask_steps=(5, 10, 20, 40),
         measured_images=40,
         num_shards=2,
@@ -285,7 +285,7 @@ def _small() -> SeggenStudy:
         training=SemanticTraining(
             segmenter=ConvolutionalConfig(num_classes=14),
             recipe=PolyRecipe(
-                iterations=500,
+                iterations=400,
                 batch_size=8,
                 base_lr=5e-3,
                 backbone_lr_factor=1.0,
