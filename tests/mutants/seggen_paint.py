@@ -148,7 +148,7 @@ MUTANTS: tuple[Mutant, ...] = (
         f"{SAMPLING}::test_pictures_depend_on_their_names_only",
     ),
     _ORDERS.mutant(
-        "one_seed_for_all_variants",
+        "one_seed_for_all_variants_of_an_image",
         'seeds.derive("generation", "picture", name)',
         'seeds.derive("generation", "picture", source.name)',
         "all variants of an image are one picture",
@@ -218,7 +218,7 @@ MUTANTS: tuple[Mutant, ...] = (
         f"{SAMPLING}::test_validity_counts_near_pixels_and_small_regions",
     ),
     _PICTURES.mutant(
-        "captions_by_position",
+        "pictures_have_captions_by_position",
         "return tuple(caption_of[name] for name in names)",
         "return tuple(list(caption_of.values())[: len(names)])",
         "a caption belongs to the image of its line, whatever its name",

@@ -116,6 +116,12 @@ def test_jittered_copies_have_other_colours_and_the_same_masks(world: Path, tmp_
     assert (pairs[0].read_image() != pairs[1].read_image()).any(), "variants differ"
 
 
+def background_of(folder: Path, name: str) -> np.ndarray:
+    """Mean colour of the pixels of a background's class, which come first."""
+    label_HW = read(folder / "annotations" / "training" / f"ADE_{name}.png")
+    return read(folder / "images" / "training" / f"ADE_{name}.png")[(label_HW > 0) & (label_HW <= 8)].mean(0)
+
+
 def test_the_same_scene_is_drawn_with_another_look(world: Path, tmp_path: Path) -> None:
     looks = [draw(tmp_path / f"look{number}", look=number) for number in (1, 2)]
     for look in looks:
@@ -123,6 +129,10 @@ def test_the_same_scene_is_drawn_with_another_look(world: Path, tmp_path: Path) 
             for path in (world / "annotations" / folder).iterdir():
                 assert path.read_bytes() == (look / "annotations" / folder / path.name).read_bytes()
                 assert (read(world / "images" / folder / path.name) != read(look / "images" / folder / path.name)).any()
+        moved = [
+            background_of(world, name) - background_of(look, name) for name in ("train_00000001", "train_00000002")
+        ]
+        assert np.abs(moved).max() > 1.0, "backgrounds keep their shade"
     config = CopiesConfig(kind="re-rendered", variants=2, image_format="png")
     COPIES.run(Inputs({"data": [world], "drawn": looks}), config, LocalContext(tmp_path / "copies"))
     for pair in list_pairs([tmp_path / "copies"])[0]:
