@@ -25,7 +25,8 @@ from methods.common.segmenters.fastinst.presets import (
     miniature_recipe,
 )
 from methods.common.segmenters.instance.interface import InstanceTarget
-from methods.common.segmenters.mask_queries.postprocess import best_instances, full_size_masks
+from methods.common.segmenters.mask_queries.postprocess import full_size_masks
+from tests.unit.plain_instances import best_instances
 
 HEIGHT, WIDTH = 640, 853
 """A COCO image of 3:4 at test time."""

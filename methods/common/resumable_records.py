@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,27 @@ def keep_lines(path: Path, num_lines: int) -> list[dict[str, Any]]:
         size += len(line)
     os.truncate(path, size)
     return records
+
+
+def keep_batches(
+    path: Path, checksums: Sequence[Sequence[int]], checksum_of: Callable[[dict[str, Any]], int | None]
+) -> int:
+    """Keep the lines of the first whole batches of records and cut the file after them; return how many batches are whole.
+
+    Args:
+        path: of the lines.
+        checksums: of what each record of each batch that a checkpoint knows stands for.
+        checksum_of: of what lies on disk for a record; None where something is missing.
+    """
+    listed = keep_lines(path, sum(len(batch) for batch in checksums))
+    whole, start = 0, 0
+    for batch in checksums:
+        records = listed[start : start + len(batch)]
+        if len(records) < len(batch) or [checksum_of(record) for record in records] != list(batch):
+            break
+        whole, start = whole + 1, start + len(batch)
+    keep_lines(path, start)
+    return whole
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 _EXPECTED_S = {
     "vae": 600.0,
+    "flat_vae": 100.0,
     "clip": 500.0,
     "latents": 120.0,
     "generator": 3300.0,
@@ -64,7 +65,7 @@ class MiniatureCheckpoints:
             inputs = {role: (cells[name],) for role, name in planned.inputs.items()}
             cost_s = 5.0 if smoke else _EXPECTED_S.get(planned.name, 60.0)
             cells[planned.name] = Cell(planned.stage, planned.config, Seeds(), planned.name, inputs, cost_s=cost_s)
-        return Plan(f"checkpoints-{request.tier}", (cells["report"], cells["street_report"]))
+        return Plan(f"checkpoints-{request.tier}", (cells["report"], cells["street_report"], cells["flat_vae"]))
 
     def _config(self, request: Request) -> CheckpointsConfig:
         from methods.common.miniature.training_recipes import full_checkpoints, smoke_checkpoints
@@ -96,10 +97,10 @@ class MiniatureCheckpoints:
         Raises:
             InputError: a cell is not finished.
         """
-        from methods.common.miniature.install import REPORT_FILE, install_checkpoints, install_street
+        from methods.common.miniature.install import REPORT_FILE, install_checkpoints, install_flat_vae, install_street
 
         cells = {cell.label: cell for cell in plan}
-        for name in ("checkpoints", "report", "street_checkpoints", "street_report"):
+        for name in ("checkpoints", "report", "street_checkpoints", "street_report", "flat_vae"):
             if not request.store.is_complete(cells[name]):
                 raise InputError(f"{name} is not finished; run `segrepro run checkpoints --tier {request.tier}` first")
         weights, measured = (request.store.cell_folder(cells[name]) for name in ("checkpoints", "report"))
@@ -110,6 +111,7 @@ class MiniatureCheckpoints:
         install_checkpoints(weights, measured, REPOSITORY)
         painters, painted = (request.store.cell_folder(cells[f"street_{name}"]) for name in ("checkpoints", "report"))
         install_street(painters, painted, REPOSITORY)
+        install_flat_vae(request.store.cell_folder(cells["flat_vae"]), REPOSITORY)
         return REPOSITORY / "docs" / "miniature.md"
 
 

@@ -25,6 +25,15 @@ OneFormer Swin-L, same crops        236.3 M of 16 bytes; 1.4 GiB backbone in flo
 SDXL, 1024 px, blended              by hand: 4.8 GiB of float16 for 2.6 G parameters of the U-Net, 1.5 for its text encoders, 0.3 for the
                                     VAE in float32; its decoder's largest maps are 0.5 GiB each at 1024 px
 SD 2 inpainting, 512 px             as SD 2.1 without capture
+SDXL U-Net, training, 768 px        2,567.5 M of 20 bytes, 3 GiB of frozen text encoders and VAE; 18.0 GiB in float32 for an image, half of it
+                                    in bfloat16
+SDXL ControlNet, training, 768 px   1,251.0 M of 16 bytes, the U-Net's 4 bytes each and 3 GiB beside; 17.0 GiB in float32 for an image and both
+                                    networks, half of it in bfloat16
+SDXL with ControlNet, 768 px        7.1 GiB of bfloat16 for both networks, 1.5 for text encoders, 0.3 for the VAE in float32, whose decoder's
+                                    largest maps are 0.3 GiB each
+Mask2Former Swin-L, 640 px crops    216 M of 16 bytes; 1.6 GiB backbone in float16, that of CenterNet2's by area; 0.9 the rest, as R50's
+Mask2Former, 1024 px, panoptic      those of the semantic networks by area
+HRNet-W48, 512 px crops             65.8 M of 16 bytes; 1.7 GiB in float32, counted on the meta device
 GLIGEN inpainting, 512 px           as SD 1.5, with gated layers of 0.21 GiB
 ==================================  =========================================================================================
 
@@ -83,3 +92,8 @@ ONEFORMER_SWIN_L = GpuEstimate(5.2, 4.1, 360)
 STABLE_DIFFUSION_XL_BLENDED = GpuEstimate(9.0, 3.0, 1024)
 STABLE_DIFFUSION_2_INPAINTING = GpuEstimate(4.0, 1.2, 512)
 GLIGEN_INPAINTING = GpuEstimate(4.2, 1.2, 512)
+STABLE_DIFFUSION_XL_TRAINING = GpuEstimate(52.0, 10.8, 768)
+STABLE_DIFFUSION_XL_CONTROLNET_TRAINING = GpuEstimate(33.0, 10.2, 768)
+STABLE_DIFFUSION_XL_CONTROLNET = GpuEstimate(10.0, 1.7, 768)
+MASK2FORMER_SWIN_L = GpuEstimate(4.5, 3.0, 640)
+HRNET_W48 = GpuEstimate(2.2, 2.0, 512)

@@ -12,6 +12,8 @@ from reproductions.requirements.inspection import Inspection, judge
 VOC_2012_AUG: Mapping[str, int] = {"trainaug": 10_582, "val": 1_449}
 """Images of each list: VOC 2012 train with SBD's images, less VOC val; and VOC 2012 val.
 Source: SAM filter section 8.3."""
+ADE20K_IMAGES: Mapping[str, int] = {"training": 20_210, "validation": 2_000}
+"""Images of each split. Source: SegGen section 10."""
 
 _LOOKED_INTO = 40
 """Pairs of image and labels that are read from each list, spread evenly; some ten milliseconds each at VOC's sizes."""
@@ -35,6 +37,25 @@ def voc_folder(folder: Path, lists: Mapping[str, int] = VOC_2012_AUG) -> Inspect
             images[split] = names
             problems += _length_faults(split, len(names), published)
     problems += _leaks(images)
+    return judge(dict.fromkeys(problems), [] if problems else [_SAMPLED_NOTE])
+
+
+def ade20k_folder(folder: Path, splits: Mapping[str, int] = ADE20K_IMAGES) -> Inspection:
+    """Inspect ADE20K's scene parsing data: the published numbers of images, each with labels of its size.
+
+    Args:
+        folder: of the data set.
+        splits: number of images by split.
+    """
+    check_is_folder(folder)
+    problems: list[str] = []
+    for split, published in splits.items():
+        found, names = _look_into(folder, split)
+        problems += found
+        if not found and len(names) != published:
+            problems.append(
+                f"{split} has {len(names):,} images where {published:,} are published: another set, or a part of one"
+            )
     return judge(dict.fromkeys(problems), [] if problems else [_SAMPLED_NOTE])
 
 

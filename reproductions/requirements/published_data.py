@@ -6,7 +6,8 @@ import shlex
 from pathlib import Path
 
 from reproductions.requirements.inspect_cityscapes import cityscapes_folder
-from reproductions.requirements.inspect_labelled import voc_folder
+from reproductions.requirements.inspect_coco_panoptic import coco_panoptic_folder
+from reproductions.requirements.inspect_labelled import ade20k_folder, voc_folder
 from reproductions.requirements.inspect_lvis import lvis_folder
 from reproductions.requirements.inspect_wordnet import wordnet_folder
 from reproductions.requirements.published import DataSet
@@ -19,6 +20,14 @@ _LVIS_ARCHIVES = {
 }
 """Source of the checksums: tensorflow_datasets/datasets/lvis/checksums.tsv; of what is inside, none is published."""
 _VOC_ARCHIVE = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar"
+
+_ADE20K_ARCHIVE = "http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip"
+_COCO_ARCHIVES = (
+    "http://images.cocodataset.org/annotations/annotations_trainval2017.zip",
+    "http://images.cocodataset.org/annotations/panoptic_annotations_trainval2017.zip",
+    "http://images.cocodataset.org/zips/train2017.zip",
+    "http://images.cocodataset.org/zips/val2017.zip",
+)
 
 
 def _lvis_steps(place: Path) -> tuple[str, ...]:
@@ -64,6 +73,28 @@ def _cityscapes_steps(place: Path) -> tuple[str, ...]:
     )
 
 
+def _ade20k_steps(place: Path) -> tuple[str, ...]:
+    """ADE20K as its scene parsing challenge of 2016 published it: 0.9 GB."""
+    folder = shlex.quote(str(place))
+    return (
+        f"mkdir -p {folder} && wget -c -P {folder} {_ADE20K_ARCHIVE}",
+        f"(cd {folder} && unzip -q -o ADEChallengeData2016.zip && mv ADEChallengeData2016/* . && rm -r ADEChallengeData2016*)",
+    )
+
+
+def _coco_panoptic_steps(place: Path) -> tuple[str, ...]:
+    """COCO 2017 with its panoptic and instance annotations: 20.6 GB to download, the panoptic maps are archives in an archive."""
+    folder = shlex.quote(str(place))
+    annotations = f"{folder}/annotations"
+    return (
+        f"mkdir -p {folder} && wget -c -P {folder} \\",
+        *(f"  {url} \\" for url in _COCO_ARCHIVES[:-1]),
+        f"  {_COCO_ARCHIVES[-1]}",
+        f"(cd {folder} && for archive in *.zip; do unzip -q -o $archive && rm $archive; done)",
+        f"(cd {annotations} && for archive in panoptic_*.zip; do unzip -q -o $archive && rm $archive; done; rm -rf __MACOSX)",
+    )
+
+
 def _wordnet_steps(place: Path) -> tuple[str, ...]:
     """The nouns of WordNet 3.0: 20 MB, from a Debian package or from NLTK's data."""
     folder = shlex.quote(str(place))
@@ -97,6 +128,22 @@ CITYSCAPES = DataSet(
     "https://www.cityscapes-dataset.com/downloads/",
     cityscapes_folder,
     _cityscapes_steps,
+)
+ADE20K = DataSet(
+    "ADE20K, scene parsing with 150 classes",
+    "ade20k",
+    "images for non-commercial research and teaching; annotations BSD-3-Clause",
+    "http://sceneparsing.csail.mit.edu/",
+    ade20k_folder,
+    _ade20k_steps,
+)
+COCO_PANOPTIC = DataSet(
+    "COCO 2017, panoptic",
+    "coco_panoptic",
+    "annotations CC BY 4.0; images under Flickr's terms",
+    "https://cocodataset.org/#download",
+    coco_panoptic_folder,
+    _coco_panoptic_steps,
 )
 WORDNET_30 = DataSet(
     "WordNet 3.0, nouns",

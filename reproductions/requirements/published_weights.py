@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from methods.common.miniature.shipped import FLAT_VAE
 from reproductions.requirements.inspect_weights import (
     diffusers_folder,
     mxnet_file,
@@ -141,6 +142,13 @@ BLIP = HubModel(
     text_and_image_folder,
     leave_out=("*.bin", "*.h5"),
 )
+BLIP2 = HubModel(
+    "BLIP-2, OPT 2.7B",
+    "Salesforce/blip2-opt-2.7b",
+    "MIT, with OPT's licence for research on the language model inside",
+    text_and_image_folder,
+    leave_out=("*.bin",),
+)
 
 # -- masks -----------------------------------------------------------------------------------------------------------
 
@@ -206,6 +214,12 @@ RESNET50_21K = SingleFile(
     "MIT (that of the publishing repository)",
     "https://github.com/Alibaba-MIIL/ImageNet21K/blob/main/MODEL_ZOO.md",
 )
+HRNET_W48 = SingleFile(
+    "HRNet-W48, ImageNet",
+    "https://download.openmmlab.com/pretrain/third_party/hrnetv2_w48-d2186c55.pth",
+    "MIT (that of HRNet/HRNet-Image-Classification)",
+    "https://github.com/open-mmlab/mmsegmentation/tree/main/configs/hrnet",
+)
 SWIN_L = SingleFile(
     "Swin-L, ImageNet-22K",
     "https://github.com/SwinTransformer/storage/releases/download/v1.0.0/swin_large_patch4_window12_384_22k.pth",
@@ -238,6 +252,7 @@ class ShippedModel:
 
 
 MINIATURE_GENERATOR = ShippedModel("miniature generator", "stable_diffusion", diffusers_folder)
+MINIATURE_FLAT_VAE = ShippedModel("miniature autoencoder of flat colours", FLAT_VAE, transformers_folder)
 MINIATURE_CLIP = ShippedModel("miniature CLIP", "clip", text_and_image_folder)
 MINIATURE_CUTTER = ShippedModel("miniature cut-out network", "cutout", transformers_folder)
 MINIATURE_SEGMENTER = ShippedModel(

@@ -12,6 +12,7 @@ _OURS = {
     "mrca": "reproductions.mrca.paper",
     "instance_synthesis": "reproductions.instance_synthesis.paper",
     "sam_filter": "reproductions.sam_filter.paper",
+    "seggen": "reproductions.seggen.paper",
     "diffumask_robust": "reproductions.diffumask_robust.paper",
     "checkpoints": "reproductions.checkpoints.paper",
 }

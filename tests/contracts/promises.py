@@ -27,6 +27,7 @@ PROMISES: dict[tuple[str, str], Rounding] = {
     ("diffumask_train_affinity", "num_workers"): BYTES,
     ("evaluate_cityscapes", "batch_size"): _MEASURED,
     ("evaluate_cityscapes_panoptic", "batch_size"): _MEASURED,
+    ("evaluate_coco_panoptic", "batch_size"): _MEASURED,
     ("instance_synthesis_generate", "batch_size"): _SAMPLED,
     ("instance_synthesis_generate", "num_shards"): _SAMPLED,
     ("instance_synthesis_generate", "pictures_per_shard"): _SAMPLED,
@@ -52,6 +53,16 @@ PROMISES: dict[tuple[str, str], Rounding] = {
     ("sam_filter_synthesize", "batch_size"): _SAMPLED,
     ("sam_filter_synthesize", "num_shards"): _SAMPLED,
     ("sam_filter_train", "num_workers"): BYTES,
+    ("seggen_alignment", "batch_size"): _MEASURED,
+    ("seggen_copies", "num_shards"): BYTES,
+    ("seggen_evaluate", "batch_size"): _MEASURED,
+    ("seggen_images", "batch_size"): _SAMPLED,
+    ("seggen_images", "num_shards"): _SAMPLED,
+    ("seggen_masks", "batch_size"): _SAMPLED,
+    ("seggen_masks", "num_shards"): _SAMPLED,
+    ("seggen_move_masks", "num_shards"): BYTES,
+    ("seggen_train", "num_workers"): BYTES,
+    ("seggen_train_panoptic", "num_workers"): BYTES,
 }
 """By stage and field: bit for bit, or within rounding."""
 

@@ -38,9 +38,11 @@ CELLS = chosen_cells()
 IN_NO_SMOKE_PLAN = {
     "evaluate_instances": "for papers to come; what it does is tried as mrca_evaluate",
     "evaluate_semantic": "for papers from outside; what it does is tried as sam_filter_evaluate",
+    "palette_report": "writes nothing beside its record, and `segrepro palette-check` does the same; tests/unit/test_seggen_palette_report.py runs both",
     "train_instances": "for papers from outside; what it does is tried as instance_synthesis_train",
     "train_semantic": "for papers from outside; what it does is tried as sam_filter_train",
     "instance_synthesis_evaluate_coco": "scores a user's own data; tests/e2e/test_own_frames.py runs it",
+    "palette_report": "behind `segrepro palette-check`; tests/unit/test_seggen_palette_report.py runs it",
     "mrca_import_objects": "reads a user's own cut-outs; tests/unit/test_mrca_stages_go_on.py kills it",
 }
 """Stages that no smoke plan has, and what holds for them instead."""
@@ -49,7 +51,12 @@ DRAWN_BY_NONE = {("train_generator", "data")}
 """Declared axes that no smoke cell of the stage draws from; all they do is that cells are made anew. The generator's pictures come drawn,
 but without the axis the cells behind the shipped weights were others."""
 
-DRAWN_BY_SOME = {("robust_label", "generation"), ("diffumask_prune", "generation")}
+DRAWN_BY_SOME = {
+    ("robust_label", "generation"),
+    ("diffumask_prune", "generation"),
+    ("seggen_captions", "generation"),
+    ("seggen_copies", "generation"),
+}
 """Declared axes that cells of the stage draw from where their config asks for chance, as the controls do."""
 
 KILLS, KILLS_OF_FURTHER_SHAPES = 6, 3

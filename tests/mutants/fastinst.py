@@ -182,8 +182,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _INSTANCE_TRAINING.mutant(
         "class_counts_are_ones",
-        "counts[dataset.class_index[category_id]] += 1",
-        "counts[dataset.class_index[category_id]] = 1",
+        "counts[found] += 1",
+        "counts[found] = 1",
         "the federated loss draws every class alike",
         f"{STAGE}::test_centernet2_trains_by_the_same_stage_and_averages",
     ),

@@ -12,7 +12,7 @@ _DECODER = Place(f"{_ROOM}decoder.py")
 _DROPOUT = Place("methods/common/training/dropout.py")
 _MODEL = Place(f"{_ROOM}model.py")
 _PIXEL_DECODER = Place(f"{_ROOM}pixel_decoder.py")
-_POSTPROCESS = Place(f"{_ROOM}postprocess.py")
+_ANSWERS = Place("methods/common/segmenters/mask_queries/answers.py")
 _SENTENCES = Place(f"{_ROOM}sentences.py")
 _TASKS = Place(f"{_ROOM}tasks.py")
 _TEXT = Place(f"{_ROOM}text.py")
@@ -125,14 +125,14 @@ MUTANTS: tuple[Mutant, ...] = (
         "what is left after dropout is not scaled up",
         f"{MODEL}::test_dropout_belongs_to_images_and_happens_in_training_only",
     ),
-    _POSTPROCESS.mutant(
+    _ANSWERS.mutant(
         "stuff_is_detected",
         "num_kept, thing_classes)",
         "num_kept, None)",
         "stuff is detected like things",
         f"{MODEL}::test_masks_scores_and_boxes_by_hand",
     ),
-    _POSTPROCESS.mutant(
+    _ANSWERS.mutant(
         "empty_masks_are_detected",
         "found.score_R > 0",
         "found.score_R >= 0",

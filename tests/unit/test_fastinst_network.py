@@ -21,11 +21,11 @@ from methods.common.segmenters.fastinst.presets import fastinst_miniature
 from methods.common.segmenters.fastinst.proposals import QueryProposals, peaks
 from methods.common.segmenters.instance.segmenters import load_segmenter
 from methods.common.segmenters.mask_queries.postprocess import (
-    best_instances,
     boxes_of,
     full_size_masks,
     instances_of,
 )
+from tests.unit.plain_instances import best_instances
 
 CLASSES = 5
 CONFIG = fastinst_miniature(CLASSES)

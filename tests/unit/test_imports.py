@@ -32,9 +32,10 @@ ROOMS = {
     "saved": (),
     "image_batches": (),
     "image_cache": (),
+    "image_order": (),
     "construction": (),
-    "instance": ("saved", "image_batches", "image_cache"),
-    "semantic": ("saved", "construction", "image_batches", "image_cache", "backbones"),
+    "instance": ("saved", "image_batches", "image_cache", "image_order"),
+    "semantic": ("saved", "construction", "image_batches", "image_cache", "image_order", "backbones"),
     "centernet2": ("backbones", "checkpoints", "saved", "construction", "instance.interface", "instance.pyramid"),
     "diffusioninst": (
         *("backbones", "checkpoints", "official_weights", "saved", "construction"),
@@ -45,10 +46,11 @@ ROOMS = {
         *("backbones", "checkpoints", "official_weights", "saved", "construction"),
         *("semantic.interface", "semantic.pixel_loss"),
     ),
-    "mask_queries": ("backbones.config",),
+    "hrnet": ("backbones", "saved", "construction", "semantic.interface", "semantic.pixel_loss"),
+    "mask_queries": ("backbones.config", "instance.interface"),
     "mask2former": (
         *("backbones", "checkpoints", "official_weights", "saved", "construction", "mask_queries"),
-        "semantic.interface",
+        *("semantic.interface", "semantic.augmentation_config", "instance.interface", "instance.augmentation"),
     ),
     "fastinst": (
         *("backbones", "checkpoints", "official_weights", "saved", "construction", "mask_queries"),
@@ -61,8 +63,8 @@ ROOMS = {
 }
 """What each room of the segmenters imports of the others."""
 DISPATCHES = {
-    "semantic.segmenters": ("mask2former", "deeplab"),
-    "instance.segmenters": ("centernet2", "diffusioninst", "fastinst", "oneformer"),
+    "semantic.segmenters": ("mask2former", "deeplab", "hrnet"),
+    "instance.segmenters": ("centernet2", "diffusioninst", "fastinst", "mask2former", "oneformer"),
 }
 """The one file of a room that knows networks by name, and which."""
 

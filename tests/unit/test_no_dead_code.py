@@ -28,6 +28,8 @@ _STREET = "for papers on Cityscapes, whose stages train, evaluate and generate o
 
 CALLED_FROM_OUTSIDE = {
     "methods.common.segmenters.deeplab.official:load_official": _PUBLISHED,
+    "methods.common.segmenters.hrnet.config:hrnet_miniature": "for papers that train a small one from scratch",
+    "methods.common.segmenters.mask2former.official:load_official_panoptic": _PUBLISHED,
     "methods.diffumask_robust.affinity.official:load_official": _PUBLISHED,
     "methods.common.segmenters.deeplab.presets:deeplabv3_r50": _PRESETS,
     "methods.common.datasets.cityscapes_polygons:read_polygons": "for programs that want outlines; stages take the maps of ids",
@@ -64,6 +66,9 @@ CALLED_FROM_OUTSIDE = {
     "methods.common.stages.train_instances:TRAIN_INSTANCES": _STAGES,
     "methods.common.stages.evaluate_semantic:EVALUATE_SEMANTIC": _STAGES,
     "methods.common.stages.train_semantic:TRAIN_SEMANTIC": _STAGES,
+    "methods.seggen.stages.palette_report:PALETTE_REPORT": _STAGES,
+    "methods.seggen.colour_pictures:read_colour_picture": "for programs with masks in colours that others drew",
+    "methods.seggen.decoded_instances:decoded_segments": "an extension, for papers that sample instances; SegGen never decodes them",
     "methods.common.training.distributed:Team.leave": "processes that outlive their team call it; jobs end with it",
     "reproductions.checkpoints.paper:PAPER": _REGISTRY,
     "reproductions.diffumask_robust.paper:PAPER": _REGISTRY,

@@ -12,11 +12,11 @@ from methods.common.segmenters.backbones.config import ConvNeXtConfig, SwinConfi
 from methods.common.segmenters.backbones.convnext import ConvNeXt
 from methods.common.segmenters.instance.interface import PanopticThresholds
 from methods.common.segmenters.instance.segmenters import load_segmenter
+from methods.common.segmenters.mask_queries.answers import find_instances
 from methods.common.segmenters.oneformer.config import TASKS, OneFormerConfig
 from methods.common.segmenters.oneformer.decoder import decode
 from methods.common.segmenters.oneformer.head import library_config
 from methods.common.segmenters.oneformer.model import OneFormer
-from methods.common.segmenters.oneformer.postprocess import find_instances
 from methods.common.segmenters.oneformer.presets import (
     CITYSCAPES_CLASSES,
     CITYSCAPES_STUFF,

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from methods.common.clip import ClipScorer
 from methods.common.errors import InputError
-from methods.common.generators.captioners import BlipCaptions, load_captioner
+from methods.common.generators.captioners import Blip2Captions, BlipCaptions, load_captioner
 from methods.common.generators.sampling import load_pipeline, sample_images
 from methods.common.generators.text_to_image import load_text_to_image
 from methods.common.miniature.shipped import CHECKPOINTS
@@ -23,7 +23,14 @@ from methods.sam_filter.prompters.grounding_dino_sam import load_detector
 from methods.sam_filter.prompters.sam3 import load_sam3
 from methods.sam_filter.stages.sampler import Sampler
 from methods.sam_filter.stages.synthesis_config import Order, SynthesizeConfig
-from tests.unit.tiny_models import change_weights, tiny_blip, tiny_detector, tiny_diffusion_with_checker, tiny_sam3
+from tests.unit.tiny_models import (
+    change_weights,
+    tiny_blip,
+    tiny_blip2,
+    tiny_detector,
+    tiny_diffusion_with_checker,
+    tiny_sam3,
+)
 from tests.unit.tiny_pipelines import tiny_sd3, tiny_stable_diffusion
 
 CPU = torch.device("cpu")
@@ -32,6 +39,10 @@ SMALL = {"num_steps": 2, "size_px": 16, "guidance_scale": 3.0, "precision": "flo
 
 def load_blip(folder: Path) -> object:
     return load_captioner(BlipCaptions(), folder, CPU)
+
+
+def load_blip2(folder: Path) -> object:
+    return load_captioner(Blip2Captions(), folder, CPU)
 
 
 def copied(name: str):
@@ -47,6 +58,7 @@ NETWORKS = {
     "SAM 3": (tiny_sam3, load_sam3, "detr_decoder.query_embed.weight"),
     "Grounding DINO": (tiny_detector, load_detector, "model.enc_output.weight"),
     "the captioner": (tiny_blip, load_blip, "vision_model.embeddings.patch_embedding.weight"),
+    "BLIP-2": (tiny_blip2, load_blip2, "language_projection.weight"),
 }
 
 

@@ -112,6 +112,53 @@ def tiny_blip(folder: Path) -> Path:
     return folder
 
 
+def tiny_blip2(folder: Path) -> Path:
+    """A BLIP-2 captioner that knows ten letters."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import (
+        Blip2Config,
+        Blip2ForConditionalGeneration,
+        Blip2Processor,
+        Blip2QFormerConfig,
+        Blip2VisionConfig,
+        OPTConfig,
+        PreTrainedTokenizerFast,
+    )
+
+    words = ["<pad>", "</s>", "<s>", "<unk>", "<image>", *"abcdefghij"]
+    letters = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
+    letters.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=letters, pad_token="<pad>", eos_token="</s>", bos_token="<s>", unk_token="<unk>"
+    )
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    sizes = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    text = OPTConfig(
+        vocab_size=len(words),
+        hidden_size=8,
+        word_embed_proj_dim=8,
+        ffn_dim=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=64,
+        pad_token_id=0,
+        bos_token_id=2,
+        eos_token_id=1,
+    )
+    config = Blip2Config(
+        vision_config=Blip2VisionConfig(image_size=16, patch_size=8, **sizes).to_dict(),
+        qformer_config=Blip2QFormerConfig(vocab_size=len(words), encoder_hidden_size=8, **sizes).to_dict(),
+        text_config=text.to_dict(),
+        num_query_tokens=2,
+        image_token_index=4,
+    )
+    torch.manual_seed(0)
+    Blip2ForConditionalGeneration(config).save_pretrained(folder)
+    looks = BlipImageProcessor(size={"height": 16, "width": 16})
+    Blip2Processor(looks, tokenizer, num_query_tokens=2).save_pretrained(folder)
+    return folder
+
+
 def tiny_diffusion_with_checker(folder: Path, black: bool = True) -> Path:
     """Stable Diffusion 1 with a safety checker of its own class, to which every picture is unsafe if ``black``, else none."""
     from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker

@@ -113,6 +113,13 @@ def _is_void(line: str) -> bool:
 class CheckedImages(LabelledImages, Protocol):
     """Such images that can be looked at before anything trains, for less than reading them."""
 
+    def size(self, index: int) -> tuple[int, int]:
+        """Return height and width of an image as a viewer shows it.
+
+        Raises:
+            InputError: it is missing or no picture.
+        """
+
     def check(self, index: int) -> NDArray[np.bool_]:
         """Return which labels a pair holds, bool [256].
 
@@ -148,6 +155,14 @@ class LabelledFiles:
     def name(self, index: int) -> str:
         """Return the image's name."""
         return self._files[index].name
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Return height and width of an image as a viewer shows it, without reading its pixels.
+
+        Raises:
+            InputError: it is missing or no picture.
+        """
+        return read_header(self._files[index].image).size_seen
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return an image and its labels.

@@ -5,7 +5,7 @@ Shape legend: H, W pixels; 3 RGB.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from methods.common.errors import InputError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from methods.common.datasets.labelled_images import LabelledImages
+    from methods.common.datasets.labelled_images import CheckedImages
 
 
 def limited_names(names: Collection[str], fraction: float, seeds: Seeds) -> list[str]:
@@ -37,21 +37,29 @@ def limited_names(names: Collection[str], fraction: float, seeds: Seeds) -> list
     return sorted(sorted(names, key=lambda name: seeds.derive("data", "limited", name))[:count])
 
 
+def limited_indices(names: Sequence[str], count: int) -> list[int]:
+    """Return which images are kept when a number of them is drawn by name alone, in order; a smaller number lies within a larger one.
+
+    Raises:
+        InputError: there are fewer.
+    """
+    if count > len(names):
+        raise InputError(f"max_images is {count}, the list has {len(names)} images; ask for fewer")
+    kept = frozenset(sorted(names, key=lambda name: derive_seed("limited", name))[:count])
+    return [index for index, name in enumerate(names) if name in kept]
+
+
 class LimitedImages:
     """A number of the images of a data set, the same in every run; a smaller number lies within a larger one."""
 
-    def __init__(self, images: LabelledImages, count: int) -> None:
+    def __init__(self, images: CheckedImages, count: int) -> None:
         """Draw the images by name alone.
 
         Raises:
             InputError: there are fewer.
         """
-        if count > len(images):
-            raise InputError(f"source.max_images is {count}, the list has {len(images)} images; ask for fewer")
-        names = [images.name(index) for index in range(len(images))]
-        kept = frozenset(sorted(names, key=lambda name: derive_seed("limited", name))[:count])
         self._images = images
-        self._indices = [index for index, name in enumerate(names) if name in kept]
+        self._indices = limited_indices([images.name(index) for index in range(len(images))], count)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -65,6 +73,10 @@ class LimitedImages:
     def name(self, index: int) -> str:
         """Return an image's name."""
         return self._images.name(self._indices[index])
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Return height and width of an image."""
+        return self._images.size(self._indices[index])
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return an image, uint8 RGB [H, W, 3], and its labels, uint8 [H, W]."""

@@ -117,7 +117,7 @@ def _parse(record: dict[str, Any], shard: Path, class_names: Sequence[str], wher
     if not isinstance(name, str) or not isinstance(classes, list):
         raise InputError(f"{where} lacks `id` or `classes`; generate the pairs again")
     for asked in classes:
-        if asked not in class_names[1:]:
+        if asked not in class_names:
             raise InputError(f"{where}: class {asked!r} is not in {CLASSES_FILE}; correct one of the two")
     return ListedPair(name, tuple(dict.fromkeys(classes)), shard)
 

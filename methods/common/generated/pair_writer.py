@@ -17,7 +17,7 @@ from PIL import Image
 
 from methods.common.datasets.voc import encode_labels
 from methods.common.generated.pair_reader import PAIRS_FILE
-from methods.common.resumable_records import append_lines, keep_lines
+from methods.common.resumable_records import append_lines, keep_batches
 
 ImageFormat = Literal["jpeg", "png"]
 _SUFFIX = {"jpeg": ".jpg", "png": ".png"}
@@ -87,15 +87,9 @@ class PairFolder:
         Args:
             checksums: of the pairs of each batch that a checkpoint knows.
         """
-        listed = keep_lines(self._folder / PAIRS_FILE, sum(len(batch) for batch in checksums))
-        whole, start = 0, 0
-        for batch in checksums:
-            names = [record.get("id", "") for record in listed[start : start + len(batch)]]
-            if len(names) < len(batch) or [self._checksum_on_disk(name) for name in names] != list(batch):
-                break
-            whole, start = whole + 1, start + len(batch)
-        keep_lines(self._folder / PAIRS_FILE, start)
-        return whole
+        return keep_batches(
+            self._folder / PAIRS_FILE, checksums, lambda record: self._checksum_on_disk(record.get("id", ""))
+        )
 
     def _checksum_on_disk(self, name: str) -> int | None:
         paths = self.paths(name)

@@ -64,7 +64,18 @@ class BlipCaptions(Config):
     """Greatest length of a caption, tokens [C SAM filter D60]."""
 
 
-CaptionerConfig = Annotated[TemplateCaptions | BlipCaptions, Field(discriminator="kind")]
+class Blip2Captions(Config):
+    """The likeliest caption by a BLIP-2 network in role ``captioner``, without a prompt. SegGen section 3 [C SegGen D11]."""
+
+    kind: Literal["blip2"] = "blip2"
+    """Which captioner this is."""
+    num_beams: int = Field(default=5, ge=1)
+    """Captions that the search keeps at a time; 1 takes the likeliest word each time."""
+    max_new_tokens: int = Field(default=40, ge=1)
+    """Greatest length of a caption, tokens."""
+
+
+CaptionerConfig = Annotated[TemplateCaptions | BlipCaptions | Blip2Captions, Field(discriminator="kind")]
 
 
 class Captioner(Protocol):
@@ -158,7 +169,61 @@ class BlipCaptioner:
         return found
 
 
-def load_captioner(config: TemplateCaptions | BlipCaptions, folder: Path | None, device: torch.device) -> Captioner:
+class Blip2Captioner:
+    """A BLIP-2 captioner from a local folder. It does not sample: every seed gives the same caption."""
+
+    looks = True
+
+    def __init__(self, folder: Path, config: Blip2Captions, device: torch.device) -> None:
+        """Load the network.
+
+        Raises:
+            InputError: the folder holds no BLIP-2 network and processor, or not all of its weights.
+        """
+        import torch
+        from transformers import Blip2ForConditionalGeneration, Blip2Processor
+
+        from methods.common.whole_weights import load_whole, one_sentence
+
+        self._network: Any
+        remedy = "name a folder with a BLIP-2 network and its processor"
+        with one_sentence(folder, "captioner", remedy):
+            self._processor: Any = Blip2Processor.from_pretrained(folder, local_files_only=True)
+        self._network = load_whole(
+            Blip2ForConditionalGeneration,
+            folder,
+            "BLIP-2",
+            remedy,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float16 if device.type == "cuda" else torch.float32,
+        )
+        self._network.to(device)
+        self._network.eval()
+        self._config = config
+
+    def captions(
+        self, image_HW3: NDArray[np.uint8] | None, class_names: Sequence[str], seeds: Sequence[int]
+    ) -> list[str]:
+        """Write one caption, as often as there are seeds."""
+        import torch
+
+        assert image_HW3 is not None, "this captioner looks at the image"
+        writable_HW3 = image_HW3.copy()  # or torch warns
+        given = self._processor(images=writable_HW3, return_tensors="pt").to(self._network.device, self._network.dtype)
+        with torch.no_grad():
+            tokens = self._network.generate(
+                **given,
+                do_sample=False,
+                num_beams=self._config.num_beams,
+                max_new_tokens=self._config.max_new_tokens,
+            )
+        return [self._processor.decode(tokens[0], skip_special_tokens=True).strip()] * len(seeds)
+
+
+def load_captioner(
+    config: TemplateCaptions | BlipCaptions | Blip2Captions, folder: Path | None, device: torch.device
+) -> Captioner:
     """Make the captioner that a config asks for.
 
     Args:
@@ -167,12 +232,16 @@ def load_captioner(config: TemplateCaptions | BlipCaptions, folder: Path | None,
         device: where it runs.
 
     Raises:
-        InputError: BLIP without a folder, or a folder that does not hold it.
+        InputError: a network without a folder, or a folder that does not hold it.
     """
     if isinstance(config, TemplateCaptions):
         return TemplateCaptioner(config)
     if folder is None:
-        raise InputError("the captioner 'blip' needs a folder with its network; name one for the role 'captioner'")
+        raise InputError(
+            f"the captioner {config.kind!r} needs a folder with its network; name one for the role 'captioner'"
+        )
+    if isinstance(config, Blip2Captions):
+        return Blip2Captioner(folder, config, device)
     return BlipCaptioner(folder, config, device)
 
 

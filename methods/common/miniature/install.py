@@ -6,7 +6,7 @@ from pathlib import Path
 
 from methods.common.files import write_atomic
 from methods.common.miniature.provenance import FILE_NAME, read_provenance
-from methods.common.miniature.shipped import CHECKPOINTS
+from methods.common.miniature.shipped import CHECKPOINTS, FLAT_VAE
 from methods.common.stage import Record
 
 REPORT_FILE = "checkpoint_report.json"
@@ -145,6 +145,19 @@ def install_street(checkpoints: Path, report: Path, repository: Path) -> None:
     provenance = {part: read_provenance(target / part) for part in STREET_PARTS}
     tables = street_tables(json.loads((target / STREET_REPORT_FILE).read_text()), provenance)
     write_atomic(page, replace_measured(page.read_text(), tables, "street").encode())
+
+
+def install_flat_vae(trained: Path, repository: Path) -> None:
+    """Copy the autoencoder for flat colours into the repository, with where its weights come from.
+
+    Args:
+        trained: folder of ``train_flat_vae``.
+        repository: root of the checkout.
+    """
+    target = repository / CHECKPOINTS.relative_to(CHECKPOINTS.parents[3]) / FLAT_VAE
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(trained / "vae", target)
+    shutil.copyfile(trained / FILE_NAME, target / FILE_NAME)
 
 
 def _copy_sheets(report: Path, repository: Path) -> None:

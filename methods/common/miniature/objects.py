@@ -123,19 +123,24 @@ def _transform(radius: float, size: int, build: Build, rng: np.random.Generator)
     return np.concatenate([turn @ stretch, np.full((2, 1), size / 2)], axis=1)
 
 
-def render_object(category: Category, radius_px: float, rng: np.random.Generator) -> ObjectPicture:
+def render_object(
+    category: Category, radius_px: float, rng: np.random.Generator, repaint: np.random.Generator | None = None
+) -> ObjectPicture:
     """Draw one individual of a category.
 
     Args:
         category: what to draw.
         radius_px: half of the object's extent in output pixels, at least 3.
         rng: decides build (slim 15 %, broad 15 %), colours, proportions, pose and light.
+        repaint: decides colours and light in its place, so that the same outline looks different.
     Returns:
         a square picture a little larger than the object.
     Source: our choice.
     """
     build: Build = ("slim", "broad", "usual")[min(int(rng.uniform() / 0.15), 2)]
     hue, body, accent = _pick_colours(rng)
+    if repaint is not None:
+        hue, body, accent = _pick_colours(repaint)
     size = 2 * int(np.ceil(radius_px * 1.25 + 1)) * SUPERSAMPLING
     outline = draw_outline(category.shape, rng)
     transform_23 = _transform(radius_px * SUPERSAMPLING, size, build, rng)
@@ -148,7 +153,10 @@ def render_object(category: Category, radius_px: float, rng: np.random.Generator
     border = max(1, round(radius_px * 0.12 + 0.6))
     core_HW = cv2.erode(inside_HW, np.ones((3, 3), np.uint8), iterations=border, borderValue=0)
     rgb_HW3[core_HW == 0] = body * np.float32(0.3)
-    light = rng.uniform(-0.16, 0.16, 2).astype(np.float32) * np.float32(2.0 / size)
+    tilt = rng.uniform(-0.16, 0.16, 2)
+    if repaint is not None:
+        tilt = repaint.uniform(-0.16, 0.16, 2)
+    light = tilt.astype(np.float32) * np.float32(2.0 / size)
     grid = np.arange(size, dtype=np.float32) - np.float32(size / 2)
     rgb_HW3 *= (1.0 + light[0] * grid[:, None] + light[1] * grid[None, :])[..., None]
     return ObjectPicture(_reduce(rgb_HW3, inside_HW), build, hue)

@@ -81,15 +81,19 @@ def _blend(image_HW3: NDArray[np.float32], rgba_HW4: NDArray[np.uint8], place: t
 class _Canvas:
     """A scene in the making."""
 
-    def __init__(self, background: Background, config: SceneConfig, rng: np.random.Generator) -> None:
-        self.config = config
+    def __init__(
+        self, background: Background, config: SceneConfig, rng: np.random.Generator, repaint: np.random.Generator | None
+    ) -> None:
+        self.config, self.repaint = config, repaint
         self.image_HW3 = paint_background(background, config.height_px, config.width_px, rng)
+        if repaint is not None:
+            self.image_HW3 = paint_background(background, config.height_px, config.width_px, repaint)
         self.instances: list[Instance] = []
         self.full_areas: list[int] = []
 
     def try_add(self, category: int, looks: Category, radius_px: float, rng: np.random.Generator) -> bool:
         """Put one object in front; False when no place was found that leaves the others visible enough."""
-        picture = render_object(looks, radius_px, rng)
+        picture = render_object(looks, radius_px, rng, self.repaint)
         for _ in range(_PLACING_ATTEMPTS):
             place, part = _place(picture, radius_px, self.config, rng)
             rgba_HW4 = picture.rgba_HW4[part]
@@ -120,6 +124,8 @@ class _Canvas:
     def finish(self, background: Background, rng: np.random.Generator) -> Scene:
         """Add pixel noise and freeze."""
         noise_HW3 = rng.standard_normal(self.image_HW3.shape, dtype=np.float32) * np.float32(self.config.noise)
+        if self.repaint is not None:
+            noise_HW3 = self.repaint.standard_normal(noise_HW3.shape, dtype=np.float32) * np.float32(self.config.noise)
         image_HW3 = np.clip((self.image_HW3 + noise_HW3) * 255.0 + 0.5, 0, 255).astype(np.uint8)
         return Scene(image_HW3, tuple(self.instances), background)
 
@@ -130,6 +136,7 @@ def render_scene(
     config: SceneConfig,
     rng: np.random.Generator,
     looks: Sequence[Category] = (),
+    repaint: np.random.Generator | None = None,
 ) -> Scene:
     """Draw the given categories, each once per mention, large ones first, on a background.
 
@@ -141,9 +148,10 @@ def render_scene(
         config: sizes and noise.
         rng: everything else.
         looks: what is drawn for each entry of ``categories``, where that is not the category itself.
+        repaint: decides colours, light and noise in place of ``rng``: the same scene, pixel for pixel, with another look.
     Source: our choice.
     """
-    canvas = _Canvas(background, config, rng)
+    canvas = _Canvas(background, config, rng, repaint)
     share = rng.uniform(size=len(categories)) ** config.smallness
     radii = config.min_radius_px + share * (config.max_radius_px - config.min_radius_px)
     for index in np.argsort(-radii, kind="stable"):

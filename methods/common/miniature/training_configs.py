@@ -85,6 +85,23 @@ class VaeConfig(Config):
     """Pictures."""
 
 
+class FlatVaeConfig(Config):
+    """Further training of the VAE's decoder on flat colours."""
+
+    optimizer: OptimizerConfig
+    """Steps and rates; ``batch_size`` counts crops."""
+    num_pictures: int = Field(default=1500, ge=16)
+    """Pictures of the web split that are drawn once and seen many times."""
+    crop_px: int = Field(default=32, ge=16)
+    """Side of the crops."""
+    flat_share: float = Field(default=0.6, ge=0, le=1)
+    """Share of the crops whose things and background have one random colour each."""
+    edge_weight: float = Field(default=0.25, ge=0)
+    """Weight of the absolute error of picture gradients."""
+    web: WebConfig = WebConfig(single_share=0.5)
+    """Pictures; half of them with several objects, so that many colours meet."""
+
+
 class ClipConfig(Config):
     """Training of CLIP."""
 

@@ -7,6 +7,7 @@ from methods.common.miniature.training_configs import (
     AssembleConfig,
     ClipConfig,
     CutoutConfig,
+    FlatVaeConfig,
     GeneratorConfig,
     GligenTrainingConfig,
     InpaintingTrainingConfig,
@@ -31,6 +32,7 @@ from methods.common.miniature.training_stages import (
     REPORT_STREET,
     TRAIN_CLIP,
     TRAIN_CUTOUT,
+    TRAIN_FLAT_VAE,
     TRAIN_GENERATOR,
     TRAIN_GLIGEN,
     TRAIN_INPAINTING,
@@ -49,6 +51,8 @@ class CheckpointsConfig(Config):
 
     vae: VaeConfig
     """The picture coder."""
+    flat_vae: FlatVaeConfig
+    """Its decoder, continued on flat colours."""
     clip: ClipConfig
     """Tokenizer and CLIP."""
     latents: LatentsConfig
@@ -86,6 +90,9 @@ def full_checkpoints() -> CheckpointsConfig:
     return CheckpointsConfig(
         vae=VaeConfig(
             optimizer=OptimizerConfig(num_steps=2800, batch_size=16, learning_rate=3e-3, beta2=0.98, cosine_from=0.4)
+        ),
+        flat_vae=FlatVaeConfig(
+            optimizer=OptimizerConfig(num_steps=600, batch_size=16, learning_rate=2e-3, beta2=0.98, cosine_from=0.4)
         ),
         clip=ClipConfig(
             optimizer=OptimizerConfig(
@@ -146,6 +153,7 @@ def smoke_checkpoints() -> CheckpointsConfig:
     few = OptimizerConfig(num_steps=3, batch_size=4, learning_rate=1e-3, warmup_steps=0)
     return CheckpointsConfig(
         vae=VaeConfig(optimizer=few, num_pictures=16),
+        flat_vae=FlatVaeConfig(optimizer=few, num_pictures=16),
         clip=ClipConfig(optimizer=few, num_pictures=64),
         latents=LatentsConfig(num_pictures=16),
         generator=GeneratorConfig(optimizer=few),
@@ -194,6 +202,7 @@ def checkpoint_plan(config: CheckpointsConfig) -> list[PlannedStage]:
     street = ("vae", "clip", "inpainting", "gligen", "street_segmenter")
     return [
         PlannedStage("vae", TRAIN_VAE, config.vae),
+        PlannedStage("flat_vae", TRAIN_FLAT_VAE, config.flat_vae, {"vae": "vae"}),
         PlannedStage("clip", TRAIN_CLIP, config.clip),
         PlannedStage("latents", ENCODE_WEB, config.latents, {"vae": "vae", "clip": "clip"}),
         PlannedStage("generator", TRAIN_GENERATOR, config.generator, {"latents": "latents", "clip": "clip"}),

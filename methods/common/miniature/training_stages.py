@@ -7,6 +7,7 @@ from methods.common.miniature.training_configs import (
     AssembleConfig,
     ClipConfig,
     CutoutConfig,
+    FlatVaeConfig,
     GeneratorConfig,
     GligenTrainingConfig,
     InpaintingTrainingConfig,
@@ -33,6 +34,12 @@ def _train_vae(inputs: Inputs, config: VaeConfig, context: Context) -> Record:
     from methods.common.miniature.vae import train_vae
 
     return _with_provenance(TRAIN_VAE, config, context, train_vae(inputs, config, context))
+
+
+def _train_flat_vae(inputs: Inputs, config: FlatVaeConfig, context: Context) -> Record:
+    from methods.common.miniature.flat_vae_training import train_flat_vae
+
+    return _with_provenance(TRAIN_FLAT_VAE, config, context, train_flat_vae(inputs, config, context))
 
 
 def _train_clip(inputs: Inputs, config: ClipConfig, context: Context) -> Record:
@@ -127,6 +134,9 @@ def _report_checkpoints(inputs: Inputs, config: ReportConfig, context: Context) 
 
 TRAIN_VAE: Stage[VaeConfig] = Stage(
     "train_vae", 1, VaeConfig, _train_vae, ("data", "training"), uses_gpu=True, kind="train"
+)
+TRAIN_FLAT_VAE: Stage[FlatVaeConfig] = Stage(
+    "train_flat_vae", 1, FlatVaeConfig, _train_flat_vae, ("data", "training"), uses_gpu=True, kind="train"
 )
 TRAIN_CLIP: Stage[ClipConfig] = Stage(
     "train_clip", 1, ClipConfig, _train_clip, ("data", "training"), uses_gpu=True, kind="train"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from methods.common.errors import InputError
+from methods.common.growth import Added
 from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.segmenters.instance.segmenters import SegmenterConfig
 from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     import torch
 
     from methods.common.datasets.lvis_records import LvisDataset
+    from methods.common.segmenters.image_order import ImageOrder
     from methods.common.segmenters.instance.interface import InstanceSegmenter
+    from methods.common.segmenters.instance.training_images import InstanceImages
 
 
 class InstanceTrainingConfig(Config):
@@ -39,6 +42,8 @@ class InstanceTrainingConfig(Config):
     """``scratch``: random weights; ``backbone``: published weights of role ``backbone`` in the backbone; ``weights``: all of a
     training of the same config, role ``start``; ``all_but_classes``: of one with other classes, all but what has their number;
     ``official_all_but_classes``: the same of a OneFormer that its authors published, a file of role ``start``."""
+    samples_before: Annotated[int, Added(neutral=0)] = Field(default=0, ge=0)
+    """Samples of the training that it goes on from; its own are numbered after them, so that it sees other images in another order."""
     num_workers: int = Field(default=0, ge=0)
     """Processes that prepare images; the images do not depend on it."""
 
@@ -88,21 +93,45 @@ def train_on(dataset: LvisDataset, inputs: Inputs, config: InstanceTrainingConfi
         config: of the training.
         context: folder, device, seeds, checkpoints, team and progress.
     """
-    from methods.common.segmenters.instance.training import train_segmenter
     from methods.common.segmenters.instance.training_images import RealImages
 
-    real = RealImages(dataset)
-    if len(dataset.class_ids) != config.segmenter.num_classes:
+    origin = str(dataset.annotation_file or dataset.image_root)
+    return train_on_images(RealImages(dataset), origin, inputs, config, context)
+
+
+def train_on_images(
+    images: InstanceImages,
+    origin: str,
+    inputs: Inputs,
+    config: InstanceTrainingConfig,
+    context: Context,
+    order: ImageOrder | None = None,
+) -> Record:
+    """Train on images of any kind; see :func:`train_instances`.
+
+    Args:
+        images: with their instances.
+        origin: what to call them in a message.
+        inputs: ``backbone`` or ``start``, as ``config.start`` asks, and ``tokenizer``.
+        config: of the training.
+        context: folder, device, seeds, checkpoints, team and progress.
+        order: which image each sample shows; None for that of the recipe.
+    """
+    from methods.common.segmenters.instance.training import train_segmenter
+
+    if images.num_classes != config.segmenter.num_classes:
         raise InputError(
-            f"{dataset.annotation_file or dataset.image_root} has {len(dataset.class_ids)} classes, segmenter.num_classes is "
+            f"{origin} has {images.num_classes} classes, segmenter.num_classes is "
             f"{config.segmenter.num_classes}; make them equal"
         )
     model = build_to_train(inputs, config, context.seeds.torch("training", "initial weights"))
-    trained, losses = train_segmenter(model, real, config.augmentation, config.recipe, context, config.num_workers)
+    trained, losses = train_segmenter(
+        model, images, config.augmentation, config.recipe, context, config.num_workers, order, config.samples_before
+    )
     if context.team.is_first:
         trained.save_pretrained(context.out / "model")
     context.team.barrier()
-    return training_record(losses, len(real.images))
+    return training_record(losses, len(images))
 
 
 def build_to_train(inputs: Inputs, config: InstanceTrainingConfig, generator: torch.Generator) -> InstanceSegmenter:

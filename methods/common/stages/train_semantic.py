@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from methods.common.errors import InputError
+from methods.common.growth import Added
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
 from methods.common.segmenters.semantic.segmenters import SegmenterConfig, Start
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 from methods.common.stages.training_sources import PairsSource, RealSource, TrainingSource
 from methods.common.training.poly_recipe import PolyRecipe
+from methods.common.training.sgd_recipe import SgdRecipe
 
 if TYPE_CHECKING:
     from methods.common.datasets.labelled_images import LabelledImages
+    from methods.common.segmenters.image_order import ImageOrder
     from methods.common.segmenters.semantic.interface import SemanticSegmenter
 
 NUM_LOSSES = 20
@@ -30,7 +33,7 @@ class TrainSegmenterConfig(Config):
 
     segmenter: SegmenterConfig
     """The network."""
-    recipe: PolyRecipe
+    recipe: PolyRecipe | SgdRecipe
     """Optimiser, schedule and batch."""
     augmentation: SemanticAugmentConfig = SemanticAugmentConfig()
     """What happens to each training image."""
@@ -40,6 +43,8 @@ class TrainSegmenterConfig(Config):
     """Which weights are not random: none, the ``backbone``'s, ``all_but_classes``, everything but the class layers, or ``all``. They
     come from role ``start``, or the backbone's from role ``backbone``. SAM filter sections 8.1 and 8.2
     [C SAM filter D8, D16]."""
+    samples_before: Annotated[int, Added(neutral=0)] = Field(default=0, ge=0)
+    """Samples of the training that it goes on from; its own are numbered after them, so that it sees other crops in another order."""
     num_workers: int = Field(default=0, ge=0)
     """Processes that prepare images; the images do not depend on it."""
     num_samples: int = Field(default=0, ge=0)
@@ -78,9 +83,12 @@ def train_semantic(inputs: Inputs, config: TrainSegmenterConfig, context: Contex
         )
     model = build_segmenter(config.segmenter, context.seeds.torch("training", "initial weights"))
     started_from = _start(model, inputs, config.start)
+    order = config.source.order(images, context.seeds)
     if context.team.is_first:
-        _write_samples(images, config, context)
-    losses = train_segmenter(model, images, config.augmentation, config.recipe, context, config.num_workers)
+        _write_samples(images, order, config, context)
+    losses = train_segmenter(
+        model, images, config.augmentation, config.recipe, context, config.num_workers, order, config.samples_before
+    )
     if context.team.is_first:
         model.save_pretrained(context.out / "model")
     context.team.barrier()
@@ -122,7 +130,7 @@ def _start(model: SemanticSegmenter, inputs: Inputs, start: Start) -> int:
     )
 
 
-def _write_samples(images: LabelledImages, config: TrainSegmenterConfig, context: Context) -> None:
+def _write_samples(images: LabelledImages, order: ImageOrder, config: TrainSegmenterConfig, context: Context) -> None:
     """Keep the first training crops and their labels for people to look at."""
     if config.num_samples == 0:
         return
@@ -131,10 +139,10 @@ def _write_samples(images: LabelledImages, config: TrainSegmenterConfig, context
     from methods.common.datasets.voc import write_labels
     from methods.common.segmenters.semantic.training_images import TrainingCrops
 
-    crops, folder = TrainingCrops(images, config.augmentation, context.seeds), context.out / "samples"
+    crops, folder = TrainingCrops(images, config.augmentation, context.seeds, order), context.out / "samples"
     folder.mkdir(exist_ok=True)
     for number in range(config.num_samples):
-        image_SS3, label_SS = crops[number]
+        image_SS3, label_SS = crops[config.samples_before + number]
         Image.fromarray(image_SS3).save(folder / f"{number:02d}_image.png")
         write_labels(folder / f"{number:02d}_labels.png", label_SS)
 

@@ -22,6 +22,7 @@ CityscapesClasses = Literal["19", "groups"]
 if TYPE_CHECKING:
     from methods.common.datasets.labelled_images import LabelledImages
     from methods.common.seeds import Seeds
+    from methods.common.segmenters.image_order import ImageOrder
 
 
 class TrainingSource(Config):
@@ -38,6 +39,17 @@ class TrainingSource(Config):
         Raises:
             InputError: something is missing or faulty.
         """
+
+    def order(self, images: LabelledImages, seeds: Seeds) -> ImageOrder:
+        """Return which image each sample of a training shows: every image once an epoch, unless a source knows better.
+
+        Args:
+            images: that :meth:`open` returned.
+            seeds: of the stage.
+        """
+        from methods.common.segmenters.semantic.training_images import epochs
+
+        return epochs(len(images), seeds)
 
 
 class PairsSource(TrainingSource):

@@ -19,6 +19,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.datasets.panoptic_files import (
+    PanopticCategory,
+    PanopticImage,
+    Segment,
+    read_panoptic_results,
+    read_panoptic_truth,
+)
 from methods.common.datasets.png_labels import LabelMap, check_same_size, read_rgb_ids, where_label_is
 from methods.common.errors import InputError
 from methods.common.files import AnyPath, as_path
@@ -31,13 +38,6 @@ from methods.common.metrics.label_maps.confusion import (
     mean_defined,
     none_if_nan,
     pool_images,
-)
-from methods.common.metrics.label_maps.panoptic_files import (
-    PanopticCategory,
-    PanopticImage,
-    Segment,
-    read_panoptic_results,
-    read_panoptic_truth,
 )
 from methods.common.metrics.label_maps.png_folders import map_images
 

@@ -202,4 +202,31 @@ class ConvNeXtConfig(Config):
         return tuple(4 * 2**stage for stage in self.output_stages)
 
 
+class HRNetConfig(Config):
+    """An HRNet, whose four branches come out. Defaults are W48 (SegGen section 7 [SG])."""
+
+    stem_width: Positive = 64
+    """Channels of the stem, and inside the bottlenecks after it."""
+    first_blocks: Positive = 4
+    """Bottlenecks after the stem."""
+    widths: tuple[Positive, Positive, Positive, Positive] = (48, 96, 192, 384)
+    """Channels of the branches of strides 4, 8, 16 and 32."""
+    modules: tuple[Positive, Positive, Positive] = (1, 4, 3)
+    """Exchanges between branches in the stages of two, three and four of them."""
+    blocks: Positive = 4
+    """Residual blocks of each branch before an exchange."""
+    norm: NormKind = "batch"
+    """As for :class:`ResNetConfig`."""
+
+    @property
+    def output_channels(self) -> tuple[int, ...]:
+        """Channels of each output."""
+        return self.widths
+
+    @property
+    def output_strides(self) -> tuple[int, ...]:
+        """Stride of each output in pixels."""
+        return (4, 8, 16, 32)
+
+
 BackboneConfig = Annotated[ResNetConfig | SwinConfig | ConvNeXtConfig, Field(discriminator="kind")]

@@ -8,28 +8,31 @@ from pathlib import Path
 import torch
 
 from methods.common.segmenters.backbones.build import Backbone
+from methods.common.segmenters.backbones.hrnet import HRNet
 from methods.common.segmenters.backbones.mmclassification import is_mmclassification, our_names
 from methods.common.segmenters.checkpoints import name_with_shapes, read_checkpoint, refuse_misfits
 
 _UNUSED = re.compile(
     r"fc\..*|head\..*|norm\.(weight|bias)|.*\.num_batches_tracked|.*\.(relative_position_index|attn_mask)"
+    r"|(incre_modules|downsamp_modules|final_layer|classifier)\..*"
 )
-"""Classifiers, Swin's final norm, counters, and indices that we compute."""
+"""Classifiers, Swin's final norm, counters, indices that we compute, and what HRNet's classifier puts on its branches."""
 _NEW = re.compile(r"norm\d\.(weight|bias)|.*\.num_batches_tracked|.*\.conv2_offset\.(weight|bias)")
 """Entries that an ImageNet network lacks: norms on outputs of Swin and ConvNeXt and places of deformable taps keep their initial values."""
 
 
-def load_backbone_weights(backbone: Backbone, path: Path | str) -> None:
+def load_backbone_weights(backbone: Backbone | HRNet, path: Path | str) -> None:
     """Load published ImageNet weights into a backbone, in place.
 
     Takes ``resnet50_miil_21k.pth`` (timm's names, which are torchvision's), torchvision's ``resnet50-*.pth``, timm's
-    ``resnet50d_ra2-464e36ba.pth`` and mmclassification's ``resnetv1d101_*.pth`` (deep stem, pooled shortcuts), ``swin_large_patch4_window12_384_22k.pth`` (Swin's names) and
-    ``convnext_large_22k_1k_384.pth`` (ConvNeXt's names), also as ``.safetensors``.
+    ``resnet50d_ra2-464e36ba.pth`` and mmclassification's ``resnetv1d101_*.pth`` (deep stem, pooled shortcuts), ``swin_large_patch4_window12_384_22k.pth`` (Swin's names),
+    ``convnext_large_22k_1k_384.pth`` (ConvNeXt's names), the release's ``hrnetv2_w48_imagenet_pretrained.pth``, timm's ``hrnet_w48`` and
+    MMSegmentation's ``hrnetv2_w48-d2186c55.pth`` (one set of names), also as ``.safetensors``.
 
     Raises:
         InputError: unreadable, or entries are missing, unexpected or of another shape; the message names them.
     Source: MRCA sections 6.1 and 7; SAM filter sections 8 and 11 (torchvision's ImageNet weights);
-    InstSynth section 8.3 (ConvNeXt); Attn2mask section 13 (ResNet-101-D).
+    InstSynth section 8.3 (ConvNeXt); Attn2mask section 13 (ResNet-101-D); SegGen section 7 (HRNet).
     """
     found = read_checkpoint(path)
     if is_mmclassification(found):

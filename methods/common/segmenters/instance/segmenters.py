@@ -11,6 +11,7 @@ from methods.common.errors import InputError
 from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.diffusioninst.config import DiffusionInstConfig
 from methods.common.segmenters.fastinst.config import FastInstConfig
+from methods.common.segmenters.mask2former.config import PanopticMask2FormerConfig
 from methods.common.segmenters.oneformer.config import OneFormerConfig
 
 if TYPE_CHECKING:
@@ -29,13 +30,14 @@ SegmenterConfig = Annotated[
     Annotated[CenterNet2Config, Tag("centernet2")]
     | Annotated[FastInstConfig, Tag("fastinst")]
     | Annotated[OneFormerConfig, Tag("oneformer")]
-    | Annotated[DiffusionInstConfig, Tag("diffusioninst")],
+    | Annotated[DiffusionInstConfig, Tag("diffusioninst")]
+    | Annotated[PanopticMask2FormerConfig, Tag("panoptic_mask2former")],
     Discriminator(_kind),
 ]
 
 
 def build_segmenter(
-    config: CenterNet2Config | FastInstConfig | OneFormerConfig | DiffusionInstConfig,
+    config: CenterNet2Config | FastInstConfig | OneFormerConfig | PanopticMask2FormerConfig | DiffusionInstConfig,
     generator: torch.Generator | None = None,
 ) -> InstanceSegmenter:
     """Build a segmenter with random weights drawn from a generator, in training mode on the CPU."""
@@ -51,6 +53,10 @@ def build_segmenter(
         from methods.common.segmenters.diffusioninst.model import DiffusionInst
 
         return DiffusionInst(config, generator)
+    if isinstance(config, PanopticMask2FormerConfig):
+        from methods.common.segmenters.mask2former.panoptic import PanopticMask2Former
+
+        return PanopticMask2Former(config, generator)
     from methods.common.segmenters.centernet2.model import CenterNet2
 
     return CenterNet2(config, generator)
@@ -81,7 +87,11 @@ def load_segmenter(folder: Path) -> InstanceSegmenter:
         from methods.common.segmenters.diffusioninst.model import DiffusionInst
 
         return DiffusionInst.from_pretrained(folder)
+    if kind == "panoptic_mask2former":
+        from methods.common.segmenters.mask2former.panoptic import PanopticMask2Former
+
+        return PanopticMask2Former.from_pretrained(folder)
     raise InputError(
         f"{folder / CONFIG_FILE} names the kind {kind!r}, which is no instance segmenter; give the folder of a CenterNet2, "
-        "a FastInst, a OneFormer or a DiffusionInst"
+        "a FastInst, a OneFormer, a panoptic Mask2Former or a DiffusionInst"
     )

@@ -20,11 +20,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from methods.common.opencv import one_opencv_thread, use_one_opencv_thread
 from methods.common.seeds import Seeds
+from methods.common.segmenters.image_order import ImageOrder
 from methods.common.segmenters.instance.augmentation import AugmentConfig, augment_image
 from methods.common.segmenters.instance.instances import Instances
 from methods.common.segmenters.instance.interface import InstanceSegmenter
 from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig, augment_short_side
-from methods.common.segmenters.instance.training_images import Batch, RealImages, collate
+from methods.common.segmenters.instance.training_images import Batch, InstanceImages, collate
 from methods.common.stage import Context
 from methods.common.training.batch_shard import BatchShare, describe_shares
 from methods.common.training.ema import ExponentialMovingAverage
@@ -40,12 +41,27 @@ Augmentation = AugmentConfig | ShortSideAugmentConfig
 class AugmentedImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
     """The endless sequence of augmented training images, by number."""
 
-    def __init__(self, real: RealImages, augmentation: Augmentation, repeat_threshold: float, seeds: Seeds) -> None:
-        self.real, self.augmentation, self.seeds = real, augmentation, seeds
-        dataset = real.dataset
-        classes_by_image = [[item.category_id for item in dataset.annotations[image.id]] for image in real.images]
-        factors = repeat_factors(classes_by_image, repeat_threshold)
-        self.order = RepeatFactorSampler(factors, seeds.derive("training", "order"))
+    def __init__(
+        self,
+        real: InstanceImages,
+        augmentation: Augmentation,
+        repeat_threshold: float,
+        seeds: Seeds,
+        order: ImageOrder | None = None,
+        before: int = 0,
+    ) -> None:
+        """Begin the endless order of images.
+
+        Args:
+            real: the images.
+            augmentation: what happens to each.
+            repeat_threshold: of images with rare classes, where no order is given.
+            seeds: of the training.
+            order: which image each sample shows; None for epochs that repeat rare classes.
+            before: samples of an earlier training, after which these are numbered.
+        """
+        self.real, self.augmentation, self.seeds, self.before = real, augmentation, seeds, before
+        self.order = order or _epochs_of_rare_classes(real, repeat_threshold, seeds)
 
     def __getitem__(self, number: int) -> tuple[NDArray[np.uint8], Instances]:
         """Make training image ``number``: uint8 RGB (H, W, 3), and its instances."""
@@ -58,7 +74,7 @@ class AugmentedImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
     def batches(self, first: int, last: int, share: BatchShare, num_workers: int) -> Iterator[Batch]:
         """Yield a share of the batch of each iteration in [first, last)."""
         numbers = (
-            iteration * share.batch_size + share.first + place
+            self.before + iteration * share.batch_size + share.first + place
             for iteration in range(first, last)
             for place in range(share.count)
         )
@@ -73,6 +89,11 @@ class AugmentedImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
         )
         with one_opencv_thread():
             return iter(loader)
+
+
+def _epochs_of_rare_classes(real: InstanceImages, threshold: float, seeds: Seeds) -> ImageOrder:
+    classes_by_image = [real.classes(index) for index in range(len(real))]
+    return RepeatFactorSampler(repeat_factors(classes_by_image, threshold), seeds.derive("training", "order"))
 
 
 def begin_training(
@@ -114,13 +135,25 @@ def _add_gradients(
 
 def train_segmenter(
     model: InstanceSegmenter,
-    real: RealImages,
+    real: InstanceImages,
     augmentation: Augmentation,
     recipe: TrainingRecipe | GroupedRecipe,
     context: Context,
     num_workers: int = 0,
+    order: ImageOrder | None = None,
+    samples_before: int = 0,
 ) -> tuple[InstanceSegmenter, list[float]]:
     """Train from the newest checkpoint, or from the start, to the end of the recipe; collective.
+
+    Args:
+        model: with the weights to start from.
+        real: the images.
+        augmentation: what happens to each.
+        recipe: optimiser, schedule and batch.
+        context: device, team, seeds, checkpoints and progress.
+        num_workers: processes that prepare images; the images do not depend on it.
+        order: which image each sample shows; None for that of the recipe.
+        samples_before: of the training that this one goes on from; its own are numbered after them.
 
     Returns:
         The network, the averaged one where the recipe averages, and the loss of each iteration.
@@ -130,7 +163,7 @@ def train_segmenter(
         NotFiniteError: the loss is not finite; the newest checkpoint holds the step before.
     """
     threshold = recipe.repeat_threshold if isinstance(recipe, TrainingRecipe) else 0.0
-    images = AugmentedImages(real, augmentation, threshold, context.seeds)
+    images = AugmentedImages(real, augmentation, threshold, context.seeds, order, samples_before)
     model.set_class_counts(image_counts(real))
     training = begin_training(model, recipe, context)
     share, last = BatchShare.of(context.team, recipe.batch_size), recipe.iterations
@@ -140,11 +173,10 @@ def train_segmenter(
     return training.averaged, losses
 
 
-def image_counts(real: RealImages) -> list[int]:
+def image_counts(real: InstanceImages) -> list[int]:
     """Return in how many training images each class occurs, in the order of the class indices."""
-    dataset = real.dataset
-    counts = [0] * len(dataset.class_ids)
-    for image in real.images:
-        for category_id in {item.category_id for item in dataset.annotations[image.id]}:
-            counts[dataset.class_index[category_id]] += 1
+    counts = [0] * real.num_classes
+    for index in range(len(real)):
+        for found in set(real.classes(index)):
+            counts[found] += 1
     return counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -41,6 +42,27 @@ class Batch:
         return functional.pad(self.image_NCHW.to(device), padding).float()
 
 
+class InstanceImages(Protocol):
+    """Training images with their instances."""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+
+    def __len__(self) -> int:
+        """Number of images."""
+
+    def classes(self, index: int) -> list[int]:
+        """Return the class indices of an image's instances, without reading it."""
+
+    def __getitem__(self, index: int) -> Labelled:
+        """Read an image and its instances.
+
+        Raises:
+            InputError: a file is missing or damaged.
+        """
+
+
 class RealImages:
     """Decoded real training images with their instances; small sets stay in memory."""
 
@@ -54,7 +76,22 @@ class RealImages:
         self.cache: ImageCache[Labelled] = ImageCache(lambda labelled: labelled[0].nbytes + labelled[1].mask_NHW.nbytes)
         """Images in memory."""
 
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.dataset.class_ids)
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.images)
+
+    def classes(self, index: int) -> list[int]:
+        """Return the class indices of an image's instances, without reading it."""
+        annotations = self.dataset.annotations[self.images[index].id]
+        return [self.dataset.class_index[item.category_id] for item in annotations]
+
     def __getitem__(self, index: int) -> Labelled:
+        """Read an image and its instances."""
         return self.cache.get(index, lambda: self._read(self.images[index]))
 
     def _read(self, image: LvisImage) -> Labelled:

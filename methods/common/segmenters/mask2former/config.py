@@ -1,14 +1,14 @@
 """Every size and weight of Mask2Former. Holds no torch, so that planning stays fast.
 
-Defaults are those of the ADE20K R50 configuration that the paper starts from (SAM filter section 8); ``presets.py``
-gives complete configs. Marks are those of docs/papers/sam_filter.md.
+Defaults are those of the ADE20K R50 configuration that SAM filter starts from (SAM filter section 8); ``presets.py`` and ``recipes.py``
+give complete configs. Marks are those of docs/papers/sam_filter.md.
 """
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from methods.common.segmenters.backbones.config import BackboneConfig, NonNegative, Positive, ResNetConfig
 from methods.common.segmenters.mask_queries.config import MaskSetLossConfig
@@ -34,13 +34,9 @@ class Mask2FormerLossConfig(MaskSetLossConfig):
     It makes short trainings of small networks start sooner [C SAM filter D67]."""
 
 
-class Mask2FormerConfig(Config):
-    """A complete Mask2Former."""
+class Mask2FormerNetworkConfig(Config):
+    """The network of every Mask2Former, whatever its queries are trained to find."""
 
-    kind: Literal["mask2former"] = "mask2former"
-    """Which segmenter this is."""
-    task: Literal["semantic"] = "semantic"
-    """What a query stands for in training: one class that is present in the picture."""
     num_classes: Positive
     """Number K of classes, background included where it is one; output K is "no object"."""
     backbone: BackboneConfig = resnet50()
@@ -95,4 +91,42 @@ class Mask2FormerConfig(Config):
         for name, width in (("feature_width", self.feature_width), ("hidden_width", self.hidden_width)):
             if width % (2 * self.heads) or width % 4:
                 raise ValueError(f"{name} {width} is no multiple of 4 and of twice the {self.heads} heads")
+        return self
+
+
+class Mask2FormerConfig(Mask2FormerNetworkConfig):
+    """A complete Mask2Former for semantic segmentation."""
+
+    kind: Literal["mask2former"] = "mask2former"
+    """Which segmenter this is."""
+    task: Literal["semantic"] = "semantic"
+    """What a query stands for in training: one class that is present in the picture."""
+
+
+class PanopticMask2FormerConfig(Mask2FormerNetworkConfig):
+    """A complete Mask2Former for panoptic segmentation, or for instances alone where every class has some."""
+
+    kind: Literal["panoptic_mask2former"] = "panoptic_mask2former"
+    """Which segmenter this is."""
+    stuff_classes: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Places of the classes that have no instances: at most one segment each in an image, never detected."""
+    detections_per_image: Positive = 100
+    """Best pairs of query and class, over all classes, that detections are taken from. SegGen section 8.3 [code]"""
+
+    @property
+    def thing_classes(self) -> tuple[int, ...]:
+        """Places of the classes that have instances."""
+        return tuple(index for index in range(self.num_classes) if index not in self.stuff_classes)
+
+    @model_validator(mode="after")
+    def _classes_agree(self) -> Self:
+        outside = [index for index in self.stuff_classes if index >= self.num_classes]
+        if outside:
+            raise ValueError(f"stuff_classes names class {outside[0]}; there are {self.num_classes} from 0")
+        if not self.thing_classes:
+            raise ValueError("stuff_classes names every class; leave one that has instances")
+        if self.loss.void != "negative" or self.loss.dense_weight:
+            raise ValueError(
+                "loss.void and loss.dense_weight are for label maps; leave them at 'negative' and 0 for segments"
+            )
         return self

@@ -18,7 +18,7 @@ from transformers.models.mask2former.modeling_mask2former import (
     Mask2FormerTransformerModule,
 )
 
-from methods.common.segmenters.mask2former.config import Mask2FormerConfig
+from methods.common.segmenters.mask2former.config import Mask2FormerNetworkConfig
 from methods.common.segmenters.mask_queries.initial_weights import initialise_pixel_decoder
 
 
@@ -41,7 +41,7 @@ class HeadOutputs:
     dense_logits: Tensor | None
 
 
-def library_config(config: Mask2FormerConfig) -> transformers.Mask2FormerConfig:
+def library_config(config: Mask2FormerNetworkConfig) -> transformers.Mask2FormerConfig:
     """Return the config that ``transformers`` builds the decoders from; it counts the prediction before the first layer."""
     strides = config.backbone.output_strides
     return transformers.Mask2FormerConfig(
@@ -63,7 +63,7 @@ def library_config(config: Mask2FormerConfig) -> transformers.Mask2FormerConfig:
 class Mask2FormerHead(nn.Module):
     """Everything after the backbone."""
 
-    def __init__(self, config: Mask2FormerConfig) -> None:
+    def __init__(self, config: Mask2FormerNetworkConfig) -> None:
         super().__init__()
         library = library_config(config)
         self.pixel_decoder = Mask2FormerPixelDecoder(library, feature_channels=list(config.backbone.output_channels))

@@ -10,10 +10,17 @@ from torch import Tensor
 
 from methods.common.errors import InputError
 from methods.common.segmenters.checkpoints import weights_and_origin
-from methods.common.segmenters.mask2former.config import Mask2FormerConfig, resnet50
+from methods.common.segmenters.mask2former.config import (
+    Mask2FormerConfig,
+    Mask2FormerNetworkConfig,
+    PanopticMask2FormerConfig,
+    resnet50,
+)
 from methods.common.segmenters.mask2former.model import Mask2Former
 from methods.common.segmenters.mask2former.official_names import NAMES
+from methods.common.segmenters.mask2former.panoptic import PanopticMask2Former
 from methods.common.segmenters.mask2former.presets import mask2former_r50, mask2former_swinl
+from methods.common.segmenters.mask2former.recipes import COCO_STUFF
 from methods.common.segmenters.official_weights import fill
 
 _CLASSIFIER = "sem_seg_head.predictor.class_embed.weight"
@@ -57,6 +64,33 @@ def load_official(
     """
     weights, origin = weights_and_origin(path_or_state_dict)
     model = Mask2Former.without_weights(config or infer_config(weights))
+    fill(model, weights, NAMES, origin, "Mask2Former that was asked for", _optional)
+    return model.eval()
+
+
+def infer_panoptic_config(weights: Mapping[str, Tensor]) -> PanopticMask2FormerConfig:
+    """Tell the network of a panoptic or instance model; 133 classes are COCO's 80 things and 53 of stuff, others all have instances.
+
+    Raises:
+        InputError: as for :func:`infer_config`.
+    """
+    told = infer_config(weights)
+    parts = {name: getattr(told, name) for name in Mask2FormerNetworkConfig.model_fields}
+    stuff = COCO_STUFF if told.num_classes == COCO_STUFF[-1] + 1 else ()
+    return PanopticMask2FormerConfig(**parts, stuff_classes=stuff)
+
+
+def load_official_panoptic(
+    path_or_state_dict: Path | str | Mapping[str, Any], config: PanopticMask2FormerConfig | None = None
+) -> PanopticMask2Former:
+    """Build a panoptic or instance Mask2Former with published weights; see :func:`load_official`.
+
+    Args:
+        path_or_state_dict: as there.
+        config: which network; by default what :func:`infer_panoptic_config` tells. ADE20K's panoptic model needs its stuff classes named.
+    """
+    weights, origin = weights_and_origin(path_or_state_dict)
+    model = PanopticMask2Former.without_weights(config or infer_panoptic_config(weights))
     fill(model, weights, NAMES, origin, "Mask2Former that was asked for", _optional)
     return model.eval()
 

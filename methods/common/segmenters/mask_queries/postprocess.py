@@ -58,22 +58,6 @@ def semantic_scores(class_logit_QK: Tensor, mask_logit_QHW: Tensor) -> Tensor:
     return torch.einsum("qk,qhw->khw", probability_QK, mask_logit_QHW.sigmoid())
 
 
-def best_instances(class_logit_QK: Tensor, mask_logit_QHW: Tensor, num_kept: int = 100) -> Instances:
-    """Return the best pairs of query and class; a query may come with several classes.
-
-    A pair's score is its class probability times the mean mask probability of the pixels inside its mask. Source: [M2F].
-    """
-    probability_QK = class_logit_QK.float().softmax(dim=-1)[:, :-1]
-    num_classes = probability_QK.shape[1]
-    score_R, pair_R = probability_QK.flatten().topk(min(num_kept, probability_QK.numel()))
-    inside_QHW = mask_logit_QHW > 0
-    chance_Q = (mask_logit_QHW.sigmoid() * inside_QHW).sum(dim=(1, 2))
-    quality_Q = chance_Q / (inside_QHW.sum(dim=(1, 2)) + 1e-6)
-    query_R, class_R = pair_R // num_classes, pair_R % num_classes
-    score_R, order_R = (score_R * quality_Q[query_R]).sort(descending=True, stable=True)
-    return Instances(score_R, class_R[order_R], inside_QHW[query_R[order_R]])
-
-
 def instances_of(
     class_logit_QK: Tensor,
     mask_logit_Qhw: Tensor,
@@ -83,7 +67,10 @@ def instances_of(
     num_kept: int = 100,
     classes: Sequence[int] | None = None,
 ) -> Instances:
-    """Return what :func:`best_instances` makes of :func:`full_size_masks`, resizing no mask that is not kept.
+    """Return the best pairs of query and class with masks at the output size; a query may come with several classes.
+
+    A pair's score is its class probability times the mean mask probability of the pixels inside its mask. No mask is resized that is not
+    kept. Source: [M2F].
 
     Args:
         class_logit_QK: logits of a query, the last column "no object".

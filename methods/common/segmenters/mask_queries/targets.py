@@ -5,6 +5,7 @@ Shape legend: N images, T targets of the image with most, M targets of all image
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -48,3 +49,24 @@ class Targets:
         table_NTP = value_MP.new_zeros(len(self.counts), max(self.counts), value_MP.shape[1])
         table_NTP[self.image_M, self.place_M] = value_MP
         return table_NTP
+
+
+def targets_of_segments(classes: Sequence[Tensor], masks: Sequence[Tensor], padded: tuple[int, int]) -> Targets:
+    """Put the segments of all images into one list.
+
+    Args:
+        classes: of each image's segments, int64 (M,).
+        masks: of each image's segments, bool [M, H, W], at most the padded size; or larger, where the rest is padding.
+        padded: (height, width) of the padded images.
+    """
+    counts = [len(class_M) for class_M in classes]
+    image_M = torch.repeat_interleave(torch.tensor(counts)).to(classes[0].device)
+    places = torch.cat([torch.arange(count) for count in counts]).to(classes[0].device)
+    mask_MHW = torch.cat([_padded(mask, padded) for mask in masks])
+    return Targets(torch.cat(list(classes)), image_M, places, mask_MHW, counts, None)
+
+
+def _padded(mask_MHW: Tensor, padded: tuple[int, int]) -> Tensor:
+    wide = torch.zeros(len(mask_MHW), *padded, device=mask_MHW.device)
+    wide[:, : mask_MHW.shape[1], : mask_MHW.shape[2]] = mask_MHW[:, : padded[0], : padded[1]]
+    return wide

@@ -30,13 +30,13 @@ from methods.common.segmenters.instance.interface import (
     PanopticThresholds,
     Size,
 )
+from methods.common.segmenters.mask_queries.answers import Answer, answers_of, find_instances
 from methods.common.segmenters.mask_queries.losses import batch_totals, mask_set_losses
 from methods.common.segmenters.mask_queries.panoptic import best_classes, panoptic_segments
 from methods.common.segmenters.mask_queries.points import point_sources
 from methods.common.segmenters.oneformer.config import TASKS, OneFormerConfig, Task
 from methods.common.segmenters.oneformer.contrastive import contrastive_loss
 from methods.common.segmenters.oneformer.head import HeadOutputs, OneFormerHead
-from methods.common.segmenters.oneformer.postprocess import find_instances
 from methods.common.segmenters.oneformer.sentences import command_row, known_tokens
 from methods.common.segmenters.oneformer.tasks import draw_tasks, task_targets
 from methods.common.segmenters.oneformer.text import TextBranch
@@ -279,11 +279,9 @@ class OneFormer(SavedWithConfig[OneFormerConfig], PanopticSegmenter):
         image_NCHW: Tensor,
         image_sizes: Sequence[Size] | None,
         output_sizes: Sequence[Size] | None,
-    ) -> Iterator[tuple[Tensor, Tensor, tuple[Size, Size, Size]]]:
-        """Yield class logits, mask logits and (padded, image, output) sizes of each image, asked for a task."""
+    ) -> Iterator[Answer]:
+        """Yield what the queries answer for each image, asked for a task."""
         task_N = torch.full((len(image_NCHW),), TASKS.index(task))
         outputs = self(image_NCHW, self.commands(task_N), image_sizes)
-        wanted = outputs.image_sizes if output_sizes is None else output_sizes
-        images = zip(outputs.class_logits[-1], outputs.mask_logits[-1], outputs.image_sizes, wanted, strict=True)
-        for class_logit, mask_logit, size, output in images:
-            yield class_logit, mask_logit, (outputs.padded_size, size, output)
+        sizes = outputs.padded_size, outputs.image_sizes
+        return answers_of(outputs.class_logits[-1], outputs.mask_logits[-1], *sizes, output_sizes)

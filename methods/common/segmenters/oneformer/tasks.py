@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from methods.common.segmenters.instance.interface import InstanceTarget, Size
-from methods.common.segmenters.mask_queries.targets import Targets
+from methods.common.segmenters.mask_queries.targets import Targets, targets_of_segments
 from methods.common.segmenters.oneformer.config import TASKS, OneFormerConfig
 from methods.common.segmenters.oneformer.sentences import filler_row
 from methods.common.training.batch_shard import BatchShare
@@ -51,15 +51,12 @@ def task_targets(
     for target, task in zip(targets, task_N.tolist(), strict=True):
         class_M, mask_MHW = _segments(target, TASKS[task], config)
         classes.append(class_M)
-        masks.append(_padded(mask_MHW, padded))
+        masks.append(mask_MHW)
         row_T = class_M.new_full((config.num_sentences,), filler_row(config, task))
         named = class_M.sort().values[: config.num_sentences]
         row_T[: len(named)] = named
         rows.append(row_T)
-    counts = [len(class_M) for class_M in classes]
-    image_M = torch.repeat_interleave(torch.tensor(counts)).to(classes[0].device)
-    places = torch.cat([torch.arange(count) for count in counts]).to(classes[0].device)
-    return Targets(torch.cat(classes), image_M, places, torch.cat(masks), counts, None), torch.stack(rows)
+    return targets_of_segments(classes, masks, padded), torch.stack(rows)
 
 
 def _segments(target: InstanceTarget, task: str, config: OneFormerConfig) -> tuple[Tensor, Tensor]:
@@ -76,9 +73,3 @@ def _segments(target: InstanceTarget, task: str, config: OneFormerConfig) -> tup
     present = class_M.bincount().nonzero()[:, 0]
     merged = [mask_MHW[class_M == index].any(dim=0) for index in present]
     return present, torch.stack(merged) if merged else mask_MHW
-
-
-def _padded(mask_MHW: Tensor, padded: Size) -> Tensor:
-    wide = torch.zeros(len(mask_MHW), *padded, device=mask_MHW.device)
-    wide[:, : mask_MHW.shape[1], : mask_MHW.shape[2]] = mask_MHW[:, : padded[0], : padded[1]]
-    return wide

@@ -39,6 +39,10 @@ class SemanticSegmenter(nn.Module):
     def scores(self, image_N3HW: Tensor) -> Tensor:
         """Return a score for each class and pixel, float32 [N, K, H, W] at the size of the images; argmax is the label."""
 
+    def log_probabilities(self, image_N3HW: Tensor) -> Tensor:
+        """Return the logarithm of the probability of each class and pixel, float32 [N, K, H, W]; scores are logits unless a kind says else."""
+        return self.scores(image_N3HW).log_softmax(dim=1)
+
     @property
     @abstractmethod
     def backbone(self) -> nn.Module:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from methods.common.errors import InputError
 from methods.common.segmenters.deeplab.config import DeepLabConfig
+from methods.common.segmenters.hrnet.config import HRNetSegmenterConfig
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
 
     from methods.common.segmenters.semantic.interface import SemanticSegmenter
 
-SegmenterConfig = Annotated[ConvolutionalConfig | Mask2FormerConfig | DeepLabConfig, Field(discriminator="kind")]
+SegmenterConfig = Annotated[
+    ConvolutionalConfig | Mask2FormerConfig | DeepLabConfig | HRNetSegmenterConfig, Field(discriminator="kind")
+]
 
 Start = Literal["scratch", "backbone", "all_but_classes", "all"]
 """Which weights of a new segmenter come from elsewhere: none, the backbone's, all but those of the class layers, or all."""
 
 
 def build_segmenter(
-    config: ConvolutionalConfig | Mask2FormerConfig | DeepLabConfig, generator: torch.Generator | None = None
+    config: ConvolutionalConfig | Mask2FormerConfig | DeepLabConfig | HRNetSegmenterConfig,
+    generator: torch.Generator | None = None,
 ) -> SemanticSegmenter:
     """Build a segmenter with random weights drawn from a generator, in training mode on the CPU."""
     if isinstance(config, ConvolutionalConfig):
@@ -35,6 +39,10 @@ def build_segmenter(
         from methods.common.segmenters.deeplab.model import DeepLab
 
         return DeepLab(config, generator)
+    if isinstance(config, HRNetSegmenterConfig):
+        from methods.common.segmenters.hrnet.model import HRNetSegmenter
+
+        return HRNetSegmenter(config, generator)
     from methods.common.segmenters.mask2former.model import Mask2Former
 
     return Mask2Former(config, generator)
@@ -65,7 +73,11 @@ def load_segmenter(folder: Path) -> SemanticSegmenter:
         from methods.common.segmenters.deeplab.model import DeepLab
 
         return DeepLab.from_pretrained(folder)
+    if kind == "hrnet":
+        from methods.common.segmenters.hrnet.model import HRNetSegmenter
+
+        return HRNetSegmenter.from_pretrained(folder)
     raise InputError(
-        f"{folder / CONFIG_FILE} names the kind {kind!r}; known are convolutional, mask2former and deeplab, so give such a "
+        f"{folder / CONFIG_FILE} names the kind {kind!r}; known are convolutional, mask2former, deeplab and hrnet, so give such a "
         "segmenter"
     )

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from methods.common.errors import InputError
 from methods.common.segmenters.backbones.build import Backbone
+from methods.common.segmenters.backbones.hrnet import HRNet
 from methods.common.segmenters.backbones.weights import load_backbone_weights
 from methods.common.segmenters.saved import WEIGHTS_FILE, read_weights
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
@@ -59,9 +60,9 @@ def take_published_backbone(model: SemanticSegmenter, path: Path) -> int:
     Raises:
         InputError: no weights are published for the kind of backbone, or the file does not fit.
     """
-    if not isinstance(model.backbone, Backbone):
+    if not isinstance(model.backbone, Backbone | HRNet):
         raise InputError(
-            f"published weights fit the backbones of mask2former and deeplab, not that of {type(model).__name__}; "
+            f"published weights fit the backbones of mask2former, deeplab and hrnet, not that of {type(model).__name__}; "
             "name a training as role 'start'"
         )
     load_backbone_weights(model.backbone, path)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from methods.common.datasets.labelled_images import IGNORED, LabelledImages
 from methods.common.errors import InputError
+from methods.common.segmenters.image_order import ImageOrder
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
 from methods.common.segmenters.semantic.training_images import TrainingCrops
@@ -23,13 +24,14 @@ from methods.common.training.loop import Backward, Training, run_training, share
 from methods.common.training.losses import Losses
 from methods.common.training.micro_batches import loss_in_parts
 from methods.common.training.poly_recipe import PolyRecipe
+from methods.common.training.sgd_recipe import SgdRecipe
 
 Crops = tuple[Tensor, Tensor]
 """Images uint8 [N, 3, H, W] and labels uint8 [N, H, W]."""
 
 
 def begin_training(
-    model: SemanticSegmenter, recipe: PolyRecipe, context: Context
+    model: SemanticSegmenter, recipe: PolyRecipe | SgdRecipe, context: Context
 ) -> Training[SemanticSegmenter, Crops]:
     """Make the state at the start of a training, on the context's device; collective."""
     share_model(model, context)
@@ -76,9 +78,11 @@ def train_segmenter(
     model: SemanticSegmenter,
     images: LabelledImages,
     augmentation: SemanticAugmentConfig,
-    recipe: PolyRecipe,
+    recipe: PolyRecipe | SgdRecipe,
     context: Context,
     num_workers: int = 0,
+    order: ImageOrder | None = None,
+    samples_before: int = 0,
 ) -> list[float]:
     """Train on all of ``recipe``, from the newest checkpoint where there is one; return the loss of each iteration; collective.
 
@@ -89,12 +93,14 @@ def train_segmenter(
         recipe: optimiser and schedule.
         context: device, team, seeds (axis ``training``), checkpoints and progress.
         num_workers: processes that prepare images; the images do not depend on it.
+        order: which image each sample shows; None for epochs.
+        samples_before: of the training that this one goes on from; its own are numbered after them.
 
     Raises:
         InputError: an image or its labels cannot be used, or there are more processes than images in a batch.
         NotFiniteError: the loss is not finite; the newest checkpoint holds the step before.
     """
-    crops = TrainingCrops(images, augmentation, context.seeds)
+    crops = TrainingCrops(images, augmentation, context.seeds, order, samples_before)
     training = begin_training(model, recipe, context)
     share, last = BatchShare.of(context.team, recipe.batch_size), recipe.iterations
     if context.team.is_first:

@@ -23,6 +23,7 @@ from methods.common.errors import InputError
 from methods.common.opencv import one_opencv_thread, use_one_opencv_thread
 from methods.common.seeds import Seeds, derive_seed
 from methods.common.segmenters.image_cache import ImageCache, num_readers
+from methods.common.segmenters.image_order import ImageOrder
 from methods.common.segmenters.semantic.augmentation import augment
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
 from methods.common.training.batch_shard import BatchShare
@@ -49,14 +50,25 @@ class EpochOrder:
         return int(self._order[place])
 
 
+def epochs(num_images: int, seeds: Seeds) -> EpochOrder:
+    """Return the order of a training that shows every image once an epoch."""
+    return EpochOrder(num_images, seeds.derive("training", "order"))
+
+
 ItemT = TypeVar("ItemT", bound=tuple[NDArray[Any], ...])
 
 
 class NumberedCrops(Dataset[ItemT], Generic[ItemT]):
     """Augmented crops by number, of images that stay in memory as far as there is room."""
 
-    def __init__(self, num_images: int, seeds: Seeds) -> None:
+    def __init__(self, num_images: int, seeds: Seeds, order: ImageOrder | None = None, before: int = 0) -> None:
         """Begin the endless order of images.
+
+        Args:
+            num_images: that there are.
+            seeds: of the training.
+            order: which image each sample shows; None for epochs.
+            before: samples of an earlier training, after which these are numbered.
 
         Raises:
             InputError: there is no image.
@@ -64,7 +76,8 @@ class NumberedCrops(Dataset[ItemT], Generic[ItemT]):
         if num_images == 0:
             raise InputError("the training data holds no image; check the split, or keep more images")
         self.seeds = seeds
-        self.order = EpochOrder(num_images, seeds.derive("training", "order"))
+        self.order: ImageOrder = order or epochs(num_images, seeds)
+        self.before = before
         self.cache: ImageCache[ItemT] = ImageCache(lambda item: sum(part.nbytes for part in item))
         """Images in memory."""
 
@@ -93,7 +106,7 @@ class NumberedCrops(Dataset[ItemT], Generic[ItemT]):
         """
         self.cache.divide_among(num_readers(share.team.size, num_workers))
         numbers = (
-            iteration * share.batch_size + share.first + place
+            self.before + iteration * share.batch_size + share.first + place
             for iteration in range(first, last)
             for place in range(share.count)
         )
@@ -118,8 +131,15 @@ def _collate(items: list[tuple[NDArray[Any], ...]]) -> tuple[Tensor, ...]:
 class TrainingCrops(NumberedCrops[Pair]):
     """Crops of labelled images."""
 
-    def __init__(self, images: LabelledImages, config: SemanticAugmentConfig, seeds: Seeds) -> None:
-        super().__init__(len(images), seeds)
+    def __init__(
+        self,
+        images: LabelledImages,
+        config: SemanticAugmentConfig,
+        seeds: Seeds,
+        order: ImageOrder | None = None,
+        before: int = 0,
+    ) -> None:
+        super().__init__(len(images), seeds, order, before)
         self.images = images
         self.config = config
 

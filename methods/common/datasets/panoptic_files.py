@@ -42,6 +42,15 @@ class PanopticImage(NamedTuple):
     segments: tuple[Segment, ...]
 
 
+class PanopticTruth(NamedTuple):
+    """What a ground truth holds."""
+
+    categories: tuple[PanopticCategory, ...]
+    images: list[PanopticImage]
+    picture_names: dict[int | str, str]
+    """File name of an image's picture by its id, as far as the file lists them."""
+
+
 def read_panoptic_truth(path: Path, folder: Path) -> tuple[tuple[PanopticCategory, ...], list[PanopticImage]]:
     """Read ground truth: categories and images in the file's order.
 
@@ -52,6 +61,12 @@ def read_panoptic_truth(path: Path, folder: Path) -> tuple[tuple[PanopticCategor
     Raises:
         InputError: the file or folder is missing or faulty; the message names file, record and field.
     """
+    truth = read_panoptic_document(path, folder)
+    return truth.categories, truth.images
+
+
+def read_panoptic_document(path: Path, folder: Path) -> PanopticTruth:
+    """Read all of a ground truth; arguments and errors as for :func:`read_panoptic_truth`."""
     document = _load(path, folder)
     categories = tuple(
         PanopticCategory(
@@ -67,7 +82,7 @@ def read_panoptic_truth(path: Path, folder: Path) -> tuple[tuple[PanopticCategor
     images = _images(document, path, folder, {category.id: index for index, category in enumerate(categories)}, True)
     if not images:
         raise InputError(f"{path} has no annotations; give a panoptic ground truth with at least one image")
-    return categories, images
+    return PanopticTruth(categories, images, _picture_names(document, path))
 
 
 def read_panoptic_results(path: Path, folder: Path, index_of_category: Mapping[int, int]) -> list[PanopticImage]:
@@ -90,6 +105,16 @@ def _images(
         images.append(PanopticImage(image_id, pngs.find(_field(record, "file_name", (str,), where)), segments))
     _refuse_twice([image.image_id for image in images], f"{path}: image_id")
     return images
+
+
+def _picture_names(document: dict[str, Any], path: Path) -> dict[int | str, str]:
+    names: dict[int | str, str] = {}
+    for number, record in enumerate(document.get("images") or ()):
+        where = f"{path}, entry {number} of `images`"
+        name = _field(record, "file_name", (str,), where)
+        key = _field(record, "id", (int, float, str), where)
+        names[key if isinstance(key, str) else _whole(record, "id", where)] = name
+    return names
 
 
 def _image_id(record: Any, where: str) -> int | str:

@@ -1,0 +1,137 @@
+"""Mask2Former for panoptic and instance segmentation: a query stands for a segment.
+
+Shape legend: N images, H, W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from methods.common.segmenters.construction import build_without_weights
+from methods.common.segmenters.instance.interface import (
+    Detections,
+    InstanceTarget,
+    PanopticSegmenter,
+    PanopticSegments,
+    PanopticThresholds,
+    Size,
+)
+from methods.common.segmenters.mask2former.config import PanopticMask2FormerConfig
+from methods.common.segmenters.mask2former.network import Mask2FormerNetwork
+from methods.common.segmenters.mask_queries.answers import Answer, answers_of, find_instances
+from methods.common.segmenters.mask_queries.losses import batch_totals, mask_set_losses
+from methods.common.segmenters.mask_queries.panoptic import best_classes, panoptic_segments
+from methods.common.segmenters.mask_queries.points import point_sources
+from methods.common.segmenters.mask_queries.targets import targets_of_segments
+from methods.common.segmenters.saved import SavedWithConfig
+from methods.common.training.batch_shard import BatchShare
+
+
+class PanopticMask2Former(  # type: ignore[override]  # the backbone is read alone
+    SavedWithConfig[PanopticMask2FormerConfig], Mask2FormerNetwork, PanopticSegmenter
+):
+    """Segmenter that predicts a set of masks, each with a class, things and stuff alike.
+
+    Targets are panoptic segments: an instance target for each thing, and one for each stuff class that is there; crowds are none, and their
+    pixels count against every mask. Without stuff classes it is the instance segmenter of the release.
+
+    Example:
+        >>> from methods.common.segmenters.mask2former.recipes import panoptic_miniature
+        >>> model = PanopticMask2Former(panoptic_miniature(3, stuff_classes=(2,)), torch.Generator().manual_seed(0)).eval()
+        >>> (found,) = model.segment_panoptic(torch.full((1, 3, 64, 60), 127.0), PanopticThresholds(0.8, 0.8))
+        >>> found.segment_HW.shape
+        torch.Size([64, 60])
+
+    Source: SegGen section 8 [code]; arXiv 2112.01527.
+    """
+
+    config_type = PanopticMask2FormerConfig
+
+    def __init__(self, config: PanopticMask2FormerConfig, generator: torch.Generator | None = None) -> None:
+        """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
+        super().__init__(config, generator)
+        self.config = config
+
+    @classmethod
+    def without_weights(cls, config: PanopticMask2FormerConfig) -> Self:
+        """Build on the CPU without drawing weights; the caller fills every entry of the state dict."""
+        return build_without_weights(lambda: cls(config))
+
+    def losses(
+        self,
+        image_NCHW: Tensor,
+        targets: Sequence[InstanceTarget],
+        generator: torch.Generator,
+        image_sizes: Sequence[Size] | None = None,
+        backbone_dtype: torch.dtype | None = None,
+        share: BatchShare | None = None,
+    ) -> dict[str, Tensor]:
+        """Return the weighted losses; see :meth:`InstanceSegmenter.losses`. Collective where a team shares the batch.
+
+        Returns:
+            Scalars ``class``, ``mask``, ``dice`` of the last layer, ``earlier_class``, ``earlier_mask``, ``earlier_dice`` of all
+            others together.
+        Source: SegGen section 8.2 [code]; losses are averaged over the whole batch, see :class:`BatchShare`.
+        """
+        assert len(targets) == len(image_NCHW), f"{len(targets)} targets for a batch of {len(image_NCHW)}"
+        config = self.config
+        share = share or BatchShare(0, len(targets), len(targets))
+        outputs = self(image_NCHW, generator, share, image_sizes, backbone_dtype)
+        wanted = targets_of_segments(
+            [target.classes_N for target in targets], [target.masks_NHW for target in targets], outputs.padded_size
+        )
+        totals = batch_totals(wanted, config.num_queries, config.loss, share)
+        sources = point_sources(None, image_NCHW.device, generator, share)
+        return mask_set_losses(outputs.class_logits, outputs.mask_logits, wanted, sources, config.loss, totals)
+
+    @torch.no_grad()
+    def detect(
+        self,
+        image_NCHW: Tensor,
+        image_sizes: Sequence[Size] | None = None,
+        output_sizes: Sequence[Size] | None = None,
+        masks: bool = True,
+    ) -> list[Detections]:
+        """Detect things among the best ``detections_per_image`` pairs of query and class; see :meth:`InstanceSegmenter.detect`."""
+        things, num_kept = self.config.thing_classes, self.config.detections_per_image
+        return [
+            find_instances(class_logit, mask_logit, sizes, things, num_kept, masks=masks)
+            for class_logit, mask_logit, sizes in self._answers(image_NCHW, image_sizes, output_sizes)
+        ]
+
+    @torch.no_grad()
+    def segment_panoptic(
+        self,
+        image_NCHW: Tensor,
+        thresholds: PanopticThresholds,
+        image_sizes: Sequence[Size] | None = None,
+        output_sizes: Sequence[Size] | None = None,
+    ) -> list[PanopticSegments]:
+        """Find the segments of each image; see :meth:`PanopticSegmenter.segment_panoptic`."""
+        things, bounds = self.config.thing_classes, (thresholds.object, thresholds.overlap)
+        return [
+            PanopticSegments(*panoptic_segments(class_logit, mask_logit, sizes, things, *bounds))
+            for class_logit, mask_logit, sizes in self._answers(image_NCHW, image_sizes, output_sizes)
+        ]
+
+    @torch.no_grad()
+    def segment_semantic(
+        self,
+        image_NCHW: Tensor,
+        image_sizes: Sequence[Size] | None = None,
+        output_sizes: Sequence[Size] | None = None,
+    ) -> list[Tensor]:
+        """Find the class of every pixel; see :meth:`PanopticSegmenter.segment_semantic`."""
+        answers = self._answers(image_NCHW, image_sizes, output_sizes)
+        return [best_classes(class_logit, mask_logit, sizes) for class_logit, mask_logit, sizes in answers]
+
+    def _answers(
+        self, image_NCHW: Tensor, image_sizes: Sequence[Size] | None, output_sizes: Sequence[Size] | None
+    ) -> Iterator[Answer]:
+        outputs = self(image_NCHW, image_sizes=image_sizes)
+        sizes = outputs.padded_size, outputs.image_sizes
+        return answers_of(outputs.class_logits[-1], outputs.mask_logits[-1], *sizes, output_sizes)

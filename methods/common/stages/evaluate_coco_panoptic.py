@@ -1,0 +1,264 @@
+"""Stage ``evaluate_coco_panoptic``: segment a split in COCO's panoptic layout; score panoptic quality, AP of things and mIoU.
+
+Shape legend: H, W pixels; K classes; N segments.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from methods.common.errors import InputError
+from methods.common.stage import Config, Context, Inputs, Record, Stage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from methods.common.datasets.coco_panoptic import CocoPanoptic
+    from methods.common.datasets.lvis_records import LvisDataset
+    from methods.common.segmenters.instance.interface import PanopticSegmenter
+
+PANOPTIC_FILE, DETECTIONS_FILE, LABELS_FOLDER = "panoptic.json", "detections.json", "labels"
+_SEGMENTS_OF_CLASS = 1000
+"""A segment's id is so many times its class, counted from 1, plus its number in the class, so that a map tells the classes."""
+
+
+class EvaluateCocoPanopticConfig(Config):
+    """What is evaluated, at which size, and which queries become segments."""
+
+    split: str = "val2017"
+    """Which pictures: those of ``annotations/panoptic_<split>.json`` in the data folder."""
+    short_side_px: int = Field(default=800, ge=16)
+    """Pictures are resized so that their shorter side has this length. SegGen section 8.3 [code]"""
+    long_side_px: int = Field(default=1333, ge=16)
+    """... unless the longer side would pass this. SegGen section 8.3 [code]"""
+    batch_size: int = Field(default=1, ge=1)
+    """Pictures of one size that go through the network together."""
+    object_threshold: float = Field(default=0.8, ge=0, lt=1)
+    """Class probability that a segment must pass. SegGen section 8.3 [code]"""
+    overlap_threshold: float = Field(default=0.8, ge=0, le=1)
+    """Least share of its own mask that a segment must win against all others. SegGen section 8.3 [code]"""
+
+
+def evaluate_coco_panoptic(inputs: Inputs, config: EvaluateCocoPanopticConfig, context: Context) -> Record:
+    """Segment every picture of a split, detect things on it, and score segments, detections and classes of pixels.
+
+    Writes ``panoptic.json`` with ``panoptic/`` in panopticapi's format, ``detections.json`` in COCO's results format, and ``labels/``, the class
+    of every pixel.
+
+    Roles: ``data`` (COCO's panoptic layout, with ``annotations/instances_<split>.json``), ``model`` (a cell with ``model/``, a segmenter of all
+    classes).
+
+    Returns:
+        ``num_images``, ``num_detections``, ``split``; in percent (``metrics``) PQ, SQ and RQ over all classes, things (``_th``) and stuff
+        (``_st``), AP_pan^Th as ``AP_th``, and mIoU_pan as ``mIoU``; PQ and IoU of each class in [0, 1] in the order of the classes
+        (``class_pq``, ``class_iou``), None for a class that occurs nowhere; and the metrics but AP on resamples of the images
+        (``resamples``, see :mod:`methods.common.metrics.resamples`).
+
+    Raises:
+        InputError: data or segmenter are missing or unreadable, or the segmenter does not know all classes.
+    Source: SegGen section 10. mIoU is over the classes of all segments, crowds included, as the release makes its ground truth [code].
+    """
+    from methods.common.datasets.coco_panoptic import ANNOTATIONS, open_coco_panoptic
+    from methods.common.metrics.detection.coco import evaluate_coco
+    from methods.common.metrics.label_maps.confusion import mean_defined, none_if_nan, pool_images
+    from methods.common.metrics.label_maps.panoptic import evaluate_panoptic
+    from methods.common.metrics.label_maps.semantic import class_iou
+    from methods.common.metrics.resamples import resampled
+    from methods.common.segmenters.instance.prediction import detect_all
+
+    data = open_coco_panoptic(inputs.folder("data"), config.split)
+    truth = inputs.folder("data") / ANNOTATIONS
+    instances = truth / f"instances_{config.split}.json"
+    if not instances.is_file():
+        raise InputError(
+            f"there is no {instances}, by which AP of things is scored; put COCO's instance annotations there"
+        )
+    folder, dataset = inputs.folder("model") / "model", _as_records(data)
+    _segment_all(data, dataset, folder, config, context)
+    sides_px, detections = (config.short_side_px, config.long_side_px), context.out / DETECTIONS_FILE
+    num_detections = detect_all(dataset, folder, sides_px, config.batch_size, context, detections)
+    panoptic = evaluate_panoptic(truth / f"panoptic_{config.split}.json", context.out / PANOPTIC_FILE)
+    things = evaluate_coco(instances, detections, "segm").metrics()
+    count_I3K = _pixels_of_classes(data, context.out)
+
+    def metrics(weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
+        iou_K = class_iou(pool_images(count_I3K, weight_I))
+        found = {**panoptic.metrics(weight_I), "mIoU": mean_defined(iou_K)}
+        return {name: _percent(value) for name, value in found.items()}
+
+    return {
+        "num_images": len(data),
+        "num_detections": num_detections,
+        "split": config.split,
+        "metrics": {**metrics(), "AP_th": _percent(things["AP"])},
+        "class_pq": [_of_category(panoptic.per_class(), category.id) for category in data.categories],
+        "class_iou": [none_if_nan(value) for value in class_iou(pool_images(count_I3K, None))],
+        "resamples": resampled(lambda weight_I: {"metrics": metrics(weight_I)}, len(data)),
+    }
+
+
+def _as_records(data: CocoPanoptic) -> LvisDataset:
+    """Return the pictures, with all classes and no annotation, as detectors read them."""
+    from methods.common.datasets.lvis_records import LvisCategory, LvisDataset, LvisImage
+    from methods.common.datasets.pictures import read_header
+
+    images = []
+    for index in range(len(data)):
+        image_id, picture = data.image_id(index), data.picture(index)
+        if not isinstance(image_id, int):
+            raise InputError(f"image {image_id!r} has a text for an id; COCO's results need numbers, so write numbers")
+        height, width = read_header(picture).size_seen
+        images.append(LvisImage(image_id, width, height, file_name=picture.name))
+    categories = [LvisCategory(category.id, category.name, "f") for category in data.categories]
+    return LvisDataset(categories, images, {image.id: [] for image in images}, data.picture(0).parent)
+
+
+def _segment_all(
+    data: CocoPanoptic, dataset: LvisDataset, folder: Path, config: EvaluateCocoPanopticConfig, context: Context
+) -> None:
+    """Write both maps of every picture; pictures that have theirs from an interrupted run are passed over."""
+    import json
+
+    from methods.common.files import write_atomic
+    from methods.common.segmenters.image_batches import batches_of_one_size
+
+    paths = [_paths(context.out, data.name(index)) for index in range(len(data))]
+    left = [index for index, both in enumerate(paths) if not all(path.is_file() for path in both)]
+    model = _load(folder, data, context) if left else None
+    num_done = len(data) - len(left)
+    sizes = [(image.height, image.width) for image in dataset.images]
+    for batch in batches_of_one_size(left, lambda index: sizes[index], config.batch_size):
+        assert model is not None
+        maps = _segment(model, dataset, batch, config, context)
+        for index, (id_HW, class_HW) in zip(batch, maps, strict=True):
+            _write(paths[index], id_HW, class_HW)
+        num_done += len(batch)
+        context.progress(num_done, len(data), "images")
+    annotations = [
+        {
+            "image_id": data.image_id(index),
+            "file_name": paths[index][0].name,
+            "segments_info": _segments_on_disk(paths[index][0], data),
+        }
+        for index in range(len(data))
+    ]
+    write_atomic(context.out / PANOPTIC_FILE, json.dumps({"annotations": annotations}).encode())
+
+
+def _load(folder: Path, data: CocoPanoptic, context: Context) -> PanopticSegmenter:
+    from methods.common.segmenters.instance.interface import PanopticSegmenter
+    from methods.common.segmenters.instance.segmenters import load_segmenter
+
+    model = load_segmenter(folder)
+    if not isinstance(model, PanopticSegmenter) or model.num_classes != len(data.categories):
+        raise InputError(
+            f"the segmenter in {folder} does not know the {len(data.categories)} classes of the data, things and stuff; train a Mask2Former "
+            "or a OneFormer on all of them"
+        )
+    return model.to(context.device).eval()
+
+
+def _segment(
+    model: PanopticSegmenter,
+    dataset: LvisDataset,
+    batch: list[int],
+    config: EvaluateCocoPanopticConfig,
+    context: Context,
+) -> list[tuple[NDArray[np.uint32], NDArray[np.uint8]]]:
+    """Return the map of segment ids, uint32 (H, W), and that of classes, uint8 (H, W), of pictures of one size."""
+    import numpy as np
+    import torch
+
+    from methods.common.segmenters.instance.interface import PanopticThresholds
+    from methods.common.segmenters.instance.prediction import load_image
+
+    records = [dataset.images[index] for index in batch]
+    sides_px = config.short_side_px, config.long_side_px
+    image_NCHW = torch.stack([load_image(dataset, record, sides_px) for record in records]).to(context.device)
+    sizes = [(record.height, record.width) for record in records]
+    thresholds = PanopticThresholds(config.object_threshold, config.overlap_threshold)
+    panoptic = model.segment_panoptic(image_NCHW, thresholds, output_sizes=sizes)
+    semantic = model.segment_semantic(image_NCHW, output_sizes=sizes)
+    return [
+        (segment_ids(found.classes_N.tolist())[found.segment_HW.cpu().numpy()], class_HW.cpu().numpy().astype(np.uint8))
+        for found, class_HW in zip(panoptic, semantic, strict=True)
+    ]
+
+
+def segment_ids(classes: list[int]) -> NDArray[np.uint32]:
+    """Return the id of pixels of no segment, 0, and of segments 1, 2, ... by their classes, uint32 (1 + N,)."""
+    import numpy as np
+
+    ids, counts = [0], dict.fromkeys(classes, 0)
+    for index in classes:
+        assert counts[index] < _SEGMENTS_OF_CLASS, f"{counts[index]} segments of class {index}"
+        ids.append((index + 1) * _SEGMENTS_OF_CLASS + counts[index])
+        counts[index] += 1
+    return np.array(ids, np.uint32)
+
+
+def _paths(out: Path, name: str) -> tuple[Path, Path]:
+    """Where the map of segments and that of classes lie."""
+    return (out / PANOPTIC_FILE).with_suffix("") / f"{name}.png", out / LABELS_FOLDER / f"{name}.png"
+
+
+def _write(paths: tuple[Path, Path], id_HW: NDArray[np.uint32], class_HW: NDArray[np.uint8]) -> None:
+    import cv2
+    import numpy as np
+
+    from methods.common.files import write_atomic
+
+    rgb_HW3 = np.stack([id_HW & 255, (id_HW >> 8) & 255, id_HW >> 16], axis=-1).astype(np.uint8)
+    for path, picture in zip(paths, (rgb_HW3[..., ::-1], class_HW), strict=True):
+        ok, encoded = cv2.imencode(".png", picture)
+        assert ok, f"cannot encode a map of shape {picture.shape}"
+        write_atomic(path, bytes(encoded))
+
+
+def _segments_on_disk(path: Path, data: CocoPanoptic) -> list[dict[str, int]]:
+    """List the segments of a map that was written, now or by an interrupted run."""
+    import numpy as np
+
+    from methods.common.datasets.png_labels import read_rgb_ids
+
+    ids, areas = np.unique(read_rgb_ids(path), return_counts=True)
+    return [
+        {"id": id, "category_id": data.categories[id // _SEGMENTS_OF_CLASS - 1].id, "area": area}
+        for id, area in zip(ids.tolist(), areas.tolist(), strict=True)
+        if id
+    ]
+
+
+def _pixels_of_classes(data: CocoPanoptic, out: Path) -> NDArray[np.float64]:
+    """Return the pixel counts of each image [I, 3, K] that IoU is made of; void counts nowhere."""
+    import numpy as np
+
+    from methods.common.datasets.labelled_images import IGNORED
+    from methods.common.datasets.png_labels import read_labels
+    from methods.common.metrics.label_maps.confusion import add_confusion
+    from methods.common.metrics.label_maps.semantic import counts_of_confusion
+
+    counts = []
+    for index in range(len(data)):
+        confusion_KK = np.zeros((len(data.categories),) * 2, np.int64)
+        add_confusion(confusion_KK, data[index].class_HW, read_labels(_paths(out, data.name(index))[1]), IGNORED)
+        counts.append(counts_of_confusion(confusion_KK))
+    return np.stack(counts)
+
+
+def _of_category(rows: list[dict[str, Any]], category_id: int) -> float | None:
+    found: float | None = next(row["PQ"] for row in rows if row["category_id"] == category_id)
+    return found
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else 100.0 * value
+
+
+EVALUATE_COCO_PANOPTIC: Stage[EvaluateCocoPanopticConfig] = Stage(
+    "evaluate_coco_panoptic", 1, EvaluateCocoPanopticConfig, evaluate_coco_panoptic, uses_gpu=True, kind="evaluate"
+)

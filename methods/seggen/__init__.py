@@ -1,0 +1,1 @@
+"""SegGen's ideas: masks from captions, images from masks."""

@@ -1,0 +1,1 @@
+"""The stages of the paper, each a pure step from folders to a folder."""
