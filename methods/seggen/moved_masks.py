@@ -42,7 +42,7 @@ def move_labels(label_HW: NDArray[np.uint8], move: Move, generator: np.random.Ge
     row_H, column_W = _sources(height, scale, down), _sources(width, scale, right)
     if mirrored:
         column_W = width - 1 - column_W
-    moved_HW = label_HW[np.ix_(row_H.clip(0, height - 1), column_W.clip(0, width - 1))].copy()
+    moved_HW: NDArray[np.uint8] = label_HW[np.ix_(row_H.clip(0, height - 1), column_W.clip(0, width - 1))].copy()
     moved_HW[(row_H < 0) | (row_H >= height)] = IGNORED
     moved_HW[:, (column_W < 0) | (column_W >= width)] = IGNORED
     return moved_HW
@@ -51,4 +51,5 @@ def move_labels(label_HW: NDArray[np.uint8], move: Move, generator: np.random.Ge
 def _sources(length: int, scale: float, shift: float) -> NDArray[np.int64]:
     """Return for each place along a side which place of the unmoved mask is shown there; beyond the sides too."""
     middle = length / 2
-    return np.floor((np.arange(length) + 0.5 - middle - shift * length) / scale + middle).astype(np.int64)
+    source_N = (np.arange(length) + 0.5 - middle - shift * length) / scale + middle
+    return np.asarray(np.floor(source_N), np.int64)

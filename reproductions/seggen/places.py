@@ -56,7 +56,7 @@ def needs(request: Request, study: SeggenStudy, arms: Sequence[Arm]) -> tuple[Ne
         if isinstance(study.captions.captioner, Blip2Captions):
             found.append(published("captioner", BLIP2))
     if study.training.start == "backbone":
-        found.append(published("backbone", _BACKBONES[study.backbone], study.backbone))
+        found.append(published("backbone", _BACKBONES[study.backbone]))
     return tuple(found)
 
 

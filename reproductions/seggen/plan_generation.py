@@ -110,7 +110,7 @@ class GenerationPlanner:
 
     def made(self, how: Synthetic, taught: Taught) -> Made:
         """Return the pairs that an arm asks for: MaskSyn's, then ImgSyn's."""
-        teaching = (self.mask2img(taught),)
+        teaching: tuple[Cell, ...] = (self.mask2img(taught),)
         masks: tuple[Cell, ...] = ()
         pairs: tuple[Cell, ...] = ()
         if how.mask_syn:

@@ -43,7 +43,7 @@ def here(*words: str) -> tuple[int, str]:
         (["plan", "mrca", "--generator", "/nowhere/model"], "/nowhere/model"),
         (
             ["why", "nonsense"],
-            "no cell 'nonsense' in the plans of mrca, instance_synthesis, sam_filter, diffumask_robust, checkpoints (--tier mini)",
+            "no cell 'nonsense' in the plans of mrca, instance_synthesis, sam_filter, seggen, diffumask_robust, checkpoints (--tier mini)",
         ),
     ],
 )

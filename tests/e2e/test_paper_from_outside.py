@@ -79,7 +79,7 @@ def test_without_its_package_the_paper_is_unknown() -> None:
     done = segrepro("plan", "thin_masks", "--tier", "smoke")
     assert done.returncode == 2
     assert done.stderr.startswith(
-        "segrepro: unknown paper 'thin_masks'; choose one of checkpoints, diffumask_robust, instance_synthesis, mrca, sam_filter"
+        "segrepro: unknown paper 'thin_masks'; choose one of checkpoints, diffumask_robust, instance_synthesis, mrca, sam_filter, seggen"
     )
     assert len(done.stderr.splitlines()) == 1
 

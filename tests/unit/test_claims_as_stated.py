@@ -18,6 +18,8 @@ from reproductions.mrca import claims as mrca
 from reproductions.mrca.paper import PAPER as MRCA
 from reproductions.sam_filter import claims as sam_filter
 from reproductions.sam_filter.paper import PAPER as SAM_FILTER
+from reproductions.seggen import claims as seggen
+from reproductions.seggen.paper import PAPER as SEGGEN
 from reproductions.study.paper import StudiedPaper
 from reproductions.study.targets import read_targets
 from reproductions.verdicts.claims import Claim, judge_claim
@@ -132,7 +134,36 @@ ROBUST_STATES = {
     "K10": ([("diffumask", "diffumask_pruned_random")], ("mask_iou",)),
 }
 """Attn2mask sections 1, 3, 6, 7 and 10: set size, co-training, prompts, LoRA; DiffuMask's fine-tuning. K are controls of ours."""
+PANOPTIC = ("PQ", "AP_pan_things", "miou_pan")
+UNSEEN = ("miou_unseen",)
+SEGGEN_STATES = {
+    "C1": ([("both", "real")], MIOU),
+    "C2": ([("mask_syn", "real"), ("img_syn", "real")], MIOU),
+    "C4": ([("img_syn", "mask_syn")], MIOU),
+    "C5": ([(f"few_{arm}", "few_real") for arm in ("mask_syn", "img_syn", "both")], MIOU),
+    "C6": ([("few_mask_syn", "few_img_syn")], MIOU),
+    "C7": ([("both", "real")], UNSEEN),
+    "K1": ([("both", "real_twice")], MIOU),
+    "K2": ([("img_syn", "jittered")], MIOU),
+    "K3": ([("img_syn", "img_syn_shuffled")], MIOU),
+    "K4": ([("re_rendered", "real")], MIOU),
+    "K5": ([("re_rendered", "img_syn")], MIOU),
+    "K6": ([("mask_syn", "mask_syn_jittered")], MIOU),
+    "K7": ([("few_both_fair", "few_real")], MIOU),
+    "K8": ([("few_both", "few_both_fair")], MIOU),
+    "K9": ([("real", "synthetic_alone")], MIOU),
+    "K10": ([("both", "jittered")], UNSEEN),
+    "K11": ([("freemask_filter", "img_syn")], MIOU),
+    "K13": ([("mask_syn", "mask_syn_dataset")], MIOU),
+    "K14": ([("mask_syn", "mask_syn_not_cleaned")], MIOU),
+    "K15": ([("synthetic_then_real", "real_then_real")], MIOU),
+    "P1": ([("synthetic_then_real", "real_then_real")], PANOPTIC),
+    "P2": ([("real_then_real", "img_syn")], ("PQ",)),
+    "K16": ([("synthetic_then_real", "real")], PANOPTIC),
+}
+"""SegGen sections 1, 7 and 11: gains over real images, ablations, low data, COCO, other domains. K are controls of ours."""
 STATED = [
+    *(("seggen", claim) for claim in SEGGEN_STATES),
     *(("diffumask_robust", claim) for claim in ROBUST_STATES),
     *(("mrca", claim) for claim in MRCA_STATES),
     *(("sam_filter", claim) for claim in SAM_FILTER_STATES),
@@ -140,12 +171,14 @@ STATED = [
 ]
 OF_PAPER = {
     "diffumask_robust": (robust.METRICS, robust.CLAIMS),
+    "seggen": (seggen.METRICS, seggen.CLAIMS),
     "mrca": (mrca.METRICS, (*mrca.CLAIMS, *mrca.EQUAL_LENGTH_CLAIMS, *mrca.GIVEN_OBJECTS_CLAIMS)),
     "sam_filter": (sam_filter.METRICS, (*sam_filter.CLAIMS, *sam_filter.OWN_DATA_CLAIMS)),
     "instance_synthesis": (synthesis.METRICS, (*synthesis.CLAIMS, *synthesis.OWN_DATA_CLAIMS)),
 }
 """Metrics and claims."""
 STATES_OF = {
+    "seggen": SEGGEN_STATES,
     "diffumask_robust": ROBUST_STATES,
     "mrca": MRCA_STATES,
     "sam_filter": SAM_FILTER_STATES,
@@ -323,6 +356,26 @@ def test_no_generator_is_ahead_where_all_lie_within_a_point() -> None:
         assert verdict("instance_synthesis", "K7", {(painter, "AP"): 5.0}) == "contradicted"
 
 
+def seggen_verdict(name: str, gains: Gains) -> str:
+    arms = ("both", "mask_syn", "img_syn", "mask_syn_spread", "real")
+    return judge_claim(claim_of("seggen", name), report(seggen.METRICS, arms, gains)).verdict
+
+
+def test_both_strategies_of_seggen_must_beat_each_alone() -> None:
+    """SegGen section 7, Table 4: 49.9 over 48.5 and 49.3."""
+    assert seggen_verdict("C3", {("both", "miou"): 5.0}) == "holds"
+    for single in ("mask_syn", "img_syn"):
+        assert seggen_verdict("C3", {("both", "miou"): 5.0, (single, "miou"): 9.0}) == "contradicted"
+
+
+def test_less_than_a_point_is_no_gain_for_seggen() -> None:
+    """SegGen section 10: differences below about a point of mIoU are unproven."""
+    for name, arm, other, metric in (("K12", "mask_syn_spread", "mask_syn", "miou"), ("K17", "img_syn", "real", "PQ")):
+        assert seggen_verdict(name, {}) == "holds"
+        assert seggen_verdict(name, {(arm, metric): 5.0}) == "contradicted"
+        assert seggen_verdict(name, {(other, metric): 5.0}) == "holds"
+
+
 # ---- printed numbers
 
 
@@ -373,6 +426,29 @@ def test_synthesis_stands_beside_the_segmenter_of_its_own_table(ours: str, real:
         assert set(rows["target"]) == {value}
     assert printed_gain(made, ours, "AP", "blended", "real") == pytest.approx(8.87)
     assert printed_gain(made, ours, "AP", "blended", "zoom") is None
+
+
+@pytest.mark.parametrize(
+    ("ours", "metric", "left", "right", "gain"),
+    [
+        ("mask2former_r50", "miou", "both", "real", 2.7),
+        ("mask2former_r50", "miou", "few_both", "few_real", 5.5),
+        ("mask2former_swin_l", "miou", "both", "real", 1.3),
+        ("hrnet_w48", "miou", "both", "real", 1.2),
+        ("mask2former_r50_panoptic", "PQ", "synthetic_then_real", "real_then_real", 0.7),
+        ("mask2former_r50_panoptic", "PQ", "synthetic_then_real", "real", 0.8),
+        ("mask2former_r50_panoptic", "PQ", "img_syn", "real_then_real", -0.7),
+        ("mask2former_swin_l_panoptic", "PQ", "synthetic_then_real", "real_then_real", 0.7),
+        ("mask2former_swin_l_panoptic", "PQ", "synthetic_then_real", "real", 0.2),
+        ("mask2former_swin_l_panoptic", "miou_pan", "synthetic_then_real", "real", 0.0),
+    ],
+)
+def test_seggens_gains_are_those_of_the_segmenters_own_table(
+    ours: str, metric: str, left: str, right: str, gain: float
+) -> None:
+    """SegGen section 7: over the network trained twice on real images, and over the one trained once, which is better with Swin-L."""
+    made = printed(SEGGEN, ours, (left, right))
+    assert printed_gain(made, ours, metric, left, right) == pytest.approx(gain)
 
 
 def test_the_printed_gains_have_the_printed_mean() -> None:

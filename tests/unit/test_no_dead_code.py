@@ -76,6 +76,7 @@ CALLED_FROM_OUTSIDE = {
     "reproductions.instance_synthesis.paper:PAPER": _REGISTRY,
     "reproductions.mrca.paper:PAPER": _REGISTRY,
     "reproductions.sam_filter.paper:PAPER": _REGISTRY,
+    "reproductions.seggen.paper:PAPER": _REGISTRY,
     "reports:load_results": "for users who compute with the results",
 }
 """Names that nothing in the product refers to, and who calls them all the same."""

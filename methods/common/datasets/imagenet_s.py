@@ -78,6 +78,10 @@ class ImageNetS:
         """Return category and file name."""
         return self._files[index][0]
 
+    def size(self, index: int) -> tuple[int, int]:
+        """Return height and width of a picture as a viewer shows it, without reading its pixels."""
+        return read_header(self._files[index][1]).size_seen
+
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return a picture, uint8 RGB [H, W, 3], and its labels, uint8 [H, W].
 
