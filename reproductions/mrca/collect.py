@@ -23,7 +23,8 @@ from reproductions.mrca.claims import (
     UNGUIDED_LAST,
     UNGUIDED_WARMUP,
 )
-from reproductions.mrca.plan import ArmCells, RoundCells, SeedPlanner
+from reproductions.mrca.plan import ArmCells, SeedPlanner
+from reproductions.mrca.plan_rounds import RoundCells
 from reproductions.mrca.recipe import MrcaStudy
 from reproductions.mrca.records import BudgetRound, ClassInfo, GuidanceCost
 from reproductions.study import collector
