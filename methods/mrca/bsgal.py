@@ -67,7 +67,7 @@ def threshold_at(scores: Sequence[float], progress: float, rule: FixedThreshold 
 
     Returns:
         For a running threshold and an acceptance rate r, the (1 - r)-quantile of the last scores, and minus infinity before
-        there are any [C D82].
+        there are any [C D70].
 
     Source: section 5.3, step 5 and variants [B].
     """

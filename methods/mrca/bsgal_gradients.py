@@ -77,7 +77,7 @@ class Judge:
         """Draw the classes whose columns count: those of all given images of the team, filled up; bool (C,); collective.
 
         One draw for both gradients, so that they are of the same columns. Source: section 5.3, step 4 [B]; of which batch's labels
-        is not said [C D81].
+        is not said [C D69].
         """
         num_classes, device = self.model.config.num_classes, judged[0].image_NCHW.device
         labels = torch.cat([target.classes_N for one in judged for target in one.targets])

@@ -34,7 +34,7 @@ class BudgetConfig(Config):
     shrinkage: Annotated[ShrinkageConfig, Added(neutral=AS_PRINTED)] = ShrinkageConfig()
     """How far the accuracy of a class with few feedback objects is believed. [C D62]"""
     steering: Annotated[Literal["feedback", "inverse_count"], Added(neutral="feedback")] = "feedback"
-    """Of rounds with feedback: ``feedback``, the whole formula [P], or ``inverse_count``, its 1 / S alone, a control [C D86]."""
+    """Of rounds with feedback: ``feedback``, the whole formula [P], or ``inverse_count``, its 1 / S alone, a control [C D74]."""
 
 
 def apportion(weight_C: Floats, total: int) -> Ints:
@@ -83,7 +83,7 @@ def fill_up_budget(total: int, count_C: Ints) -> Ints:
     """Share a budget so that the smallest classes rise to one level: every object goes to a class that has the fewest.
 
     Of equally small classes the one with the lowest index comes first. Source: section 5.5 [B], where the level is 1300 images of each class;
-    ours is what the budget reaches [C D87].
+    ours is what the budget reaches [C D75].
     """
     level_low, level_high = int(count_C.min()), int(count_C.max()) + total
     while level_low < level_high:  # the highest level that the budget fills completely

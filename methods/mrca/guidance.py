@@ -51,7 +51,7 @@ class GuidanceConfig(Config):
     """Mix the clean estimate with the noisy latent, as the original feedback guidance does; the SD3 port does not."""
     direction: Annotated[Literal["criterion", "random"], Added(neutral="criterion")] = "criterion"
     """``criterion``: along its gradient [P]. ``random``: a direction of its own for each image and step, so that what a shift of that size
-    does by itself is known; it asks no segmenter [C D88]."""
+    does by itself is known; it asks no segmenter [C D76]."""
     drop_background: Annotated[bool, Added(neutral=True)] = True
     """Leave the background's logit out of the criterion [C D8]; the release keeps it [R]."""
     latent_scale: Annotated[Literal["vae", "eighth"], Added(neutral="vae")] = "vae"
@@ -237,7 +237,7 @@ def relative_shift(latent_NCHW: Tensor, gradient_NCHW: Tensor, relative_step: fl
 
 
 def random_direction(latent_NCHW: Tensor, seeds: Sequence[int], step_index: int) -> Tensor:
-    """Draw a direction for each image from its own seed and the step, float32, normal in every element [C D88]."""
+    """Draw a direction for each image from its own seed and the step, float32, normal in every element [C D76]."""
     import torch
 
     directions = []

@@ -37,7 +37,7 @@ class MappingConfig(Config):
     """Largest number; all numbers in between are equally likely [R]."""
     draw: Annotated[Literal["unique", "random"], Added(neutral="unique")] = "unique"
     """``unique``: every object once before any again [P]. ``random``: each draw is from the whole pool, so the class mix is the budget's
-    in expectation only; MRCA without its mapping [C D85]."""
+    in expectation only; MRCA without its mapping [C D73]."""
 
 
 class UniqueStream:
@@ -150,7 +150,7 @@ class RandomMapping:
     Raises:
         InputError: the pool is empty.
 
-    Source: [C D85].
+    Source: [C D73].
     """
 
     def __init__(self, pool_size: int, seed: int, config: MappingConfig | None = None) -> None:

@@ -3,7 +3,7 @@
 The step itself is the one of every training. What the gate remembers is a part of the training's state, so it is saved and goes on with it.
 
 One decision for the whole batch: the processes of a team add up their gradients and decide alike, where each process of the release decides
-for its own images [C D80]. So a training means the same on any number of processes, but for scores so near to the threshold that the order
+for its own images [C D68]. So a training means the same on any number of processes, but for scores so near to the threshold that the order
 of a sum decides.
 """
 

@@ -38,7 +38,7 @@ class GatedImages(Dataset[Row]):
         return self.images.without_pasting(number), self.images[number], self._trusted(number)
 
     def _trusted(self, number: int) -> Labelled:
-        """Draw a class among those pasted into the batch, then a real image with it, augmented as any real image is [C D83].
+        """Draw a class among those pasted into the batch, then a real image with it, augmented as any real image is [C D71].
 
         Classes without a real image are passed over; where none is left, any image may come.
         """

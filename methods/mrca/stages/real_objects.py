@@ -15,13 +15,13 @@ class RealObjectsConfig(Config):
     """Which instances become objects."""
 
     min_side_px: int = Field(default=5, ge=1)
-    """Instances whose box has a shorter side are left out, as pasting would skip them at their size. [C D90]"""
+    """Instances whose box has a shorter side are left out, as pasting would skip them at their size. [C D78]"""
     images_per_shard: int = Field(default=512, ge=1)
     """Training images whose objects are in one file; also how much a kill can lose."""
 
 
 def real_objects(inputs: Inputs, config: RealObjectsConfig, context: Context) -> Record:
-    """Cut every instance of the fitting part out along its mask, so that real objects can be pasted as generated ones are [C D90].
+    """Cut every instance of the fitting part out along its mask, so that real objects can be pasted as generated ones are [C D78].
 
     Roles: ``data``, ``split``.
     """

@@ -20,7 +20,7 @@ class ShuffleConfig(Config):
 
 
 def shuffle_budget(inputs: Inputs, config: ShuffleConfig, context: Context) -> Record:
-    """Give each class the number of objects of another one, so that a round keeps its numbers and loses whom they are for [C D86].
+    """Give each class the number of objects of another one, so that a round keeps its numbers and loses whom they are for [C D74].
 
     Roles: ``budget``.
     """

@@ -21,7 +21,7 @@ class TakeAsManyConfig(Config):
 
 
 def take_as_many(inputs: Inputs, config: TakeAsManyConfig, context: Context) -> Record:
-    """Write the objects of the first images of every class in turn, until there are as many as in the other pools [C D89].
+    """Write the objects of the first images of every class in turn, until there are as many as in the other pools [C D77].
 
     The record counts the images that had to be generated for that: up to the last one that is taken, of every class. Roles: ``split``,
     ``pool``, ``like`` (the pools whose number is wanted). All objects are taken where there are fewer.
