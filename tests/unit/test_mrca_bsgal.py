@@ -327,3 +327,26 @@ def test_killed_anywhere_a_gated_training_ends_alike(world: Path, tmp_path: Path
 def test_judging_asks_for_something_pasted() -> None:
     with pytest.raises(ValueError, match="nothing is pasted"):
         TrainConfig(segmenter=network_config("batch"), acceptance=BsgalConfig())
+
+
+def test_trusted_gradients_are_those_of_the_trusted_images(
+    tmp_path: Path, batch: GatedBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Judged] = []
+    gate = gate_of(tmp_path)
+    monkeypatch.setattr(Judge, "gradient", lambda _, judged, subset_C: seen.append(judged) or torch.ones(3))
+    gate.cache_P = torch.zeros(3)
+    gate.choose(batch, 0)
+    (pasted,) = [one for one in seen if one.is_pasted is not None]
+    (trusted,) = [one for one in seen if one.is_pasted is None]
+    assert torch.equal(trusted.image_NCHW, batch.trusted.image_NCHW.float())
+    assert torch.equal(pasted.image_NCHW, batch.pasted.image_NCHW.float())
+
+
+def test_pasted_instances_are_marked(world: Path, batch: GatedBatch) -> None:
+    """As many as objects are visible, and behind the real ones."""
+    images = TrainingImages(inputs_of(world), gated_config(), Seeds())
+    for number in range(4):
+        _, instances = images[number]
+        assert batch.is_pasted[number].tolist() == (instances.source_N == 1).tolist()
+        assert len(batch.pasted.targets[number].classes_N) == len(batch.is_pasted[number])
