@@ -6,7 +6,6 @@ GATE = "tests/unit/test_mrca_bsgal.py"
 INSTEAD = "tests/unit/test_mrca_ablations.py"
 SECTIONS = "tests/unit/test_mrca_sections.py"
 VALUES = "tests/unit/test_mrca_collected_values.py"
-TEAM = "tests/unit/test_distributed_training.py"
 
 _BSGAL = Place("methods/mrca/bsgal.py")
 _GRADIENTS = Place("methods/mrca/bsgal_gradients.py")
@@ -100,7 +99,14 @@ MUTANTS: tuple[Mutant, ...] = (
         "return self.share.team.sum_(total_P.div_(scale))",
         "return total_P.div_(scale)",
         "each process judges by its own images",
-        f"{TEAM}::test_a_team_judges_as_one_process_does",
+        f"{GATE}::test_gradients_and_losses_are_those_of_all_processes",
+    ),
+    _GRADIENTS.mutant(
+        "bsgal_average_of_one_process",
+        "count = int(self.share.team.sum_number(judged.num_judged))",
+        "count = judged.num_judged",
+        "each process averages over its own instances",
+        f"{GATE}::test_gradients_and_losses_are_those_of_all_processes",
     ),
     _GATE.mutant(
         "bsgal_cache_decay",
