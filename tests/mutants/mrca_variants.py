@@ -237,8 +237,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _SHUFFLE.mutant(
         "shuffle_sorts",
-        ".permutation(len(",
-        ".permutation(0 * len(",
+        'rng.permutation(len(record["counts"]))',
+        'range(len(record["counts"]))',
         "nothing is dealt",
         f"{INSTEAD}::test_a_shuffled_budget_keeps_its_numbers_and_loses_whom_they_are_for",
     ),
