@@ -420,6 +420,13 @@ MUTANTS: tuple[Mutant, ...] = (
         f"{SECTIONS}::test_the_frontier_is_what_no_cheaper_arm_reaches",
     ),
     _COLLECT.mutant(
+        "as_many_for_the_price_of_all",
+        'return self.sum(counted, "generated") if counted else cells.equal_objects',
+        "return cells.equal_objects",
+        "a part of a pool costs what the whole does",
+        f"{VALUES}::test_as_many_accepted_objects_cost_the_images_that_they_needed",
+    ),
+    _COLLECT.mutant(
         "calls_of_another_metric",
         'result.metrics["AP_mask"]',
         'result.metrics["AP_box"]',
