@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant, Place
 GATE = "tests/unit/test_mrca_bsgal.py"
 INSTEAD = "tests/unit/test_mrca_ablations.py"
 SECTIONS = "tests/unit/test_mrca_sections.py"
+PLAN = "tests/unit/test_mrca_plan.py"
 VALUES = "tests/unit/test_mrca_collected_values.py"
 
 _BSGAL = Place("methods/mrca/bsgal.py")
@@ -25,6 +26,8 @@ _ABLATIONS = Place("reproductions/mrca/ablations.py")
 _ROUNDS = Place("reproductions/mrca/plan_rounds.py")
 _PLAN = Place("reproductions/mrca/plan.py")
 _RECIPE = Place("reproductions/mrca/recipe.py")
+_PAPER = Place("reproductions/study/paper.py")
+_MRCA = Place("reproductions/mrca/paper.py")
 _SECTION = Place("reproductions/mrca/ablation_section.py")
 _COST = Place("reproductions/mrca/cost_section.py")
 _COLLECT = Place("reproductions/mrca/collect.py")
@@ -403,6 +406,20 @@ MUTANTS: tuple[Mutant, ...] = (
         '"bsgal": BsgalConfig()',
         "Swin-L has the threshold of ResNet-50",
         f"{INSTEAD}::test_bsgal_judges_xpastes_batches",
+    ),
+    _PAPER.mutant(
+        "extra_arms_always",
+        'if not arm.extra or request.tier == "smoke"',
+        'if not arm.extra or request.tier != "paper"',
+        "tier mini takes hours",
+        f"{PLAN}::test_extra_arms_run_where_they_are_named_where_all_are_asked_for_and_at_smoke",
+    ),
+    _MRCA.mutant(
+        "variant_claims_always",
+        "if planned.issuperset(arms_of(claim))",
+        "if planned.intersection(arms_of(claim))",
+        "every page has claims that were not run",
+        f"{PLAN}::test_claims_of_variants_are_asked_where_their_arms_are",
     ),
     # -- the page
     _SECTION.mutant(
