@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from methods.common.stage import Config
 from reproductions.harness.cell import canonical_json
-from reproductions.study.request import Request
+from reproductions.study.request import ALL_ARMS, Request
 
 if TYPE_CHECKING:
     from reproductions.study.paper import StudiedPaper
@@ -48,7 +48,7 @@ def name_request(paper: StudiedPaper[Any, Any, Any, Any], request: Request, stud
         arms = list(dict.fromkeys(request.arms))
         identity["arms"] = sorted(arms)
         readable.append("+".join(arms) if len(arms) <= _MOST_NAMED else f"{len(arms)}arms")
-        told.append(f"only the arms {', '.join(arms)}")
+        told.append("every arm" if request.arms == ALL_ARMS else f"only the arms {', '.join(arms)}")
     usual = paper.num_seeds(replace(request, num_seeds=None))
     if paper.num_seeds(request) != usual:
         identity["seeds"] = request.num_seeds

@@ -22,6 +22,8 @@ _SAMPLED = Rounding(relative=1e-6, levels=1, share=1e-4)
 """Sampled pictures, and label maps that are thresholds of the attention behind them."""
 _MEASURED = Rounding(relative=1e-5, share=1e-4)
 """What networks say of pictures: scores, boxes, labels."""
+_OTHER_FILES = Rounding(relative=1e-15)
+"""The same rows, in files that are cut elsewhere."""
 
 PROMISES: dict[tuple[str, str], Rounding] = {
     ("diffumask_train_affinity", "num_workers"): BYTES,
@@ -39,9 +41,13 @@ PROMISES: dict[tuple[str, str], Rounding] = {
     ("mrca_generate", "batch_size"): _SAMPLED,
     ("mrca_generate", "images_per_shard"): _SAMPLED,
     ("mrca_generate", "num_shards"): _SAMPLED,
+    ("mrca_real_objects", "images_per_shard"): _OTHER_FILES,
     ("mrca_take", "generation.batch_size"): BYTES,
     ("mrca_take", "generation.images_per_shard"): BYTES,
     ("mrca_take", "generation.num_shards"): BYTES,
+    ("mrca_take_as_many", "generation.batch_size"): BYTES,
+    ("mrca_take_as_many", "generation.images_per_shard"): BYTES,
+    ("mrca_take_as_many", "generation.num_shards"): BYTES,
     ("mrca_train", "num_workers"): BYTES,
     ("robust_evaluate", "batch_size"): _MEASURED,
     ("robust_synthesize", "batch_size"): _SAMPLED,

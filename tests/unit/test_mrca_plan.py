@@ -14,7 +14,8 @@ from reproductions.mrca.arms import ARMS
 from reproductions.mrca.paper import PAPER
 from reproductions.mrca.plan import ArmCells, SeedPlanner
 from reproductions.mrca.recipe import MrcaConfig, MrcaStudy, mini, paper_r50, paper_swinl, smoke
-from reproductions.study.request import Request
+from reproductions.study.request import ALL_ARMS, Request
+from reproductions.study.request_name import name_request
 
 OUTSIDE = {
     role: External(Path("/nowhere"), role)
@@ -153,3 +154,36 @@ def test_rounds_that_do_not_fill_the_main_phase_are_refused() -> None:
 
 def test_generation_and_training_go_with_the_seed_and_data_do_not() -> None:
     assert [planner(mini(), index).seeds for index in (0, 2)] == [Seeds(), Seeds(data=0, generation=2, training=2)]
+
+
+def asked(tier: str, arms: tuple[str, ...] | None = None) -> set[str]:
+    request = Request("mrca", Store(Path("/nowhere")), tier=tier, arms=arms)  # type: ignore[arg-type]
+    return {arm.id for one in PAPER.asked(request) for arm in one.arms}
+
+
+def test_extra_arms_run_where_they_are_named_where_all_are_asked_for_and_at_smoke() -> None:
+    extra = {arm.id for arm in ARMS if arm.extra}
+    assert {"mrca_lag_1", "one_shot", "bsgal_running", "real_copy_paste"} <= extra
+    assert not extra & {"mrca", "bsgal", "xpaste", "no_aug", "mrca_no_guidance"}
+    for tier in ("mini", "paper"):
+        assert not asked(tier) & extra
+        assert asked(tier, ALL_ARMS) == asked(tier) | extra
+        assert asked(tier, ("mrca", "one_shot")) == {"mrca", "one_shot"}
+    assert asked("smoke") == asked("smoke", ALL_ARMS) >= extra
+
+
+def test_every_arm_is_said_to_be_every_arm() -> None:
+    request = Request("mrca", Store(Path("/nowhere")), tier="mini", arms=ALL_ARMS)
+    assert name_request(PAPER, request, mini()).differs == "every arm"
+    assert request.command() == "segrepro run mrca --tier mini --arms all"
+
+
+def test_claims_of_variants_are_asked_where_their_arms_are() -> None:
+    def ids(arms: tuple[str, ...] | None) -> set[str]:
+        request = Request("mrca", Store(Path("/nowhere")), tier="mini", arms=arms)
+        return {claim.id for claim in PAPER.study_claims(request, mini())}
+
+    assert {"C1", "C6", "K11"} <= ids(None)
+    assert "K12" not in ids(None)
+    assert "K12" in ids(ALL_ARMS)
+    assert "K12" not in ids(("mrca_random_direction",))

@@ -94,7 +94,7 @@ def test_patterns(pattern: str, fits: bool) -> None:
 @pytest.mark.parametrize(
     ("name", "arms"),
     [
-        ("xpaste.from_warm_up", ("xpaste",)),
+        ("xpaste.from_warm_up", ("xpaste", "bsgal", "bsgal_running", "bsgal_trial_step")),
         ("no_aug_iterations", ("no_aug",)),
         ("expected_step_s", ()),
     ],
