@@ -51,6 +51,8 @@ class Attention:
     """Which pixels are trusted."""
     twice: bool = False
     """Train for twice the iterations."""
+    kept: Literal["all", "agreement", "random"] = "all"
+    """Which of the labelled pictures stay: all, those whose masks agree best with a prompter's, or as many at random."""
 
     @property
     def group(self) -> Group:
@@ -68,6 +70,7 @@ class Attention:
         found |= {"pair"} if self.scheme != "plain" else {"plain"}
         found |= {"smoothed"} if self.smoothed else set()
         found |= {"random_trust"} if self.trusted == "random" else set()
+        found |= {"filtered"} if self.kept != "all" else set()
         return frozenset(found)
 
 
@@ -296,6 +299,22 @@ ARMS: tuple[Arm, ...] = (
         "Attn2mask, dense CRF",
         "The same heat maps with labels after a dense CRF, one network.",
         Attention(smoothed=True),
+        "",
+        True,
+    ),
+    _arm(
+        "plain_sam_filter",
+        "Attn2mask, SAM filter, half",
+        "The half of the pictures whose masks agree best with those that a prompter finds by name, one network.",
+        Attention(kept="agreement"),
+        "",
+        True,
+    ),
+    _arm(
+        "plain_random_half",
+        "Attn2mask, random half",
+        "As many of the pictures, drawn at random, one network.",
+        Attention(kept="random"),
         "",
         True,
     ),

@@ -140,6 +140,13 @@ CLAIMS = (
         control=True,
     ),
     Claim(
+        id="K11",
+        wording="The half whose masks agree best with a prompter's trains a better segmenter than a random half.",
+        source="ours; the SAM filter of another paper",
+        tests=(Gain("plain_sam_filter", "plain_random_half", _MIOU),),
+        control=True,
+    ),
+    Claim(
         id="C5",
         wording="LoRA brings a distant domain nearer: a segmenter trained on pictures of the adapted generator does better on the street.",
         source="Attn2mask, abstract",

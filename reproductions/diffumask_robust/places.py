@@ -15,6 +15,7 @@ from reproductions.requirements.inspection import Inspection, judge
 from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.openers import CutterTrial, open_cutter
 from reproductions.requirements.places import data, data_root, generator, own, published, shipped, with_own_code
+from reproductions.requirements.prompters import prompter_needs, prompter_trials
 from reproductions.requirements.published_data import CITYSCAPES, VOC_2012, WORDNET_30
 from reproductions.requirements.published_weights import (
     BIREFNET,
@@ -43,6 +44,9 @@ def needs(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]) ->
         if study.prompts.lexicon == "file":
             remedy = "write the words of each class as methods/diffumask_robust/lexicon.py says"
             found.append(own("lexicon", "lexicon", data_root() / "lexicon.json", _lexicon_file, remedy))
+    if _filtering(arms):
+        there = {need.role for need in found}
+        found += [need for need in prompter_needs(request, {"prompter": study.prompter}) if need.role not in there]
     if study.street.world is None and any(isinstance(arm.how, Street) for arm in arms):
         found.append(published("street", CITYSCAPES))
     if study.diffumask.affinity.start != "scratch" and any("affinity" in arm.topics for arm in arms):
@@ -63,6 +67,10 @@ def _lexicon_file(path: Path) -> Inspection:
 
 def _generating(arms: Sequence[Arm]) -> bool:
     return any(isinstance(arm.how, Attention | DiffuMask | MaskQuality | Street) for arm in arms)
+
+
+def _filtering(arms: Sequence[Arm]) -> bool:
+    return any("filtered" in arm.topics for arm in arms)
 
 
 def _cutter(request: Request, study: DiffuMaskRobustStudy) -> Need:
@@ -108,6 +116,8 @@ def gpu_needs(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]
         capture = gpu_estimates.STABLE_DIFFUSION_21_CAPTURE
         size_px, images = study.synthesis.size_px or _OWN_SIZE_PX, study.synthesis.batch_size
         found.append(capture.generation("generation with attention", size_px, images, "synthesis.batch_size"))
+    if _filtering(arms):
+        found.append(gpu_estimates.SAM_VIT_H.one_by_one("segmenting by name, SAM ViT-H"))
     return tuple(found)
 
 
@@ -120,6 +130,9 @@ def trials(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]) -
     if "cutter" in place:
         config = CutterTrial(trust_remote_code=study.label.trust_remote_code)
         found.append(trial(place["cutter"], "cutter", open_cutter, config))
+    if _filtering(arms):
+        parts = {role: need for role, need in place.items() if role != "cutter"}
+        found += prompter_trials(parts, {"prompter": study.prompter})
     if "backbone" in place:
         found.append(trial(place["backbone"], "backbone", openers.open_segmenter, study.segmenter))
     if "plain_backbone" in place:

@@ -8,14 +8,18 @@ from functools import cached_property
 from typing import Any, Literal
 
 from methods.common.miniature.voc_view import DRAW_VOC
+from methods.common.prompters.configs import ROLES
+from methods.common.stages.segment_named import SegmentNamedConfig
 from methods.common.stages.training_sources import CityscapesSource, RealSource
 from methods.common.training.poly_recipe import PolyRecipe
 from methods.diffumask_robust.stages.evaluate import EVALUATE_ROBUST
+from methods.diffumask_robust.stages.filter_masks import FILTER_MASKS, FilterMasksConfig
 from methods.diffumask_robust.stages.fold_source import FoldSource
 from methods.diffumask_robust.stages.label import LABEL
 from methods.diffumask_robust.stages.label_config import LabelConfig
 from methods.diffumask_robust.stages.prompts import ROBUST_PROMPTS, DomainPrompts, PromptsConfig
 from methods.diffumask_robust.stages.rate_masks import RATE_MASKS, RateMasksConfig
+from methods.diffumask_robust.stages.segment_named import SEGMENT_NAMED
 from methods.diffumask_robust.stages.sources import LabelledSource
 from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
 from methods.diffumask_robust.stages.synthesize_attention import SYNTHESIZE_ATTENTION
@@ -84,7 +88,7 @@ class ArmCells(planner.ArmCells):
 class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
     """Builds the cells of the study with one seed.
 
-    Roles from outside: data, generator, wordnet, cutter, backbone.
+    Roles from outside: data, generator, wordnet, cutter, sam, detector, clip, backbone.
     """
 
     def plan_arm(self, arm: Arm) -> ArmCells:
@@ -280,14 +284,38 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         pictures = self.compared if on_compared else self.pictures(how.words)
         name = "oracle" if how.oracle else f"{how.preset}_{how.beta}_{how.trusted}{'_crf' if how.smoothed else ''}"
         labels = self._labels(pictures, self._label_config(how), f"{name}/labels")
+        if how.kept != "all":
+            labels = (self._filtered(pictures, labels, how.kept, name),)
         sizes = {"2k": study.small_set, "20k": study.middle_set, "all": None}
         source = LabelledSource(max_images=sizes[how.size])
         train = self.train(f"{arm}/train", how, source, {"pairs": pictures.pairs, "labels": labels})
         rated = () if how.oracle else (self._rated_of(arm, how, pictures, labels),)
         return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,), pictures.pairs, labels, rated)
 
+    def _filtered(
+        self, pictures: Pictures, labels: tuple[Cell, ...], rule: Literal["agreement", "random"], name: str
+    ) -> Cell:
+        """Labels without those of pictures that the SAM filter, or chance, leaves out."""
+        study = self.study
+        named = tuple(
+            self.cell(
+                SEGMENT_NAMED,
+                SegmentNamedConfig(prompter=study.prompter),
+                f"{pictures.name}/named{shard}",
+                {"pairs": (cell,)},
+                ROLES[study.prompter.kind],
+                study.prompts.num_prompts / study.num_shards * study.expected_segment_s,
+                cell.disk_bytes / 10,
+            )
+            for shard, cell in enumerate(pictures.pairs)
+        )
+        config = FilterMasksConfig(kept_share=study.filter_share, rule=rule)
+        inputs = {"pairs": pictures.pairs, "labels": labels, "named": named}
+        return self.cell(FILTER_MASKS, config, f"{pictures.name}/{name}/kept_by_{rule}", inputs)
+
     def _rated_of(self, arm: str, how: Attention, pictures: Pictures, labels: tuple[Cell, ...]) -> RatedMasks:
-        return RatedMasks(arm, how.preset, self.rating(pictures, labels, arm), labels)
+        rating = self.rating(pictures, labels, arm, kept_only=how.kept != "all")
+        return RatedMasks(arm, how.preset, rating, labels)
 
     def _real(self, arm: str, how: Real) -> ArmCells:
         study = self.study

@@ -15,6 +15,8 @@ from methods.common.generators import attention_presets as presets
 from methods.common.generators.attention_presets import AttentionPreset
 from methods.common.miniature.street_view import DrawCityscapesConfig
 from methods.common.miniature.voc_view import DrawVocConfig
+from methods.common.prompters.configs import AutomaticClipConfig, GroundingDinoSamConfig, PrompterConfig
+from methods.common.segment_anything.automatic_masks import AutomaticMasksConfig
 from methods.common.segmenters.deeplab.config import DeepLabConfig
 from methods.common.segmenters.deeplab.presets import deeplab_miniature, deeplabv3plus_r101d
 from methods.common.segmenters.mask2former.presets import mask2former_r50
@@ -141,6 +143,12 @@ class DiffuMaskRobustStudy(StudyConfig):
     """Of masks that are too small. Section 12, the sweep's end"""
     high_beta: float = Field(default=0.6, gt=-1, lt=1)
     """Of masks that are too large. [C D49]"""
+    prompter: PrompterConfig = GroundingDinoSamConfig()
+    """What turns a class name into a mask for the SAM filter. SAM filter section 4.2 [? SAM filter D1]"""
+    filter_share: float = Field(default=0.5, gt=0, le=1)
+    """Share of the pictures of use that the arms with a filter keep. [C D59]"""
+    expected_segment_s: float = Field(default=0.5, gt=0)
+    """Rough seconds to segment a picture by name."""
     segmenter: DeepLabConfig
     """The network, with as many classes as the data."""
     start: Literal["scratch", "backbone"] = "backbone"
@@ -243,6 +251,10 @@ def _small() -> DiffuMaskRobustStudy:
         presets=all_presets,
         num_shards=2,
         smoothing=LabelCrf(crf=DenseCrfConfig(bilateral=BilateralKernel(sigma_px=10)), certainty=0.7),
+        prompter=AutomaticClipConfig(
+            masks=AutomaticMasksConfig(points_per_side=6, predicted_iou=0.5, stability=0.6), min_score=30.0
+        ),
+        expected_segment_s=0.07,
         segmenter=segmenter,
         start="scratch",
         training=CoTrainingConfig(

@@ -49,7 +49,11 @@ DRAWN_BY_NONE = {("train_generator", "data")}
 """Declared axes that no smoke cell of the stage draws from; all they do is that cells are made anew. The generator's pictures come drawn,
 but without the axis the cells behind the shipped weights were others."""
 
-DRAWN_BY_SOME = {("robust_label", "generation"), ("diffumask_prune", "generation")}
+DRAWN_BY_SOME = {
+    ("robust_label", "generation"),
+    ("diffumask_prune", "generation"),
+    ("robust_filter_masks", "generation"),
+}
 """Declared axes that cells of the stage draw from where their config asks for chance, as the controls do."""
 
 KILLS, KILLS_OF_FURTHER_SHAPES = 6, 3

@@ -3,8 +3,10 @@
 import pytest
 
 from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig
+from methods.common.stages.segment_named import SegmentNamedConfig
 from methods.common.stages.training_sources import CityscapesSource, RealSource
 from methods.diffumask_robust.adaptation.config import AdaptationConfig
+from methods.diffumask_robust.stages.filter_masks import FilterMasksConfig
 from methods.diffumask_robust.stages.fold_source import FoldSource
 from methods.diffumask_robust.stages.label_config import LabelConfig
 from methods.diffumask_robust.stages.prompts import AugmentedPrompts, PromptsConfig, SubclassPrompts
@@ -24,7 +26,9 @@ from reproductions.harness.cell import Cell
 from tests.unit.plan_edges import differences, label_of, outside, table_of
 
 BY_ID = {arm.id: arm for arm in ARMS}
-PLACES = outside("data", "generator", "cutter", "backbone", "plain_backbone", "trunk", "wordnet", "street")
+PLACES = outside(
+    *("data", "generator", "cutter", "sam", "clip", "backbone", "plain_backbone", "trunk", "wordnet", "street"),
+)
 RUN = tuple(arm for arm in ARMS if not arm.not_run)
 
 
@@ -91,6 +95,10 @@ def settings(cell: Cell) -> str:
             return f"{config.pruned_share:g} by {config.rule}"
         case SpliceConfig(distortions=one):
             return " ".join(name for name in ("blur", "occlusion", "perspective") if getattr(one, name)) or "nothing"
+        case FilterMasksConfig() as config:
+            return f"{config.kept_share:g} by {config.rule}"
+        case SegmentNamedConfig() as config:
+            return config.prompter.kind
         case RateMasksConfig() as config:
             return "kept" if config.kept_only else "all"
         case AdaptationConfig() as config:
@@ -197,6 +205,20 @@ def on_attention(
     ],
 )
 def test_an_arm_of_attention_is_made_of_what_the_specification_says(arm: str, wanted: dict[str, str]) -> None:
+    assert not differences(cells_of(arm), wanted)
+
+
+@pytest.mark.parametrize(("arm", "rule"), [("plain_sam_filter", "agreement"), ("plain_random_half", "random")])
+def test_the_filter_and_chance_keep_as_many_of_the_same_labels(arm: str, rule: str) -> None:
+    kept = f"hyponyms/attn2mask_own_margin/kept_by_{rule}"
+    wanted = {
+        **on_attention(arm, "plain, 70, all"),
+        "hyponyms/named0": "automatic_clip | clip, pairs<-hyponyms/pictures0, sam",
+        kept: f"0.5 by {rule} | labels<-{OWN}, named<-hyponyms/named0, pairs<-hyponyms/pictures0",
+        **trained(arm, kept, "plain, 70, all"),
+        **rated(arm, kept),
+    }
+    wanted[f"hyponyms/{arm}/rating"] = wanted[f"hyponyms/{arm}/rating"].replace("all |", "kept |")
     assert not differences(cells_of(arm), wanted)
 
 
