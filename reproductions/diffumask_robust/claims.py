@@ -14,6 +14,8 @@ VOC_CLASSES = (
     *("aeroplane", "bird", "boat", "bus", "car", "cat", "chair", "cow", "dog", "horse", "person", "sheep", "sofa"),
 )
 """Classes that DiffuMask's Table 1 prints apart."""
+THREE_CLASSES = ("car", "motorbike", "person")
+"""Of DiffuMask's Table 5, on VOC; its Cityscapes, where person and rider are one, is not evaluated so."""
 GROUPS = ("human", "vehicle")
 """Of the street (section 9.3)."""
 METRICS = (
@@ -28,6 +30,10 @@ METRICS = (
     Metric(id="miou_unseen", title="mIoU unseen", unit="mIoU"),
     Metric(id="harmonic", title="Harmonic mean", unit="mIoU"),
     Metric(id="miou_3_classes", title="mIoU of 3 classes", unit="mIoU"),
+    Metric(id="miou_19", title="mIoU of 19 classes", unit="mIoU"),
+    Metric(id="miou_imagenet_s", title="mIoU, ImageNet-S", unit="mIoU"),
+    Metric(id="boundary_miou", title="Boundary mIoU", unit="mIoU"),
+    Metric(id="accuracy", title="Category found", unit="%"),
 )
 """Percent. mIoU over 21 classes, pooled over the evaluation images; of street arms over background and both groups, whose own mean is that of 2
 groups. The masks of an arm's pictures are compared with those that a cut-out network
@@ -168,3 +174,5 @@ CLAIMS = (
     ),
 )
 """C: stated. K: controls of ours."""
+OF_DIFFUMASK = ("C4", "K6", "K10")
+"""What the arms of DiffuMask alone can answer."""

@@ -7,7 +7,17 @@ from pathlib import Path
 
 from methods.common.errors import InputError
 from reproductions.diffumask_robust import openers
-from reproductions.diffumask_robust.arms import Arm, Attention, DiffuMask, MaskQuality, Real, Street
+from reproductions.diffumask_robust.arms import (
+    Arm,
+    Attention,
+    DiffuMask,
+    ImageNetS,
+    MaskQuality,
+    Pretrained,
+    Real,
+    Street,
+    has_other_segmenter,
+)
 from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy
 from reproductions.requirements import gpu_estimates
 from reproductions.requirements.inspect_labelled import labelled_folder
@@ -16,7 +26,7 @@ from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.openers import CutterTrial, open_cutter
 from reproductions.requirements.places import data, data_root, generator, own, published, shipped, with_own_code
 from reproductions.requirements.prompters import prompter_needs, prompter_trials
-from reproductions.requirements.published_data import CITYSCAPES, VOC_2012, WORDNET_30
+from reproductions.requirements.published_data import CITYSCAPES, IMAGENET_S50, VOC_2012, WORDNET_30
 from reproductions.requirements.published_weights import (
     BIREFNET,
     BIREFNET_PACKAGES,
@@ -25,6 +35,7 @@ from reproductions.requirements.published_weights import (
     RESNET50,
     RESNET101D,
     STABLE_DIFFUSION_15,
+    SWIN_B,
 )
 from reproductions.requirements.trial import Trial, half_precision_trial, trial
 from reproductions.study.request import Request
@@ -49,6 +60,8 @@ def needs(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]) ->
         found += [need for need in prompter_needs(request, {"prompter": study.prompter}) if need.role not in there]
     if study.street.world is None and any(isinstance(arm.how, Street) for arm in arms):
         found.append(published("street", CITYSCAPES))
+    if study.imagenet_s.world is None and any(isinstance(arm.how, ImageNetS | Pretrained) for arm in arms):
+        found.append(published("imagenet_s", IMAGENET_S50))
     if study.diffumask.affinity.start != "scratch" and any("affinity" in arm.topics for arm in arms):
         found.append(published("trunk", RESNET38))
     return (*found, *_backbones(study, arms))
@@ -66,7 +79,9 @@ def _lexicon_file(path: Path) -> Inspection:
 
 
 def _generating(arms: Sequence[Arm]) -> bool:
-    return any(isinstance(arm.how, Attention | DiffuMask | MaskQuality | Street) for arm in arms)
+    return any(
+        isinstance(arm.how, Attention | DiffuMask | ImageNetS | MaskQuality | Pretrained | Street) for arm in arms
+    )
 
 
 def _filtering(arms: Sequence[Arm]) -> bool:
@@ -85,15 +100,15 @@ def _backbones(study: DiffuMaskRobustStudy, arms: Sequence[Arm]) -> list[Need]:
     if study.start == "scratch":
         return []
     deeplab = any(
-        isinstance(how, Attention | Street) or (isinstance(how, Real) and how.network == "deeplab")
+        isinstance(how, Attention | Street | ImageNetS | Pretrained)
+        or (isinstance(how, Real) and how.network == "deeplab")
         for how in _hows(arms)
     )
-    other = any(
-        isinstance(how, DiffuMask) or (isinstance(how, Real) and how.network != "deeplab") for how in _hows(arms)
-    )
+    other = any(has_other_segmenter(arm.how) for arm in arms)
+    of_other = SWIN_B if study.backbone == "mask2former_swin_b" else RESNET50
     return [
         *([published("backbone", RESNET101D)] if deeplab else []),
-        *([published("plain_backbone", RESNET50)] if other else []),
+        *([published("plain_backbone", of_other)] if other else []),
     ]
 
 
@@ -106,12 +121,13 @@ def gpu_needs(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]
     if request.tier != "paper":
         return ()
     baseline, crops = study.diffumask, study.crops.crop_px
-    found = [
-        gpu_estimates.MASK2FORMER_R50.training(
-            "mask2former_r50", baseline.augmentation.crop_px, baseline.recipe.batch_size
-        ),
-        gpu_estimates.DEEPLABV3PLUS_R101D_PAIR.training(study.backbone, crops, study.training.recipe.batch_size),
-    ]
+    swin = study.backbone == "mask2former_swin_b"
+    estimate = gpu_estimates.MASK2FORMER_SWIN_B if swin else gpu_estimates.MASK2FORMER_R50
+    name = study.backbone if swin else "mask2former_r50"
+    found = [estimate.training(name, baseline.augmentation.crop_px, baseline.recipe.batch_size)]
+    if not swin:
+        pair = gpu_estimates.DEEPLABV3PLUS_R101D_PAIR
+        found.append(pair.training(study.backbone, crops, study.training.recipe.batch_size))
     if _generating(arms):
         capture = gpu_estimates.STABLE_DIFFUSION_21_CAPTURE
         size_px, images = study.synthesis.size_px or _OWN_SIZE_PX, study.synthesis.batch_size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -31,12 +31,15 @@ from reproductions.diffumask_robust.arms import (
     DiffuMask,
     Elsewhere,
     How,
+    ImageNetS,
     MaskQuality,
+    Pretrained,
     Real,
     Street,
     Words,
 )
 from reproductions.diffumask_robust.plan_diffumask import DiffuMaskPlanner, Pictures
+from reproductions.diffumask_robust.plan_imagenet_s import ImageNetSPlanner
 from reproductions.diffumask_robust.plan_street import StreetPlanner
 from reproductions.diffumask_robust.recipe import WORDS, DiffuMaskRobustStudy
 from reproductions.harness.cell import Cell, External
@@ -102,6 +105,12 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
                 return self._diffumask(arm.id, arm.how)
             case Street():
                 return self._street(arm.id, arm.how)
+            case ImageNetS():
+                made = ImageNetSPlanner(self).made(arm.id, arm.how)
+                pairs = () if made.pictures is None else made.pictures.pairs
+                return ArmCells(made.evaluation, (made.train,), pairs, made.labels)
+            case Pretrained():
+                return self._pretrained(arm.id, arm.how)
             case Elsewhere():
                 raise AssertionError(f"{arm.id} is not run")
             case MaskQuality():
@@ -124,13 +133,28 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         asked_as: str = "",
     ) -> Pictures:
         """Prompts, and the pictures of them in shards; ``asked_as`` names the prompts where several sets of pictures share them."""
-        study = self.study
         outside = ["generator"]
         if not isinstance(prompts.prompts, DomainPrompts):
-            outside += ["data", *_LEXICON_ROLES[prompts.lexicon]]
+            outside += ["data", *self.lexicon_roles(prompts)]
         asked = self.cell(ROBUST_PROMPTS, prompts, f"{asked_as or name}/prompts", outside=tuple(outside))
+        return self.painted(name, asked, prompts.num_prompts, synthesis, adapter)
+
+    def lexicon_roles(self, prompts: PromptsConfig) -> Sequence[str]:
+        """What from outside the lexicon of prompts is made of."""
+        return _LEXICON_ROLES[prompts.lexicon]
+
+    def painted(
+        self,
+        name: str,
+        asked: Cell,
+        num_prompts: int,
+        synthesis: SynthesizeAttentionConfig,
+        adapter: tuple[Cell, ...] = (),
+    ) -> Pictures:
+        """The pictures of a cell of prompts, in shards."""
+        study = self.study
         roles: Inputs = {"prompts": (asked,), **({"lora": adapter} if adapter else {})}
-        number = prompts.num_prompts / study.num_shards
+        number = num_prompts / study.num_shards
         pairs = tuple(
             self.cell(
                 SYNTHESIZE_ATTENTION,
@@ -219,8 +243,19 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         inputs: Inputs,
         num_classes: int | None = None,
         places: Mapping[str, External] | None = None,
+        start: Literal["trained", "trained_backbone"] | None = None,
     ) -> Cell:
-        """Train one network or two; for real photographs without ``how``; ``num_classes`` where they are not the study's."""
+        """Train one network or two.
+
+        Args:
+            label: of the cell.
+            how: None for real photographs.
+            source: what is trained on.
+            inputs: its cells, and the training to start from as role ``start``.
+            num_classes: where they are not the study's.
+            places: further ones from outside.
+            start: what of role ``start`` is taken over; None starts as the study does.
+        """
         study = self.study
         segmenter = study.segmenter
         if num_classes is not None:
@@ -237,15 +272,15 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
             training=training,
             crops=study.crops,
             source=source,
-            start=study.start,
+            start=start or study.start,
             num_workers=study.num_workers,
             num_samples=study.num_samples if self.index == 0 else 0,
         )
         factor = 1.0 if scheme == "plain" else _PAIR_FACTOR
         cost_s = factor * training.recipe.iterations * study.expected_step_s
         outside = (
-            *(["data"] if isinstance(source, RealSource) else []),
-            *(["backbone"] if study.start == "backbone" else []),
+            *(["data"] if isinstance(source, RealSource) and not places and "data" not in inputs else []),
+            *(["backbone"] if config.start == "backbone" else []),
         )
         size = 1e6 * study.expected_model_mb
         return self.cell(TRAIN_ROBUST, config, label, inputs, outside, cost_s, size, places=places)
@@ -325,6 +360,18 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         else:
             train = self.train_segmenter(f"{arm}/train", source, {}, study.diffumask.recipe)
         return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,))
+
+    def _pretrained(self, arm: str, how: Pretrained) -> ArmCells:
+        """Photographs, starting from a network that has learned ImageNet-S' categories from generated pictures, or not."""
+        study = self.study
+        source = RealSource(split=study.train_split, max_images=study.diffumask.few_images)
+        if how.taken == "nothing":
+            train = self.train(f"{arm}/train", None, source, {})
+            return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,))
+        first, pictures, labels = ImageNetSPlanner(self).pretrained()
+        start: Literal["trained", "trained_backbone"] = "trained" if how.taken == "network" else "trained_backbone"
+        train = self.train(f"{arm}/train", None, source, {"start": (first,)}, start=start)
+        return ArmCells(self._evaluate(f"{arm}/evaluate", train), (first, train), pictures.pairs, labels)
 
     def _diffumask(self, arm: str, how: DiffuMask) -> ArmCells:
         study = self.study

@@ -13,13 +13,14 @@ from pydantic import Field, model_validator
 from methods.common.dense_crf.config import BilateralKernel, DenseCrfConfig
 from methods.common.generators import attention_presets as presets
 from methods.common.generators.attention_presets import AttentionPreset
+from methods.common.miniature.imagenet_s_view import DrawImageNetSConfig
 from methods.common.miniature.street_view import DrawCityscapesConfig
 from methods.common.miniature.voc_view import DrawVocConfig
 from methods.common.prompters.configs import AutomaticClipConfig, GroundingDinoSamConfig, PrompterConfig
 from methods.common.segment_anything.automatic_masks import AutomaticMasksConfig
 from methods.common.segmenters.deeplab.config import DeepLabConfig
 from methods.common.segmenters.deeplab.presets import deeplab_miniature, deeplabv3plus_r101d
-from methods.common.segmenters.mask2former.presets import mask2former_r50
+from methods.common.segmenters.mask2former.presets import mask2former_r50, mask2former_swinb
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
 from methods.common.segmenters.semantic.segmenters import SegmenterConfig
 from methods.common.stage import Config
@@ -35,6 +36,7 @@ from methods.diffumask_robust.crop_config import CropConfig
 from methods.diffumask_robust.diffumask.mosaic_config import RELEASED_MOSAICS, Mosaics
 from methods.diffumask_robust.prompts import AugmentationConfig
 from methods.diffumask_robust.schedule import RobustRecipe
+from methods.diffumask_robust.stages.evaluate_imagenet_s import EvaluateImageNetSConfig
 from methods.diffumask_robust.stages.label_config import LabelConfig
 from methods.diffumask_robust.stages.prompts import AugmentedPrompts, DomainPrompts, PromptsConfig, SubclassPrompts
 from methods.diffumask_robust.stages.refine_config import RefineConfig
@@ -93,6 +95,21 @@ class DiffuMaskConfig(Config):
         return {"none": 0, "10": self.few_subclasses, "50": self.more_subclasses, "100": made.max_subclasses}[name]
 
 
+_SHARES_19 = {
+    **{"road": 0.99, "sidewalk": 0.95, "building": 0.99, "wall": 0.33, "fence": 0.44, "pole": 0.99},
+    **{"traffic light": 0.56, "traffic sign": 0.94, "vegetation": 0.98, "terrain": 0.56, "sky": 0.9},
+    **{"person": 0.79, "rider": 0.35, "car": 0.95, "truck": 0.12, "bus": 0.09, "train": 0.05},
+    **{"motorcycle": 0.17, "bicycle": 0.55},
+}
+"""Rough share of Cityscapes' training pictures that show each class, in the order of the training ids. [C D61]"""
+STREET_19 = DomainPrompts(
+    words={name: (name,) for name in _SHARES_19},
+    shares=_SHARES_19,
+    always=("road", "building", "vegetation", "sky"),
+)
+"""Prompts of all classes; the stuff that nearly every street shows is always named. Section 7"""
+
+
 class StreetConfig(Config):
     """Adaptation to a distant domain (section 7)."""
 
@@ -102,17 +119,36 @@ class StreetConfig(Config):
     """LoRA; the arm says whether tags are read. Section 7 [C D16]"""
     prompts: PromptsConfig = PromptsConfig(prompts=DomainPrompts(), num_prompts=20_000)
     """What is asked of the generator. Section 7 [C D55]"""
+    prompts_19: PromptsConfig = PromptsConfig(prompts=STREET_19, num_prompts=20_000)
+    """What is asked of it for all 19 classes. Section 7 [C D61]"""
+    few_images: int = Field(default=1500, ge=1)
+    """Real pictures of the arm with a part of them. [P]"""
     segmenter_px: int | None = Field(default=None, ge=16)
     """Short side of generated pictures for the network that rates masks."""
     evaluation: EvaluateSemanticConfig = EvaluateSemanticConfig(short_side_px=None, cityscapes_classes="groups")
     """Test-time size and classes. Section 9.3"""
 
 
+class ImageNetSConfig(Config):
+    """ImageNet-S with 50 categories (section 9.2)."""
+
+    world: DrawImageNetSConfig | None = None
+    """The miniature view to draw, or None for ImageNet-S."""
+    train_split: str = "train-semi"
+    """Name of the split of real pictures with masks."""
+    num_classes: int = Field(default=51, ge=2, le=255)
+    """Categories and other."""
+    prompts: PromptsConfig = PromptsConfig(split="validation", num_prompts=65_000)
+    """What is asked of the generator: 1,300 pictures a category. Section 12 [C D60]"""
+    evaluation: EvaluateImageNetSConfig = EvaluateImageNetSConfig()
+    """Test-time size. [C D60]"""
+
+
 class DiffuMaskRobustStudy(StudyConfig):
     """Everything behind the tables."""
 
-    backbone: Literal["deeplab_miniature", "deeplabv3plus_r101d"]
-    """Which segmenter, as reports call it."""
+    backbone: Literal["deeplab_miniature", "deeplabv3plus_r101d", "mask2former_swin_b"]
+    """Which segmenter, as reports call it; the last is the study of DiffuMask's arms with Swin-B."""
     world: DrawVocConfig | None = None
     """The miniature world to draw, or None for data from outside."""
     train_split: str = "trainaug"
@@ -163,6 +199,8 @@ class DiffuMaskRobustStudy(StudyConfig):
     """The baseline."""
     street: StreetConfig = StreetConfig()
     """The distant domain."""
+    imagenet_s: ImageNetSConfig = ImageNetSConfig()
+    """The third data set."""
 
     @model_validator(mode="after")
     def _sets_nest(self) -> Self:
@@ -207,6 +245,13 @@ def paper() -> DiffuMaskRobustStudy:
         ),
         num_workers=8,
     )
+
+
+def paper_swin_b() -> DiffuMaskRobustStudy:
+    """DiffuMask's arms once more with Swin-B, as its tables print most of them (section 10.7)."""
+    study = paper()
+    baseline = study.diffumask.model_copy(update={"segmenter": mask2former_swinb(num_classes=21)})
+    return study.model_copy(update={"backbone": "mask2former_swin_b", "diffumask": baseline})
 
 
 def _miniature_presets() -> dict[str, AttentionPreset]:
@@ -301,10 +346,22 @@ def _small() -> DiffuMaskRobustStudy:
             prompts=PromptsConfig(
                 prompts=DomainPrompts(template="a photo of {classes}", max_words=2), lexicon="miniature", num_prompts=96
             ),
+            prompts_19=PromptsConfig(
+                prompts=STREET_19.model_copy(update={"template": "a photo of {classes}", "always": ("road", "sky")}),
+                lexicon="miniature",
+                num_prompts=96,
+            ),
+            few_images=30,
             segmenter_px=48,
             evaluation=EvaluateSemanticConfig(
                 short_side_px=48, max_long_side_px=192, batch_size=10, cityscapes_classes="groups"
             ),
+        ),
+        imagenet_s=ImageNetSConfig(
+            world=DrawImageNetSConfig(num_categories=world.num_categories),
+            num_classes=world.num_categories + 1,
+            prompts=prompts.model_copy(update={"split": "validation", "num_prompts": 160}),
+            evaluation=EvaluateImageNetSConfig(short_side_px=40, max_long_side_px=160),
         ),
         expected_step_s=0.025,
         expected_image_s=0.09,
@@ -361,6 +418,15 @@ def smoke() -> DiffuMaskRobustStudy:
                         }
                     ),
                     "prompts": study.street.prompts.model_copy(update={"num_prompts": 6}),
+                    "prompts_19": study.street.prompts_19.model_copy(update={"num_prompts": 6}),
+                    "few_images": 2,
+                }
+            ),
+            "imagenet_s": study.imagenet_s.model_copy(
+                update={
+                    "world": DrawImageNetSConfig(num_train=4, num_val=4, num_categories=2),
+                    "num_classes": 3,
+                    "prompts": study.imagenet_s.prompts.model_copy(update={"num_prompts": 8}),
                 }
             ),
             "expected_evaluate_s": 0.3,

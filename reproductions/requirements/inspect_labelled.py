@@ -38,6 +38,15 @@ def voc_folder(folder: Path, lists: Mapping[str, int] = VOC_2012_AUG) -> Inspect
     return judge(dict.fromkeys(problems), [] if problems else [_SAMPLED_NOTE])
 
 
+def imagenet_s_folder(folder: Path) -> Inspection:
+    """Inspect a subset of ImageNet-S: the splits that have masks.
+
+    Args:
+        folder: of the subset.
+    """
+    return labelled_folder(folder, ("train-semi", "validation"))
+
+
 def labelled_folder(folder: Path, splits: Iterable[str] = ("train", "val")) -> Inspection:
     """Inspect own data for semantic segmentation, in any layout (docs/own-data.md).
 

@@ -206,6 +206,12 @@ RESNET50_21K = SingleFile(
     "MIT (that of the publishing repository)",
     "https://github.com/Alibaba-MIIL/ImageNet21K/blob/main/MODEL_ZOO.md",
 )
+SWIN_B = SingleFile(
+    "Swin-B, ImageNet-22K",
+    "https://github.com/SwinTransformer/storage/releases/download/v1.0.0/swin_base_patch4_window12_384_22k.pth",
+    "MIT (that of microsoft/Swin-Transformer)",
+    "https://github.com/SwinTransformer/storage/releases/tag/v1.0.0",
+)
 SWIN_L = SingleFile(
     "Swin-L, ImageNet-22K",
     "https://github.com/SwinTransformer/storage/releases/download/v1.0.0/swin_large_patch4_window12_384_22k.pth",

@@ -1,11 +1,14 @@
 """What every cell of the robust paper's plan is made of, against Attn2mask sections 2, 6, 7, 9 and 10 written down by themselves."""
 
+from pathlib import Path
+
 import pytest
 
 from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig
 from methods.common.stages.segment_named import SegmentNamedConfig
 from methods.common.stages.training_sources import CityscapesSource, RealSource
 from methods.diffumask_robust.adaptation.config import AdaptationConfig
+from methods.diffumask_robust.stages.evaluate_imagenet_s import EvaluateImageNetSConfig
 from methods.diffumask_robust.stages.filter_masks import FilterMasksConfig
 from methods.diffumask_robust.stages.fold_source import FoldSource
 from methods.diffumask_robust.stages.label_config import LabelConfig
@@ -20,14 +23,29 @@ from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttention
 from methods.diffumask_robust.stages.train_robust import TrainRobustConfig
 from methods.diffumask_robust.stages.train_segmenter import TrainSegmenter
 from reproductions.diffumask_robust.arms import ARMS
+from reproductions.diffumask_robust.paper import PAPER
 from reproductions.diffumask_robust.plan import SeedPlanner
-from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy, mini, paper
+from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy, mini, paper, paper_swin_b
 from reproductions.harness.cell import Cell
+from reproductions.harness.store import Store
+from reproductions.study.request import Request
 from tests.unit.plan_edges import differences, label_of, outside, table_of
 
 BY_ID = {arm.id: arm for arm in ARMS}
 PLACES = outside(
-    *("data", "generator", "cutter", "sam", "clip", "backbone", "plain_backbone", "trunk", "wordnet", "street"),
+    *(
+        "data",
+        "generator",
+        "cutter",
+        "sam",
+        "clip",
+        "backbone",
+        "plain_backbone",
+        "trunk",
+        "wordnet",
+        "street",
+        "imagenet_s",
+    ),
 )
 RUN = tuple(arm for arm in ARMS if not arm.not_run)
 
@@ -58,14 +76,14 @@ def study(**changes: object) -> DiffuMaskRobustStudy:
 
 def source_of(config: TrainRobustConfig | TrainSegmenter) -> str:
     match config.source:
-        case LabelledSource(max_images=count):
-            return "all" if count is None else f"the first {count}"
+        case LabelledSource(max_images=count, has_background=background):
+            return ("all" if count is None else f"the first {count}") + ("" if background else " without background")
         case FoldSource(fold=fold, num_folds=folds):
             return f"without fold {fold} of {folds}"
         case RealSource(split=split, max_images=count):
             return split if count is None else f"{count} of {split}"
-        case CityscapesSource(split=split, classes=classes):
-            return f"{split} in {classes}"
+        case CityscapesSource(split=split, classes=classes, max_images=count):
+            return f"{split if count is None else f'{count} of {split}'} in {classes}"
     raise AssertionError(config.source)
 
 
@@ -81,7 +99,8 @@ def settings(cell: Cell) -> str:
             return f"{' '.join(config.presets)}{adapted}"
         case LabelConfig() as config:
             crf = ", CRF" if config.smoothing else ""
-            return f"{config.preset}, beta {config.mask.beta:g}, {config.masks_from}, {config.trusted}{crf}"
+            weak = "" if config.mask.weak_pixels == "background" else f", weak {config.mask.weak_pixels}"
+            return f"{config.preset}, beta {config.mask.beta:g}, {config.masks_from}, {config.trusted}{crf}{weak}"
         case TrainRobustConfig() as config:
             weight = f", co-training {config.training.loss.co_training:g}" if config.scheme == "pair" else ""
             return f"{config.scheme}{weight}, {config.training.recipe.iterations}, {source_of(config)}, {config.start}"
@@ -103,6 +122,8 @@ def settings(cell: Cell) -> str:
             return "kept" if config.kept_only else "all"
         case AdaptationConfig() as config:
             return config.texts
+        case EvaluateImageNetSConfig() as config:
+            return config.split
         case EvaluateSemanticConfig() as config:
             return f"{config.split} in {config.cityscapes_classes}"
     return ""
@@ -348,6 +369,87 @@ def test_the_street_is_painted_as_it_is_or_adapted() -> None:
     assert cells_of("cityscapes_real")["cityscapes_real/train"] == (
         "plain, 70, train in groups, scratch | data<-draw_the_miniature_street"
     )
+
+
+def test_all_classes_of_the_street_leave_out_what_no_word_claims() -> None:
+    street = "data<-draw_the_miniature_street"
+    arm = "street_19_adapted"
+    found = cells_of(arm)
+    assert found[f"{arm}/pictures0"].endswith("generator, lora<-street/adapted, prompts<-street_19/prompts")
+    assert found[f"{arm}/labels0"] == f"attn2mask, beta 0.2, attention, margin, weak ignored | pairs<-{arm}/pictures0"
+    assert found[f"{arm}/train"] == (
+        f"plain, 70, all without background, scratch | labels<-{arm}/labels0, pairs<-{arm}/pictures0"
+    )
+    assert found[f"{arm}/evaluate"] == f"val in 19 | {street}, model<-{arm}/train"
+    assert not [label for label in found if "reference" in label or "cityscapes" in label]
+    assert cells_of("cityscapes_19_real")["cityscapes_19_real/train"] == f"plain, 70, train in 19, scratch | {street}"
+    few = mini().street.few_images
+    name = "cityscapes_real_1500"
+    assert cells_of(name)[f"{name}/train"] == f"plain, 70, {few} of train in groups, scratch | {street}"
+
+
+IMAGENET_S = "data<-draw_the_miniature_ImageNet-S"
+CATEGORIES = {
+    "draw_the_miniature_ImageNet-S": "",
+    "imagenet_s/prompts": f"shares 1 1 1 | {IMAGENET_S}, generator",
+    "imagenet_s/pictures0": "attn2mask | generator, prompts<-imagenet_s/prompts",
+    "imagenet_s/labels0": "attn2mask, beta 0.2, attention, margin | pairs<-imagenet_s/pictures0",
+}
+OF_CATEGORIES = "labels<-imagenet_s/labels0, pairs<-imagenet_s/pictures0"
+
+
+@pytest.mark.parametrize(
+    ("arm", "words"), [("imagenet_s50", "plain, 70"), ("imagenet_s50_robust", "pair, co-training 1, 70")]
+)
+def test_categories_are_painted_and_evaluated_by_their_own_protocol(arm: str, words: str) -> None:
+    wanted = {
+        **CATEGORIES,
+        f"{arm}/train": f"{words}, all, scratch | {OF_CATEGORIES}",
+        f"{arm}/evaluate": f"validation | {IMAGENET_S}, model<-{arm}/train",
+    }
+    assert not differences(cells_of(arm), wanted)
+
+
+def test_the_few_real_pictures_of_the_categories() -> None:
+    found = cells_of("imagenet_s50_real")
+    assert found["imagenet_s50_real/train"] == f"plain, 70, train-semi, scratch | {IMAGENET_S}"
+
+
+@pytest.mark.parametrize(
+    ("arm", "start"),
+    [("pretrained_then_real", "trained"), ("pretrained_backbone_then_real", "trained_backbone")],
+)
+def test_photographs_follow_what_generated_categories_have_taught(arm: str, start: str) -> None:
+    few, voc = mini().diffumask.few_images, "data<-draw_the_miniature_VOC"
+    wanted = {
+        **CATEGORIES,
+        "draw_the_miniature_VOC": "",
+        "imagenet_s50/train": f"plain, 70, all, scratch | {OF_CATEGORIES}",
+        f"{arm}/train": f"plain, 70, {few} of trainaug, {start} | {voc}, start<-imagenet_s50/train",
+        f"{arm}/evaluate": f"val in 19 | {voc}, model<-{arm}/train",
+    }
+    assert not differences(cells_of(arm), wanted)
+    control = cells_of("real_plain_few")["real_plain_few/train"]
+    assert control == f"plain, 70, {few} of trainaug, scratch | {voc}"
+
+
+def test_at_tier_paper_swin_b_is_diffumasks_segmenter_alone() -> None:
+    made = paper_swin_b()
+    assert made.diffumask.segmenter.backbone.embedding == 128  # type: ignore[union-attr]
+    assert made.model_copy(update={"backbone": paper().backbone, "diffumask": paper().diffumask}) == paper()
+    request = Request("diffumask_robust", Store(Path("/nowhere")), tier="paper", assume_published=True)
+    arms = {one.study.backbone: {arm.id for arm in one.arms} for one in PAPER.asked(request)}
+    others = {"real", "real_5k"} | {arm.id for arm in RUN if arm.id.startswith("diffumask")}
+    assert arms["mask2former_swin_b"] == others
+    assert arms["deeplabv3plus_r101d"] == {arm.id for arm in RUN}
+    weights = {
+        need.what
+        for one in PAPER.asked(request)
+        for need in PAPER.study_needs(request, one.study, one.arms)
+        if need.role == "plain_backbone" and one.study.backbone == "mask2former_swin_b"
+    }
+    assert len(weights) == 1
+    assert "Swin-B" in weights.pop()
 
 
 def test_at_tier_paper_each_network_starts_from_the_weights_of_its_own_kind() -> None:

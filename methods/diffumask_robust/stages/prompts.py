@@ -11,6 +11,7 @@ from pydantic import Field
 from methods.common.errors import InputError
 from methods.common.files import write_atomic
 from methods.common.generated.pair_reader import CLASSES_FILE
+from methods.common.growth import Added
 from methods.common.resumable_records import append_lines, keep_lines
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 from methods.diffumask_robust.base_prompts import TEMPLATE
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from methods.diffumask_robust.prompts import AugmentedPrompt, Prompt
 
 _BACKGROUND = "background"
+_NO_CLASS = (_BACKGROUND, "other")
+"""What label 0 is called where it is no class; ``other`` in ImageNet-S."""
 
 
 class AugmentedPrompts(Config):
@@ -56,8 +59,10 @@ class DomainPrompts(Config):
     """Words of each class; the classes are background and these."""
     shares: dict[str, float] = {"person": 0.79, "rider": 0.35, "car": 0.95, "truck": 0.12, "bus": 0.09, "train": 0.05}
     """How often a word is drawn, by the share of Cityscapes' training pictures that show it. [C D55]"""
+    always: Annotated[tuple[str, ...], Added(neutral=())] = ()
+    """Words that every prompt names, as stuff that no prompt names would be background."""
     max_words: int = Field(default=5, ge=1)
-    """Words of a prompt at most. Section 7"""
+    """Words of a prompt at most, beside those. Section 7"""
 
 
 class PromptsConfig(Config):
@@ -174,7 +179,8 @@ class _DomainMaker:
         config, name = self._config, f"{number:06d}"
         seed = self._seeds.derive("generation", "prompt", number)
         weights = {place: config.shares[word] for place, (_, word) in enumerate(self._words)}
-        drawn = draw_classes(weights, (), config.max_words, self._seeds.numpy("generation", "words", number))
+        always = [place for place, (_, word) in enumerate(self._words) if word in config.always]
+        drawn = draw_classes(weights, always, config.max_words, self._seeds.numpy("generation", "words", number))
         words = [self._words[place] for place in drawn]
         made = classes_prompt(config.template, words, name)
         while len(words) > 1 and num_tokens(made.text, self._tokenizer) > self._tokenizer.model_max_length:
@@ -195,7 +201,7 @@ def _lexicon(inputs: Inputs, config: PromptsConfig, class_names: tuple[str, ...]
     from methods.diffumask_robust.lexicon import build_lexicon, miniature_lexicon, read_lexicon
     from methods.diffumask_robust.synsets import SYNSETS
 
-    named = [name for name in class_names if name != _BACKGROUND]
+    named = list(class_names[1:] if class_names[0] in _NO_CLASS else class_names)
     if config.lexicon == "miniature":
         return miniature_lexicon(named)
     if config.lexicon == "file":
