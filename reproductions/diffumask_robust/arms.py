@@ -25,8 +25,8 @@ Group = Literal[
 """What an arm is, in the words of the figure's legend."""
 Scheme = Literal["plain", "mask_only", "robust"]
 Size = Literal["2k", "20k", "all"]
-Words = Literal["self", "synonyms", "hyponyms"]
-"""Which words stand for a class: its own, synonyms too, or hyponyms too."""
+Words = Literal["self", "synonyms", "hyponyms", "recognised"]
+"""Which words stand for a class: its own, synonyms too, hyponyms too, or those of all that CLIP takes for the class."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class Attention:
         found |= {"smoothed"} if self.smoothed else set()
         found |= {"random_trust"} if self.trusted == "random" else set()
         found |= {"filtered"} if self.kept != "all" else set()
+        found |= {"word_filter"} if self.words == "recognised" else set()
         return frozenset(found)
 
 
@@ -198,7 +199,20 @@ def has_other_segmenter(how: How) -> bool:
     return isinstance(how, DiffuMask) or (isinstance(how, Real) and how.network == "mask2former")
 
 
-How = Attention | Real | DiffuMask | Street | ImageNetS | Pretrained | MaskQuality | Elsewhere
+@dataclass(frozen=True)
+class MaskProtocol:
+    """OVAM's test of masks: pictures of one protocol, masks of one preset; no segmenter is trained (section 9.4)."""
+
+    name: Literal["voc_sim", "coco_cap"]
+    """``A photograph of a {class}``, or captions of real images."""
+    preset: str
+    """Whose heat maps."""
+
+    group: Group = "other attention"
+    topics: frozenset[str] = frozenset({"attention", "oracle", "protocol"})
+
+
+How = Attention | Real | DiffuMask | Street | ImageNetS | Pretrained | MaskProtocol | MaskQuality | Elsewhere
 Arm = arms.Arm[How]
 
 
@@ -210,6 +224,8 @@ def _arm(id: str, title: str, what: str, how: How, table: str = "", control: boo
 
 _PRESETS = {"daam": "DAAM", "dataset-diffusion": "Dataset Diffusion", "ovam": "OVAM", "diffumask": "DiffuMask"}
 """Presets beside Attn2mask's, and their names."""
+
+_ALL_PRESETS = {"attn2mask": "Attn2mask", **_PRESETS}
 
 _OTHER_SET = "another set of 100,000 pictures of its own prompts and filters, which are not stated"
 _NOT_RUN: tuple[tuple[str, str, str, str], ...] = (
@@ -253,6 +269,18 @@ _NOT_RUN: tuple[tuple[str, str, str, str], ...] = (
             "labels are files of eight bits, which hold 254 categories; predictions are scored by `segrepro evaluate imagenet-s`",
         )
         for count in (300, 919)
+    ),
+    *(
+        (f"{protocol}_{id}", f"{title}, {method}", f"Masks of {method}.", reason)
+        for protocol, title in (("voc_sim", "VOC-sim"), ("coco_cap", "COCO-cap"))
+        for id, method, reason in (
+            ("datasetdm", "DatasetDM", "its decoder is trained on masks drawn by hand"),
+            ("grounded", "Grounded Diffusion", "its grounding network is trained on masks of a detector"),
+            ("daam_token", "DAAM, optimised token", "the token is optimised on masks drawn by hand"),
+            ("ovam_token", "OVAM, optimised token", "the token is optimised on masks drawn by hand"),
+            ("datasetdm_token", "DatasetDM, optimised token", "the token is optimised on masks drawn by hand"),
+            ("grounded_token", "Grounded Diffusion, optimised token", "the token is optimised on masks drawn by hand"),
+        )
     ),
     *(
         (f"imagenet_s_{id}", title, what, "it learns from photographs without labels; a row for context")
@@ -341,6 +369,14 @@ ARMS: tuple[Arm, ...] = (
         "Co-training, with synonyms",
         "As many pictures; prompts with the class's own word and its synonyms.",
         Attention("robust", words="synonyms"),
+        "",
+        True,
+    ),
+    _arm(
+        "robust_recognised",
+        "Co-training, words that CLIP recognises",
+        "As many pictures; of synonyms and hyponyms only those whose test images CLIP takes for the class.",
+        Attention("robust", words="recognised"),
         "",
         True,
     ),
@@ -531,7 +567,7 @@ ARMS: tuple[Arm, ...] = (
         "ImageNet-S50, co-training",
         "The same pictures, two networks.",
         ImageNetS(scheme="robust"),
-        "Attn2mask on ImageNet-S",
+        "ImageNet-S",
         True,
     ),
     _arm(
@@ -539,7 +575,7 @@ ARMS: tuple[Arm, ...] = (
         "ImageNet-S50, real only",
         "The ten real pictures of each category that have masks.",
         ImageNetS("real"),
-        "Attn2mask on ImageNet-S",
+        "ImageNet-S",
         True,
     ),
     _arm(
@@ -565,6 +601,21 @@ ARMS: tuple[Arm, ...] = (
         Pretrained("backbone"),
         "Pre-training on generated categories",
         True,
+    ),
+    *(
+        _arm(
+            f"{name}_{preset.replace('-', '_')}",
+            f"{title}, {_ALL_PRESETS[preset]}",
+            f"Masks of {_ALL_PRESETS[preset]} on pictures of {what}, rated against the cut-out network.",
+            MaskProtocol(name, preset),
+            f"OVAM, {title}",
+            preset not in ("daam", "ovam", "attn2mask"),
+        )
+        for name, title, what in (
+            ("voc_sim", "VOC-sim", "one class each"),
+            ("coco_cap", "COCO-cap", "captions"),
+        )
+        for preset in _ALL_PRESETS
     ),
     _arm(
         "mask_quality",
@@ -597,6 +648,8 @@ NOT_AT_MINI = frozenset(
         "real_plain_few",
         "pretrained_then_real",
         "pretrained_backbone_then_real",
+        "robust_recognised",
+        *(arm.id for arm in ARMS if isinstance(arm.how, MaskProtocol)),
     }
 )
 """Rows between others of an ablation, and what only larger data can tell; tier mini has no time for them."""

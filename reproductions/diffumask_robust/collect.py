@@ -38,6 +38,8 @@ class Collector(collector.Collector[DiffuMaskRobustStudy, How, ArmCells]):
         if "boundary_miou" in record:
             names = {"miou_imagenet_s": "miou", "boundary_miou": "boundary_miou", "accuracy": "accuracy"}
             return {metric: record[name] for metric, name in names.items()}
+        if "pooled_iou" in record:
+            return {"protocol_iou": record["miou"], "protocol_pooled_iou": record["pooled_iou"]}
         if _NOT_IN_GROUPS in record["iou"]:
             return {"miou_19": record["miou"]}
         found: dict[str, float | None] = {"miou": record["miou"]}
@@ -64,12 +66,12 @@ class Collector(collector.Collector[DiffuMaskRobustStudy, How, ArmCells]):
 
     def cost(self, cells: ArmCells) -> dict[str, Any]:
         """Count images and calls of the whole set that the arm's images are chosen from, which arms share."""
-        *before, train = cells.trains
+        before, last = cells.trains[:-1], cells.trains[-1:]
         found = {
             **super().cost(cells),
-            "training_images": self.store.record(train)["num_images"],
+            "training_images": self.store.record(last[0])["num_images"] if last else None,
             "pretrain_s": self.seconds(before) if before else None,
-            "train_s": self.seconds([train]),
+            "train_s": self.seconds(last),
         }
         if not cells.pairs:
             return found

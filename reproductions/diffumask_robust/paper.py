@@ -18,7 +18,7 @@ from reproductions.study.paper import StudiedPaper
 from reproductions.study.request import Request
 from reproductions.verdicts.claims import Claim
 
-_PRINTED = ("unknown", "mask2former_r50", "mask2former_swin_b", "mask2former_r101")
+_PRINTED = ("none", "unknown", "mask2former_r50", "mask2former_swin_b", "mask2former_r101")
 """Segmenters of the printed numbers. Rows of DiffuMask are trained with Mask2Former at tier paper, with ResNet-50 and once more with Swin-B."""
 
 
@@ -40,7 +40,7 @@ class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, Dif
     }
     beside = {
         "deeplab_miniature": _PRINTED,
-        "deeplabv3plus_r101d": ("unknown", "mask2former_r50"),
+        "deeplabv3plus_r101d": ("none", "unknown", "mask2former_r50"),
         "mask2former_swin_b": ("mask2former_swin_b", "mask2former_r101"),
     }
     planner_type = SeedPlanner
@@ -110,10 +110,10 @@ class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, Dif
         return draw_figures(report, folder)
 
     def sections(self, report: DiffuMaskRobustReport) -> Sequence[str]:
-        """Say how good the masks of each preset are."""
-        from reproductions.diffumask_robust.figures import mask_section
+        """Say how good the masks of each preset are, and what arms reach that no paper has."""
+        from reproductions.diffumask_robust.figures import mask_section, unprinted_section
 
-        return (mask_section(report.ratings),)
+        return (unprinted_section(report), mask_section(report.ratings))
 
 
 PAPER = DiffuMaskRobustPaper()

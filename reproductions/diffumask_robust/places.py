@@ -12,6 +12,7 @@ from reproductions.diffumask_robust.arms import (
     Attention,
     DiffuMask,
     ImageNetS,
+    MaskProtocol,
     MaskQuality,
     Pretrained,
     Real,
@@ -23,13 +24,15 @@ from reproductions.requirements import gpu_estimates
 from reproductions.requirements.inspect_labelled import labelled_folder
 from reproductions.requirements.inspection import Inspection, judge
 from reproductions.requirements.need import GpuNeed, Need
-from reproductions.requirements.openers import CutterTrial, open_cutter
+from reproductions.requirements.openers import CutterTrial, open_clip, open_cutter
 from reproductions.requirements.places import data, data_root, generator, own, published, shipped, with_own_code
 from reproductions.requirements.prompters import prompter_needs, prompter_trials
 from reproductions.requirements.published_data import CITYSCAPES, IMAGENET_S50, VOC_2012, WORDNET_30
 from reproductions.requirements.published_weights import (
     BIREFNET,
     BIREFNET_PACKAGES,
+    CLIP,
+    MINIATURE_CLIP,
     MINIATURE_CUTTER,
     RESNET38,
     RESNET50,
@@ -60,6 +63,13 @@ def needs(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]) ->
         found += [need for need in prompter_needs(request, {"prompter": study.prompter}) if need.role not in there]
     if study.street.world is None and any(isinstance(arm.how, Street) for arm in arms):
         found.append(published("street", CITYSCAPES))
+    if "word_filter" in {topic for arm in arms for topic in arm.topics} and "clip" not in {need.role for need in found}:
+        found.append(shipped("clip", MINIATURE_CLIP) if request.tier != "paper" else published("clip", CLIP))
+    if study.protocols.captions is None and any(
+        isinstance(arm.how, MaskProtocol) and arm.how.name == "coco_cap" for arm in arms
+    ):
+        remedy = "take captions_val2017.json of COCO 2017's annotations (http://images.cocodataset.org/annotations)"
+        found.append(own("captions", "captions", data_root() / "captions_val2017.json", _caption_file, remedy))
     if study.imagenet_s.world is None and any(isinstance(arm.how, ImageNetS | Pretrained) for arm in arms):
         found.append(published("imagenet_s", IMAGENET_S50))
     if study.diffumask.affinity.start != "scratch" and any("affinity" in arm.topics for arm in arms):
@@ -78,9 +88,21 @@ def _lexicon_file(path: Path) -> Inspection:
     return judge([])
 
 
+def _caption_file(path: Path) -> Inspection:
+    """Inspect a file of captions."""
+    from methods.diffumask_robust.base_prompts import caption_texts
+
+    try:
+        caption_texts(path)
+    except InputError as error:
+        return judge([str(error)])
+    return judge([])
+
+
 def _generating(arms: Sequence[Arm]) -> bool:
     return any(
-        isinstance(arm.how, Attention | DiffuMask | ImageNetS | MaskQuality | Pretrained | Street) for arm in arms
+        isinstance(arm.how, Attention | DiffuMask | ImageNetS | MaskProtocol | MaskQuality | Pretrained | Street)
+        for arm in arms
     )
 
 
@@ -149,6 +171,8 @@ def trials(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]) -
     if _filtering(arms):
         parts = {role: need for role, need in place.items() if role != "cutter"}
         found += prompter_trials(parts, {"prompter": study.prompter})
+    if "clip" in place and study.prompter.kind != "automatic_clip":
+        found.append(trial(place["clip"], "clip", open_clip))
     if "backbone" in place:
         found.append(trial(place["backbone"], "backbone", openers.open_segmenter, study.segmenter))
     if "plain_backbone" in place:

@@ -12,8 +12,10 @@ from methods.common.prompters.configs import ROLES
 from methods.common.stages.segment_named import SegmentNamedConfig
 from methods.common.stages.training_sources import CityscapesSource, RealSource
 from methods.common.training.poly_recipe import PolyRecipe
+from methods.diffumask_robust.stages.caption import CAPTION
 from methods.diffumask_robust.stages.evaluate import EVALUATE_ROBUST
 from methods.diffumask_robust.stages.filter_masks import FILTER_MASKS, FilterMasksConfig
+from methods.diffumask_robust.stages.filter_words import FILTER_WORDS
 from methods.diffumask_robust.stages.fold_source import FoldSource
 from methods.diffumask_robust.stages.label import LABEL
 from methods.diffumask_robust.stages.label_config import LabelConfig
@@ -32,6 +34,7 @@ from reproductions.diffumask_robust.arms import (
     Elsewhere,
     How,
     ImageNetS,
+    MaskProtocol,
     MaskQuality,
     Pretrained,
     Real,
@@ -109,6 +112,8 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
                 made = ImageNetSPlanner(self).made(arm.id, arm.how)
                 pairs = () if made.pictures is None else made.pictures.pairs
                 return ArmCells(made.evaluation, (made.train,), pairs, made.labels)
+            case MaskProtocol():
+                return self._protocol(arm.id, arm.how)
             case Pretrained():
                 return self._pretrained(arm.id, arm.how)
             case Elsewhere():
@@ -177,7 +182,16 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         if words != "hyponyms":
             name = study.label.preset
             synthesis = synthesis.model_copy(update={"presets": {name: synthesis.presets[name]}})
-        return self.synthesized(words, study.prompts.model_copy(update={"prompts": made}), synthesis)
+        prompts = study.prompts.model_copy(update={"prompts": made})
+        if words != "recognised":
+            return self.synthesized(words, prompts, synthesis)
+        outside = ("data", "generator", "clip", *self.lexicon_roles(prompts))
+        known = self.cell(FILTER_WORDS, study.word_filter, "recognised/lexicon", outside=outside)
+        prompts = prompts.model_copy(update={"lexicon": "file"})
+        asked = self.cell(
+            ROBUST_PROMPTS, prompts, "recognised/prompts", {"lexicon": (known,)}, outside=("data", "generator")
+        )
+        return self.painted(words, asked, prompts.num_prompts, synthesis)
 
     @cached_property
     def compared(self) -> Pictures:
@@ -360,6 +374,26 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         else:
             train = self.train_segmenter(f"{arm}/train", source, {}, study.diffumask.recipe)
         return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,))
+
+    def _protocol(self, arm: str, how: MaskProtocol) -> ArmCells:
+        """Pictures of a protocol with the heat maps of every preset, and the masks of one, rated. Attn2mask's COCO-cap has the CRF."""
+        study = self.study
+        prompts = study.protocols.prompts
+        captions: tuple[Cell, ...] = ()
+        outside: tuple[str, ...] = ("data", "generator", *self.lexicon_roles(prompts))
+        if how.name == "coco_cap":
+            if study.protocols.captions is None:
+                outside = (*outside, "captions")
+            else:
+                captions = (self.cell(CAPTION, study.protocols.captions, "coco_cap/captions", outside=("data",)),)
+        inputs: Inputs = {"captions": captions} if captions else {}
+        asked = self.cell(ROBUST_PROMPTS, prompts, f"{how.name}/prompts", inputs, outside)
+        synthesis = study.synthesis.model_copy(update={"presets": study.presets})
+        pictures = self.painted(how.name, asked, prompts.num_prompts, synthesis)
+        smoothed = how.name == "coco_cap" and how.preset == study.label.preset
+        config = self._label_config(Attention(preset=how.preset, smoothed=smoothed))
+        labels = self._labels(pictures, config, f"{how.preset}/labels")
+        return ArmCells(self.rating(pictures, labels, arm), (), pictures.pairs, labels)
 
     def _pretrained(self, arm: str, how: Pretrained) -> ArmCells:
         """Photographs, starting from a network that has learned ImageNet-S' categories from generated pictures, or not."""

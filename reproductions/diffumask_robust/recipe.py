@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from methods.common.dense_crf.config import BilateralKernel, DenseCrfConfig
 from methods.common.generators import attention_presets as presets
 from methods.common.generators.attention_presets import AttentionPreset
+from methods.common.generators.captioners import TemplateCaptions
 from methods.common.miniature.imagenet_s_view import DrawImageNetSConfig
 from methods.common.miniature.street_view import DrawCityscapesConfig
 from methods.common.miniature.voc_view import DrawVocConfig
@@ -36,7 +37,9 @@ from methods.diffumask_robust.crop_config import CropConfig
 from methods.diffumask_robust.diffumask.mosaic_config import RELEASED_MOSAICS, Mosaics
 from methods.diffumask_robust.prompts import AugmentationConfig
 from methods.diffumask_robust.schedule import RobustRecipe
+from methods.diffumask_robust.stages.caption import CaptionConfig
 from methods.diffumask_robust.stages.evaluate_imagenet_s import EvaluateImageNetSConfig
+from methods.diffumask_robust.stages.filter_words import FilterWordsConfig
 from methods.diffumask_robust.stages.label_config import LabelConfig
 from methods.diffumask_robust.stages.prompts import AugmentedPrompts, DomainPrompts, PromptsConfig, SubclassPrompts
 from methods.diffumask_robust.stages.refine_config import RefineConfig
@@ -44,6 +47,14 @@ from methods.diffumask_robust.stages.seed import SeedConfig
 from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
 from methods.diffumask_robust.stages.train_affinity import TrainAffinityConfig
 from reproductions.study.config import StudyConfig
+
+WORDS = {
+    "self": AugmentationConfig(synonym_share=0, hyponym_share=0),
+    "synonyms": AugmentationConfig(hyponym_share=0),
+    "hyponyms": AugmentationConfig(),
+    "recognised": AugmentationConfig(),
+}
+"""Which relations are drawn, by what an arm says of its words."""
 
 
 class DiffuMaskConfig(Config):
@@ -144,6 +155,17 @@ class ImageNetSConfig(Config):
     """Test-time size. [C D60]"""
 
 
+class ProtocolsConfig(Config):
+    """OVAM's test of masks (section 9.4)."""
+
+    prompts: PromptsConfig = PromptsConfig(
+        prompts=AugmentedPrompts(template="A photograph of a {word}", augmentation=WORDS["self"]), num_prompts=1000
+    )
+    """What is asked of the generator: the template for VOC-sim, as captions say it for COCO-cap. Section 9.4 [C D65]"""
+    captions: CaptionConfig | None = None
+    """How images are captioned for COCO-cap; None for captions from outside, role ``captions``."""
+
+
 class DiffuMaskRobustStudy(StudyConfig):
     """Everything behind the tables."""
 
@@ -199,6 +221,10 @@ class DiffuMaskRobustStudy(StudyConfig):
     """The baseline."""
     street: StreetConfig = StreetConfig()
     """The distant domain."""
+    protocols: ProtocolsConfig = ProtocolsConfig()
+    """Tests of masks that print numbers of others."""
+    word_filter: FilterWordsConfig = FilterWordsConfig()
+    """Which synonyms and hyponyms CLIP recognises, for the arm that asks. Section 3, item 4"""
     imagenet_s: ImageNetSConfig = ImageNetSConfig()
     """The third data set."""
 
@@ -357,6 +383,22 @@ def _small() -> DiffuMaskRobustStudy:
                 short_side_px=48, max_long_side_px=192, batch_size=10, cityscapes_classes="groups"
             ),
         ),
+        protocols=ProtocolsConfig(
+            prompts=prompts.model_copy(
+                update={
+                    "prompts": AugmentedPrompts(template="a photo of a {word}", augmentation=WORDS["self"]),
+                    "num_prompts": 100,
+                }
+            ),
+            captions=CaptionConfig(captioner=TemplateCaptions(templates=("a photo of {names}",)), num_images=60),
+        ),
+        word_filter=FilterWordsConfig(
+            num_steps=8,
+            guidance_scale=3.5,
+            scheduler="dpm_solver",
+            lexicon="miniature",
+            template="a photo of a {word}",
+        ),
         imagenet_s=ImageNetSConfig(
             world=DrawImageNetSConfig(num_categories=world.num_categories),
             num_classes=world.num_categories + 1,
@@ -380,6 +422,7 @@ def smoke() -> DiffuMaskRobustStudy:
     """Every code path of every arm in about a minute; the numbers mean nothing."""
     study = _small()
     assert study.world is not None
+    assert study.protocols.captions is not None
     prompts = study.prompts.model_copy(update={"num_prompts": 20})
     segmenter = deeplab_miniature(num_classes=3)
     short = {"iterations": 2, "batch_size": 2}
@@ -422,6 +465,13 @@ def smoke() -> DiffuMaskRobustStudy:
                     "few_images": 2,
                 }
             ),
+            "protocols": study.protocols.model_copy(
+                update={
+                    "prompts": study.protocols.prompts.model_copy(update={"num_prompts": 6}),
+                    "captions": study.protocols.captions.model_copy(update={"num_images": 8}),
+                }
+            ),
+            "word_filter": study.word_filter.model_copy(update={"num_steps": 2, "num_images": 2, "min_right": 1}),
             "imagenet_s": study.imagenet_s.model_copy(
                 update={
                     "world": DrawImageNetSConfig(num_train=4, num_val=4, num_categories=2),
@@ -432,11 +482,3 @@ def smoke() -> DiffuMaskRobustStudy:
             "expected_evaluate_s": 0.3,
         }
     )
-
-
-WORDS = {
-    "self": AugmentationConfig(synonym_share=0, hyponym_share=0),
-    "synonyms": AugmentationConfig(hyponym_share=0),
-    "hyponyms": AugmentationConfig(),
-}
-"""Which relations are drawn, by what an arm says of its words."""

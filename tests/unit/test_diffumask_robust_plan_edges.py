@@ -8,8 +8,10 @@ from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig
 from methods.common.stages.segment_named import SegmentNamedConfig
 from methods.common.stages.training_sources import CityscapesSource, RealSource
 from methods.diffumask_robust.adaptation.config import AdaptationConfig
+from methods.diffumask_robust.stages.caption import CaptionConfig
 from methods.diffumask_robust.stages.evaluate_imagenet_s import EvaluateImageNetSConfig
 from methods.diffumask_robust.stages.filter_masks import FilterMasksConfig
+from methods.diffumask_robust.stages.filter_words import FilterWordsConfig
 from methods.diffumask_robust.stages.fold_source import FoldSource
 from methods.diffumask_robust.stages.label_config import LabelConfig
 from methods.diffumask_robust.stages.prompts import AugmentedPrompts, PromptsConfig, SubclassPrompts
@@ -114,6 +116,10 @@ def settings(cell: Cell) -> str:
             return f"{config.pruned_share:g} by {config.rule}"
         case SpliceConfig(distortions=one):
             return " ".join(name for name in ("blur", "occlusion", "perspective") if getattr(one, name)) or "nothing"
+        case CaptionConfig() as config:
+            return config.captioner.kind
+        case FilterWordsConfig() as config:
+            return f"{config.lexicon}, {config.min_right} of {config.num_images}"
         case FilterMasksConfig() as config:
             return f"{config.kept_share:g} by {config.rule}"
         case SegmentNamedConfig() as config:
@@ -408,6 +414,42 @@ def test_categories_are_painted_and_evaluated_by_their_own_protocol(arm: str, wo
         f"{arm}/evaluate": f"validation | {IMAGENET_S}, model<-{arm}/train",
     }
     assert not differences(cells_of(arm), wanted)
+
+
+@pytest.mark.parametrize(
+    ("arm", "preset", "how"),
+    [
+        ("voc_sim_ovam", "ovam", ""),
+        ("coco_cap_ovam", "ovam", ""),
+        ("voc_sim_attn2mask", "attn2mask", ""),
+        ("coco_cap_attn2mask", "attn2mask", ", CRF"),
+    ],
+)
+def test_ovams_protocols_rate_masks_of_their_own_pictures(arm: str, preset: str, how: str) -> None:
+    """Class's own words alone; Attn2mask has the CRF on captions only."""
+    name = arm.removesuffix(f"_{preset}")
+    captions = {"coco_cap/captions": "template | data<-draw_the_miniature_VOC"} if name == "coco_cap" else {}
+    read = "captions<-coco_cap/captions, " if captions else ""
+    labels, oracle = f"{name}/{preset}/labels0", f"{name}/oracle0"
+    wanted = {
+        "draw_the_miniature_VOC": "",
+        **captions,
+        f"{name}/prompts": f"shares 1 0 0 | {read}data<-draw_the_miniature_VOC, generator",
+        f"{name}/pictures0": f"{ALL_PRESETS} | generator, prompts<-{name}/prompts",
+        labels: f"{preset}, beta 0.2, attention, margin{how} | pairs<-{name}/pictures0",
+        oracle: f"attn2mask, beta 0.2, cutout, margin | cutter, pairs<-{name}/pictures0",
+        f"{name}/{arm}/rating": f"all | labels<-{labels}, pairs<-{name}/pictures0, reference<-{oracle}",
+    }
+    assert not differences(cells_of(arm), wanted)
+
+
+def test_words_that_clip_recognises_are_the_lexicon_of_as_many_prompts() -> None:
+    found, voc = cells_of("robust_recognised"), "data<-draw_the_miniature_VOC"
+    assert found["recognised/lexicon"] == f"miniature, 4 of 8 | clip, {voc}, generator"
+    assert found["recognised/prompts"] == f"shares 1 1 1 | {voc}, generator, lexicon<-recognised/lexicon"
+    assert found["robust_recognised/train"].startswith("pair, co-training 1, 70, all")
+    prompts = {label_of(cell): cell for cell in behind("robust_recognised")}["recognised/prompts"].config
+    assert (prompts.lexicon, prompts.num_prompts) == ("file", mini().prompts.num_prompts)  # type: ignore[attr-defined]
 
 
 def test_the_few_real_pictures_of_the_categories() -> None:

@@ -14,13 +14,15 @@ from methods.common.generated.pair_reader import CLASSES_FILE
 from methods.common.growth import Added
 from methods.common.resumable_records import append_lines, keep_lines
 from methods.common.stage import Config, Context, Inputs, Record, Stage
-from methods.diffumask_robust.base_prompts import TEMPLATE
+from methods.diffumask_robust.base_prompts import CAPTIONS_FILE, TEMPLATE
 from methods.diffumask_robust.prompts import AugmentationConfig
 
 if TYPE_CHECKING:
     from methods.diffumask_robust.lexicon import ClassWords, Lexicon
     from methods.diffumask_robust.prompts import AugmentedPrompt, Prompt
 
+LEXICON_FILE = "lexicon.json"
+LexiconKind = Literal["miniature", "wordnet", "file"]
 _BACKGROUND = "background"
 _NO_CLASS = (_BACKGROUND, "other")
 """What label 0 is called where it is no class; ``other`` in ImageNet-S."""
@@ -72,7 +74,7 @@ class PromptsConfig(Config):
         AugmentedPrompts()
     )
     """How they are made."""
-    lexicon: Literal["miniature", "wordnet", "file"] = "wordnet"
+    lexicon: LexiconKind = "wordnet"
     """Where words of a class come from: the miniature world's own, role ``wordnet``, or a stored lexicon, role ``lexicon``."""
     split: str = "val"
     """List of role ``data`` that is opened for the names of the classes; no image of it is looked at."""
@@ -84,7 +86,7 @@ def make_prompts(inputs: Inputs, config: PromptsConfig, context: Context) -> Rec
     """Write ``prompts.jsonl``, ``classes.json`` and ``lexicon.json``.
 
     Roles: ``data`` (a data set for semantic segmentation, whose classes are named, unless the prompts name their own), ``generator`` (a diffusers folder, for its tokenizer),
-    ``wordnet`` (a folder of WordNet 3.0) or ``lexicon`` (a file), where the lexicon is made of it, ``captions`` (a file of captions in place of the template).
+    ``wordnet`` (a folder of WordNet 3.0) or ``lexicon`` (a file, or a cell that has one), where the lexicon is made of it, ``captions`` (a file of captions in place of the template, or a cell that has one).
 
     Raises:
         InputError: something is missing, or a class has no word that the text encoder reads.
@@ -97,10 +99,9 @@ def make_prompts(inputs: Inputs, config: PromptsConfig, context: Context) -> Rec
         class_names: tuple[str, ...] = (_BACKGROUND, *config.prompts.words)
         maker = _DomainMaker(config.prompts, context, class_names, _tokenizer(inputs))
     else:
-        class_names = _class_names(inputs, config)
-        lexicon = _lexicon(inputs, config, class_names)
+        lexicon, class_names = lexicon_and_classes(inputs, config.lexicon, config.split)
         unchosen = lexicon.without_synset()
-        write_lexicon(lexicon, context.out / "lexicon.json")
+        write_lexicon(lexicon, context.out / LEXICON_FILE)
         maker = _Maker(inputs, config, context, class_names, lexicon)
     write_atomic(context.out / CLASSES_FILE, json.dumps(class_names).encode())
     path = context.out / "prompts.jsonl"
@@ -135,7 +136,9 @@ class _Maker:
         template = self._config.prompts.template if isinstance(self._config.prompts, AugmentedPrompts) else TEMPLATE
         prompts: Sequence[Prompt] = template_prompts(self._words, template)
         if inputs.folders("captions"):
-            found = read_captions(inputs.folder("captions"), self._class_names, self._words, self._tokenizer)
+            place = inputs.folder("captions")
+            path = place / CAPTIONS_FILE if place.is_dir() else place
+            found = read_captions(path, self._class_names, self._words, self._tokenizer)
             prompts = found.prompts
         by_class: dict[int, list[Prompt]] = {}
         for prompt in prompts:
@@ -190,22 +193,34 @@ class _DomainMaker:
         return AugmentedPrompt(made, "domain", (), seed)
 
 
-def _class_names(inputs: Inputs, config: PromptsConfig) -> tuple[str, ...]:
+def lexicon_and_classes(inputs: Inputs, kind: LexiconKind, split: str) -> tuple[Lexicon, tuple[str, ...]]:
+    """Return the words of the classes of role ``data``, and the names of these, what is no class first.
+
+    Args:
+        inputs: with ``data``, and ``wordnet`` or ``lexicon`` where the lexicon is made of it.
+        kind: where words come from.
+        split: that is opened for the names.
+
+    Raises:
+        InputError: something is missing or faulty, or a class has no words.
+    """
     from methods.common.datasets.open_labelled import open_labelled_images
 
-    return open_labelled_images(inputs.folder("data"), config.split).class_names
+    class_names = open_labelled_images(inputs.folder("data"), split).class_names
+    return _lexicon(inputs, kind, class_names), class_names
 
 
-def _lexicon(inputs: Inputs, config: PromptsConfig, class_names: tuple[str, ...]) -> Lexicon:
+def _lexicon(inputs: Inputs, kind: LexiconKind, class_names: tuple[str, ...]) -> Lexicon:
     from methods.common.wordnet import WordNet
     from methods.diffumask_robust.lexicon import build_lexicon, miniature_lexicon, read_lexicon
     from methods.diffumask_robust.synsets import SYNSETS
 
     named = list(class_names[1:] if class_names[0] in _NO_CLASS else class_names)
-    if config.lexicon == "miniature":
+    if kind == "miniature":
         return miniature_lexicon(named)
-    if config.lexicon == "file":
-        return read_lexicon(inputs.folder("lexicon"), named)
+    if kind == "file":
+        place = inputs.folder("lexicon")
+        return read_lexicon(place / LEXICON_FILE if place.is_dir() else place, named)
     return build_lexicon(named, SYNSETS, WordNet(inputs.folder("wordnet")))
 
 
