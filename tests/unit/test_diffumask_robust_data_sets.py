@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pydantic import ValidationError
 
 from methods.common.datasets.imagenet_s import open_imagenet_s
 from methods.common.errors import InputError
@@ -140,6 +141,20 @@ def test_stuff_is_named_in_every_prompt_before_what_is_drawn(tmp_path: Path) -> 
     lines = [json.loads(line) for line in (tmp_path / "prompts.jsonl").read_text().splitlines()]
     assert {line["text"] for line in lines} == {"coin and tent", "coin and moon"}
     assert all([span[0] for span in line["spans"]] in ([1, 2], [1, 3]) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shares": {"tent": 0.5}}, "no share above 0 for the word 'coin'"),
+        ({"shares": {"tent": 0.5, "coin": 0.0}}, "no share above 0 for the word 'coin'"),
+        ({"always": ("moon",)}, "always names 'moon', which is a word of no class"),
+    ],
+)
+def test_words_of_a_domain_that_do_not_fit_are_told(change: dict[str, object], message: str) -> None:
+    words = {"words": {"road": ("coin",), "car": ("tent",)}, "shares": {"tent": 0.5, "coin": 0.5}}
+    with pytest.raises(ValidationError, match=message):
+        DomainPrompts.model_validate(words | change)
 
 
 def test_the_street_of_19_classes_counts_them_as_the_evaluation_does() -> None:

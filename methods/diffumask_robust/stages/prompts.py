@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from methods.common.errors import InputError
 from methods.common.files import write_atomic
@@ -65,6 +65,17 @@ class DomainPrompts(Config):
     """Words that every prompt names, as stuff that no prompt names would be background."""
     max_words: int = Field(default=5, ge=1)
     """Words of a prompt at most, beside those. Section 7"""
+
+    @model_validator(mode="after")
+    def _words_are_known(self) -> Self:
+        known = {word for words in self.words.values() for word in words}
+        for word in sorted(known):
+            if self.shares.get(word, 0) <= 0:
+                raise ValueError(f"shares gives no share above 0 for the word {word!r}; say how often it is drawn")
+        strange = [word for word in self.always if word not in known]
+        if strange:
+            raise ValueError(f"always names {strange[0]!r}, which is a word of no class; write it into words")
+        return self
 
 
 class PromptsConfig(Config):
