@@ -161,7 +161,7 @@ class ProtocolsConfig(Config):
     prompts: PromptsConfig = PromptsConfig(
         prompts=AugmentedPrompts(template="A photograph of a {word}", augmentation=WORDS["self"]), num_prompts=1000
     )
-    """What is asked of the generator: the template for VOC-sim, as captions say it for COCO-cap. Section 9.4 [C D65]"""
+    """What is asked of the generator: the template for VOC-sim, or captions in its place (section 9.4). [C D65]"""
     captions: CaptionConfig | None = None
     """How images are captioned for COCO-cap; None for captions from outside, role ``captions``."""
 
