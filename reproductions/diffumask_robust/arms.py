@@ -607,7 +607,7 @@ ARMS: tuple[Arm, ...] = (
             f"{name}_{preset.replace('-', '_')}",
             f"{title}, {_ALL_PRESETS[preset]}",
             f"Masks of {_ALL_PRESETS[preset]} on pictures of {what}, rated against the cut-out network.",
-            MaskProtocol(name, preset),
+            MaskProtocol(name, preset),  # type: ignore[arg-type]
             f"OVAM, {title}",
             preset not in ("daam", "ovam", "attn2mask"),
         )

@@ -36,8 +36,8 @@ class Collector(collector.Collector[DiffuMaskRobustStudy, How, ArmCells]):
         ImageNet-S counts classes that never occur, and Cityscapes has 19: their means have names of their own.
         """
         if "boundary_miou" in record:
-            names = {"miou_imagenet_s": "miou", "boundary_miou": "boundary_miou", "accuracy": "accuracy"}
-            return {metric: record[name] for metric, name in names.items()}
+            own = {"miou_imagenet_s": "miou", "boundary_miou": "boundary_miou", "accuracy": "accuracy"}
+            return {metric: record[name] for metric, name in own.items()}
         if "pooled_iou" in record:
             return {"protocol_iou": record["miou"], "protocol_pooled_iou": record["pooled_iou"]}
         if _NOT_IN_GROUPS in record["iou"]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from methods.common.datasets.imagenet_s import NOT_RATED
 from methods.common.datasets.labelled_images import IGNORED
 from methods.common.miniature.categories import CATEGORY_NAMES
-from methods.common.miniature.voc_drawing import draw_image, label_map
+from methods.common.miniature.voc_drawing import Split, draw_image, label_map
 from methods.common.stage import Context, Record
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def draw_splits(config: DrawImageNetSConfig, context: Context) -> Record:
         numbers of pictures.
     """
     names = CATEGORY_NAMES[: config.num_categories]
-    for split, count in (("train-semi", config.num_train), ("validation", config.num_val)):
+    splits: tuple[tuple[Split, int], ...] = (("train-semi", config.num_train), ("validation", config.num_val))
+    for split, count in splits:
         for name in names:
             for folder in (split, f"{split}-segmentation"):
                 (context.out / folder / name).mkdir(parents=True, exist_ok=True)
