@@ -17,6 +17,10 @@ TEMPLATE = "A photo of a {word}"
 """Base text of a class. [C D12]"""
 
 
+CAPTIONS_FILE = "captions.jsonl"
+"""Of a cell of captions."""
+
+
 class Captions(NamedTuple):
     """What a file of captions gave."""
 
@@ -69,7 +73,7 @@ def read_captions(
     Source: section 3, item 1.
     """
     prompts, without_class, too_long = [], 0, 0
-    for number, (text, classes) in enumerate(_read(path)):
+    for number, (text, classes) in enumerate(caption_texts(path)):
         where = f"{path}, caption {number + 1}"
         counted = _restrict(words_of, classes, class_names, where)
         prompt = Prompt(f"caption{number}", text, find_class_words(text, counted))
@@ -114,8 +118,12 @@ def _known(class_names: Sequence[str], words_of: Mapping[int, ClassWords]) -> li
     return [name for number, name in enumerate(class_names) if number in words_of]
 
 
-def _read(path: Path) -> list[tuple[str, Any]]:
-    """Every caption with the classes it lists, or None."""
+def caption_texts(path: Path) -> list[tuple[str, Any]]:
+    """Return every caption with the classes it lists, or None.
+
+    Raises:
+        InputError: the file cannot be read as captions.
+    """
     remedy = "give .txt with one caption a line, .jsonl with 'caption', or COCO's captions as .json"
     if path.suffix == ".jsonl":
         found = [(record.get("caption"), record.get("classes")) for record in read_lines(path)]

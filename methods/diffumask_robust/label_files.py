@@ -57,6 +57,33 @@ def write_labels_of(folder: Path, name: str, label_HW: NDArray[np.uint8], truste
     write_atomic(folder / TRUSTED / f"{name}.png", encode_trusted(trusted_HW))
 
 
+def write_kept(folder: Path, listed: Sequence[ListedLabels], lines: Sequence[dict[str, Any]]) -> None:
+    """Write a list of labels anew with a copy of the labels of all pictures that are still of use.
+
+    Args:
+        folder: where.
+        listed: labels of all pictures.
+        lines: their new lines; ``dropped`` says which go.
+
+    Raises:
+        InputError: a file is missing.
+    """
+    from methods.common.errors import reason
+    from methods.common.files import write_atomic
+    from methods.common.resumable_records import append_lines, keep_lines
+
+    for below in (LABELS, TRUSTED):
+        (folder / below).mkdir(exist_ok=True)
+    keep_lines(folder / LABELS_FILE, 0)
+    for one, line in zip(listed, lines, strict=True):
+        for below, path in ((LABELS, one.labels), (TRUSTED, one.trusted)) if not line["dropped"] else ():
+            try:
+                write_atomic(folder / below / path.name, path.read_bytes())
+            except OSError as error:
+                raise InputError(f"{path} cannot be read ({reason(error)}); label the pictures again") from error
+    append_lines(folder / LABELS_FILE, list(lines))
+
+
 def read_trusted(path: Path) -> NDArray[np.bool_]:
     """Read where labels are trusted, bool [H, W].
 

@@ -6,6 +6,7 @@ A stored lexicon is JSON: ``{"format": "lexicon 1", "source": .., "classes": {na
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -22,6 +23,7 @@ RELATIONS: tuple[Relation, ...] = get_args(Relation)
 DEFAULT_DEPTH = 3
 """Levels of hyponyms."""
 _FORMAT = "lexicon 1"
+_WORDNET_ID = re.compile(r"n\d{8}")
 
 
 class ClassWords(NamedTuple):
@@ -79,6 +81,8 @@ def build_lexicon(
 ) -> Lexicon:
     """Take the words of each class from WordNet and filter them; a class without a chosen synset has its own word only.
 
+    A class that is named by a WordNet id, as in ImageNet-S, is that synset, and its own word the synset's first [C D60].
+
     Args:
         class_names: of a data set, without background.
         chosen: synset by class name.
@@ -91,7 +95,8 @@ def build_lexicon(
     Source: section 3, items 2 and 4.
     """
     raw = {name: _from_wordnet(name, chosen[name], wordnet, depth) for name in class_names if name in chosen}
-    raw |= {name: ClassWords((written_form(name),)) for name in class_names if name not in chosen}
+    raw |= {name: _of_id(name, wordnet, depth) for name in class_names if _WORDNET_ID.fullmatch(name)}
+    raw |= {name: ClassWords((written_form(name),)) for name in class_names if name not in raw}
     return Lexicon(drop_shared({name: raw[name] for name in class_names}), f"WordNet 3.0, depth {depth}")
 
 
@@ -102,10 +107,18 @@ def _from_wordnet(name: str, choice: ChosenSynset, wordnet: WordNet, depth: int)
             f"synset {choice.wordnet_id} in {wordnet.folder} begins with {synset.words[0]!r} instead of {choice.first_word!r}; take the "
             "files of WordNet 3.0, as other versions number otherwise"
         )
-    own = written_form(name)
+    return _words_of(written_form(name), synset, choice.wordnet_id, wordnet, depth)
+
+
+def _of_id(wordnet_id: str, wordnet: WordNet, depth: int) -> ClassWords:
+    synset = wordnet.synset(wordnet_id)
+    return _words_of(synset.words[0], synset, wordnet_id, wordnet, depth)
+
+
+def _words_of(own: str, synset: Synset, wordnet_id: str, wordnet: WordNet, depth: int) -> ClassWords:
     synonyms = _usable([synset], wordnet, {own.lower()})
-    hyponyms = _usable(wordnet.below(choice.wordnet_id, depth), wordnet, {word.lower() for word in (own, *synonyms)})
-    return ClassWords((own,), synonyms, hyponyms, choice.wordnet_id)
+    hyponyms = _usable(wordnet.below(wordnet_id, depth), wordnet, {word.lower() for word in (own, *synonyms)})
+    return ClassWords((own,), synonyms, hyponyms, wordnet_id)
 
 
 def _usable(synsets: Iterable[Synset], wordnet: WordNet, known: set[str]) -> tuple[str, ...]:

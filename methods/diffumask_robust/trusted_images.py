@@ -40,9 +40,11 @@ class TrustedImages(Protocol):
 class LabelledPictures:
     """Generated pictures with their labels, without those that are of no use."""
 
-    def __init__(self, listed: Sequence[ListedLabels], class_names: tuple[str, ...]) -> None:
-        self._listed = listed
-        self.class_names = class_names
+    def __init__(
+        self, listed: Sequence[ListedLabels], class_names: tuple[str, ...], has_background: bool = True
+    ) -> None:
+        self._listed, self._has_background = listed, has_background
+        self.class_names = class_names if has_background else class_names[1:]
 
     def __len__(self) -> int:
         """Number of pictures."""
@@ -63,6 +65,9 @@ class LabelledPictures:
         listed = self._listed[index]
         image_HW3, label_HW = listed.pair.read_image(), read_labels(listed.labels)
         check_same_size(image_HW3[..., 0], label_HW, listed.labels)
+        if not self._has_background:
+            # The file's label 0 is background, which is then nothing.
+            label_HW = np.where((label_HW == 0) | (label_HW == IGNORED), IGNORED, label_HW - 1)
         return image_HW3, label_HW.astype(np.uint8, copy=False)
 
     def trusted(self, index: int) -> Trusted:

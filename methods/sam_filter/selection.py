@@ -12,28 +12,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.errors import InputError
+from methods.common.generated.rankings import Ranking
 
 Stratify = Literal["none", "n_classes", "rarest_class"]
-Ranking = NDArray[np.int64]
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 """Shares at which score quantiles are told."""
-
-
-def rank_by_score(ids: Sequence[str], score_I: NDArray[np.float64]) -> Ranking:
-    """Rank by score, the highest first; equal scores by image id. Source: section 4.4."""
-    return np.array(sorted(range(len(ids)), key=lambda image: (-score_I[image], ids[image])), np.int64)
-
-
-def rank_at_random(ids: Sequence[str], rng: np.random.Generator) -> Ranking:
-    """Rank by one permutation, which depends on the generator and the set of ids but not on their order.
-
-    Source: section 4.4: a fixed permutation, so that random subsets are nested, too.
-    """
-    by_id = np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int64)
-    ranking: Ranking = by_id[rng.permutation(len(ids))]
-    return ranking
 
 
 def strata_of(classes: Sequence[Sequence[str]], stratify: Stratify) -> list[Hashable]:
@@ -87,17 +71,6 @@ def rank_with_same_mix(ranking: Ranking, at_random: Ranking, mix: Sequence[Hasha
     for image in at_random[::-1]:
         waiting.setdefault(mix[image], []).append(int(image))
     return np.array([waiting[mix[image]].pop() for image in ranking], np.int64)
-
-
-def keep_first(ranking: Ranking, keep: int, where: str) -> Ranking:
-    """Return the first ``keep`` images of a ranking.
-
-    Raises:
-        InputError: there are fewer; ``where`` names the set.
-    """
-    if keep > len(ranking):
-        raise InputError(f"{where} has {len(ranking)} images, {keep} are to be kept; generate more or keep fewer")
-    return ranking[:keep]
 
 
 def describe_selection(

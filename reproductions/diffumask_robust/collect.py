@@ -8,20 +8,22 @@ from typing import Any, cast
 from reports.records import Result, ScatterPoint
 from reports.samples import PictureRowSample
 from reproductions.diffumask_robust.arms import Arm, Attention, How, MaskQuality
-from reproductions.diffumask_robust.claims import GROUPS, MASK_NOISE
+from reproductions.diffumask_robust.claims import GROUPS, MASK_NOISE, THREE_CLASSES
 from reproductions.diffumask_robust.plan import ArmCells, SeedPlanner
 from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy
 from reproductions.diffumask_robust.records import MaskRating
 from reproductions.diffumask_robust.sampling_sheets import sample_rows
 from reproductions.study import collector
 
+_NOT_IN_GROUPS = "traffic light"
+"""A class of Cityscapes that only the evaluation by 19 classes has."""
 _NUM_SAMPLES = 6
 """Rows of the sheet of attention."""
 
 _RATED = {"mask_iou": "miou", "right_trusted": "right_trusted", "right_distrusted": "right_distrusted"}
 """Name in the record of a rating, by metric."""
 
-_MEANS = {"miou_groups": GROUPS, "miou_bird_dog": ("bird", "dog")}
+_MEANS = {"miou_groups": GROUPS, "miou_bird_dog": ("bird", "dog"), "miou_3_classes": THREE_CLASSES}
 """Means over a few classes, by metric."""
 
 
@@ -29,7 +31,17 @@ class Collector(collector.Collector[DiffuMaskRobustStudy, How, ArmCells]):
     """Collects the records of the study over its seeds."""
 
     def metrics(self, record: dict[str, Any]) -> dict[str, float | None]:
-        """Return mIoU and the IoU of classes that tables print apart; the rest comes from other cells."""
+        """Return mIoU and the IoU of classes that tables print apart; the rest comes from other cells.
+
+        ImageNet-S counts classes that never occur, and Cityscapes has 19: their means have names of their own.
+        """
+        if "boundary_miou" in record:
+            own = {"miou_imagenet_s": "miou", "boundary_miou": "boundary_miou", "accuracy": "accuracy"}
+            return {metric: record[name] for metric, name in own.items()}
+        if "pooled_iou" in record:
+            return {"protocol_iou": record["miou"], "protocol_pooled_iou": record["pooled_iou"]}
+        if _NOT_IN_GROUPS in record["iou"]:
+            return {"miou_19": record["miou"]}
         found: dict[str, float | None] = {"miou": record["miou"]}
         for name, value in record["iou"].items():
             if f"iou_{name}" in self.metric_ids:
@@ -54,12 +66,12 @@ class Collector(collector.Collector[DiffuMaskRobustStudy, How, ArmCells]):
 
     def cost(self, cells: ArmCells) -> dict[str, Any]:
         """Count images and calls of the whole set that the arm's images are chosen from, which arms share."""
-        *before, train = cells.trains
+        before, last = cells.trains[:-1], cells.trains[-1:]
         found = {
             **super().cost(cells),
-            "training_images": self.store.record(train)["num_images"],
+            "training_images": self.store.record(last[0])["num_images"] if last else None,
             "pretrain_s": self.seconds(before) if before else None,
-            "train_s": self.seconds([train]),
+            "train_s": self.seconds(last),
         }
         if not cells.pairs:
             return found

@@ -14,7 +14,7 @@ from reports.figure import Figure
 from reports.figures import GREY, PALETTE
 from reports.sample_sheets import picture_rows
 from reports.scatter_plot import scatter_plot
-from reports.tables import fixed, markdown_table
+from reports.tables import fixed, markdown_frame, markdown_table, result_table
 from reproductions.diffumask_robust.claims import MASK_NOISE
 from reproductions.diffumask_robust.records import DiffuMaskRobustReport, MaskRating
 
@@ -120,6 +120,17 @@ def mask_section(ratings: Sequence[MaskRating]) -> str:
         "out of training; they are rated all the same."
     )
     return f"## Quality of masks\n\n{markdown_table(header, rows, 1)}\n\n{note}\n"
+
+
+def unprinted_section(report: DiffuMaskRobustReport) -> str:
+    """Return a table of our numbers for each name of a table that arms give and no paper prints."""
+    printed = {*(target.table for target in report.targets), *(lost.table for lost in report.lost_targets), ""}
+    tables: dict[str, list[str]] = {}
+    for arm, _ in report.ran():
+        if arm.table not in printed:
+            tables.setdefault(arm.table, []).append(arm.id)
+    parts = [f"### {name}\n\n{markdown_frame(result_table(report, arms=arms), 1)}" for name, arms in tables.items()]
+    return "\n\n".join(["## Tables that no paper prints", *parts, ""]) if parts else ""
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

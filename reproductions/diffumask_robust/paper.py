@@ -8,17 +8,18 @@ from pathlib import Path
 from methods.common.errors import InputError
 from reports.figure import Figure
 from reproductions.diffumask_robust import places, recipe
-from reproductions.diffumask_robust.arms import ARMS, NOT_AT_MINI, Arm, How
-from reproductions.diffumask_robust.claims import CLAIMS, METRICS, STYLE
+from reproductions.diffumask_robust.arms import ARMS, NOT_AT_MINI, Arm, How, has_other_segmenter
+from reproductions.diffumask_robust.claims import CLAIMS, METRICS, OF_DIFFUMASK, STYLE
 from reproductions.diffumask_robust.collect import Collector
 from reproductions.diffumask_robust.plan import ArmCells, SeedPlanner
 from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy
 from reproductions.diffumask_robust.records import DiffuMaskRobustReport
 from reproductions.study.paper import StudiedPaper
 from reproductions.study.request import Request
+from reproductions.verdicts.claims import Claim
 
-_PRINTED = ("unknown", "mask2former_r50", "mask2former_swin_b", "mask2former_r101")
-"""Segmenters of the printed numbers. Rows of DiffuMask are trained with Mask2Former, ResNet-50, at tier paper; none here has Swin-B yet."""
+_PRINTED = ("none", "unknown", "mask2former_r50", "mask2former_swin_b", "mask2former_r101")
+"""Segmenters of the printed numbers. Rows of DiffuMask are trained with Mask2Former at tier paper, with ResNet-50 and once more with Swin-B."""
 
 
 class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, DiffuMaskRobustReport]):
@@ -39,7 +40,7 @@ class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, Dif
     }
     beside = {
         "deeplab_miniature": _PRINTED,
-        "deeplabv3plus_r101d": ("unknown", "mask2former_r50"),
+        "deeplabv3plus_r101d": ("none", "unknown", "mask2former_r50"),
         "mask2former_swin_b": ("mask2former_swin_b", "mask2former_r101"),
     }
     planner_type = SeedPlanner
@@ -50,7 +51,7 @@ class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, Dif
     study_trials = staticmethod(places.trials)
 
     def studies(self, request: Request) -> tuple[DiffuMaskRobustStudy, ...]:
-        """Return the study of the tier."""
+        """Return the study of the tier; at tier paper there is one of DiffuMask with Swin-B, too."""
         if request.objects is not None:
             raise InputError("--objects has no meaning for diffumask_robust, which pastes nothing; leave it out")
         if request.data is not None:
@@ -58,17 +59,28 @@ class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, Dif
                 "--data has no meaning for diffumask_robust, which trains on generated pictures of classes that its lexicon knows; leave it "
                 "out, or use sam_filter for your own pictures"
             )
-        return ({"paper": recipe.paper, "mini": recipe.mini, "smoke": recipe.smoke}[request.tier](),)
+        if request.tier == "paper":
+            return (recipe.paper(), recipe.paper_swin_b())
+        return (recipe.mini() if request.tier == "mini" else recipe.smoke(),)
 
     def num_seeds(self, request: Request) -> int:
         """Return how many seeds are asked for; at tier smoke one, as its many arms say nothing there."""
         return 1 if request.tier == "smoke" and request.num_seeds is None else super().num_seeds(request)
 
     def impossible(self, arm: Arm, request: Request, study: DiffuMaskRobustStudy) -> str | None:
-        """Tell which arms tier mini has no time for."""
+        """Tell which arms tier mini has no time for, and which have no Swin-B."""
+        if study.backbone == "mask2former_swin_b" and not has_other_segmenter(arm.how):
+            return "is trained with DeepLabV3+ alone"
         if request.tier == "mini" and arm.id in NOT_AT_MINI:
             return "would take tier mini beyond 20 minutes; tiers smoke and paper run it"
         return None
+
+    def study_claims(self, request: Request, study: DiffuMaskRobustStudy) -> Sequence[Claim]:
+        """Ask of the study with Swin-B what its arms can answer."""
+        asked = self.asked_claims(request)
+        if study.backbone != "mask2former_swin_b":
+            return asked
+        return tuple(claim for claim in asked if claim.id in OF_DIFFUMASK)
 
     def data_name(self, request: Request) -> str:
         """Name the data of the tier."""
@@ -98,10 +110,10 @@ class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, Dif
         return draw_figures(report, folder)
 
     def sections(self, report: DiffuMaskRobustReport) -> Sequence[str]:
-        """Say how good the masks of each preset are."""
-        from reproductions.diffumask_robust.figures import mask_section
+        """Say how good the masks of each preset are, and what arms reach that no paper has."""
+        from reproductions.diffumask_robust.figures import mask_section, unprinted_section
 
-        return (mask_section(report.ratings),)
+        return (unprinted_section(report), mask_section(report.ratings))
 
 
 PAPER = DiffuMaskRobustPaper()

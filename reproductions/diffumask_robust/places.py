@@ -7,23 +7,38 @@ from pathlib import Path
 
 from methods.common.errors import InputError
 from reproductions.diffumask_robust import openers
-from reproductions.diffumask_robust.arms import Arm, Attention, DiffuMask, MaskQuality, Real, Street
+from reproductions.diffumask_robust.arms import (
+    Arm,
+    Attention,
+    DiffuMask,
+    ImageNetS,
+    MaskProtocol,
+    MaskQuality,
+    Pretrained,
+    Real,
+    Street,
+    has_other_segmenter,
+)
 from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy
 from reproductions.requirements import gpu_estimates
 from reproductions.requirements.inspect_labelled import labelled_folder
 from reproductions.requirements.inspection import Inspection, judge
 from reproductions.requirements.need import GpuNeed, Need
-from reproductions.requirements.openers import CutterTrial, open_cutter
+from reproductions.requirements.openers import CutterTrial, open_clip, open_cutter
 from reproductions.requirements.places import data, data_root, generator, own, published, shipped, with_own_code
-from reproductions.requirements.published_data import CITYSCAPES, VOC_2012, WORDNET_30
+from reproductions.requirements.prompters import prompter_needs, prompter_trials
+from reproductions.requirements.published_data import CITYSCAPES, IMAGENET_S50, VOC_2012, WORDNET_30
 from reproductions.requirements.published_weights import (
     BIREFNET,
     BIREFNET_PACKAGES,
+    CLIP,
+    MINIATURE_CLIP,
     MINIATURE_CUTTER,
     RESNET38,
     RESNET50,
     RESNET101D,
     STABLE_DIFFUSION_15,
+    SWIN_B,
 )
 from reproductions.requirements.trial import Trial, half_precision_trial, trial
 from reproductions.study.request import Request
@@ -43,8 +58,20 @@ def needs(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]) ->
         if study.prompts.lexicon == "file":
             remedy = "write the words of each class as methods/diffumask_robust/lexicon.py says"
             found.append(own("lexicon", "lexicon", data_root() / "lexicon.json", _lexicon_file, remedy))
+    if _filtering(arms):
+        there = {need.role for need in found}
+        found += [need for need in prompter_needs(request, {"prompter": study.prompter}) if need.role not in there]
     if study.street.world is None and any(isinstance(arm.how, Street) for arm in arms):
         found.append(published("street", CITYSCAPES))
+    if "word_filter" in {topic for arm in arms for topic in arm.topics} and "clip" not in {need.role for need in found}:
+        found.append(shipped("clip", MINIATURE_CLIP) if request.tier != "paper" else published("clip", CLIP))
+    if study.protocols.captions is None and any(
+        isinstance(arm.how, MaskProtocol) and arm.how.name == "coco_cap" for arm in arms
+    ):
+        remedy = "take captions_val2017.json of COCO 2017's annotations (http://images.cocodataset.org/annotations)"
+        found.append(own("captions", "captions", data_root() / "captions_val2017.json", _caption_file, remedy))
+    if study.imagenet_s.world is None and any(isinstance(arm.how, ImageNetS | Pretrained) for arm in arms):
+        found.append(published("imagenet_s", IMAGENET_S50))
     if study.diffumask.affinity.start != "scratch" and any("affinity" in arm.topics for arm in arms):
         found.append(published("trunk", RESNET38))
     return (*found, *_backbones(study, arms))
@@ -61,8 +88,26 @@ def _lexicon_file(path: Path) -> Inspection:
     return judge([])
 
 
+def _caption_file(path: Path) -> Inspection:
+    """Inspect a file of captions."""
+    from methods.diffumask_robust.base_prompts import caption_texts
+
+    try:
+        caption_texts(path)
+    except InputError as error:
+        return judge([str(error)])
+    return judge([])
+
+
 def _generating(arms: Sequence[Arm]) -> bool:
-    return any(isinstance(arm.how, Attention | DiffuMask | MaskQuality | Street) for arm in arms)
+    return any(
+        isinstance(arm.how, Attention | DiffuMask | ImageNetS | MaskProtocol | MaskQuality | Pretrained | Street)
+        for arm in arms
+    )
+
+
+def _filtering(arms: Sequence[Arm]) -> bool:
+    return any("filtered" in arm.topics for arm in arms)
 
 
 def _cutter(request: Request, study: DiffuMaskRobustStudy) -> Need:
@@ -77,15 +122,15 @@ def _backbones(study: DiffuMaskRobustStudy, arms: Sequence[Arm]) -> list[Need]:
     if study.start == "scratch":
         return []
     deeplab = any(
-        isinstance(how, Attention | Street) or (isinstance(how, Real) and how.network == "deeplab")
+        isinstance(how, Attention | Street | ImageNetS | Pretrained)
+        or (isinstance(how, Real) and how.network == "deeplab")
         for how in _hows(arms)
     )
-    other = any(
-        isinstance(how, DiffuMask) or (isinstance(how, Real) and how.network != "deeplab") for how in _hows(arms)
-    )
+    other = any(has_other_segmenter(arm.how) for arm in arms)
+    of_other = SWIN_B if study.backbone == "mask2former_swin_b" else RESNET50
     return [
         *([published("backbone", RESNET101D)] if deeplab else []),
-        *([published("plain_backbone", RESNET50)] if other else []),
+        *([published("plain_backbone", of_other)] if other else []),
     ]
 
 
@@ -98,16 +143,19 @@ def gpu_needs(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]
     if request.tier != "paper":
         return ()
     baseline, crops = study.diffumask, study.crops.crop_px
-    found = [
-        gpu_estimates.MASK2FORMER_R50.training(
-            "mask2former_r50", baseline.augmentation.crop_px, baseline.recipe.batch_size
-        ),
-        gpu_estimates.DEEPLABV3PLUS_R101D_PAIR.training(study.backbone, crops, study.training.recipe.batch_size),
-    ]
+    swin = study.backbone == "mask2former_swin_b"
+    estimate = gpu_estimates.MASK2FORMER_SWIN_B if swin else gpu_estimates.MASK2FORMER_R50
+    name = study.backbone if swin else "mask2former_r50"
+    found = [estimate.training(name, baseline.augmentation.crop_px, baseline.recipe.batch_size)]
+    if not swin:
+        pair = gpu_estimates.DEEPLABV3PLUS_R101D_PAIR
+        found.append(pair.training(study.backbone, crops, study.training.recipe.batch_size))
     if _generating(arms):
         capture = gpu_estimates.STABLE_DIFFUSION_21_CAPTURE
         size_px, images = study.synthesis.size_px or _OWN_SIZE_PX, study.synthesis.batch_size
         found.append(capture.generation("generation with attention", size_px, images, "synthesis.batch_size"))
+    if _filtering(arms):
+        found.append(gpu_estimates.SAM_VIT_H.one_by_one("segmenting by name, SAM ViT-H"))
     return tuple(found)
 
 
@@ -120,6 +168,11 @@ def trials(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]) -
     if "cutter" in place:
         config = CutterTrial(trust_remote_code=study.label.trust_remote_code)
         found.append(trial(place["cutter"], "cutter", open_cutter, config))
+    if _filtering(arms):
+        parts = {role: need for role, need in place.items() if role != "cutter"}
+        found += prompter_trials(parts, {"prompter": study.prompter})
+    if "clip" in place and study.prompter.kind != "automatic_clip":
+        found.append(trial(place["clip"], "clip", open_clip))
     if "backbone" in place:
         found.append(trial(place["backbone"], "backbone", openers.open_segmenter, study.segmenter))
     if "plain_backbone" in place:

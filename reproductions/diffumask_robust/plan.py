@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from methods.common.miniature.voc_view import DRAW_VOC
+from methods.common.prompters.configs import ROLES
+from methods.common.stages.segment_named import SegmentNamedConfig
 from methods.common.stages.training_sources import CityscapesSource, RealSource
 from methods.common.training.poly_recipe import PolyRecipe
+from methods.diffumask_robust.stages.caption import CAPTION
 from methods.diffumask_robust.stages.evaluate import EVALUATE_ROBUST
+from methods.diffumask_robust.stages.filter_masks import FILTER_MASKS, FilterMasksConfig
+from methods.diffumask_robust.stages.filter_words import FILTER_WORDS
 from methods.diffumask_robust.stages.fold_source import FoldSource
 from methods.diffumask_robust.stages.label import LABEL
 from methods.diffumask_robust.stages.label_config import LabelConfig
 from methods.diffumask_robust.stages.prompts import ROBUST_PROMPTS, DomainPrompts, PromptsConfig
 from methods.diffumask_robust.stages.rate_masks import RATE_MASKS, RateMasksConfig
+from methods.diffumask_robust.stages.segment_named import SEGMENT_NAMED
 from methods.diffumask_robust.stages.sources import LabelledSource
 from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
 from methods.diffumask_robust.stages.synthesize_attention import SYNTHESIZE_ATTENTION
@@ -27,12 +33,16 @@ from reproductions.diffumask_robust.arms import (
     DiffuMask,
     Elsewhere,
     How,
+    ImageNetS,
+    MaskProtocol,
     MaskQuality,
+    Pretrained,
     Real,
     Street,
     Words,
 )
 from reproductions.diffumask_robust.plan_diffumask import DiffuMaskPlanner, Pictures
+from reproductions.diffumask_robust.plan_imagenet_s import ImageNetSPlanner
 from reproductions.diffumask_robust.plan_street import StreetPlanner
 from reproductions.diffumask_robust.recipe import WORDS, DiffuMaskRobustStudy
 from reproductions.harness.cell import Cell, External
@@ -84,7 +94,7 @@ class ArmCells(planner.ArmCells):
 class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
     """Builds the cells of the study with one seed.
 
-    Roles from outside: data, generator, wordnet, cutter, backbone.
+    Roles from outside: data, generator, wordnet, cutter, sam, detector, clip, backbone.
     """
 
     def plan_arm(self, arm: Arm) -> ArmCells:
@@ -98,6 +108,14 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
                 return self._diffumask(arm.id, arm.how)
             case Street():
                 return self._street(arm.id, arm.how)
+            case ImageNetS():
+                made = ImageNetSPlanner(self).made(arm.id, arm.how)
+                pairs = () if made.pictures is None else made.pictures.pairs
+                return ArmCells(made.evaluation, (made.train,), pairs, made.labels)
+            case MaskProtocol():
+                return self._protocol(arm.id, arm.how)
+            case Pretrained():
+                return self._pretrained(arm.id, arm.how)
             case Elsewhere():
                 raise AssertionError(f"{arm.id} is not run")
             case MaskQuality():
@@ -120,13 +138,28 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         asked_as: str = "",
     ) -> Pictures:
         """Prompts, and the pictures of them in shards; ``asked_as`` names the prompts where several sets of pictures share them."""
-        study = self.study
         outside = ["generator"]
         if not isinstance(prompts.prompts, DomainPrompts):
-            outside += ["data", *_LEXICON_ROLES[prompts.lexicon]]
+            outside += ["data", *self.lexicon_roles(prompts)]
         asked = self.cell(ROBUST_PROMPTS, prompts, f"{asked_as or name}/prompts", outside=tuple(outside))
+        return self.painted(name, asked, prompts.num_prompts, synthesis, adapter)
+
+    def lexicon_roles(self, prompts: PromptsConfig) -> Sequence[str]:
+        """What from outside the lexicon of prompts is made of."""
+        return _LEXICON_ROLES[prompts.lexicon]
+
+    def painted(
+        self,
+        name: str,
+        asked: Cell,
+        num_prompts: int,
+        synthesis: SynthesizeAttentionConfig,
+        adapter: tuple[Cell, ...] = (),
+    ) -> Pictures:
+        """The pictures of a cell of prompts, in shards."""
+        study = self.study
         roles: Inputs = {"prompts": (asked,), **({"lora": adapter} if adapter else {})}
-        number = prompts.num_prompts / study.num_shards
+        number = num_prompts / study.num_shards
         pairs = tuple(
             self.cell(
                 SYNTHESIZE_ATTENTION,
@@ -149,7 +182,16 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         if words != "hyponyms":
             name = study.label.preset
             synthesis = synthesis.model_copy(update={"presets": {name: synthesis.presets[name]}})
-        return self.synthesized(words, study.prompts.model_copy(update={"prompts": made}), synthesis)
+        prompts = study.prompts.model_copy(update={"prompts": made})
+        if words != "recognised":
+            return self.synthesized(words, prompts, synthesis)
+        outside = ("data", "generator", "clip", *self.lexicon_roles(prompts))
+        known = self.cell(FILTER_WORDS, study.word_filter, "recognised/lexicon", outside=outside)
+        prompts = prompts.model_copy(update={"lexicon": "file"})
+        asked = self.cell(
+            ROBUST_PROMPTS, prompts, "recognised/prompts", {"lexicon": (known,)}, outside=("data", "generator")
+        )
+        return self.painted(words, asked, prompts.num_prompts, synthesis)
 
     @cached_property
     def compared(self) -> Pictures:
@@ -215,8 +257,19 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         inputs: Inputs,
         num_classes: int | None = None,
         places: Mapping[str, External] | None = None,
+        start: Literal["trained", "trained_backbone"] | None = None,
     ) -> Cell:
-        """Train one network or two; for real photographs without ``how``; ``num_classes`` where they are not the study's."""
+        """Train one network or two.
+
+        Args:
+            label: of the cell.
+            how: None for real photographs.
+            source: what is trained on.
+            inputs: its cells, and the training to start from as role ``start``.
+            num_classes: where they are not the study's.
+            places: further ones from outside.
+            start: what of role ``start`` is taken over; None starts as the study does.
+        """
         study = self.study
         segmenter = study.segmenter
         if num_classes is not None:
@@ -233,15 +286,15 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
             training=training,
             crops=study.crops,
             source=source,
-            start=study.start,
+            start=start or study.start,
             num_workers=study.num_workers,
             num_samples=study.num_samples if self.index == 0 else 0,
         )
         factor = 1.0 if scheme == "plain" else _PAIR_FACTOR
         cost_s = factor * training.recipe.iterations * study.expected_step_s
         outside = (
-            *(["data"] if isinstance(source, RealSource) else []),
-            *(["backbone"] if study.start == "backbone" else []),
+            *(["data"] if isinstance(source, RealSource) and not places and "data" not in inputs else []),
+            *(["backbone"] if config.start == "backbone" else []),
         )
         size = 1e6 * study.expected_model_mb
         return self.cell(TRAIN_ROBUST, config, label, inputs, outside, cost_s, size, places=places)
@@ -280,14 +333,38 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         pictures = self.compared if on_compared else self.pictures(how.words)
         name = "oracle" if how.oracle else f"{how.preset}_{how.beta}_{how.trusted}{'_crf' if how.smoothed else ''}"
         labels = self._labels(pictures, self._label_config(how), f"{name}/labels")
+        if how.kept != "all":
+            labels = (self._filtered(pictures, labels, how.kept, name),)
         sizes = {"2k": study.small_set, "20k": study.middle_set, "all": None}
         source = LabelledSource(max_images=sizes[how.size])
         train = self.train(f"{arm}/train", how, source, {"pairs": pictures.pairs, "labels": labels})
         rated = () if how.oracle else (self._rated_of(arm, how, pictures, labels),)
         return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,), pictures.pairs, labels, rated)
 
+    def _filtered(
+        self, pictures: Pictures, labels: tuple[Cell, ...], rule: Literal["agreement", "random"], name: str
+    ) -> Cell:
+        """Labels without those of pictures that the SAM filter, or chance, leaves out."""
+        study = self.study
+        named = tuple(
+            self.cell(
+                SEGMENT_NAMED,
+                SegmentNamedConfig(prompter=study.prompter),
+                f"{pictures.name}/named{shard}",
+                {"pairs": (cell,)},
+                ROLES[study.prompter.kind],
+                study.prompts.num_prompts / study.num_shards * study.expected_segment_s,
+                cell.disk_bytes / 10,
+            )
+            for shard, cell in enumerate(pictures.pairs)
+        )
+        config = FilterMasksConfig(kept_share=study.filter_share, rule=rule)
+        inputs = {"pairs": pictures.pairs, "labels": labels, "named": named}
+        return self.cell(FILTER_MASKS, config, f"{pictures.name}/{name}/kept_by_{rule}", inputs)
+
     def _rated_of(self, arm: str, how: Attention, pictures: Pictures, labels: tuple[Cell, ...]) -> RatedMasks:
-        return RatedMasks(arm, how.preset, self.rating(pictures, labels, arm), labels)
+        rating = self.rating(pictures, labels, arm, kept_only=how.kept != "all")
+        return RatedMasks(arm, how.preset, rating, labels)
 
     def _real(self, arm: str, how: Real) -> ArmCells:
         study = self.study
@@ -297,6 +374,38 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         else:
             train = self.train_segmenter(f"{arm}/train", source, {}, study.diffumask.recipe)
         return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,))
+
+    def _protocol(self, arm: str, how: MaskProtocol) -> ArmCells:
+        """Pictures of a protocol with the heat maps of every preset, and the masks of one, rated. Attn2mask's COCO-cap has the CRF."""
+        study = self.study
+        prompts = study.protocols.prompts
+        captions: tuple[Cell, ...] = ()
+        outside: tuple[str, ...] = ("data", "generator", *self.lexicon_roles(prompts))
+        if how.name == "coco_cap":
+            if study.protocols.captions is None:
+                outside = (*outside, "captions")
+            else:
+                captions = (self.cell(CAPTION, study.protocols.captions, "coco_cap/captions", outside=("data",)),)
+        inputs: Inputs = {"captions": captions} if captions else {}
+        asked = self.cell(ROBUST_PROMPTS, prompts, f"{how.name}/prompts", inputs, outside)
+        synthesis = study.synthesis.model_copy(update={"presets": study.presets})
+        pictures = self.painted(how.name, asked, prompts.num_prompts, synthesis)
+        smoothed = how.name == "coco_cap" and how.preset == study.label.preset
+        config = self._label_config(Attention(preset=how.preset, smoothed=smoothed))
+        labels = self._labels(pictures, config, f"{how.preset}/labels")
+        return ArmCells(self.rating(pictures, labels, arm), (), pictures.pairs, labels)
+
+    def _pretrained(self, arm: str, how: Pretrained) -> ArmCells:
+        """Photographs, starting from a network that has learned ImageNet-S' categories from generated pictures, or not."""
+        study = self.study
+        source = RealSource(split=study.train_split, max_images=study.diffumask.few_images)
+        if how.taken == "nothing":
+            train = self.train(f"{arm}/train", None, source, {})
+            return ArmCells(self._evaluate(f"{arm}/evaluate", train), (train,))
+        first, pictures, labels = ImageNetSPlanner(self).pretrained()
+        start: Literal["trained", "trained_backbone"] = "trained" if how.taken == "network" else "trained_backbone"
+        train = self.train(f"{arm}/train", None, source, {"start": (first,)}, start=start)
+        return ArmCells(self._evaluate(f"{arm}/evaluate", train), (first, train), pictures.pairs, labels)
 
     def _diffumask(self, arm: str, how: DiffuMask) -> ArmCells:
         study = self.study

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from methods.common.miniature.street_view import DRAW_CITYSCAPES
 from methods.common.stages.training_sources import CityscapesSource
@@ -12,6 +12,7 @@ from methods.diffumask_robust.stages.evaluate import EVALUATE_ROBUST
 from methods.diffumask_robust.stages.label import LABEL
 from methods.diffumask_robust.stages.rate_masks import RATE_MASKS, RateMasksConfig
 from methods.diffumask_robust.stages.sources import LabelledSource
+from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
 from reproductions.diffumask_robust.arms import Attention, Street
 from reproductions.diffumask_robust.plan_diffumask import Pictures
 from reproductions.harness.cell import Cell, External
@@ -19,8 +20,8 @@ from reproductions.harness.cell import Cell, External
 if TYPE_CHECKING:
     from reproductions.diffumask_robust.plan import SeedPlanner
 
-_NUM_CLASSES = 3
-"""Background, human and vehicle."""
+_NUM_CLASSES = {"groups": 3, "19": 19}
+"""Background, human and vehicle; or all classes of the evaluation."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ class StreetPlanner:
 
     def made(self, arm: str, how: Street) -> StreetCells:
         """Build the cells of an arm; the network trained on real pictures also rates generated ones."""
-        real = self._real("cityscapes_real")
-        if how.pictures == "real":
-            return StreetCells(real, self._evaluate(arm, real))
         study = self.planner.study
+        if how.pictures == "real":
+            real = self._real(arm, how)
+            return StreetCells(real, self._evaluate(arm, real, how))
         adapter = self._adapter(how)
         synthesis = study.synthesis.model_copy(
             update={
@@ -55,13 +56,28 @@ class StreetPlanner:
                 "lora_rank": study.street.adaptation.rank if adapter else None,
             }
         )
+        if how.classes == "19":
+            return self._of_19(arm, how, synthesis, adapter)
         pictures = self.planner.synthesized(arm, study.street.prompts, synthesis, adapter, "street")
         labels = self._labels(pictures, "attention", (), "labels")
+        real = self._real("cityscapes_real", Street("real"))
         reference = self._labels(pictures, "segmenter", (real,), "reference")
         inputs = {"pairs": pictures.pairs, "labels": labels}
-        train = self.planner.train(f"{arm}/train", Attention(), LabelledSource(), inputs, _NUM_CLASSES)
+        train = self.planner.train(f"{arm}/train", Attention(), LabelledSource(), inputs, _NUM_CLASSES["groups"])
         rating = self.planner.cell(RATE_MASKS, RateMasksConfig(), f"{arm}/rating", {**inputs, "reference": reference})
-        return StreetCells(train, self._evaluate(arm, train), pictures, labels, rating, adapter)
+        return StreetCells(train, self._evaluate(arm, train, how), pictures, labels, rating, adapter)
+
+    def _of_19(
+        self, arm: str, how: Street, synthesis: SynthesizeAttentionConfig, adapter: tuple[Cell, ...]
+    ) -> StreetCells:
+        """All classes are named, stuff in each prompt, and a pixel that no word claims is ignored (section 7)."""
+        study = self.planner.study
+        pictures = self.planner.synthesized(arm, study.street.prompts_19, synthesis, adapter, "street_19")
+        labels = self._labels(pictures, "attention", (), "labels", "ignored")
+        inputs = {"pairs": pictures.pairs, "labels": labels}
+        source = LabelledSource(has_background=False)
+        train = self.planner.train(f"{arm}/train", Attention(), source, inputs, _NUM_CLASSES[how.classes])
+        return StreetCells(train, self._evaluate(arm, train, how), pictures, labels, None, adapter)
 
     def _drawn(self) -> dict[str, tuple[Cell, ...]]:
         """The street as input cells of role ``data``; nothing where it comes from outside."""
@@ -74,9 +90,10 @@ class StreetPlanner:
         """The street as a place of role ``data``."""
         return {} if self.planner.study.street.world is not None else {"data": self.planner.external["street"]}
 
-    def _real(self, name: str) -> Cell:
-        source = CityscapesSource(classes="groups")
-        return self.planner.train(f"{name}/train", None, source, self._drawn(), _NUM_CLASSES, self._outside())
+    def _real(self, name: str, how: Street) -> Cell:
+        few = self.planner.study.street.few_images if how.few else None
+        source, classes = CityscapesSource(classes=how.classes, max_images=few), _NUM_CLASSES[how.classes]
+        return self.planner.train(f"{name}/train", None, source, self._drawn(), classes, self._outside())
 
     def _adapter(self, how: Street) -> tuple[Cell, ...]:
         if how.pictures == "as_is":
@@ -91,10 +108,18 @@ class StreetPlanner:
             ),
         )
 
-    def _labels(self, pictures: Pictures, masks_from: str, model: tuple[Cell, ...], name: str) -> tuple[Cell, ...]:
+    def _labels(
+        self,
+        pictures: Pictures,
+        masks_from: str,
+        model: tuple[Cell, ...],
+        name: str,
+        weak: Literal["background", "ignored"] = "background",
+    ) -> tuple[Cell, ...]:
         study = self.planner.study
         side = study.street.segmenter_px if model else None
-        config = study.label.model_copy(update={"masks_from": masks_from, "segmenter_px": side})
+        mask = study.label.mask.model_copy(update={"weak_pixels": weak})
+        config = study.label.model_copy(update={"masks_from": masks_from, "segmenter_px": side, "mask": mask})
         return tuple(
             self.planner.cell(
                 LABEL,
@@ -105,7 +130,8 @@ class StreetPlanner:
             for shard, cell in enumerate(pictures.pairs)
         )
 
-    def _evaluate(self, arm: str, model: Cell) -> Cell:
+    def _evaluate(self, arm: str, model: Cell, how: Street) -> Cell:
         config, cost_s = self.planner.study.street.evaluation, self.planner.study.expected_evaluate_s
+        config = config.model_copy(update={"cityscapes_classes": how.classes})
         inputs = {"model": (model,), **self._drawn()}
         return self.planner.cell(EVALUATE_ROBUST, config, f"{arm}/evaluate", inputs, (), cost_s, places=self._outside())

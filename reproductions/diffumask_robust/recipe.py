@@ -13,11 +13,15 @@ from pydantic import Field, model_validator
 from methods.common.dense_crf.config import BilateralKernel, DenseCrfConfig
 from methods.common.generators import attention_presets as presets
 from methods.common.generators.attention_presets import AttentionPreset
+from methods.common.generators.captioners import TemplateCaptions
+from methods.common.miniature.imagenet_s_view import DrawImageNetSConfig
 from methods.common.miniature.street_view import DrawCityscapesConfig
 from methods.common.miniature.voc_view import DrawVocConfig
+from methods.common.prompters.configs import AutomaticClipConfig, GroundingDinoSamConfig, PrompterConfig
+from methods.common.segment_anything.automatic_masks import AutomaticMasksConfig
 from methods.common.segmenters.deeplab.config import DeepLabConfig
 from methods.common.segmenters.deeplab.presets import deeplab_miniature, deeplabv3plus_r101d
-from methods.common.segmenters.mask2former.presets import mask2former_r50
+from methods.common.segmenters.mask2former.presets import mask2former_r50, mask2former_swinb
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
 from methods.common.segmenters.semantic.segmenters import SegmenterConfig
 from methods.common.stage import Config
@@ -33,6 +37,9 @@ from methods.diffumask_robust.crop_config import CropConfig
 from methods.diffumask_robust.diffumask.mosaic_config import RELEASED_MOSAICS, Mosaics
 from methods.diffumask_robust.prompts import AugmentationConfig
 from methods.diffumask_robust.schedule import RobustRecipe
+from methods.diffumask_robust.stages.caption import CaptionConfig
+from methods.diffumask_robust.stages.evaluate_imagenet_s import EvaluateImageNetSConfig
+from methods.diffumask_robust.stages.filter_words import FilterWordsConfig
 from methods.diffumask_robust.stages.label_config import LabelConfig
 from methods.diffumask_robust.stages.prompts import AugmentedPrompts, DomainPrompts, PromptsConfig, SubclassPrompts
 from methods.diffumask_robust.stages.refine_config import RefineConfig
@@ -40,6 +47,14 @@ from methods.diffumask_robust.stages.seed import SeedConfig
 from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
 from methods.diffumask_robust.stages.train_affinity import TrainAffinityConfig
 from reproductions.study.config import StudyConfig
+
+WORDS = {
+    "self": AugmentationConfig(synonym_share=0, hyponym_share=0),
+    "synonyms": AugmentationConfig(hyponym_share=0),
+    "hyponyms": AugmentationConfig(),
+    "recognised": AugmentationConfig(),
+}
+"""Which relations are drawn, by what an arm says of its words."""
 
 
 class DiffuMaskConfig(Config):
@@ -91,6 +106,21 @@ class DiffuMaskConfig(Config):
         return {"none": 0, "10": self.few_subclasses, "50": self.more_subclasses, "100": made.max_subclasses}[name]
 
 
+_SHARES_19 = {
+    **{"road": 0.99, "sidewalk": 0.95, "building": 0.99, "wall": 0.33, "fence": 0.44, "pole": 0.99},
+    **{"traffic light": 0.56, "traffic sign": 0.94, "vegetation": 0.98, "terrain": 0.56, "sky": 0.9},
+    **{"person": 0.79, "rider": 0.35, "car": 0.95, "truck": 0.12, "bus": 0.09, "train": 0.05},
+    **{"motorcycle": 0.17, "bicycle": 0.55},
+}
+"""Rough share of Cityscapes' training pictures that show each class, in the order of the training ids. [C D61]"""
+STREET_19 = DomainPrompts(
+    words={name: (name,) for name in _SHARES_19},
+    shares=_SHARES_19,
+    always=("road", "building", "vegetation", "sky"),
+)
+"""Prompts of all classes; the stuff that nearly every street shows is always named. Section 7"""
+
+
 class StreetConfig(Config):
     """Adaptation to a distant domain (section 7)."""
 
@@ -100,17 +130,47 @@ class StreetConfig(Config):
     """LoRA; the arm says whether tags are read. Section 7 [C D16]"""
     prompts: PromptsConfig = PromptsConfig(prompts=DomainPrompts(), num_prompts=20_000)
     """What is asked of the generator. Section 7 [C D55]"""
+    prompts_19: PromptsConfig = PromptsConfig(prompts=STREET_19, num_prompts=20_000)
+    """What is asked of it for all 19 classes. Section 7 [C D61]"""
+    few_images: int = Field(default=1500, ge=1)
+    """Real pictures of the arm with a part of them. [P]"""
     segmenter_px: int | None = Field(default=None, ge=16)
     """Short side of generated pictures for the network that rates masks."""
     evaluation: EvaluateSemanticConfig = EvaluateSemanticConfig(short_side_px=None, cityscapes_classes="groups")
     """Test-time size and classes. Section 9.3"""
 
 
+class ImageNetSConfig(Config):
+    """ImageNet-S with 50 categories (section 9.2)."""
+
+    world: DrawImageNetSConfig | None = None
+    """The miniature view to draw, or None for ImageNet-S."""
+    train_split: str = "train-semi"
+    """Name of the split of real pictures with masks."""
+    num_classes: int = Field(default=51, ge=2, le=255)
+    """Categories and other."""
+    prompts: PromptsConfig = PromptsConfig(split="validation", num_prompts=65_000)
+    """What is asked of the generator: 1,300 pictures a category. Section 12 [C D60]"""
+    evaluation: EvaluateImageNetSConfig = EvaluateImageNetSConfig()
+    """Test-time size. [C D60]"""
+
+
+class ProtocolsConfig(Config):
+    """OVAM's test of masks (section 9.4)."""
+
+    prompts: PromptsConfig = PromptsConfig(
+        prompts=AugmentedPrompts(template="A photograph of a {word}", augmentation=WORDS["self"]), num_prompts=1000
+    )
+    """What is asked of the generator: the template for VOC-sim, or captions in its place (section 9.4). [C D65]"""
+    captions: CaptionConfig | None = None
+    """How images are captioned for COCO-cap; None for captions from outside, role ``captions``."""
+
+
 class DiffuMaskRobustStudy(StudyConfig):
     """Everything behind the tables."""
 
-    backbone: Literal["deeplab_miniature", "deeplabv3plus_r101d"]
-    """Which segmenter, as reports call it."""
+    backbone: Literal["deeplab_miniature", "deeplabv3plus_r101d", "mask2former_swin_b"]
+    """Which segmenter, as reports call it; the last is the study of DiffuMask's arms with Swin-B."""
     world: DrawVocConfig | None = None
     """The miniature world to draw, or None for data from outside."""
     train_split: str = "trainaug"
@@ -141,6 +201,12 @@ class DiffuMaskRobustStudy(StudyConfig):
     """Of masks that are too small. Section 12, the sweep's end"""
     high_beta: float = Field(default=0.6, gt=-1, lt=1)
     """Of masks that are too large. [C D49]"""
+    prompter: PrompterConfig = GroundingDinoSamConfig()
+    """What turns a class name into a mask for the SAM filter. SAM filter section 4.2 [? SAM filter D1]"""
+    filter_share: float = Field(default=0.5, gt=0, le=1)
+    """Share of the pictures of use that the arms with a filter keep. [C D59]"""
+    expected_segment_s: float = Field(default=0.5, gt=0)
+    """Rough seconds to segment a picture by name."""
     segmenter: DeepLabConfig
     """The network, with as many classes as the data."""
     start: Literal["scratch", "backbone"] = "backbone"
@@ -155,6 +221,12 @@ class DiffuMaskRobustStudy(StudyConfig):
     """The baseline."""
     street: StreetConfig = StreetConfig()
     """The distant domain."""
+    protocols: ProtocolsConfig = ProtocolsConfig()
+    """Tests of masks that print numbers of others."""
+    word_filter: FilterWordsConfig = FilterWordsConfig()
+    """Which synonyms and hyponyms CLIP recognises, for the arm that asks. Section 3, item 4"""
+    imagenet_s: ImageNetSConfig = ImageNetSConfig()
+    """The third data set."""
 
     @model_validator(mode="after")
     def _sets_nest(self) -> Self:
@@ -201,6 +273,13 @@ def paper() -> DiffuMaskRobustStudy:
     )
 
 
+def paper_swin_b() -> DiffuMaskRobustStudy:
+    """DiffuMask's arms once more with Swin-B, as its tables print most of them (section 10.7)."""
+    study = paper()
+    baseline = study.diffumask.model_copy(update={"segmenter": mask2former_swinb(num_classes=21)})
+    return study.model_copy(update={"backbone": "mask2former_swin_b", "diffumask": baseline})
+
+
 def _miniature_presets() -> dict[str, AttentionPreset]:
     """The same five at the miniature generator's geometry: cross-attention of 8 and 4 cells a side, self-attention of 8."""
     small: dict[str, dict[str, Any]] = {
@@ -243,6 +322,10 @@ def _small() -> DiffuMaskRobustStudy:
         presets=all_presets,
         num_shards=2,
         smoothing=LabelCrf(crf=DenseCrfConfig(bilateral=BilateralKernel(sigma_px=10)), certainty=0.7),
+        prompter=AutomaticClipConfig(
+            masks=AutomaticMasksConfig(points_per_side=6, predicted_iou=0.5, stability=0.6), min_score=30.0
+        ),
+        expected_segment_s=0.07,
         segmenter=segmenter,
         start="scratch",
         training=CoTrainingConfig(
@@ -289,10 +372,38 @@ def _small() -> DiffuMaskRobustStudy:
             prompts=PromptsConfig(
                 prompts=DomainPrompts(template="a photo of {classes}", max_words=2), lexicon="miniature", num_prompts=96
             ),
+            prompts_19=PromptsConfig(
+                prompts=STREET_19.model_copy(update={"template": "a photo of {classes}", "always": ("road", "sky")}),
+                lexicon="miniature",
+                num_prompts=96,
+            ),
+            few_images=30,
             segmenter_px=48,
             evaluation=EvaluateSemanticConfig(
                 short_side_px=48, max_long_side_px=192, batch_size=10, cityscapes_classes="groups"
             ),
+        ),
+        protocols=ProtocolsConfig(
+            prompts=prompts.model_copy(
+                update={
+                    "prompts": AugmentedPrompts(template="a photo of a {word}", augmentation=WORDS["self"]),
+                    "num_prompts": 100,
+                }
+            ),
+            captions=CaptionConfig(captioner=TemplateCaptions(templates=("a photo of {names}",)), num_images=60),
+        ),
+        word_filter=FilterWordsConfig(
+            num_steps=8,
+            guidance_scale=3.5,
+            scheduler="dpm_solver",
+            lexicon="miniature",
+            template="a photo of a {word}",
+        ),
+        imagenet_s=ImageNetSConfig(
+            world=DrawImageNetSConfig(num_categories=world.num_categories),
+            num_classes=world.num_categories + 1,
+            prompts=prompts.model_copy(update={"split": "validation", "num_prompts": 160}),
+            evaluation=EvaluateImageNetSConfig(short_side_px=40, max_long_side_px=160),
         ),
         expected_step_s=0.025,
         expected_image_s=0.09,
@@ -311,6 +422,7 @@ def smoke() -> DiffuMaskRobustStudy:
     """Every code path of every arm in about a minute; the numbers mean nothing."""
     study = _small()
     assert study.world is not None
+    assert study.protocols.captions is not None
     prompts = study.prompts.model_copy(update={"num_prompts": 20})
     segmenter = deeplab_miniature(num_classes=3)
     short = {"iterations": 2, "batch_size": 2}
@@ -349,16 +461,24 @@ def smoke() -> DiffuMaskRobustStudy:
                         }
                     ),
                     "prompts": study.street.prompts.model_copy(update={"num_prompts": 6}),
+                    "prompts_19": study.street.prompts_19.model_copy(update={"num_prompts": 6}),
+                    "few_images": 2,
+                }
+            ),
+            "protocols": study.protocols.model_copy(
+                update={
+                    "prompts": study.protocols.prompts.model_copy(update={"num_prompts": 6}),
+                    "captions": study.protocols.captions.model_copy(update={"num_images": 8}),
+                }
+            ),
+            "word_filter": study.word_filter.model_copy(update={"num_steps": 2, "num_images": 2, "min_right": 1}),
+            "imagenet_s": study.imagenet_s.model_copy(
+                update={
+                    "world": DrawImageNetSConfig(num_train=4, num_val=4, num_categories=2),
+                    "num_classes": 3,
+                    "prompts": study.imagenet_s.prompts.model_copy(update={"num_prompts": 8}),
                 }
             ),
             "expected_evaluate_s": 0.3,
         }
     )
-
-
-WORDS = {
-    "self": AugmentationConfig(synonym_share=0, hyponym_share=0),
-    "synonyms": AugmentationConfig(hyponym_share=0),
-    "hyponyms": AugmentationConfig(),
-}
-"""Which relations are drawn, by what an arm says of its words."""

@@ -11,6 +11,8 @@ CenterNet2 R50, 640 px              77.7 M of 20 bytes; 0.16 GiB backbone in flo
 CenterNet2 Swin-L, 896 px           249.2 M of 20 bytes; 4.3 GiB backbone in float16 to 6.3 in float32, 0.14, 0.5
 Mask2Former R50, 512 px crops       MMSegmentation's README: 3,385 MB for 2 images on an A100; 44 M parameters of 16 bytes,
                                     1 GiB for CUDA, and the rest shared by the images
+Mask2Former Swin-B, 512 px crops    107 M parameters of 16 bytes; the backbone's 1.3 GiB in float32 are CenterNet2's Swin-L by width and
+                                    area; the rest as for R50
 SD3 medium, 512 px, guided          15 GiB of bfloat16 and the float32 segmenter; 1.1 GiB denoiser, 2.8 GiB VAE decoder,
                                     0.3 segmenter
 SD 1.5, 512 px                      3 GiB of float16; little: no gradient, the VAE decoder's largest maps
@@ -82,6 +84,7 @@ class GpuEstimate:
 CENTERNET2_R50 = GpuEstimate(2.7, 0.9, 640)
 CENTERNET2_SWIN_L = GpuEstimate(6.7, 7.2, 896)
 MASK2FORMER_R50 = GpuEstimate(1.7, 0.75, 512)
+MASK2FORMER_SWIN_B = GpuEstimate(2.6, 2.0, 512)
 STABLE_DIFFUSION_3_GUIDED = GpuEstimate(17.0, 5.1, 512)
 STABLE_DIFFUSION_15 = GpuEstimate(4.0, 1.0, 512)
 STABLE_DIFFUSION_21_CAPTURE = GpuEstimate(3.5, 1.4, 512)

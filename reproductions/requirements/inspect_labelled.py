@@ -59,6 +59,15 @@ def ade20k_folder(folder: Path, splits: Mapping[str, int] = ADE20K_IMAGES) -> In
     return judge(dict.fromkeys(problems), [] if problems else [_SAMPLED_NOTE])
 
 
+def imagenet_s_folder(folder: Path) -> Inspection:
+    """Inspect a subset of ImageNet-S: the splits that have masks.
+
+    Args:
+        folder: of the subset.
+    """
+    return labelled_folder(folder, ("train-semi", "validation"))
+
+
 def labelled_folder(folder: Path, splits: Iterable[str] = ("train", "val")) -> Inspection:
     """Inspect own data for semantic segmentation, in any layout (docs/own-data.md).
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reproductions.requirements.inspect_cityscapes import cityscapes_folder
 from reproductions.requirements.inspect_coco_panoptic import coco_panoptic_folder
-from reproductions.requirements.inspect_labelled import ade20k_folder, voc_folder
+from reproductions.requirements.inspect_labelled import ade20k_folder, imagenet_s_folder, voc_folder
 from reproductions.requirements.inspect_lvis import lvis_folder
 from reproductions.requirements.inspect_wordnet import wordnet_folder
 from reproductions.requirements.published import DataSet
@@ -95,6 +95,15 @@ def _coco_panoptic_steps(place: Path) -> tuple[str, ...]:
     )
 
 
+def _imagenet_s_steps(place: Path) -> tuple[str, ...]:
+    """ImageNet-S' masks, and the pictures of ImageNet-1k that they belong to, which its own tool copies."""
+    return (
+        "(register at https://image-net.org and download the training and validation pictures of ImageNet-1k)",
+        "(follow the readme of LUSSeg/ImageNet-S: its data_preparation.sh, with the mode of 50 categories, copies pictures and masks)",
+        f"(put the folder ImageNetS50 with train-semi, validation and both -segmentation folders at {place})",
+    )
+
+
 def _wordnet_steps(place: Path) -> tuple[str, ...]:
     """The nouns of WordNet 3.0: 20 MB, from a Debian package or from NLTK's data."""
     folder = shlex.quote(str(place))
@@ -144,6 +153,14 @@ COCO_PANOPTIC = DataSet(
     "https://cocodataset.org/#download",
     coco_panoptic_folder,
     _coco_panoptic_steps,
+)
+IMAGENET_S50 = DataSet(
+    "ImageNet-S with 50 categories",
+    "imagenet_s50",
+    "masks for research; pictures under ImageNet's terms, behind a registration",
+    "https://github.com/LUSSeg/ImageNet-S",
+    imagenet_s_folder,
+    _imagenet_s_steps,
 )
 WORDNET_30 = DataSet(
     "WordNet 3.0, nouns",

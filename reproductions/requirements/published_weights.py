@@ -220,6 +220,12 @@ HRNET_W48 = SingleFile(
     "MIT (that of HRNet/HRNet-Image-Classification)",
     "https://github.com/open-mmlab/mmsegmentation/tree/main/configs/hrnet",
 )
+SWIN_B = SingleFile(
+    "Swin-B, ImageNet-22K",
+    "https://github.com/SwinTransformer/storage/releases/download/v1.0.0/swin_base_patch4_window12_384_22k.pth",
+    "MIT (that of microsoft/Swin-Transformer)",
+    "https://github.com/SwinTransformer/storage/releases/tag/v1.0.0",
+)
 SWIN_L = SingleFile(
     "Swin-L, ImageNet-22K",
     "https://github.com/SwinTransformer/storage/releases/download/v1.0.0/swin_large_patch4_window12_384_22k.pth",

@@ -5,19 +5,16 @@ An opener's places, config and result are those of :data:`~reproductions.require
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from methods.common.errors import InputError
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig
-from methods.sam_filter.prompters.configs import GroundingDinoSamConfig, Sam3PrompterConfig
 from methods.sam_filter.stages.synthesis_config import CaptureSteps, Order, SynthesizeConfig
-from reproductions.requirements.openers import SIDE_PX, Places, a_picture, fits_in_float32, open_halved_generator
+from reproductions.requirements.openers import SIDE_PX, Places, fits_in_float32, open_halved_generator
 from reproductions.requirements.trial import TinyBatch
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
-    from numpy.typing import NDArray
 
 
 def open_generator(places: Places, config: SynthesizeConfig, device: torch.device) -> TinyBatch | None:
@@ -37,36 +34,6 @@ def open_generator(places: Places, config: SynthesizeConfig, device: torch.devic
             raise InputError(f"the generator in {place} makes a black picture; set another precision, or copy it again")
 
     return sample
-
-
-class _NoSam:
-    """Stands where the detector's boxes would prompt SAM, which is tried on its own."""
-
-    def embed(self, image_HW3: NDArray[np.uint8]) -> Any:
-        return image_HW3.shape[:2]
-
-    def masks_in_boxes(self, image: Any, box_P4: NDArray[np.float32]) -> tuple[NDArray[np.bool_], Any]:
-        import numpy as np
-
-        return np.zeros((len(box_P4), *image), bool), None
-
-
-def open_detector(places: Places, config: GroundingDinoSamConfig, device: torch.device) -> TinyBatch:
-    """Open the detector that finds boxes for names; role ``detector``."""
-    from methods.sam_filter.prompters.grounding_dino_sam import GroundingDinoSam, load_detector
-
-    detector, processor = load_detector(places["detector"], device)
-    no_sam: Any = _NoSam()
-    prompter = GroundingDinoSam(detector, processor, no_sam, config)
-    return lambda: prompter.segment(a_picture(), ["cat"])
-
-
-def open_sam3(places: Places, config: Sam3PrompterConfig, device: torch.device) -> TinyBatch:
-    """Open SAM 3; role ``sam``."""
-    from methods.sam_filter.prompters.sam3 import Sam3Prompter, load_sam3
-
-    prompter = Sam3Prompter(*load_sam3(places["sam"], device), config)
-    return lambda: prompter.segment(a_picture(), ["cat"])
 
 
 def open_segmenter(places: Places, config: Mask2FormerConfig, device: torch.device) -> TinyBatch:

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from methods.common.generators.captioners import BlipCaptions
-from methods.sam_filter.prompters.configs import ROLES, PrompterConfig, SalientConfig, Sam3PrompterConfig
+from methods.common.prompters.configs import PrompterConfig
 from reproductions.requirements import gpu_estimates
 from reproductions.requirements.inspect_labelled import labelled_folder
 from reproductions.requirements.need import GpuNeed, Need
-from reproductions.requirements.openers import CutterTrial, open_captioner, open_clip, open_cutter, open_sam
-from reproductions.requirements.places import data, either, generator, published, shipped, with_own_code
+from reproductions.requirements.openers import open_captioner
+from reproductions.requirements.places import data, generator, published
+from reproductions.requirements.prompters import prompter_needs, prompter_trials
 from reproductions.requirements.published_data import VOC_2012
 from reproductions.requirements.published_weights import (
-    BIREFNET,
-    BIREFNET_PACKAGES,
     BLIP,
-    CLIP,
-    GROUNDING_DINO,
-    MINIATURE_CLIP,
-    MINIATURE_CUTTER,
-    MINIATURE_SAM,
     RESNET50,
-    SAM,
-    SAM3,
-    SAM_RELEASE,
     STABLE_DIFFUSION_21,
 )
 from reproductions.requirements.trial import Trial, half_precision_trial, trial
@@ -34,9 +25,6 @@ from reproductions.sam_filter.arms import Arm, GeneratedPairs, PilotStudy
 from reproductions.sam_filter.recipe import SamFilterStudy
 from reproductions.study.request import Request
 
-_SMALL = {"sam": MINIATURE_SAM, "clip": MINIATURE_CLIP, "cutter": MINIATURE_CUTTER}
-"""What stands in for a role of a prompter at the small tiers."""
-_ORDER = ("sam", "detector", "clip", "cutter")
 _OWN_SIZE_PX = 512
 """Side of the pictures that the generator makes by itself."""
 
@@ -47,10 +35,9 @@ def needs(request: Request, study: SamFilterStudy, arms: Sequence[Arm]) -> tuple
     found = data(request, VOC_2012, inspect, "classes.txt, and images and labels of train and val")
     if _generating(arms):
         prompters = _prompters(study, arms)
-        roles = {role for config in prompters.values() for role in ROLES[config.kind]}
         found.append(generator("generator", request, STABLE_DIFFUSION_21))
         found += [published("captioner", BLIP)] if study.prompts.captioner.kind != "template" else []
-        found += [_part(role, request, prompters) for role in _ORDER if role in roles]
+        found += prompter_needs(request, prompters)
     if study.classifier is None and any("imagenet" in arm.topics for arm in arms):
         found.append(published("backbone", RESNET50))
     return tuple(found)
@@ -68,19 +55,6 @@ def _with_pilot(arms: Sequence[Arm]) -> bool:
 
 def _generating(arms: Sequence[Arm]) -> bool:
     return any(isinstance(arm.how, GeneratedPairs | PilotStudy) for arm in arms)
-
-
-def _part(role: str, request: Request, prompters: Mapping[str, PrompterConfig]) -> Need:
-    """A network of the prompters, which are given by the name of their setting."""
-    if request.tier != "paper" and role in _SMALL:
-        return shipped(role, _SMALL[role])
-    if role == "cutter":
-        salient = {name: config for name, config in prompters.items() if isinstance(config, SalientConfig)}
-        allowed = {f"{name}.trust_remote_code": config.trust_remote_code for name, config in salient.items()}
-        return with_own_code(role, BIREFNET, BIREFNET_PACKAGES, allowed)
-    if role == "sam" and prompters["prompter"].kind != "sam3":
-        return either(role, SAM, SAM_RELEASE)
-    return published(role, {"sam": SAM3, "detector": GROUNDING_DINO, "clip": CLIP}[role])
 
 
 def gpu_needs(request: Request, study: SamFilterStudy, arms: Sequence[Arm]) -> tuple[GpuNeed, ...]:
@@ -108,24 +82,8 @@ def trials(request: Request, study: SamFilterStudy, arms: Sequence[Arm]) -> tupl
     if "captioner" in place and isinstance(study.prompts.captioner, BlipCaptions):
         found.append(trial(place["captioner"], "captioner", open_captioner, study.prompts.captioner))
     prompters = _prompters(study, arms) if _generating(arms) else {}
-    found += [_trial_of_part(role, place[role], prompters) for role in _ORDER if role in place]
+    found += prompter_trials(place, prompters)
     if "backbone" in place:
         segmenter = study.imagenet_segmenter or study.segmenter
         found.append(trial(place["backbone"], "backbone", openers.open_segmenter, segmenter))
     return tuple(found)
-
-
-def _trial_of_part(role: str, need: Need, prompters: Mapping[str, PrompterConfig]) -> Trial:
-    """Return the trial of a network of the prompters, with the settings of the first that has it."""
-    config = next(config for config in prompters.values() if role in ROLES[config.kind])
-    if role == "sam":
-        if isinstance(config, Sam3PrompterConfig):
-            return trial(need, role, openers.open_sam3, config)
-        return trial(need, role, open_sam)
-    if role == "detector":
-        return trial(need, role, openers.open_detector, config)
-    if role == "clip":
-        return trial(need, role, open_clip)
-    salient = [config for config in prompters.values() if isinstance(config, SalientConfig)]
-    trusted = all(config.trust_remote_code for config in salient)
-    return trial(need, role, open_cutter, CutterTrial(trust_remote_code=trusted))

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Literal
 
 from methods.common.miniature.voc_view import DRAW_VOC
+from methods.common.prompters.configs import ROLES
 from methods.common.stages.training_sources import PairsSource, RealSource
-from methods.sam_filter.prompters.configs import ROLES
 from methods.sam_filter.stages.classify import PRETRAIN_CLASSIFIER
 from methods.sam_filter.stages.drawn_source import DrawnSource
 from methods.sam_filter.stages.evaluate import EVALUATE

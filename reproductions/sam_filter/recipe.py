@@ -14,6 +14,12 @@ from methods.common.generators.captioners import BlipCaptions, TemplateCaptions
 from methods.common.metrics.label_maps.mask_quality import Uncertain
 from methods.common.miniature.voc_view import DrawVocConfig
 from methods.common.miniature.world_config import WebConfig
+from methods.common.prompters.configs import (
+    AutomaticClipConfig,
+    GroundingDinoSamConfig,
+    PrompterConfig,
+    SalientConfig,
+)
 from methods.common.segment_anything.automatic_masks import AutomaticMasksConfig
 from methods.common.segmenters.mask2former.presets import mask2former_miniature, mask2former_r50
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
@@ -22,12 +28,6 @@ from methods.common.segmenters.semantic.segmenters import SegmenterConfig
 from methods.common.stage import Config
 from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig
 from methods.common.training.poly_recipe import PolyRecipe
-from methods.sam_filter.prompters.configs import (
-    AutomaticClipConfig,
-    GroundingDinoSamConfig,
-    PrompterConfig,
-    SalientConfig,
-)
 from methods.sam_filter.semseg_fdsl import SemSegFdslConfig
 from methods.sam_filter.stages.classify import PretrainClassifierConfig
 from methods.sam_filter.stages.prompts import PromptsConfig

@@ -50,6 +50,7 @@ PROMISES: dict[tuple[str, str], Rounding] = {
     ("mrca_take_as_many", "generation.num_shards"): BYTES,
     ("mrca_train", "num_workers"): BYTES,
     ("robust_evaluate", "batch_size"): _MEASURED,
+    ("robust_segment_named", "prompter.masks.points_per_batch"): BYTES,
     ("robust_synthesize", "batch_size"): _SAMPLED,
     ("robust_synthesize", "num_shards"): _SAMPLED,
     ("robust_train", "num_workers"): BYTES,

@@ -55,6 +55,7 @@ DRAWN_BY_SOME = {
     ("diffumask_prune", "generation"),
     ("seggen_captions", "generation"),
     ("seggen_copies", "generation"),
+    ("robust_filter_masks", "generation"),
 }
 """Declared axes that cells of the stage draw from where their config asks for chance, as the controls do."""
 

@@ -169,6 +169,27 @@ MUTANTS: tuple[Mutant, ...] = (
         "corners are blurred to one side",
         f"{CRF}::test_each_kernel_by_itself_is_near_the_exact_one",
     ),
+    _LATTICE.mutant(
+        "scaled_on_one_side",
+        "self._spread.data *= factor_N[self._spread.indices]",
+        "self._spread.data *= 1",
+        "kernels are normalised on one side",
+        f"{CRF}::test_scaling_multiplies_the_entry_of_two_points_by_the_factors_of_both",
+    ),
+    _MEAN_FIELD.mutant(
+        "the_last_label_counts_once",
+        "count_L[:-1] @ message_LN[:-1]) / count_L[-1]",
+        "count_L[:-1] @ message_LN[:-1])",
+        "a label that stands for several hears too much",
+        "tests/unit/test_dense_crf.py::test_labels_that_stand_for_several_are_what_each_of_them_would_be",
+    ),
+    _MEAN_FIELD.mutant(
+        "the_last_label_hears_all",
+        "(self._reach_N - count_L[:-1]",
+        "(self._reach_N + 0 * count_L[:-1]",
+        "the last label hears what the others hear, too",
+        f"{CRF}::test_the_last_label_hears_what_it_would_hear_by_itself",
+    ),
     _MEAN_FIELD.mutant(
         "no_normalisation",
         "np.float32(weight**0.5) / np.sqrt(mass_N + np.float32(_LEAST_MASS))",

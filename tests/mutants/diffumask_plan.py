@@ -7,6 +7,8 @@ _ATTENTION = f"{EDGES}::test_an_arm_of_attention_is_made_of_what_the_specificati
 _DIFFUMASK = f"{EDGES}::test_an_arm_of_diffumask_is_made_of_what_the_specification_says"
 _STREET = f"{EDGES}::test_the_street_is_painted_as_it_is_or_adapted"
 VALUES = "tests/unit/test_diffumask_robust_stage_values.py"
+_KEPT = "tests/unit/test_diffumask_robust_filter.py::test_the_half_that_agrees_best_stays_without_those_of_no_use"
+_FILTERED = f"{EDGES}::test_the_filter_and_chance_keep_as_many_of_the_same_labels"
 
 _PLAN = Place("reproductions/diffumask_robust/plan.py")
 _BASELINE = Place("reproductions/diffumask_robust/plan_diffumask.py")
@@ -16,6 +18,7 @@ _MAPS = Place("methods/diffumask_robust/heat_map_files.py")
 _RATE = Place("methods/diffumask_robust/stages/rate_masks.py")
 _SOURCES = Place("methods/diffumask_robust/stages/sources.py")
 _CROPS = Place("methods/diffumask_robust/trusted_images.py")
+_FILTER = Place("methods/diffumask_robust/stages/filter_masks.py")
 _COLOURS = Place("methods/diffumask_robust/colours.py")
 _SAMPLER = Place("methods/diffumask_robust/attention_sampler.py")
 
@@ -26,6 +29,27 @@ MUTANTS: tuple[Mutant, ...] = (
         '"masks_from": "attention"',
         "the oracle's masks are those of attention",
         _ATTENTION,
+    ),
+    _PLAN.mutant(
+        "the_filter_chooses_by_chance",
+        "FilterMasksConfig(kept_share=study.filter_share, rule=rule)",
+        'FilterMasksConfig(kept_share=study.filter_share, rule="random")',
+        "the SAM filter's arm keeps a random half",
+        _FILTERED,
+    ),
+    _FILTER.mutant(
+        "chance_asks_the_score",
+        'if config.rule == "random":',
+        'if config.rule == "agreement":',
+        "the SAM filter and the control trade places",
+        _KEPT,
+    ),
+    _FILTER.mutant(
+        "what_is_of_no_use_is_kept",
+        "if not one.dropped]\n    num_kept",
+        "]\n    num_kept",
+        "pictures of no use count and may be kept",
+        _KEPT,
     ),
     _PLAN.mutant(
         "one_beta_for_all_presets",

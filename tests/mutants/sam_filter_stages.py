@@ -7,10 +7,11 @@ FSCORE = "tests/unit/test_sam_filter_score_stages.py"
 ATTN = "tests/unit/test_attention_capture.py"
 MASKS = "tests/unit/test_attention_masks.py"
 
+_RANKINGS = Place("methods/common/generated/rankings.py")
 _SAM_FILTER_SELECTION = Place("methods/sam_filter/selection.py")
 _STAGES_SELECT = Place("methods/sam_filter/stages/select.py")
 _STAGES_SCORE = Place("methods/sam_filter/stages/score.py")
-_STAGES_SEGMENT_NAMED = Place("methods/sam_filter/stages/segment_named.py")
+_STAGES_SEGMENT_NAMED = Place("methods/common/stages/segment_named.py")
 _STAGES_REFERENCE_QUALITY = Place("methods/sam_filter/stages/reference_quality.py")
 _STAGES_SAMPLER = Place("methods/sam_filter/stages/sampler.py")
 _GENERATORS_ATTENTION_MASKS = Place("methods/common/generators/attention_masks.py")
@@ -18,14 +19,14 @@ _STAGES_SYNTHESIZE = Place("methods/sam_filter/stages/synthesize.py")
 _GENERATORS_ATTENTION_CAPTURE = Place("methods/common/generators/attention_capture.py")
 
 MUTANTS: tuple[Mutant, ...] = (
-    _SAM_FILTER_SELECTION.mutant(
+    _RANKINGS.mutant(
         "filter_keeps_the_worst",
         "(-score_I[image], ids[image])",
         "(score_I[image], ids[image])",
         "the filter keeps the worst",
         f"{FSTAGE}::test_the_best_stay_ties_by_id_in_the_order_of_rank",
     ),
-    _SAM_FILTER_SELECTION.mutant(
+    _RANKINGS.mutant(
         "ties_by_place",
         "(-score_I[image], ids[image])",
         "(-score_I[image], image)",

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.prompters.interface import NamedMasks, NamedSegmenter, empty_masks
 from methods.common.seeds import derive_seed
-from methods.sam_filter.prompters.interface import NamedMasks, NamedSegmenter, empty_masks
 
 
 class Oracle:

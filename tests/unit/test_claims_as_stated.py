@@ -141,6 +141,8 @@ ROBUST_STATES = {
     "K4": ([("plain_oracle", "plain")], MIOU),
     "K6": ([("diffumask_then_real", "real_5k")], MIOU),
     "K8": ([("robust_2k", "plain_2k")], MIOU),
+    "K12": ([("street_adapted", "street_as_is")], ("mask_iou",)),
+    "K11": ([("plain_sam_filter", "plain_random_half")], MIOU),
     "K9": ([("street_adapted_tags", "street_adapted")], GROUPS),
     "K10": ([("diffumask", "diffumask_pruned_random")], ("mask_iou",)),
 }

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from methods.common.dense_crf.config import BilateralKernel, DenseCrfConfig, SmoothnessKernel
 from methods.common.dense_crf.lattice import PermutohedralLattice
-from methods.common.dense_crf.mean_field import infer
+from methods.common.dense_crf.mean_field import DenseCrf, infer
 from methods.common.dense_crf.unary import energy_of_labels
 from methods.diffumask_robust.crf import (
     LabelCrf,
@@ -117,13 +117,44 @@ def test_points_are_read_with_weights_that_add_up_to_one(seed: int, dims: int) -
 def test_the_filter_is_near_the_gaussian_and_its_channels_do_not_meet(seed: int, dims: int) -> None:
     rng = np.random.default_rng(seed)
     feature = rng.normal(0, 1, (60, dims)).astype(np.float32)
-    value = rng.uniform(0, 1, (60, 2)).astype(np.float32)
+    value = rng.uniform(0, 1, (2, 60)).astype(np.float32)
     lattice = PermutohedralLattice(feature)
     gaussian = np.exp(-0.5 * ((feature[:, None] - feature[None]) ** 2).sum(-1))
-    ours = lattice.filter(value) / lattice.filter(np.ones((60, 1), np.float32))
-    exact = (gaussian @ value) / gaussian.sum(1, keepdims=True)
+    ours = lattice.filter(value) / lattice.filter(np.ones((1, 60), np.float32))
+    exact = (value @ gaussian) / gaussian.sum(1)
     assert np.abs(ours - exact).mean() < 0.03
-    assert np.allclose(lattice.filter(value[:, 1:]), lattice.filter(value)[:, 1:])
+    assert np.allclose(lattice.filter(value[1:]), lattice.filter(value)[1:])
+
+
+def test_scaling_multiplies_the_entry_of_two_points_by_the_factors_of_both() -> None:
+    rng = np.random.default_rng(2)
+    lattice = PermutohedralLattice(rng.normal(0, 1, (9, 2)).astype(np.float32))
+    before = lattice.filter(np.eye(9, dtype=np.float32))
+    factor = rng.uniform(0.5, 2, 9).astype(np.float32)
+    lattice.scale(factor)
+    assert np.allclose(lattice.filter(np.eye(9, dtype=np.float32)), before * np.outer(factor, factor), atol=1e-5)
+
+
+def test_the_last_label_hears_what_it_would_hear_by_itself() -> None:
+    """Its message is found from the others'; in another order of labels it is another label's that is."""
+    image, _, shifted = disk(20, 24)
+    shifted[:5, :5] = 2
+    energy = energy_of_labels(shifted, 3, 0.6)
+    config = DenseCrfConfig()
+    turned = infer(energy[[2, 0, 1]], image, config)
+    assert np.abs(infer(energy, image, config) - turned[[1, 2, 0]]).max() < 1e-4
+
+
+@pytest.mark.parametrize("several", [0, 2])
+def test_labels_that_stand_for_several_are_what_each_of_them_would_be(several: int) -> None:
+    """The first or the last label stands for three of equal energy."""
+    image, _, shifted = disk(16, 18)
+    energy = energy_of_labels(shifted, 3, 0.6)
+    counts = [3 if label == several else 1 for label in range(3)]
+    whole = np.repeat(energy, counts, 0)
+    places = np.cumsum(counts) - 1
+    ours = DenseCrf(image, DenseCrfConfig()).infer(energy, counts)
+    assert np.abs(ours - infer(whole, image, DenseCrfConfig())[places]).max() < 1e-4
 
 
 def test_points_far_apart_do_not_hear_each_other() -> None:

@@ -1,10 +1,17 @@
 """What every cell of the robust paper's plan is made of, against Attn2mask sections 2, 6, 7, 9 and 10 written down by themselves."""
 
+from pathlib import Path
+
 import pytest
 
 from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig
+from methods.common.stages.segment_named import SegmentNamedConfig
 from methods.common.stages.training_sources import CityscapesSource, RealSource
 from methods.diffumask_robust.adaptation.config import AdaptationConfig
+from methods.diffumask_robust.stages.caption import CaptionConfig
+from methods.diffumask_robust.stages.evaluate_imagenet_s import EvaluateImageNetSConfig
+from methods.diffumask_robust.stages.filter_masks import FilterMasksConfig
+from methods.diffumask_robust.stages.filter_words import FilterWordsConfig
 from methods.diffumask_robust.stages.fold_source import FoldSource
 from methods.diffumask_robust.stages.label_config import LabelConfig
 from methods.diffumask_robust.stages.prompts import AugmentedPrompts, PromptsConfig, SubclassPrompts
@@ -18,13 +25,30 @@ from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttention
 from methods.diffumask_robust.stages.train_robust import TrainRobustConfig
 from methods.diffumask_robust.stages.train_segmenter import TrainSegmenter
 from reproductions.diffumask_robust.arms import ARMS
+from reproductions.diffumask_robust.paper import PAPER
 from reproductions.diffumask_robust.plan import SeedPlanner
-from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy, mini, paper
+from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy, mini, paper, paper_swin_b
 from reproductions.harness.cell import Cell
+from reproductions.harness.store import Store
+from reproductions.study.request import Request
 from tests.unit.plan_edges import differences, label_of, outside, table_of
 
 BY_ID = {arm.id: arm for arm in ARMS}
-PLACES = outside("data", "generator", "cutter", "backbone", "plain_backbone", "trunk", "wordnet", "street")
+PLACES = outside(
+    *(
+        "data",
+        "generator",
+        "cutter",
+        "sam",
+        "clip",
+        "backbone",
+        "plain_backbone",
+        "trunk",
+        "wordnet",
+        "street",
+        "imagenet_s",
+    ),
+)
 RUN = tuple(arm for arm in ARMS if not arm.not_run)
 
 
@@ -54,14 +78,14 @@ def study(**changes: object) -> DiffuMaskRobustStudy:
 
 def source_of(config: TrainRobustConfig | TrainSegmenter) -> str:
     match config.source:
-        case LabelledSource(max_images=count):
-            return "all" if count is None else f"the first {count}"
+        case LabelledSource(max_images=count, has_background=background):
+            return ("all" if count is None else f"the first {count}") + ("" if background else " without background")
         case FoldSource(fold=fold, num_folds=folds):
             return f"without fold {fold} of {folds}"
         case RealSource(split=split, max_images=count):
             return split if count is None else f"{count} of {split}"
-        case CityscapesSource(split=split, classes=classes):
-            return f"{split} in {classes}"
+        case CityscapesSource(split=split, classes=classes, max_images=count):
+            return f"{split if count is None else f'{count} of {split}'} in {classes}"
     raise AssertionError(config.source)
 
 
@@ -77,7 +101,8 @@ def settings(cell: Cell) -> str:
             return f"{' '.join(config.presets)}{adapted}"
         case LabelConfig() as config:
             crf = ", CRF" if config.smoothing else ""
-            return f"{config.preset}, beta {config.mask.beta:g}, {config.masks_from}, {config.trusted}{crf}"
+            weak = "" if config.mask.weak_pixels == "background" else f", weak {config.mask.weak_pixels}"
+            return f"{config.preset}, beta {config.mask.beta:g}, {config.masks_from}, {config.trusted}{crf}{weak}"
         case TrainRobustConfig() as config:
             weight = f", co-training {config.training.loss.co_training:g}" if config.scheme == "pair" else ""
             return f"{config.scheme}{weight}, {config.training.recipe.iterations}, {source_of(config)}, {config.start}"
@@ -91,10 +116,20 @@ def settings(cell: Cell) -> str:
             return f"{config.pruned_share:g} by {config.rule}"
         case SpliceConfig(distortions=one):
             return " ".join(name for name in ("blur", "occlusion", "perspective") if getattr(one, name)) or "nothing"
+        case CaptionConfig() as config:
+            return config.captioner.kind
+        case FilterWordsConfig() as config:
+            return f"{config.lexicon}, {config.min_right} of {config.num_images}"
+        case FilterMasksConfig() as config:
+            return f"{config.kept_share:g} by {config.rule}"
+        case SegmentNamedConfig() as config:
+            return config.prompter.kind
         case RateMasksConfig() as config:
             return "kept" if config.kept_only else "all"
         case AdaptationConfig() as config:
             return config.texts
+        case EvaluateImageNetSConfig() as config:
+            return config.split
         case EvaluateSemanticConfig() as config:
             return f"{config.split} in {config.cityscapes_classes}"
     return ""
@@ -197,6 +232,20 @@ def on_attention(
     ],
 )
 def test_an_arm_of_attention_is_made_of_what_the_specification_says(arm: str, wanted: dict[str, str]) -> None:
+    assert not differences(cells_of(arm), wanted)
+
+
+@pytest.mark.parametrize(("arm", "rule"), [("plain_sam_filter", "agreement"), ("plain_random_half", "random")])
+def test_the_filter_and_chance_keep_as_many_of_the_same_labels(arm: str, rule: str) -> None:
+    kept = f"hyponyms/attn2mask_own_margin/kept_by_{rule}"
+    wanted = {
+        **on_attention(arm, "plain, 70, all"),
+        "hyponyms/named0": "automatic_clip | clip, pairs<-hyponyms/pictures0, sam",
+        kept: f"0.5 by {rule} | labels<-{OWN}, named<-hyponyms/named0, pairs<-hyponyms/pictures0",
+        **trained(arm, kept, "plain, 70, all"),
+        **rated(arm, kept),
+    }
+    wanted[f"hyponyms/{arm}/rating"] = wanted[f"hyponyms/{arm}/rating"].replace("all |", "kept |")
     assert not differences(cells_of(arm), wanted)
 
 
@@ -326,6 +375,123 @@ def test_the_street_is_painted_as_it_is_or_adapted() -> None:
     assert cells_of("cityscapes_real")["cityscapes_real/train"] == (
         "plain, 70, train in groups, scratch | data<-draw_the_miniature_street"
     )
+
+
+def test_all_classes_of_the_street_leave_out_what_no_word_claims() -> None:
+    street = "data<-draw_the_miniature_street"
+    arm = "street_19_adapted"
+    found = cells_of(arm)
+    assert found[f"{arm}/pictures0"].endswith("generator, lora<-street/adapted, prompts<-street_19/prompts")
+    assert found[f"{arm}/labels0"] == f"attn2mask, beta 0.2, attention, margin, weak ignored | pairs<-{arm}/pictures0"
+    assert found[f"{arm}/train"] == (
+        f"plain, 70, all without background, scratch | labels<-{arm}/labels0, pairs<-{arm}/pictures0"
+    )
+    assert found[f"{arm}/evaluate"] == f"val in 19 | {street}, model<-{arm}/train"
+    assert not [label for label in found if "reference" in label or "cityscapes" in label]
+    assert cells_of("cityscapes_19_real")["cityscapes_19_real/train"] == f"plain, 70, train in 19, scratch | {street}"
+    few = mini().street.few_images
+    name = "cityscapes_real_1500"
+    assert cells_of(name)[f"{name}/train"] == f"plain, 70, {few} of train in groups, scratch | {street}"
+
+
+IMAGENET_S = "data<-draw_the_miniature_ImageNet-S"
+CATEGORIES = {
+    "draw_the_miniature_ImageNet-S": "",
+    "imagenet_s/prompts": f"shares 1 1 1 | {IMAGENET_S}, generator",
+    "imagenet_s/pictures0": "attn2mask | generator, prompts<-imagenet_s/prompts",
+    "imagenet_s/labels0": "attn2mask, beta 0.2, attention, margin | pairs<-imagenet_s/pictures0",
+}
+OF_CATEGORIES = "labels<-imagenet_s/labels0, pairs<-imagenet_s/pictures0"
+
+
+@pytest.mark.parametrize(
+    ("arm", "words"), [("imagenet_s50", "plain, 70"), ("imagenet_s50_robust", "pair, co-training 1, 70")]
+)
+def test_categories_are_painted_and_evaluated_by_their_own_protocol(arm: str, words: str) -> None:
+    wanted = {
+        **CATEGORIES,
+        f"{arm}/train": f"{words}, all, scratch | {OF_CATEGORIES}",
+        f"{arm}/evaluate": f"validation | {IMAGENET_S}, model<-{arm}/train",
+    }
+    assert not differences(cells_of(arm), wanted)
+
+
+@pytest.mark.parametrize(
+    ("arm", "preset", "how"),
+    [
+        ("voc_sim_ovam", "ovam", ""),
+        ("coco_cap_ovam", "ovam", ""),
+        ("voc_sim_attn2mask", "attn2mask", ""),
+        ("coco_cap_attn2mask", "attn2mask", ", CRF"),
+    ],
+)
+def test_ovams_protocols_rate_masks_of_their_own_pictures(arm: str, preset: str, how: str) -> None:
+    """Class's own words alone; Attn2mask has the CRF on captions only."""
+    name = arm.removesuffix(f"_{preset}")
+    captions = {"coco_cap/captions": "template | data<-draw_the_miniature_VOC"} if name == "coco_cap" else {}
+    read = "captions<-coco_cap/captions, " if captions else ""
+    labels, oracle = f"{name}/{preset}/labels0", f"{name}/oracle0"
+    wanted = {
+        "draw_the_miniature_VOC": "",
+        **captions,
+        f"{name}/prompts": f"shares 1 0 0 | {read}data<-draw_the_miniature_VOC, generator",
+        f"{name}/pictures0": f"{ALL_PRESETS} | generator, prompts<-{name}/prompts",
+        labels: f"{preset}, beta 0.2, attention, margin{how} | pairs<-{name}/pictures0",
+        oracle: f"attn2mask, beta 0.2, cutout, margin | cutter, pairs<-{name}/pictures0",
+        f"{name}/{arm}/rating": f"all | labels<-{labels}, pairs<-{name}/pictures0, reference<-{oracle}",
+    }
+    assert not differences(cells_of(arm), wanted)
+
+
+def test_words_that_clip_recognises_are_the_lexicon_of_as_many_prompts() -> None:
+    found, voc = cells_of("robust_recognised"), "data<-draw_the_miniature_VOC"
+    assert found["recognised/lexicon"] == f"miniature, 4 of 8 | clip, {voc}, generator"
+    assert found["recognised/prompts"] == f"shares 1 1 1 | {voc}, generator, lexicon<-recognised/lexicon"
+    assert found["robust_recognised/train"].startswith("pair, co-training 1, 70, all")
+    prompts = {label_of(cell): cell for cell in behind("robust_recognised")}["recognised/prompts"].config
+    assert (prompts.lexicon, prompts.num_prompts) == ("file", mini().prompts.num_prompts)  # type: ignore[attr-defined]
+
+
+def test_the_few_real_pictures_of_the_categories() -> None:
+    found = cells_of("imagenet_s50_real")
+    assert found["imagenet_s50_real/train"] == f"plain, 70, train-semi, scratch | {IMAGENET_S}"
+
+
+@pytest.mark.parametrize(
+    ("arm", "start"),
+    [("pretrained_then_real", "trained"), ("pretrained_backbone_then_real", "trained_backbone")],
+)
+def test_photographs_follow_what_generated_categories_have_taught(arm: str, start: str) -> None:
+    few, voc = mini().diffumask.few_images, "data<-draw_the_miniature_VOC"
+    wanted = {
+        **CATEGORIES,
+        "draw_the_miniature_VOC": "",
+        "imagenet_s50/train": f"plain, 70, all, scratch | {OF_CATEGORIES}",
+        f"{arm}/train": f"plain, 70, {few} of trainaug, {start} | {voc}, start<-imagenet_s50/train",
+        f"{arm}/evaluate": f"val in 19 | {voc}, model<-{arm}/train",
+    }
+    assert not differences(cells_of(arm), wanted)
+    control = cells_of("real_plain_few")["real_plain_few/train"]
+    assert control == f"plain, 70, {few} of trainaug, scratch | {voc}"
+
+
+def test_at_tier_paper_swin_b_is_diffumasks_segmenter_alone() -> None:
+    made = paper_swin_b()
+    assert made.diffumask.segmenter.backbone.embedding == 128  # type: ignore[union-attr]
+    assert made.model_copy(update={"backbone": paper().backbone, "diffumask": paper().diffumask}) == paper()
+    request = Request("diffumask_robust", Store(Path("/nowhere")), tier="paper", assume_published=True)
+    arms = {one.study.backbone: {arm.id for arm in one.arms} for one in PAPER.asked(request)}
+    others = {"real", "real_5k"} | {arm.id for arm in RUN if arm.id.startswith("diffumask")}
+    assert arms["mask2former_swin_b"] == others
+    assert arms["deeplabv3plus_r101d"] == {arm.id for arm in RUN}
+    weights = {
+        need.what
+        for one in PAPER.asked(request)
+        for need in PAPER.study_needs(request, one.study, one.arms)
+        if need.role == "plain_backbone" and one.study.backbone == "mask2former_swin_b"
+    }
+    assert len(weights) == 1
+    assert "Swin-B" in weights.pop()
 
 
 def test_at_tier_paper_each_network_starts_from_the_weights_of_its_own_kind() -> None:

@@ -6,12 +6,12 @@ import pytest
 
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig
+from methods.common.stages.segment_named import SegmentNamedConfig
 from methods.common.stages.training_sources import PairsSource, RealSource
 from methods.sam_filter.stages.classify import PretrainClassifierConfig
 from methods.sam_filter.stages.drawn_source import DrawnSource
 from methods.sam_filter.stages.reference_quality import ReferenceQualityConfig
 from methods.sam_filter.stages.score import ScoreConfig
-from methods.sam_filter.stages.segment_named import SegmentNamedConfig
 from methods.sam_filter.stages.select import SelectConfig
 from methods.sam_filter.stages.synthesis_config import SynthesizeConfig
 from methods.sam_filter.stages.train import TrainConfig

@@ -15,11 +15,8 @@ from methods.common.miniature.categories import CATEGORY_NAMES
 from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.miniature.web import web_sample
 from methods.common.miniature.world_config import WebConfig
-from methods.common.segment_anything.automatic_masks import AutomaticMasksConfig, ProposedMasks
-from methods.common.segment_anything.sam import Sam
-from methods.common.stage import Inputs, LocalContext
-from methods.sam_filter.prompters.automatic_clip import AutomaticClip, square_crop
-from methods.sam_filter.prompters.configs import (
+from methods.common.prompters.automatic_clip import AutomaticClip, square_crop
+from methods.common.prompters.configs import (
     ROLES,
     AutomaticClipConfig,
     GroundingDinoSamConfig,
@@ -27,12 +24,15 @@ from methods.sam_filter.prompters.configs import (
     SalientConfig,
     Sam3PrompterConfig,
 )
-from methods.sam_filter.prompters.grounding_dino_sam import GroundingDinoSam, detector_phrase, load_detector
-from methods.sam_filter.prompters.load import load_prompter
-from methods.sam_filter.prompters.salient import Salient
-from methods.sam_filter.prompters.sam3 import Sam3Prompter, load_sam3
+from methods.common.prompters.grounding_dino_sam import GroundingDinoSam, detector_phrase, load_detector
+from methods.common.prompters.load import load_prompter
+from methods.common.prompters.salient import Salient
+from methods.common.prompters.sam3 import Sam3Prompter, load_sam3
+from methods.common.prompters.written_names import written_name
+from methods.common.segment_anything.automatic_masks import AutomaticMasksConfig, ProposedMasks
+from methods.common.segment_anything.sam import Sam
+from methods.common.stage import Inputs, LocalContext
 from methods.sam_filter.stages.segment_named import SEGMENT_NAMED, SegmentNamedConfig
-from methods.sam_filter.written_names import written_name
 from tests.unit.oracle import DamagedOracle, Oracle
 from tests.unit.tiny_models import tiny_detector, tiny_sam3
 

@@ -14,13 +14,13 @@ from methods.common.datasets.rle import encode_mask
 from methods.common.errors import InputError
 from methods.common.seeds import Seeds
 from methods.common.stage import Inputs, LocalContext
+from methods.common.stages.segment_named import SegmentNamedConfig, segment_with
 from methods.sam_filter.stages.reference_quality import (
     REFERENCE_QUALITY,
     ReferenceQualityConfig,
     reference_label_map,
 )
 from methods.sam_filter.stages.score import SCORE, ScoreConfig, agreement_of_pair
-from methods.sam_filter.stages.segment_named import SegmentNamedConfig, segment_with
 from methods.sam_filter.stages.select import SELECT, SelectConfig
 from tests.unit.oracle import DamagedOracle, Oracle
 

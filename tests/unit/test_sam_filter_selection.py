@@ -8,12 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods.common.errors import InputError
+from methods.common.generated.rankings import keep_first, rank_at_random, rank_by_score
 from methods.sam_filter.selection import (
     describe_selection,
     interleave_strata,
-    keep_first,
-    rank_at_random,
-    rank_by_score,
     rank_with_same_mix,
     strata_of,
 )

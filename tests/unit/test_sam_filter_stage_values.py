@@ -20,13 +20,13 @@ from methods.common.seeds import Seeds
 from methods.common.segmenters.mask2former.presets import mask2former_miniature
 from methods.common.segmenters.semantic.segmenters import build_segmenter
 from methods.common.stage import Inputs, LocalContext
+from methods.common.stages.segment_named import SegmentNamedConfig, segment_with
 from methods.common.stages.training_sources import PairsSource
 from methods.common.training.batch_shard import BatchShare
 from methods.common.training.poly_recipe import PolyRecipe
 from methods.sam_filter.stages import sampler
 from methods.sam_filter.stages.reference_quality import REFERENCE_QUALITY, ReferenceQualityConfig
 from methods.sam_filter.stages.score import SCORE, ScoreConfig
-from methods.sam_filter.stages.segment_named import SegmentNamedConfig, segment_with
 from methods.sam_filter.stages.select import SELECT, SelectConfig
 from methods.sam_filter.stages.synthesis_config import SynthesizeConfig
 from methods.sam_filter.stages.synthesize import SYNTHESIZE

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from methods.common.generators.captioners import BlipCaptions
 from methods.common.generators.repainting.configs import BlendedLatentConfig, InpaintingConfig
 from methods.common.miniature.shipped import CHECKPOINTS
+from methods.common.prompters.configs import GroundingDinoSamConfig, Sam3PrompterConfig
 from methods.common.segment_anything import released
 from methods.common.segment_anything.sam import Sam
 from methods.common.segmenters.centernet2.model import CenterNet2
@@ -24,7 +25,6 @@ from methods.common.stage import Config
 from methods.common.stages.train_instances import InstanceTrainingConfig
 from methods.mrca.guidance import GuidanceConfig
 from methods.mrca.stages.generate import GenerateConfig
-from methods.sam_filter.prompters.configs import GroundingDinoSamConfig, Sam3PrompterConfig
 from methods.sam_filter.stages.synthesis_config import CaptureSteps, SynthesizeConfig
 from reproductions.cli import app
 from reproductions.harness.store import Store
@@ -33,7 +33,7 @@ from reproductions.instance_synthesis import recipe as instance_recipe
 from reproductions.instance_synthesis.paper import InstanceSynthesisPaper
 from reproductions.mrca import openers as mrca
 from reproductions.mrca.paper import MrcaPaper
-from reproductions.requirements import openers, trial_runs
+from reproductions.requirements import openers, prompters, trial_runs
 from reproductions.requirements.inspect_machine import free_memory_bytes
 from reproductions.requirements.inspect_weights import count_weights, weight_files
 from reproductions.requirements.preflight import Finding
@@ -162,13 +162,13 @@ def test_sam_in_both_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_captioner_detector_and_sam3(tmp_path: Path) -> None:
     works(openers.open_captioner, {"captioner": tiny_blip(tmp_path / "blip")}, BlipCaptions(max_new_tokens=3))
     works(
-        sam_filter.open_detector,
+        prompters.open_detector,
         {"detector": tiny_detector(tmp_path / "dino")},
         GroundingDinoSamConfig(box_threshold=0),
     )
-    works(sam_filter.open_sam3, {"sam": tiny_sam3(tmp_path / "sam3")}, Sam3PrompterConfig())
+    works(prompters.open_sam3, {"sam": tiny_sam3(tmp_path / "sam3")}, Sam3PrompterConfig())
     change_weights(tmp_path / "dino" / "model.safetensors", drop="model.enc_output.weight")
-    told = problem(sam_filter.open_detector, {"detector": tmp_path / "dino"}, GroundingDinoSamConfig())
+    told = problem(prompters.open_detector, {"detector": tmp_path / "dino"}, GroundingDinoSamConfig())
     assert told.startswith(f"{tmp_path / 'dino'} lacks 1 of the weights of Grounding DINO")
 
 
@@ -388,7 +388,7 @@ def test_sam_filter_tries_what_its_prompters_load(weights: Path) -> None:
         "SD 2.1 base as generator, stable-diffusion-2-1-base": (sam_filter.open_generator, study.synthesis, 2),
         "BLIP as captioner, blip-image-captioning-base": (openers.open_captioner, study.prompts.captioner, 4),
         "SAM ViT-H as sam, sam-vit-huge": (openers.open_sam, Config(), 4),
-        "Grounding DINO as detector, grounding-dino-base": (sam_filter.open_detector, study.prompter, 4),
+        "Grounding DINO as detector, grounding-dino-base": (prompters.open_detector, study.prompter, 4),
         "ResNet-50, ImageNet as backbone, resnet50-0676ba61.pth": (
             sam_filter.open_segmenter,
             study.imagenet_segmenter,
@@ -396,7 +396,7 @@ def test_sam_filter_tries_what_its_prompters_load(weights: Path) -> None:
         ),
     }
     named = asked(SamFilterPaper(), weights, arms=("sam_20k",), settings={"prompter.kind": "sam3"})
-    assert named["SAM 3 as sam, sam3"][0] is sam_filter.open_sam3
+    assert named["SAM 3 as sam, sam3"][0] is prompters.open_sam3
     salient = {"reference.kind": "salient", "reference.trust_remote_code": "true"}
     cutter = asked(SamFilterPaper(), weights, arms=("pilot",), settings=salient)["BiRefNet as cutter, BiRefNet"]
     assert cutter[:2] == (openers.open_cutter, openers.CutterTrial(trust_remote_code=True))

@@ -16,11 +16,11 @@ from methods.common.generators.captioners import Blip2Captions, BlipCaptions, lo
 from methods.common.generators.sampling import load_pipeline, sample_images
 from methods.common.generators.text_to_image import load_text_to_image
 from methods.common.miniature.shipped import CHECKPOINTS
+from methods.common.prompters.grounding_dino_sam import load_detector
+from methods.common.prompters.sam3 import load_sam3
 from methods.common.segment_anything.load import load_sam
 from methods.common.whole_weights import one_sentence
 from methods.mrca.stages.generate import GenerateConfig
-from methods.sam_filter.prompters.grounding_dino_sam import load_detector
-from methods.sam_filter.prompters.sam3 import load_sam3
 from methods.sam_filter.stages.sampler import Sampler
 from methods.sam_filter.stages.synthesis_config import Order, SynthesizeConfig
 from tests.unit.tiny_models import (

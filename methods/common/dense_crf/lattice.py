@@ -45,18 +45,26 @@ class PermutohedralLattice:
         """N."""
         return int(self._read.shape[0])
 
-    def filter(self, value_NL: Floats) -> Floats:
-        """Return each channel times the Gaussian kernel, whose entry of a point with itself counts; up to a constant factor."""
-        value_ML = self._spread @ np.ascontiguousarray(value_NL, np.float32)
+    def filter(self, value_LN: Floats) -> Floats:
+        """Return each channel times the Gaussian kernel, whose entry of a point with itself counts; up to a constant factor.
+
+        Channels go through the large matrices one by one, as SciPy multiplies a vector two to three times faster than a column of many.
+        """
+        value_LN = np.ascontiguousarray(value_LN, np.float32)
+        value_ML = np.empty((self._spread.shape[0], len(value_LN)), np.float32)
+        for channel, value_N in enumerate(value_LN):
+            value_ML[:, channel] = self._spread @ value_N
         for blur_MM in self._blurs:
             value_ML = blur_MM @ value_ML
-        filtered: Floats = self._read @ value_ML
-        return filtered
+        filtered_LN = np.empty_like(value_LN)
+        for channel, value_M in enumerate(np.ascontiguousarray(value_ML.T)):
+            filtered_LN[channel] = self._read @ value_M
+        return filtered_LN
 
     def scale(self, factor_N: Floats) -> None:
         """Multiply the kernel's entry of each two points by the factors of both."""
-        self._read = self._read.multiply(factor_N[:, None]).tocsr()
-        self._spread = self._spread.multiply(factor_N[None]).tocsr()
+        self._read.data *= np.repeat(factor_N, np.diff(self._read.indptr))
+        self._spread.data *= factor_N[self._spread.indices]
 
 
 def _enclosing_simplex(feature_ND: Floats) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats]:

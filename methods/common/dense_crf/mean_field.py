@@ -27,6 +27,7 @@ class DenseCrf:
         """Make the kernels of a picture, uint8 RGB [H, W, 3]."""
         self._size, self._iterations = image_HW3.shape[:2], config.iterations
         self._kernels = _kernels(image_HW3, config) if config.iterations else []
+        self._reach_N = sum((kernel.filter(_ones(kernel))[0] for kernel in self._kernels), np.float32(0))
 
     def infer(self, energy_LHW: NDArray[np.floating], counts: Sequence[int] | None = None) -> NDArray[np.float32]:
         """Return the labels' probabilities after mean field, float32 [L, H, W]; their argmax is the label map.
@@ -44,15 +45,23 @@ class DenseCrf:
             raise ValueError(
                 f"energies have shape {energy_LHW.shape}, the image {(*self._size, 3)}; give [L, H, W], finite, and [H, W, 3]"
             )
-        wanted_NL = -energy_LHW.reshape(num_labels, -1).T.astype(np.float32)
+        wanted_LN = -energy_LHW.reshape(num_labels, -1).astype(np.float32)
         count_L = np.ones(num_labels, np.float32) if counts is None else np.asarray(counts, np.float32)
-        belief_NL = _softmax(wanted_NL, count_L)
-        for _ in range(self._iterations):
-            total_NL = wanted_NL.copy()
-            for kernel in self._kernels:
-                total_NL += kernel.filter(belief_NL)
-            belief_NL = _softmax(total_NL, count_L)
-        return np.ascontiguousarray(belief_NL.T).reshape(energy_LHW.shape)
+        belief_LN = _softmax(wanted_LN.copy(), count_L)
+        for _ in range(self._iterations if self._kernels else 0):
+            belief_LN = _softmax(wanted_LN + self._messages(belief_LN, count_L), count_L)
+        return belief_LN.reshape(energy_LHW.shape)
+
+    def _messages(self, belief_LN: Floats, count_L: Floats) -> Floats:
+        """Return what all kernels tell each label, float32 [L, N].
+
+        Probabilities add up to 1 and kernels are linear, so that the last label's message is what the kernels make of 1 without the others'.
+        """
+        first_LN, message_LN = belief_LN[:-1], np.zeros_like(belief_LN)
+        for kernel in self._kernels:
+            message_LN[:-1] += kernel.filter(first_LN)
+        message_LN[-1] = (self._reach_N - count_L[:-1] @ message_LN[:-1]) / count_L[-1]
+        return message_LN
 
 
 def infer(
@@ -70,15 +79,12 @@ def infer(
     return DenseCrf(image_HW3, config).infer(energy_LHW)
 
 
-def _softmax(value_NL: Floats, count_L: Floats) -> Floats:
-    # Column by column: NumPy is slow where it reduces many short rows.
-    highest_N = value_NL[:, 0].copy()
-    for value_N in value_NL.T[1:]:
-        np.maximum(highest_N, value_N, out=highest_N)
-    belief_NL: Floats = value_NL - highest_N[:, None]
-    np.exp(belief_NL, out=belief_NL)
-    belief_NL /= (belief_NL @ count_L)[:, None]
-    return belief_NL
+def _softmax(value_LN: Floats, count_L: Floats) -> Floats:
+    """Return probabilities in the place of the values."""
+    value_LN -= value_LN.max(0)
+    np.exp(value_LN, out=value_LN)
+    value_LN /= count_L @ value_LN
+    return value_LN
 
 
 def _kernels(image_HW3: NDArray[np.uint8], config: DenseCrfConfig) -> list[PermutohedralLattice]:
@@ -99,9 +105,13 @@ def _place_kernel(height: int, width: int, sigma_px: float, weight: float) -> Pe
 
 def _normalised(lattice: PermutohedralLattice, weight: float) -> PermutohedralLattice:
     """Normalise a kernel on both sides, and weight it."""
-    mass_N = lattice.filter(np.ones((lattice.num_points, 1), np.float32))[:, 0]
+    (mass_N,) = lattice.filter(_ones(lattice))
     lattice.scale(np.float32(weight**0.5) / np.sqrt(mass_N + np.float32(_LEAST_MASS)))
     return lattice
+
+
+def _ones(lattice: PermutohedralLattice) -> Floats:
+    return np.ones((1, lattice.num_points), np.float32)
 
 
 def _places(height: int, width: int) -> Floats:

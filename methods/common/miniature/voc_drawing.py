@@ -25,7 +25,8 @@ from methods.common.stage import Context, Record
 if TYPE_CHECKING:
     from methods.common.miniature.voc_view import DrawVocConfig
 
-Split = Literal["train", "val"]
+Split = Literal["train", "val", "train-semi", "validation"]
+"""The last two are those of ImageNet-S' layout."""
 BACKGROUND = "background"
 _SCENE_ATTEMPTS = 30
 

@@ -96,12 +96,16 @@ class CityscapesSource(TrainingSource):
     """Its name."""
     classes: CityscapesClasses = "19"
     """Its 19 classes, or background, human and vehicle (Attn2mask section 9.3)."""
+    max_images: Annotated[int | None, Added(neutral=None)] = Field(default=None, ge=1)
+    """So many of its images, drawn by name as for :class:`RealSource`. None for all."""
 
     def open(self, inputs: Inputs, seeds: Seeds) -> LabelledImages:
         """Open the split."""
         from methods.common.datasets.cityscapes_semantic import open_cityscapes_semantic
+        from methods.common.datasets.limited import LimitedImages
 
-        return open_cityscapes_semantic(inputs.folder("data"), self.split, self.classes)
+        images = open_cityscapes_semantic(inputs.folder("data"), self.split, self.classes)
+        return images if self.max_images is None else LimitedImages(images, self.max_images)
 
 
 def open_pairs(shards: tuple[Path, ...], selection: Path, variant: str) -> LabelledImages:

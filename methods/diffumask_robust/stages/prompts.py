@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from methods.common.errors import InputError
 from methods.common.files import write_atomic
 from methods.common.generated.pair_reader import CLASSES_FILE
+from methods.common.growth import Added
 from methods.common.resumable_records import append_lines, keep_lines
 from methods.common.stage import Config, Context, Inputs, Record, Stage
-from methods.diffumask_robust.base_prompts import TEMPLATE
+from methods.diffumask_robust.base_prompts import CAPTIONS_FILE, TEMPLATE
 from methods.diffumask_robust.prompts import AugmentationConfig
 
 if TYPE_CHECKING:
     from methods.diffumask_robust.lexicon import ClassWords, Lexicon
     from methods.diffumask_robust.prompts import AugmentedPrompt, Prompt
 
+LEXICON_FILE = "lexicon.json"
+LexiconKind = Literal["miniature", "wordnet", "file"]
 _BACKGROUND = "background"
+_NO_CLASS = (_BACKGROUND, "other")
+"""What label 0 is called where it is no class; ``other`` in ImageNet-S."""
 
 
 class AugmentedPrompts(Config):
@@ -56,8 +61,21 @@ class DomainPrompts(Config):
     """Words of each class; the classes are background and these."""
     shares: dict[str, float] = {"person": 0.79, "rider": 0.35, "car": 0.95, "truck": 0.12, "bus": 0.09, "train": 0.05}
     """How often a word is drawn, by the share of Cityscapes' training pictures that show it. [C D55]"""
+    always: Annotated[tuple[str, ...], Added(neutral=())] = ()
+    """Words that every prompt names, as stuff that no prompt names would be background."""
     max_words: int = Field(default=5, ge=1)
-    """Words of a prompt at most. Section 7"""
+    """Words of a prompt at most, beside those. Section 7"""
+
+    @model_validator(mode="after")
+    def _words_are_known(self) -> Self:
+        known = {word for words in self.words.values() for word in words}
+        for word in sorted(known):
+            if self.shares.get(word, 0) <= 0:
+                raise ValueError(f"shares gives no share above 0 for the word {word!r}; say how often it is drawn")
+        strange = [word for word in self.always if word not in known]
+        if strange:
+            raise ValueError(f"always names {strange[0]!r}, which is a word of no class; write it into words")
+        return self
 
 
 class PromptsConfig(Config):
@@ -67,7 +85,7 @@ class PromptsConfig(Config):
         AugmentedPrompts()
     )
     """How they are made."""
-    lexicon: Literal["miniature", "wordnet", "file"] = "wordnet"
+    lexicon: LexiconKind = "wordnet"
     """Where words of a class come from: the miniature world's own, role ``wordnet``, or a stored lexicon, role ``lexicon``."""
     split: str = "val"
     """List of role ``data`` that is opened for the names of the classes; no image of it is looked at."""
@@ -79,7 +97,7 @@ def make_prompts(inputs: Inputs, config: PromptsConfig, context: Context) -> Rec
     """Write ``prompts.jsonl``, ``classes.json`` and ``lexicon.json``.
 
     Roles: ``data`` (a data set for semantic segmentation, whose classes are named, unless the prompts name their own), ``generator`` (a diffusers folder, for its tokenizer),
-    ``wordnet`` (a folder of WordNet 3.0) or ``lexicon`` (a file), where the lexicon is made of it, ``captions`` (a file of captions in place of the template).
+    ``wordnet`` (a folder of WordNet 3.0) or ``lexicon`` (a file, or a cell that has one), where the lexicon is made of it, ``captions`` (a file of captions in place of the template, or a cell that has one).
 
     Raises:
         InputError: something is missing, or a class has no word that the text encoder reads.
@@ -92,10 +110,9 @@ def make_prompts(inputs: Inputs, config: PromptsConfig, context: Context) -> Rec
         class_names: tuple[str, ...] = (_BACKGROUND, *config.prompts.words)
         maker = _DomainMaker(config.prompts, context, class_names, _tokenizer(inputs))
     else:
-        class_names = _class_names(inputs, config)
-        lexicon = _lexicon(inputs, config, class_names)
+        lexicon, class_names = lexicon_and_classes(inputs, config.lexicon, config.split)
         unchosen = lexicon.without_synset()
-        write_lexicon(lexicon, context.out / "lexicon.json")
+        write_lexicon(lexicon, context.out / LEXICON_FILE)
         maker = _Maker(inputs, config, context, class_names, lexicon)
     write_atomic(context.out / CLASSES_FILE, json.dumps(class_names).encode())
     path = context.out / "prompts.jsonl"
@@ -130,7 +147,9 @@ class _Maker:
         template = self._config.prompts.template if isinstance(self._config.prompts, AugmentedPrompts) else TEMPLATE
         prompts: Sequence[Prompt] = template_prompts(self._words, template)
         if inputs.folders("captions"):
-            found = read_captions(inputs.folder("captions"), self._class_names, self._words, self._tokenizer)
+            place = inputs.folder("captions")
+            path = place / CAPTIONS_FILE if place.is_dir() else place
+            found = read_captions(path, self._class_names, self._words, self._tokenizer)
             prompts = found.prompts
         by_class: dict[int, list[Prompt]] = {}
         for prompt in prompts:
@@ -174,7 +193,8 @@ class _DomainMaker:
         config, name = self._config, f"{number:06d}"
         seed = self._seeds.derive("generation", "prompt", number)
         weights = {place: config.shares[word] for place, (_, word) in enumerate(self._words)}
-        drawn = draw_classes(weights, (), config.max_words, self._seeds.numpy("generation", "words", number))
+        always = [place for place, (_, word) in enumerate(self._words) if word in config.always]
+        drawn = draw_classes(weights, always, config.max_words, self._seeds.numpy("generation", "words", number))
         words = [self._words[place] for place in drawn]
         made = classes_prompt(config.template, words, name)
         while len(words) > 1 and num_tokens(made.text, self._tokenizer) > self._tokenizer.model_max_length:
@@ -184,22 +204,34 @@ class _DomainMaker:
         return AugmentedPrompt(made, "domain", (), seed)
 
 
-def _class_names(inputs: Inputs, config: PromptsConfig) -> tuple[str, ...]:
+def lexicon_and_classes(inputs: Inputs, kind: LexiconKind, split: str) -> tuple[Lexicon, tuple[str, ...]]:
+    """Return the words of the classes of role ``data``, and the names of these, what is no class first.
+
+    Args:
+        inputs: with ``data``, and ``wordnet`` or ``lexicon`` where the lexicon is made of it.
+        kind: where words come from.
+        split: that is opened for the names.
+
+    Raises:
+        InputError: something is missing or faulty, or a class has no words.
+    """
     from methods.common.datasets.open_labelled import open_labelled_images
 
-    return open_labelled_images(inputs.folder("data"), config.split).class_names
+    class_names = open_labelled_images(inputs.folder("data"), split).class_names
+    return _lexicon(inputs, kind, class_names), class_names
 
 
-def _lexicon(inputs: Inputs, config: PromptsConfig, class_names: tuple[str, ...]) -> Lexicon:
+def _lexicon(inputs: Inputs, kind: LexiconKind, class_names: tuple[str, ...]) -> Lexicon:
     from methods.common.wordnet import WordNet
     from methods.diffumask_robust.lexicon import build_lexicon, miniature_lexicon, read_lexicon
     from methods.diffumask_robust.synsets import SYNSETS
 
-    named = [name for name in class_names if name != _BACKGROUND]
-    if config.lexicon == "miniature":
+    named = list(class_names[1:] if class_names[0] in _NO_CLASS else class_names)
+    if kind == "miniature":
         return miniature_lexicon(named)
-    if config.lexicon == "file":
-        return read_lexicon(inputs.folder("lexicon"), named)
+    if kind == "file":
+        place = inputs.folder("lexicon")
+        return read_lexicon(place / LEXICON_FILE if place.is_dir() else place, named)
     return build_lexicon(named, SYNSETS, WordNet(inputs.folder("wordnet")))
 
 

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from methods.common.errors import InputError
-from methods.common.resumable_records import append_lines, keep_lines, read_lines
+from methods.common.resumable_records import read_lines
 from methods.common.stage import Config, Context, Inputs, Record, Stage
-from methods.diffumask_robust.label_files import LABELS, LABELS_FILE, TRUSTED
 from methods.diffumask_robust.stages.fold_source import only_class
 from methods.diffumask_robust.stages.score_fold import SCORES_FILE
 
@@ -86,25 +85,14 @@ def _read_scores(folders: Sequence[Path], ids: Sequence[str]) -> dict[str, float
 
 def _write(listed: Sequence[ListedLabels], kept: set[str], iou: dict[str, float], context: Context) -> None:
     """Copy what stays; the list names every picture, those that go with the reason."""
-    from methods.common.errors import reason
-    from methods.common.files import write_atomic
+    from methods.diffumask_robust.label_files import write_kept
 
-    for below in (LABELS, TRUSTED):
-        (context.out / below).mkdir(exist_ok=True)
-    keep_lines(context.out / LABELS_FILE, 0)
     lines = []
     for one in listed:
         name = one.pair.id
         pruned = "" if name in kept else f"agreement {iou.get(name, 0.0):.3f} is too low"
         lines.append({**one.line, "dropped": one.line["dropped"] or pruned, "iou": iou.get(name)})
-        if name in kept:
-            for below, path in ((LABELS, one.labels), (TRUSTED, one.trusted)):
-                try:
-                    write_atomic(context.out / below / path.name, path.read_bytes())
-                except OSError as error:
-                    raise InputError(f"{path} cannot be read ({reason(error)}); refine the pictures again") from error
-        context.progress(len(lines), len(listed), "images")
-    append_lines(context.out / LABELS_FILE, lines)
+    write_kept(context.out, listed, lines)
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from methods.common.errors import InputError
 from methods.common.generated.pair_reader import list_pairs
+from methods.common.growth import Added
 from methods.common.stage import Inputs
 from methods.common.stages.training_sources import CityscapesSource, RealSource, TrainingSource
 
@@ -23,6 +24,9 @@ class LabelledSource(TrainingSource):
     """Which source this is."""
     max_images: int | None = Field(default=None, ge=1)
     """The first so many generated pictures, before any is dropped; None for all. A smaller set lies within a larger one."""
+    has_background: Annotated[bool, Added(neutral=True)] = True
+    """Whether the data set has a background class. Without one, as in Cityscapes, labels count the classes from 0, and what no word claims
+    is 255 (section 7)."""
 
     def open(self, inputs: Inputs, seeds: Seeds) -> LabelledPictures:
         """Open the pictures.
@@ -43,7 +47,7 @@ class LabelledSource(TrainingSource):
         kept = [one for one in listed[: self.max_images] if not one.dropped]
         if not kept:
             raise InputError(f"none of {len(listed)} pictures is of use; look at `dropped` in their labels.jsonl")
-        return LabelledPictures(kept, class_names)
+        return LabelledPictures(kept, class_names, self.has_background)
 
 
 def open_trusted(source: LabelledSource | RealSource | CityscapesSource, inputs: Inputs, seeds: Seeds) -> TrustedImages:

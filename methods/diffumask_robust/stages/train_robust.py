@@ -35,8 +35,9 @@ class TrainRobustConfig(Config):
     """What happens to images before they are mixed."""
     source: Annotated[LabelledSource | RealSource | CityscapesSource, Field(discriminator="kind")]
     """What is trained on."""
-    start: Literal["scratch", "backbone"] = "backbone"
-    """Whether the backbones start from published weights, role ``backbone``. [code]"""
+    start: Literal["scratch", "backbone", "trained", "trained_backbone"] = "backbone"
+    """``backbone``: backbones start from published weights, role ``backbone`` [code]; ``trained``: everything but the class layer from a
+    training, role ``start``, and ``trained_backbone``: only the backbone from it (section 8)."""
     num_workers: int = Field(default=0, ge=0)
     """Processes that prepare images; the images do not depend on it."""
     num_samples: int = Field(default=0, ge=0)
@@ -46,7 +47,8 @@ class TrainRobustConfig(Config):
 def train_robust(inputs: Inputs, config: TrainRobustConfig, context: Context) -> Record:
     """Train from start to end; write ``model/``.
 
-    Roles: those that the source reads; ``backbone`` (a file of published weights), where the config asks for it.
+    Roles: those that the source reads; ``backbone`` (a file of published weights) or ``start`` (a training cell of one network), where the
+    config asks for it.
 
     Returns:
         ``iterations``, ``num_images``, ``loss_first`` and ``loss_last`` (means over a twentieth of the iterations at both ends) and
@@ -97,11 +99,15 @@ def _train(
 
 
 def _start(network: SemanticSegmenter, inputs: Inputs, config: TrainRobustConfig) -> None:
-    """Fill in published weights as the config asks."""
+    """Fill in weights as the config asks."""
     if config.start == "scratch":
         return
-    from methods.common.segmenters.semantic.starting import take_published_backbone
+    from methods.common.segmenters.semantic.starting import take_published_backbone, take_weights
 
+    if config.start != "backbone":
+        what: Literal["backbone", "all_but_classes"] = "all_but_classes" if config.start == "trained" else "backbone"
+        take_weights(network, inputs.folder("start") / "model", what)
+        return
     if not inputs.folders("backbone"):
         raise InputError("start is 'backbone', but no weights are given; name them as role 'backbone'")
     take_published_backbone(network, inputs.folder("backbone"))

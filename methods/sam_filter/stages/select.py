@@ -13,15 +13,12 @@ from pydantic import Field, model_validator
 from methods.common.errors import InputError, reason
 from methods.common.files import write_atomic
 from methods.common.generated.pair_reader import SELECTED_FILE, list_pairs
+from methods.common.generated.rankings import Ranking, keep_first, rank_at_random, rank_by_score
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 from methods.sam_filter.selection import (
-    Ranking,
     Stratify,
     describe_selection,
     interleave_strata,
-    keep_first,
-    rank_at_random,
-    rank_by_score,
     rank_with_same_mix,
     strata_of,
 )

@@ -153,10 +153,24 @@ def evaluate_imagenet_s(
         raise InputError(f"{len(class_names)} class names for {num_classes} classes; give one name for each class")
     pairs = pair_by_name(as_path(ground_truth), as_path(predictions), as_path(image_list))
     images = map_images(partial(count_image, num_classes=num_classes), pairs, num_processes, progress)
+    return of_images(images, [pair.name for pair in pairs], num_classes, class_names)
+
+
+def of_images(
+    images: Sequence[ImageRecords], image_ids: Sequence[str], num_classes: int, class_names: Sequence[str] = ()
+) -> ImageNetSEvaluation:
+    """Return the evaluation of images that were counted.
+
+    Args:
+        images: what each contributes.
+        image_ids: their names.
+        num_classes: without "other".
+        class_names: of the classes in order.
+    """
     return ImageNetSEvaluation(
         num_classes,
         tuple(class_names),
-        tuple(pair.name for pair in pairs),
+        tuple(image_ids),
         np.repeat(np.arange(len(images)), [len(image.key_R) for image in images]),
         np.concatenate([image.key_R for image in images]),
         np.concatenate([image.count_R3 for image in images]),
@@ -169,9 +183,26 @@ def count_image(pair: PngPair, num_classes: int) -> ImageRecords:
     """Read one image's masks and count what they contribute."""
     truth_HW, prediction_HW = read_rgb_ids(pair.ground_truth), read_rgb_ids(pair.prediction)
     check_same_size(truth_HW, prediction_HW, pair.prediction)
-    truth_P, prediction_P, count_P = count_pairs(_with_boundary(truth_HW), _with_boundary(prediction_HW))
-    _check_labels(pair.ground_truth, truth_HW, truth_P // 2, num_classes, may_ignore=True)
-    _check_labels(pair.prediction, prediction_HW, prediction_P // 2, num_classes, may_ignore=False)
+    pairs = count_pairs(_with_boundary(truth_HW), _with_boundary(prediction_HW))
+    _check_labels(pair.ground_truth, truth_HW, pairs[0] // 2, num_classes, may_ignore=True)
+    _check_labels(pair.prediction, prediction_HW, pairs[1] // 2, num_classes, may_ignore=False)
+    return _count_rated(*pairs, num_classes)
+
+
+def count_maps(truth_HW: NDArray[np.uint32], prediction_HW: NDArray[np.uint32], num_classes: int) -> ImageRecords:
+    """Count what the two label maps of one image contribute.
+
+    Args:
+        truth_HW: labels 0 to ``num_classes``, and 1000 for pixels that are not rated.
+        prediction_HW: labels 0 to ``num_classes``, of the same size.
+        num_classes: without "other".
+    """
+    return _count_rated(*count_pairs(_with_boundary(truth_HW), _with_boundary(prediction_HW)), num_classes)
+
+
+def _count_rated(
+    truth_P: NDArray[np.int64], prediction_P: NDArray[np.int64], count_P: NDArray[np.int64], num_classes: int
+) -> ImageRecords:
     kept_P = truth_P // 2 != IGNORE_LABEL
     return count_labels(truth_P[kept_P], prediction_P[kept_P], count_P[kept_P], num_classes)
 

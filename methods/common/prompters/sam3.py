@@ -14,9 +14,9 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
+from methods.common.prompters.configs import Sam3PrompterConfig
+from methods.common.prompters.interface import NamedMasks
 from methods.common.whole_weights import load_whole, one_sentence
-from methods.sam_filter.prompters.configs import Sam3PrompterConfig
-from methods.sam_filter.prompters.interface import NamedMasks
 
 _Model: Any = transformers.Sam3Model
 _Processor: Any = transformers.Sam3Processor

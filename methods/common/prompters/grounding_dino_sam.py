@@ -1,4 +1,4 @@
-"""T1: Grounding DINO finds boxes for a class name, each box prompts SAM; the default reading of the paper.
+"""T1: Grounding DINO finds boxes for a class name, each box prompts SAM; the default reading of the SAM filter.
 
 Shape suffixes: N boxes; H, W pixels; 3 colours.
 """
@@ -14,10 +14,10 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
+from methods.common.prompters.configs import GroundingDinoSamConfig
+from methods.common.prompters.interface import NamedMasks
 from methods.common.segment_anything.interface import SegmentAnything
 from methods.common.whole_weights import load_whole, one_sentence
-from methods.sam_filter.prompters.configs import GroundingDinoSamConfig
-from methods.sam_filter.prompters.interface import NamedMasks
 
 _Detector: Any = transformers.GroundingDinoForObjectDetection
 _Processor: Any = transformers.GroundingDinoProcessor
@@ -36,7 +36,7 @@ def load_detector(folder: Path, device: torch.device | None = None) -> tuple[Any
 
 
 def detector_phrase(class_name: str) -> str:
-    """Return the text that the detector reads: lower case, ended by a full stop. Source: section 11."""
+    """Return the text that the detector reads: lower case, ended by a full stop. Source: SAM filter section 11."""
     return f"{class_name.strip().lower().rstrip('.')}."
 
 

@@ -1,6 +1,6 @@
 """How class names are written for networks that were trained on natural English.
 
-Source: section 4.2 [? D4] for the first table, section 2.1 [DD] for the two-word forms of the second.
+Source: SAM filter section 4.2 [? SAM filter D4] for the first table, SAM filter section 2.1 [DD] for the two-word forms of the second.
 """
 
 from typing import Literal

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from methods.common.cutouts.load import DichotomousSegmenter
-from methods.sam_filter.prompters.configs import SalientConfig
-from methods.sam_filter.prompters.interface import NamedMasks, empty_masks
+from methods.common.prompters.configs import SalientConfig
+from methods.common.prompters.interface import NamedMasks, empty_masks
 
 
 class Salient:

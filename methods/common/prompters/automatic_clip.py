@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.clip import ClipScorer
+from methods.common.prompters.configs import AutomaticClipConfig
+from methods.common.prompters.interface import NamedMasks, empty_masks
 from methods.common.segment_anything.automatic_masks import ProposedMasks
 from methods.common.segment_anything.interface import SegmentAnything
-from methods.sam_filter.prompters.configs import AutomaticClipConfig
-from methods.sam_filter.prompters.interface import NamedMasks, empty_masks
 
 _FILL = {"grey": 127, "white": 255, "kept": 127}
 """Colour of what is outside the mask and, for all three, outside the picture."""
@@ -62,7 +62,7 @@ def square_crop(
     """Cut the square around a mask's box, with margin; outside the picture it is filled with one colour.
 
     The square keeps the object's proportions and is seen whole, although CLIP's preprocessing crops to a square.
-    Source: our choice [? D62].
+    Source: our choice [? SAM filter D62].
     """
     left, top, right, bottom = (int(side) for side in box_4)
     side = max(1, round(max(right - left, bottom - top) * (1.0 + 2.0 * config.margin)))

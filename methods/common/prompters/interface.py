@@ -16,7 +16,7 @@ NamedMasks = dict[str, NDArray[np.bool_]]
 
 
 class NamedSegmenter(Protocol):
-    """Finds what is named. T4 of section 4.2 is any object of this form."""
+    """Finds what is named. T4 of SAM filter section 4.2 is any object of this form."""
 
     def segment(self, image_HW3: NDArray[np.uint8], class_names: Sequence[str]) -> NamedMasks:
         """Return a mask for each of the picture's class names, in their order; each name is asked for on its own.

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from methods.sam_filter.prompters.configs import (
+from methods.common.prompters.configs import (
     AutomaticClipConfig,
     GroundingDinoSamConfig,
     PrompterConfig,
     Sam3PrompterConfig,
 )
-from methods.sam_filter.prompters.interface import NamedSegmenter
+from methods.common.prompters.interface import NamedSegmenter
 
 if TYPE_CHECKING:  # a plan is made without loading torch
     import torch
@@ -31,24 +31,24 @@ def load_prompter(
         InputError: a folder does not hold what is needed.
     """
     if isinstance(config, GroundingDinoSamConfig):
+        from methods.common.prompters.grounding_dino_sam import GroundingDinoSam, load_detector
         from methods.common.segment_anything.load import load_sam
-        from methods.sam_filter.prompters.grounding_dino_sam import GroundingDinoSam, load_detector
 
         detector, processor = load_detector(folder("detector"), device)
         return GroundingDinoSam(detector, processor, load_sam(folder("sam"), device), config)
     if isinstance(config, AutomaticClipConfig):
         from methods.common.clip import ClipScorer
+        from methods.common.prompters.automatic_clip import AutomaticClip
         from methods.common.segment_anything.load import load_sam
-        from methods.sam_filter.prompters.automatic_clip import AutomaticClip
 
         sam = load_sam(folder("sam"), device)
         return AutomaticClip(sam, ClipScorer.from_pretrained(folder("clip"), device), config)
     if isinstance(config, Sam3PrompterConfig):
-        from methods.sam_filter.prompters.sam3 import Sam3Prompter, load_sam3
+        from methods.common.prompters.sam3 import Sam3Prompter, load_sam3
 
         return Sam3Prompter(*load_sam3(folder("sam"), device), config)
     from methods.common.cutouts.load import load_cutout
-    from methods.sam_filter.prompters.salient import Salient
+    from methods.common.prompters.salient import Salient
 
     trusted = config.trust_remote_code
     return Salient(load_cutout(folder("cutter"), device, trust_remote_code=trusted), config)

@@ -9,7 +9,7 @@ from methods.common.stage import Config
 
 
 class GroundingDinoSamConfig(Config):
-    """T1: an open-vocabulary detector finds boxes for the name, each box prompts SAM. Source: section 4.2."""
+    """T1: an open-vocabulary detector finds boxes for the name, each box prompts SAM. Source: SAM filter section 4.2."""
 
     kind: Literal["grounding_dino_sam"] = "grounding_dino_sam"
     """Which prompter this is."""
@@ -20,7 +20,7 @@ class GroundingDinoSamConfig(Config):
 
 
 class AutomaticClipConfig(Config):
-    """T2: SAM's automatic masks, named by CLIP. Source: section 4.2; crop, wording and bar are our choices [? D62]."""
+    """T2: SAM's automatic masks, named by CLIP. Source: SAM filter section 4.2; crop, wording and bar are our choices [? SAM filter D62]."""
 
     kind: Literal["automatic_clip"] = "automatic_clip"
     """Which prompter this is."""
@@ -47,7 +47,7 @@ class AutomaticClipConfig(Config):
 
 
 class Sam3PrompterConfig(Config):
-    """T3: SAM 3, which takes a noun phrase. Source: section 4.2."""
+    """T3: SAM 3, which takes a noun phrase. Source: SAM filter section 4.2."""
 
     kind: Literal["sam3"] = "sam3"
     """Which prompter this is."""
@@ -56,7 +56,7 @@ class Sam3PrompterConfig(Config):
 
 
 class SalientConfig(Config):
-    """The salient object of a picture that names one class; a reference that knows nothing of names [C D45]."""
+    """The salient object of a picture that names one class; a reference that knows nothing of names [C SAM filter D45]."""
 
     kind: Literal["salient"] = "salient"
     """Which prompter this is."""
