@@ -16,7 +16,7 @@ from pydantic import Field
 
 from methods.common.segmenters.instance.instances import Image, Instances, Mask, box_of_mask
 from methods.common.stage import Config
-from methods.mrca.size_model import Floats, PasteSizeConfig, SizeModel, draw_size
+from methods.mrca.size_model import Floats, PasteSizeConfig, SizeModel, draw_extra_size, draw_size
 
 _OPAQUE = 128
 """Alpha from here on is object: the soft mask binarised at 0.5."""
@@ -68,17 +68,20 @@ def draw_placement(
     Args:
         object_size: (height, width) of the cut-out in pixels.
         image_size: (H, W) of the training image in pixels.
-        class_index: class of the object.
+        class_index: class of the object; extra classes come behind those of the size model.
         size_model: typical sizes of each class.
         factor_C: resize factors, ones without accuracy-based resizing.
-        rng: five numbers are drawn whatever the outcome.
+        rng: five numbers are drawn whatever the outcome, four for an extra class.
         size_config: limits of the size.
         flip_probability: chance of mirroring.
 
-    Source: sections 3.7 and 3.8.
+    Source: sections 3.7, 3.8 and, for extra classes, 5.4.
     """
-    mean, std = float(size_model.mean_C[class_index]), float(size_model.std_C[class_index])
-    size = draw_size(object_size, image_size, mean, std, float(factor_C[class_index]), size_config, rng)
+    if class_index < len(size_model.mean_C):
+        mean, std = float(size_model.mean_C[class_index]), float(size_model.std_C[class_index])
+        size = draw_size(object_size, image_size, mean, std, float(factor_C[class_index]), size_config, rng)
+    else:
+        size = draw_extra_size(object_size, image_size, size_config, rng)
     centre_y, centre_x, mirror = rng.uniform(0, image_size[0]), rng.uniform(0, image_size[1]), rng.random()
     if size is None:
         return None

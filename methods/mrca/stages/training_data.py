@@ -33,7 +33,7 @@ from methods.mrca.paste import PasteConfig
 from methods.mrca.resizing import resize_factors
 from methods.mrca.size_model import PasteSizeConfig, SizeModel, fit_size_model
 from methods.mrca.stages.pasting import MrcaPasting, NoPasting, Pasting
-from methods.mrca.stages.split import FIT_FILE, image_folder
+from methods.mrca.stages.split import FIT_FILE, image_folder, read_classes
 from methods.mrca.xpaste import XPasteSampler
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
         if not isinstance(config.pasting, NoPasting):
             self.pool = ObjectPool.open(inputs.folders("pool"))
             self._choose_objects(self.pool, config.pasting)
-        self._names = [category["name"] for category in json.loads((split / "classes.json").read_text())]
+        classes = read_classes(inputs)
+        self._names = [category["name"] for category in classes]
+        self._class_index = {category["id"]: index for index, category in enumerate(classes)}
 
     def _choose_objects(self, pool: ObjectPool, pasting: Pasting) -> None:
         seed = self.seeds.derive("training", self.config.phase, "objects")
@@ -103,9 +105,8 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
     def _objects(self, number: int) -> list[tuple[NDArray[np.uint8], int]]:
         if self.pool is None or self.chooser is None:
             return []
-        class_index = self.real.dataset.class_index
         found = [self.pool[int(index)] for index in self.chooser.objects_of_image(number - self.first_image)]
-        return [(item.rgba_HW4, class_index[item.category_id]) for item in found]
+        return [(item.rgba_HW4, self._class_index[item.category_id]) for item in found]
 
     def batches(self, first_iteration: int, share: BatchShare) -> Iterator[Batch]:
         """Yield a share of the batch of each iteration from ``first_iteration`` to the end of the stretch.
