@@ -27,12 +27,12 @@ from methods.common.stage import Inputs
 from methods.common.training.batch_shard import BatchShare
 from methods.common.training.repeat_factor import RepeatFactorSampler, repeat_factors
 from methods.mrca.accuracy import shrink_accuracy
-from methods.mrca.augment import make_training_image
+from methods.mrca.augment import Donor, make_training_image
 from methods.mrca.mapping import UniqueMapping
 from methods.mrca.paste import PasteConfig
 from methods.mrca.resizing import resize_factors
 from methods.mrca.size_model import PasteSizeConfig, SizeModel, fit_size_model
-from methods.mrca.stages.pasting import MrcaPasting, NoPasting, Pasting
+from methods.mrca.stages.pasting import MrcaPasting, NoPasting, Pasting, XPastePasting
 from methods.mrca.stages.split import FIT_FILE, image_folder, read_classes
 from methods.mrca.xpaste import XPasteSampler
 
@@ -59,6 +59,7 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
         classes_by_image = [[item.category_id for item in dataset.annotations[image.id]] for image in self.real.images]
         factors = repeat_factors(classes_by_image, config.recipe.repeat_threshold)
         self.order = RepeatFactorSampler(factors, seeds.derive("training", config.phase, "order"))
+        self.donors = RepeatFactorSampler(factors, seeds.derive("training", config.phase, "donors"))
         self.size_model = size_model_of(self.real)
         self.factor_C = _size_factors(inputs, config.pasting, len(dataset.class_ids))
         self.pool: ObjectPool | None = None
@@ -100,7 +101,16 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
             self.config.augmentation,
             PasteSizeConfig() if isinstance(pasting, NoPasting) else pasting.size,
             PasteConfig() if isinstance(pasting, NoPasting) else pasting.paste,
+            self._donor(number),
         )
+
+    def _donor(self, number: int) -> Donor | None:
+        """Return another real image to paste from, drawn as the training images are but by itself; None where none is asked for."""
+        pasting = self.config.pasting
+        if not isinstance(pasting, XPastePasting) or pasting.real is None:
+            return None
+        image_HW3, instances = self.real[self.donors.image_index(number)]
+        return Donor(image_HW3, instances, pasting.real)
 
     def _objects(self, number: int) -> list[tuple[NDArray[np.uint8], int]]:
         if self.pool is None or self.chooser is None:
