@@ -26,12 +26,15 @@ class BudgetConfig(Config):
     """``one_minus_ap``: weight falls with accuracy [P]. ``ap``: weight rises with it, as in the released code [R]."""
     count_mode: Literal["real_plus_synthetic", "real"] = "real_plus_synthetic"
     """Whether accepted synthetic objects count as training instances of their class [C D6], or real ones only [R]."""
-    early_rounds: Literal["uniform", "inverse_count"] = "uniform"
-    """Rounds without feedback: B / C each [P], or in proportion to 1 / S, the released code's default [R]."""
+    early_rounds: Literal["uniform", "inverse_count", "fill_up"] = "uniform"
+    """Rounds without feedback: B / C each [P]; in proportion to 1 / S, the released code's default [R]; or so that the smallest classes
+    become equally large, as one-shot feedback fills classes up [B]."""
     weight_change_rows: Literal["aligned", "shifted"] = "aligned"
     """``aligned``: row c belongs to class c. ``shifted``: row c + 1, the released code's off-by-one [R]."""
     shrinkage: Annotated[ShrinkageConfig, Added(neutral=AS_PRINTED)] = ShrinkageConfig()
     """How far the accuracy of a class with few feedback objects is believed. [C D62]"""
+    steering: Annotated[Literal["feedback", "inverse_count"], Added(neutral="feedback")] = "feedback"
+    """Of rounds with feedback: ``feedback``, the whole formula [P], or ``inverse_count``, its 1 / S alone, a control [C D74]."""
 
 
 def apportion(weight_C: Floats, total: int) -> Ints:
@@ -74,6 +77,25 @@ def uniform_budget(total: int, num_classes: int) -> Ints:
 def inverse_count_budget(total: int, count_C: Ints) -> Ints:
     """Share a round's budget in proportion to 1 / S, what the released code does in rounds without feedback [R]."""
     return apportion(1.0 / np.maximum(count_C, 1), total)
+
+
+def fill_up_budget(total: int, count_C: Ints) -> Ints:
+    """Share a budget so that the smallest classes rise to one level: every object goes to a class that has the fewest.
+
+    Of equally small classes the one with the lowest index comes first. Source: section 5.5 [B], where the level is 1300 images of each class;
+    ours is what the budget reaches [C D75].
+    """
+    level_low, level_high = int(count_C.min()), int(count_C.max()) + total
+    while level_low < level_high:  # the highest level that the budget fills completely
+        level = (level_low + level_high + 1) // 2
+        if int(np.maximum(level - count_C, 0).sum()) <= total:
+            level_low = level
+        else:
+            level_high = level - 1
+    units_C: Ints = np.maximum(level_low - count_C, 0).astype(np.int64)
+    lowest = np.flatnonzero(count_C + units_C == level_low)
+    units_C[lowest[: total - int(units_C.sum())]] += 1
+    return units_C
 
 
 def fill_undefined_accuracy(ap_C: Floats, frequency_C: Sequence[str]) -> Floats:
@@ -149,10 +171,13 @@ def class_budget(total: int, ap_C: Floats, change_C: Floats, count_C: Ints, conf
     """Share the budget of one round by the current model's state.
 
     The arguments are those of :func:`budget_weights`; all weights zero or not finite gives the uniform budget [C D34].
+    ``config.steering`` may leave all but the counts out.
 
     Returns:
         int64 (C,), objects to generate for each class, sum exactly ``total``.
     """
+    if config.steering == "inverse_count":
+        return inverse_count_budget(total, count_C)
     return apportion(budget_weights(ap_C, change_C, count_C, config), total)
 
 
@@ -160,4 +185,6 @@ def early_budget(total: int, real_C: Ints, config: BudgetConfig) -> Ints:
     """Share the budget of a round that has no feedback yet (rounds 1 and 2 with lag 2)."""
     if config.early_rounds == "inverse_count":
         return inverse_count_budget(total, real_C)
+    if config.early_rounds == "fill_up":
+        return fill_up_budget(total, real_C)
     return uniform_budget(total, len(real_C))

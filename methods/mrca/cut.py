@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from methods.common.growth import Added
 from methods.common.stage import Config
 
 Image = NDArray[np.uint8]
@@ -37,6 +38,9 @@ class CutConfig(Config):
     """Objects that cover less of their image are dropped [C D27]."""
     max_area_fraction: float = Field(default=0.95, ge=0, le=1)
     """Objects that cover more of their image are dropped [C D27]."""
+    canvas: Annotated[Literal["crop", "whole"], Added(neutral="crop")] = "crop"
+    """``crop``: the largest connected part, cropped [C D27]. ``whole``: the whole image, with every pixel that the 8-bit soft mask does not
+    rule out, and no bounds on the area, as in the release [R]."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ def crop_rgba(image_HW3: Image, mask_HW: Mask) -> Image:
 
 def judge_cut(image_HW3: Image, soft_HW: SoftMask, clip_score: float, config: CutConfig) -> CutResult:
     """Decide on one image whose CLIP score is known, and cut the object out if it is kept."""
+    if config.canvas == "whole":
+        return _judge_canvas(image_HW3, soft_HW, clip_score, config)
     mask_HW = largest_component(np.ascontiguousarray(soft_HW >= config.mask_threshold))
     area = float(mask_HW.mean())
     outcome: Outcome = "accepted"
@@ -92,6 +98,16 @@ def judge_cut(image_HW3: Image, soft_HW: SoftMask, clip_score: float, config: Cu
         outcome = "too_large"
     rgba_HW4 = crop_rgba(image_HW3, mask_HW) if outcome == "accepted" else None
     return CutResult(outcome, clip_score, area, rgba_HW4)
+
+
+def _judge_canvas(image_HW3: Image, soft_HW: SoftMask, clip_score: float, config: CutConfig) -> CutResult:
+    """Decide as the release does: by the score alone. Source: section 9, item 9 [R]."""
+    mask_HW = np.round(soft_HW * 255) > 0
+    outcome: Outcome = "clip_score" if clip_score < config.min_clip_score else "accepted"
+    if outcome == "accepted" and not mask_HW.any():
+        outcome = "empty_mask"
+    rgba_HW4 = np.dstack([image_HW3 * mask_HW[..., None], mask_HW * np.uint8(255)]) if outcome == "accepted" else None
+    return CutResult(outcome, clip_score, float(mask_HW.mean()), rgba_HW4)
 
 
 def score_on_white_and_black(

@@ -16,15 +16,17 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from methods.common.errors import InputError
+from methods.common.growth import Added
+from methods.common.seeds import derive_seed
 from methods.common.stage import Config
 
 if TYPE_CHECKING:  # recipes read the config without loading torch
@@ -33,6 +35,9 @@ if TYPE_CHECKING:  # recipes read the config without loading torch
 
     Criterion = Callable[[Tensor], Tensor]
     """Maps images, float32 [N, 3, H, W] in [0, 1], to one differentiable number each, (N,)."""
+
+
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class GuidanceConfig(Config):
@@ -44,6 +49,19 @@ class GuidanceConfig(Config):
     """Shift at step indices 0, period, 2 * period, ... [R]."""
     mix_clean_estimate: bool = False
     """Mix the clean estimate with the noisy latent, as the original feedback guidance does; the SD3 port does not."""
+    direction: Annotated[Literal["criterion", "random"], Added(neutral="criterion")] = "criterion"
+    """``criterion``: along its gradient [P]. ``random``: a direction of its own for each image and step, so that what a shift of that size
+    does by itself is known; it asks no segmenter [C D76]."""
+    drop_background: Annotated[bool, Added(neutral=True)] = True
+    """Leave the background's logit out of the criterion [C D8]; the release keeps it [R]."""
+    latent_scale: Annotated[Literal["vae", "eighth"], Added(neutral="vae")] = "vae"
+    """Before decoding: the VAE's own scale and shift [C D24], or 1/8 as the release has it [R]."""
+    detector_input: Annotated[Literal["pixels", "normalised_twice"], Added(neutral="pixels")] = "pixels"
+    """What the segmenter is given: pixels of 0 to 255 [C D25], or those of 0 to 1 normalised by ImageNet's statistics, to which it then
+    applies its own, as in the release [R]."""
+    branches: Annotated[Literal["conditional", "both"], Added(neutral="conditional")] = "conditional"
+    """Whose clean estimates are judged: the conditional branch's [C D26], or the mean over both branches of classifier-free guidance, what
+    the release's broadcasting comes to [R]."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +70,7 @@ class GuidedStep:
 
     step_index: int
     criterion: tuple[float, ...]
-    """Criterion of the clean estimate before the shift."""
+    """Criterion of the clean estimate before the shift; empty where directions are random."""
     relative_shift: tuple[float, ...]
     """Norm of the shift over norm of the latent; omega, or 0 where the gradient vanished."""
 
@@ -103,6 +121,15 @@ def entropy_criterion(classify: Callable[[Tensor], Tensor], drop_background: boo
         return class_entropy(logits_NK[:, :-1] if drop_background else logits_NK)
 
     return criterion
+
+
+def normalised_twice(image_NCHW: Tensor) -> Tensor:
+    """Normalise images in [0, 1] by ImageNet's statistics of that range: what the release gives a detector that then normalises again [R].
+
+    Source: section 9, item 7.
+    """
+    mean, std = (image_NCHW.new_tensor(values).view(1, 3, 1, 1) for values in (_IMAGENET_MEAN, _IMAGENET_STD))
+    return (image_NCHW - mean) / std
 
 
 @dataclass(frozen=True)
@@ -209,15 +236,28 @@ def relative_shift(latent_NCHW: Tensor, gradient_NCHW: Tensor, relative_step: fl
     return relative_step * norm_N111 * gradient / gradient_norm_N111.clamp_min(1e-8)
 
 
-def decode_latent(vae: Any, latent_NCHW: Tensor) -> Tensor:
-    """Decode clean latents to images, float32 [N, 3, H, W] in [0, 1], with the VAE's own scale and shift.
+def random_direction(latent_NCHW: Tensor, seeds: Sequence[int], step_index: int) -> Tensor:
+    """Draw a direction for each image from its own seed and the step, float32, normal in every element [C D76]."""
+    import torch
+
+    directions = []
+    for latent_CHW, seed in zip(latent_NCHW, seeds, strict=True):
+        generator = torch.Generator().manual_seed(derive_seed("random direction", seed, step_index))
+        directions.append(torch.randn(latent_CHW.shape, generator=generator))
+    return torch.stack(directions).to(latent_NCHW.device)
+
+
+def decode_latent(vae: Any, latent_NCHW: Tensor, scale: Literal["vae", "eighth"] = "vae") -> Tensor:
+    """Decode clean latents to images, float32 [N, 3, H, W] in [0, 1], with the VAE's own scale and shift, or scaled by 1/8.
 
     A half-precision VAE that must not decode in half precision (SDXL's) does so in float32 for the moment.
     """
     import torch
 
     config = vae.config
-    if getattr(config, "latents_mean", None) is not None and getattr(config, "latents_std", None) is not None:
+    if scale == "eighth":
+        latent_NCHW = latent_NCHW / 8
+    elif getattr(config, "latents_mean", None) is not None and getattr(config, "latents_std", None) is not None:
         mean = torch.tensor(config.latents_mean, device=latent_NCHW.device).view(1, -1, 1, 1)
         std = torch.tensor(config.latents_std, device=latent_NCHW.device).view(1, -1, 1, 1)
         latent_NCHW = latent_NCHW * std / config.scaling_factor + mean
@@ -239,23 +279,28 @@ class EntropyGuidance:
 
     Args:
         config: how often and how far.
-        criterion: what is climbed; the sign is positive, entropy rises.
+        criterion: what is climbed; the sign is positive, entropy rises. None where directions are random.
 
     Source: section 3.4 [P][R].
     """
 
-    def __init__(self, config: GuidanceConfig, criterion: Criterion) -> None:
+    def __init__(self, config: GuidanceConfig, criterion: Criterion | None) -> None:
+        assert (criterion is None) == (config.direction == "random"), "a criterion, or random directions"
         self.config = config
         self.criterion = criterion
 
     @contextmanager
-    def attached(self, pipeline: Any) -> Iterator[GuidanceTrace]:
+    def attached(self, pipeline: Any, seeds: Sequence[int] = ()) -> Iterator[GuidanceTrace]:
         """Guide every call of ``pipeline`` inside the context; leaves the pipeline as it was, also after an error.
+
+        Args:
+            pipeline: what samples.
+            seeds: of each image of a call, for random directions.
 
         Yields:
             A trace that fills while the pipeline runs.
         """
-        attachment = _Attachment(self.config, self.criterion, pipeline)
+        attachment = _Attachment(self.config, self.criterion, pipeline, seeds)
         attachment.start()
         try:
             yield attachment.trace
@@ -295,8 +340,11 @@ def _last_rows(value: Any, batch_size: int, num_rows: int) -> Any:
 class _Attachment:
     """The hooks of one ``attached`` context."""
 
-    def __init__(self, config: GuidanceConfig, criterion: Criterion, pipeline: Any) -> None:
+    def __init__(
+        self, config: GuidanceConfig, criterion: Criterion | None, pipeline: Any, seeds: Sequence[int]
+    ) -> None:
         self.config = config
+        self.seeds = seeds
         self.criterion = criterion
         self.trace = GuidanceTrace()
         self.pipeline = pipeline
@@ -365,13 +413,18 @@ class _Attachment:
 
     def _shift(self, index: int, latent_NCHW: Tensor, timestep: Any) -> Tensor:
         """Move each latent by omega of its norm along the gradient of its own criterion."""
-        gradient_NCHW, criterion_N = self._gradient(latent_NCHW, timestep)
+        criterion: tuple[float, ...] = ()
+        if self.criterion is None:
+            gradient_NCHW = random_direction(latent_NCHW, self.seeds, index)
+        else:
+            gradient_NCHW, criterion_N = self._gradient(self.criterion, latent_NCHW, timestep)
+            criterion = tuple(criterion_N.tolist())
         shift_NCHW = relative_shift(latent_NCHW, gradient_NCHW, self.config.relative_step)
         share_N = shift_NCHW.flatten(1).norm(dim=1) / latent_NCHW.float().flatten(1).norm(dim=1).clamp_min(1e-12)
-        self.trace.steps.append(GuidedStep(index, tuple(criterion_N.tolist()), tuple(share_N.tolist())))
+        self.trace.steps.append(GuidedStep(index, criterion, tuple(share_N.tolist())))
         return (latent_NCHW.float() + shift_NCHW).to(latent_NCHW.dtype)
 
-    def _gradient(self, latent_NCHW: Tensor, timestep: Any) -> tuple[Tensor, Tensor]:
+    def _gradient(self, criterion: Criterion, latent_NCHW: Tensor, timestep: Any) -> tuple[Tensor, Tensor]:
         """Gradient of the summed criterion in the latents, and the criterion of each image, both float32."""
         import torch
 
@@ -379,7 +432,8 @@ class _Attachment:
         try:
             with torch.enable_grad():
                 leaf_NCHW = latent_NCHW.detach().float().requires_grad_()
-                criterion_N = self.criterion(self._estimate_image(leaf_NCHW, timestep))
+                judged = criterion(self._estimate_image(leaf_NCHW, timestep))
+                criterion_N = judged.view(-1, len(leaf_NCHW)).mean(0)  # over the branches
                 # Only the direction counts, and entropy's gradients are small enough to vanish in half precision.
                 (gradient_NCHW,) = torch.autograd.grad(1024.0 * criterion_N.float().sum(), leaf_NCHW)
         finally:
@@ -389,8 +443,10 @@ class _Attachment:
         return gradient_NCHW / 1024.0, criterion_N.detach().float()
 
     def _estimate_image(self, latent_NCHW: Tensor, timestep: Any) -> Tensor:
-        """Image, in [0, 1], that the denoiser's conditional branch believes a latent will become."""
+        """Image, in [0, 1], that the denoiser's conditional branch believes a latent will become; or one of each branch, a branch after another."""
         assert self._last_call is not None, "the scheduler stepped before the denoiser was called"
+        if self.config.branches == "both":
+            latent_NCHW = latent_NCHW.repeat(len(self._last_call.sample) // len(latent_NCHW), 1, 1, 1)
         args, kwargs = self._last_call.conditional_half(len(latent_NCHW))
         level = noise_level(self.scheduler, timestep)
         scaled_NCHW = (latent_NCHW * level.input_scale).to(self._last_call.sample.dtype)
@@ -400,7 +456,7 @@ class _Attachment:
         clean_NCHW = clean_estimate(latent_NCHW, prediction_NCHW, level, kind)
         if self.config.mix_clean_estimate:
             clean_NCHW = mix_clean_estimate(latent_NCHW, clean_NCHW, level)
-        return decode_latent(self.pipeline.vae, clean_NCHW)
+        return decode_latent(self.pipeline.vae, clean_NCHW, self.config.latent_scale)
 
     def _call_denoiser(self, scaled_NCHW: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor:
         self.trace.extra_denoiser_calls += 1

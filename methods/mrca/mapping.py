@@ -12,11 +12,14 @@ hence exact prefix sums without state, and a resume at image ten million in abou
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from methods.common.errors import InputError
+from methods.common.growth import Added
 from methods.common.seeds import derive_seed
 from methods.common.stage import Config
 
@@ -32,6 +35,9 @@ class MappingConfig(Config):
     """Smallest number of objects pasted into an image [R]."""
     max_objects_per_image: int = Field(default=2, ge=1)
     """Largest number; all numbers in between are equally likely [R]."""
+    draw: Annotated[Literal["unique", "random"], Added(neutral="unique")] = "unique"
+    """``unique``: every object once before any again [P]. ``random``: each draw is from the whole pool, so the class mix is the budget's
+    in expectation only; MRCA without its mapping [C D73]."""
 
 
 class UniqueStream:
@@ -131,3 +137,29 @@ class UniqueMapping:
     def objects_of_image(self, image_number: int) -> Ints:
         """Return the pool indices for one image, int64 [1 or 2]; the same whoever asks and whenever."""
         return self.stream.slice(*self.counts.positions(image_number))
+
+
+class RandomMapping:
+    """Objects drawn with replacement from the pool, as many an image as :class:`UniqueMapping` would give it.
+
+    Args:
+        pool_size: number of objects in the pool of the round.
+        seed: derived seed of the round.
+        config: objects per image.
+
+    Raises:
+        InputError: the pool is empty.
+
+    Source: [C D73].
+    """
+
+    def __init__(self, pool_size: int, seed: int, config: MappingConfig | None = None) -> None:
+        self.pool_size = UniqueStream(pool_size, seed).pool_size
+        self.seed = seed
+        self.counts = ObjectCounts(config or MappingConfig(), seed)
+
+    def objects_of_image(self, image_number: int) -> Ints:
+        """Return the pool indices for one image; the same whoever asks and whenever."""
+        _, count = self.counts.positions(image_number)
+        rng = np.random.default_rng(derive_seed("random mapping", self.seed, image_number))
+        return rng.integers(0, self.pool_size, count)

@@ -27,7 +27,10 @@ DEFAULT_OUT = Path("reports/generated")
 def _request(
     paper: Annotated[str, typer.Argument(metavar="PAPER", help="Paper id, e.g. mrca.")],
     tier: Annotated[str, typer.Option("--tier", help="smoke, mini or paper.")] = "mini",
-    arms: Annotated[str | None, typer.Option("--arms", help="Comma-separated arms; all when left out.")] = None,
+    arms: Annotated[
+        str | None,
+        typer.Option("--arms", help="Comma-separated arms; the usual ones when left out, every one with all."),
+    ] = None,
     seeds: Annotated[
         int | None, typer.Option("--seeds", min=1, help="Number of seeds; 3, or what the paper needs at tier mini.")
     ] = None,

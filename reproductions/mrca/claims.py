@@ -74,6 +74,13 @@ CLAIMS = (
         qualified_by="K3",
     ),
     Claim(
+        id="C6",
+        wording="MRCA reaches more AP than BSGAL with a fraction of the generated objects (72k against 1200k).",
+        source="poster, Tables 1 and 2",
+        tests=(Gain("mrca", "bsgal", _OVERALL), FewerObjects("mrca", "bsgal")),
+        qualified_by="K2",
+    ),
+    Claim(
         id="K1",
         wording="The gain of MRCA is more than that of training for as many iterations without augmentation.",
         source="ours",
@@ -129,7 +136,7 @@ CLAIMS = (
         control=True,
     ),
 )
-"""C: stated by the paper. K: controls of ours. Trends are over guided rounds, which differ by their model alone: round 1 is
+"""C: stated by the paper. K: controls of ours, those of variants from K11 on. Trends are over guided rounds, which differ by their model alone: round 1 is
 unguided at lag 2, and the step from unguided to guided is no trend."""
 
 EQUAL_LENGTH_CLAIMS = (
@@ -142,6 +149,36 @@ EQUAL_LENGTH_CLAIMS = (
     ),
 )
 """Asked beside a table whose X-Paste trains for fewer iterations than MRCA (Table 1)."""
+
+
+def _variant_claim(id: str, wording: str, right: str) -> Claim:
+    return Claim(id, wording, "ours", (Gain("mrca", right, (*_OVERALL, *_RARE)),), control=True)
+
+
+VARIANT_CLAIMS = (
+    _variant_claim("K11", "Entropy guidance raises AP: MRCA beats itself with plain sampling.", "mrca_no_guidance"),
+    _variant_claim(
+        "K12", "The direction of guidance matters: MRCA beats a shift as long in a random one.", "mrca_random_direction"
+    ),
+    _variant_claim("K13", "The class-wise budget raises AP: MRCA beats a uniform one.", "mrca_no_budget"),
+    _variant_claim(
+        "K14", "Whom the budget is for matters: MRCA beats its own numbers dealt by chance.", "mrca_shuffled_budget"
+    ),
+    _variant_claim("K15", "The feedback adds to the counts: MRCA beats a budget by 1/S alone.", "mrca_count_budget"),
+    _variant_claim("K16", "Unique mapping raises AP: MRCA beats random draws from its pool.", "mrca_no_mapping"),
+    _variant_claim("K17", "Accuracy-based resizing raises AP: MRCA beats itself without it.", "mrca_no_resizing"),
+    _variant_claim("K18", "Feedback over rounds adds to feedback at once: MRCA beats one-shot feedback.", "one_shot"),
+    _variant_claim(
+        "K19", "MRCA beats X-Paste with as many accepted objects, and as many in an image.", "xpaste_equal_accepted"
+    ),
+    _variant_claim("K20", "Generated objects add to real ones: MRCA beats real copy-paste.", "real_copy_paste"),
+)
+"""Asked where their arms are."""
+
+
+def arms_of(claim: Claim) -> set[str]:
+    """Return the arms that a claim's gains compare."""
+    return {arm for test in claim.tests if isinstance(test, Gain) for arm in (test.left, test.right)}
 
 
 GIVEN_OBJECTS_CLAIMS = (

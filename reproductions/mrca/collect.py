@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from methods.mrca.budget import inverse_count_budget
-from reports.records import SeriesPoint
+from reports.records import ScatterPoint, SeriesPoint
 from reports.samples import CutOutSample, InstanceSample, save_sample
 from reproductions.harness.cell import Cell
 from reproductions.mrca.arms import How
@@ -23,9 +23,11 @@ from reproductions.mrca.claims import (
     UNGUIDED_LAST,
     UNGUIDED_WARMUP,
 )
-from reproductions.mrca.plan import ArmCells, RoundCells, SeedPlanner
+from reproductions.mrca.cost_section import CALLS
+from reproductions.mrca.plan import ArmCells, SeedPlanner
+from reproductions.mrca.plan_rounds import RoundCells
 from reproductions.mrca.recipe import MrcaStudy
-from reproductions.mrca.records import BudgetRound, ClassInfo, GuidanceCost
+from reproductions.mrca.records import BudgetRound, ClassInfo, GateRate, GuidanceCost
 from reproductions.study import collector
 from reproductions.study.arms import Arm
 
@@ -64,6 +66,8 @@ class Collector(collector.Collector[MrcaStudy, How, ArmCells]):
             "classes": tuple(self._classes()),
             "budgets": tuple(self._budgets()),
             "guidance_costs": tuple(self._guidance_costs()),
+            "gate_rates": tuple(self._gate_rates()),
+            "points": tuple(self._points()),
             "series": tuple(self._series()),
             "objects": tuple(self._objects()),
             "pasted": tuple(self._pasted()),
@@ -130,6 +134,37 @@ class Collector(collector.Collector[MrcaStudy, How, ArmCells]):
                     round=item.plan.number,
                     guided_s=self.seconds(guided),
                     unguided_s=self.seconds(item.twins),
+                )
+
+    def _gate_rates(self) -> Iterator[GateRate]:
+        for planner, arm, cells in self.each():
+            record = self.store.record(cells.trains[-1]) if self.done(cells.trains[-1]) else {}
+            if "acceptance" in record:
+                found = record["acceptance"]
+                yield GateRate(
+                    arm=arm.id,
+                    backbone=self.backbone,
+                    seed=planner.index,
+                    rate=found["rate"],
+                    by_part=tuple(found["rate_by_part"]),
+                    cache_mib=found["cache_mib"],
+                )
+
+    def _points(self) -> Iterator[ScatterPoint]:
+        """Mask AP over thousands of denoiser calls."""
+        results = {(result.arm, result.seed): result for result in self.results()}
+        for cost in self.costs():
+            result = results.get((cost.arm, cost.seed))
+            ap = None if result is None else result.metrics["AP_mask"]
+            if result is not None and ap is not None and cost.denoiser_calls is not None:
+                yield ScatterPoint(
+                    scatter=CALLS,
+                    variant=cost.arm,
+                    backbone=self.backbone,
+                    seed=cost.seed,
+                    x=cost.denoiser_calls / 1000,
+                    y=ap,
+                    cells=result.cells,
                 )
 
     def _series(self) -> Iterator[SeriesPoint]:

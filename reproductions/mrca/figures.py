@@ -25,6 +25,7 @@ from reproductions.mrca.claims import (
     UNGUIDED_LAST,
     UNGUIDED_WARMUP,
 )
+from reproductions.mrca.cost_section import draw_calls
 from reproductions.mrca.records import BudgetRound, ClassInfo, MrcaReport
 from reproductions.verdicts.trends import lines
 
@@ -63,6 +64,14 @@ def draw_figures(report: MrcaReport, folder: Path) -> list[Figure | None]:
     return [
         *accuracy(report, folder, _SHOWN, "Mask AP", "r, c, f: rare, common and frequent classes."),
         differences(report, folder),
+        drawn(
+            folder,
+            "calls",
+            "Mask AP and what it costs to generate",
+            "A point an arm: mean over seeds, light ones a seed each. Calls are passes of one image through the denoiser, both halves of "
+            "classifier-free guidance and those for gradients counted apart.",
+            lambda path: draw_calls(report, path),
+        ),
         drawn(
             folder,
             "budget",

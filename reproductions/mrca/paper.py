@@ -9,7 +9,14 @@ from reports.figure import Figure
 from reports.records import Deviation
 from reproductions.mrca import places, recipe
 from reproductions.mrca.arms import ARMS, How, RandomPasting, needs
-from reproductions.mrca.claims import CLAIMS, EQUAL_LENGTH_CLAIMS, GIVEN_OBJECTS_CLAIMS, METRICS
+from reproductions.mrca.claims import (
+    CLAIMS,
+    EQUAL_LENGTH_CLAIMS,
+    GIVEN_OBJECTS_CLAIMS,
+    METRICS,
+    VARIANT_CLAIMS,
+    arms_of,
+)
 from reproductions.mrca.collect import Collector
 from reproductions.mrca.plan import ArmCells, SeedPlanner
 from reproductions.mrca.recipe import MrcaStudy
@@ -71,10 +78,15 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
 
     def study_claims(self, request: Request, study: MrcaStudy) -> Sequence[Claim]:
         """Add the control of equal length where X-Paste trains for fewer iterations than MRCA."""
-        asked = self.asked_claims(request)
+        asked = (*self.asked_claims(request), *self._claims_of_variants(request))
         if request.objects is not None or study.xpaste.from_warm_up:
             return asked
         return (*asked, *EQUAL_LENGTH_CLAIMS)
+
+    def _claims_of_variants(self, request: Request) -> Sequence[Claim]:
+        """Return what is asked of arms that a tier does not run by itself, for those that are asked for."""
+        planned = {arm.id for one in self.asked(request) for arm in one.arms}
+        return [claim for claim in VARIANT_CLAIMS if planned.issuperset(arms_of(claim))]
 
     def ledger(self, request: Request) -> tuple[Deviation, ...]:
         """Return the ledger; nothing is held out where the evaluation split gives the feedback, as released."""
@@ -109,10 +121,12 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
         return draw_figures(report, folder)
 
     def sections(self, report: MrcaReport) -> Sequence[str]:
-        """Say what guidance costs and what it changes."""
+        """Say which idea gains, what an AP costs, how often BSGAL accepts, and what guidance costs and changes."""
+        from reproductions.mrca.ablation_section import ablation_section
+        from reproductions.mrca.cost_section import cost_section, gate_section
         from reproductions.mrca.figures import guidance_section
 
-        return (guidance_section(report),)
+        return (ablation_section(report), cost_section(report), gate_section(report), guidance_section(report))
 
 
 def _count(data: Path) -> tuple[int, int]:

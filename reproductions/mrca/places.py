@@ -68,7 +68,7 @@ def _generated(arms: Arms) -> bool:
 
 def _pooled(arms: Arms) -> bool:
     """Whether X-Paste's pool is wanted."""
-    return any(isinstance(arm.how, RandomPasting) for arm in arms)
+    return any(isinstance(arm.how, RandomPasting) and not arm.how.real_objects for arm in arms)
 
 
 def _objects(request: Request, study: MrcaStudy, arms: Arms) -> list[Need]:

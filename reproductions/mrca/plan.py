@@ -2,64 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from methods.common.miniature.lvis_view import DRAW_LVIS
-from methods.mrca.rounds import Round, plan_rounds
+from methods.mrca.bsgal import BsgalConfig
 from methods.mrca.stages.budget import BUDGET, BudgetStageConfig
 from methods.mrca.stages.cut import CUT, CutStageConfig
-from methods.mrca.stages.entropy import ENTROPY
 from methods.mrca.stages.evaluate import EVALUATE
 from methods.mrca.stages.generate import GENERATE, GenerateConfig
 from methods.mrca.stages.import_objects import IMPORT_OBJECTS
 from methods.mrca.stages.pasting import NoPasting, Pasting
+from methods.mrca.stages.real_objects import REAL_OBJECTS, RealObjectsConfig
 from methods.mrca.stages.split import SPLIT
 from methods.mrca.stages.take import TAKE, TakeConfig
+from methods.mrca.stages.take_as_many import TAKE_AS_MANY, TakeAsManyConfig
 from methods.mrca.stages.train import TRAIN, TrainConfig
 from reproductions.harness.cell import Cell
 from reproductions.mrca.arms import How, NotBuilt, RandomPasting, RealOnly, Rounds
+from reproductions.mrca.plan_rounds import RoundCells, RoundsPlanner
 from reproductions.mrca.recipe import MrcaStudy
 from reproductions.study import planner
 from reproductions.study.arms import Arm
 from reproductions.study.planner import Inputs
-
-
-@dataclass(frozen=True)
-class RoundCells:
-    """The cells of one MRCA round; those that make objects are None with a given pool."""
-
-    plan: Round
-    pools: tuple[Cell, ...]
-    """Its objects, a cell a shard."""
-    train: Cell
-    feedback: Cell | None
-    """Evaluation on the feedback split; None where no later round needs it."""
-    budget: Cell | None = None
-    images: tuple[Cell, ...] = ()
-    """A cell a shard."""
-    twins: tuple[Cell, ...] = ()
-    """The same images of the first shards, painted without guidance; the very cells where the round has none."""
-    entropy: Cell | None = None
-    """Of the first shards' images, under every model."""
-    twin_entropy: Cell | None = None
-    """Of their twins; the very cell where the round is unguided."""
-
-    @property
-    def is_guided(self) -> bool:
-        """Whether a model guided the images."""
-        return any(image.id != twin.id for image, twin in zip(self.images, self.twins, strict=False))
-
-
-@dataclass(frozen=True)
-class _Objects:
-    """What a round's objects are made by; only the pool where they are given."""
-
-    pools: tuple[Cell, ...]
-    budget: Cell | None = None
-    images: tuple[Cell, ...] = ()
-    twins: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +68,7 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
             case RandomPasting():
                 return self._random_pasting(arm.id, arm.how)
             case Rounds():
-                return self._rounds(arm.id, arm.how.given_pool)
+                return self._rounds(arm.id, arm.how)
             case NotBuilt():
                 raise AssertionError(f"{arm.id} is not run: {arm.not_run}")
 
@@ -125,7 +91,7 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
             config = config.model_copy(update={"long_side_px": wanted})
         return self.cell(SPLIT, config, "split", outside=("data",), of_seed=False)
 
-    def _train(
+    def train(
         self,
         label: str,
         phase: str,
@@ -134,13 +100,16 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
         start: Literal["scratch", "weights", "resume"],
         pasting: Pasting,
         inputs: Inputs,
+        acceptance: BsgalConfig | None = None,
     ) -> Cell:
+        """Train one stretch of a phase of so many iterations; judging a batch takes about twice the time of a step."""
         study = self.study
         config = TrainConfig(
             segmenter=study.segmenter,
             recipe=study.recipe.model_copy(update={"iterations": iterations}),
             augmentation=study.augmentation,
             pasting=pasting,
+            acceptance=acceptance,
             start=start,
             phase=phase,
             first_iteration=stretch[0],
@@ -154,11 +123,12 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
             label,
             {"split": (self.split,), **inputs},
             ("data", "backbone", "pretrained") if start == "scratch" else ("data",),
-            cost_s=(stretch[1] - stretch[0]) * study.expected_step_s,
+            cost_s=(stretch[1] - stretch[0]) * study.expected_step_s * (1.0 if acceptance is None else 3.0),
             disk_bytes=5e6 * study.expected_model_mb,
         )
 
-    def _evaluate(self, label: str, model: Cell, split: Literal["val", "feedback"]) -> Cell:
+    def evaluate(self, label: str, model: Cell, split: Literal["val", "feedback"]) -> Cell:
+        """Rate a training's averaged weights."""
         config = self.study.evaluation.model_copy(update={"split": split})
         cost_s = self.study.expected_evaluate_s * (1.0 if split == "val" else 0.2)
         return self.cell(EVALUATE, config, label, {"split": (self.split,), "model": (model,)}, ("data",), cost_s)
@@ -167,14 +137,21 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
     def warm_up(self) -> Cell:
         """M_0: real images only."""
         length = self.study.warm_up_iterations
-        return self._train("warm_up/train", "warm_up", length, (0, length), "scratch", NoPasting(), {})
+        return self.train("warm_up/train", "warm_up", length, (0, length), "scratch", NoPasting(), {})
 
-    def _main_phase(self, arm: str, pasting: Pasting, pools: tuple[Cell, ...], warm: bool) -> tuple[Cell, ...]:
+    def _main_phase(
+        self,
+        arm: str,
+        pasting: Pasting,
+        pools: tuple[Cell, ...],
+        warm: bool,
+        acceptance: BsgalConfig | None = None,
+    ) -> tuple[Cell, ...]:
         """Return the trainings of an arm without rounds: its own, after the warm-up where it starts from that."""
         inputs = {"pool": pools} if pools else {}
         inputs |= {"start": (self.warm_up,)} if warm else {}
         length, start = self.study.main_iterations, "weights" if warm else "scratch"
-        train = self._train(f"{arm}/train", "main", length, (0, length), start, pasting, inputs)  # type: ignore[arg-type]
+        train = self.train(f"{arm}/train", "main", length, (0, length), start, pasting, inputs, acceptance)  # type: ignore[arg-type]
         return (self.warm_up, train) if warm else (train,)
 
     # -- arms without rounds -------------------------------------------------------------------------------------------
@@ -185,14 +162,14 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
             trains = self._main_phase(arm, NoPasting(), (), warm=True)
         else:
             length = self.study.no_aug_iterations
-            train = self._train(f"{arm}/train", "warm_up", length, (0, length), "scratch", NoPasting(), {})
+            train = self.train(f"{arm}/train", "warm_up", length, (0, length), "scratch", NoPasting(), {})
             trains = (self.warm_up if train.id == self.warm_up.id else train,)
-        return ArmCells(self._evaluate(f"{arm}/evaluate", trains[-1], "val"), trains)
+        return ArmCells(self.evaluate(f"{arm}/evaluate", trains[-1], "val"), trains)
 
     def _random_pasting(self, arm: str, how: RandomPasting) -> ArmCells:
-        """Train with objects drawn at random, of the whole pool or of as many as MRCA has in all rounds."""
+        """Train with objects drawn at random: real ones, the whole pool or as many of it as MRCA has in all rounds."""
         study = self.study
-        images, cuts = self._xpaste_objects
+        images, cuts = ((), (self._real_objects,)) if how.real_objects else self._xpaste_objects
         pools, taken = cuts, None
         if how.equal_pool:
             total = study.mrca.rounds.objects_per_round * study.mrca.rounds.num_rounds
@@ -200,6 +177,8 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
             config = TakeConfig(images_per_class=per_class, generation=study.xpaste.generation)
             pools = (self.cell(TAKE, config, f"{arm}/take", {"split": (self.split,), "pool": cuts}),)
             taken = per_class * study.segmenter.num_classes
+        if how.equal_accepted:
+            pools = (self._as_many_as_mrca(arm, cuts),)
         pasting = study.xpaste.pasting
         if how.equal_paste:
             number = study.mrca.pasting.mapping
@@ -208,9 +187,24 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
                 "max_objects_per_image": number.max_objects_per_image,
             }
             pasting = pasting.model_copy(update={"sampler": pasting.sampler.model_copy(update=limits)})
-        trains = self._main_phase(arm, pasting, pools, study.xpaste.from_warm_up or how.from_warm_up)
-        evaluation = self._evaluate(f"{arm}/evaluate", trains[-1], "val")
+        acceptance = None if how.gate is None else study.gate(how.gate)
+        trains = self._main_phase(arm, pasting, pools, study.xpaste.from_warm_up or how.from_warm_up, acceptance)
+        evaluation = self.evaluate(f"{arm}/evaluate", trains[-1], "val")
         return ArmCells(evaluation, trains, images, cuts, pools, equal_objects=taken)
+
+    @cached_property
+    def _real_objects(self) -> Cell:
+        """The training set's own instances as a pool."""
+        roles = {"split": (self.split,)}
+        return self.cell(REAL_OBJECTS, RealObjectsConfig(), "real_objects", roles, ("data",), 10.0, of_seed=False)
+
+    def _as_many_as_mrca(self, arm: str, pool: tuple[Cell, ...]) -> Cell:
+        """The part of X-Paste's pool that has as many accepted objects as MRCA's rounds together."""
+        config = TakeAsManyConfig(
+            images_per_class=self.study.xpaste.objects_per_class, generation=self.study.xpaste.generation
+        )
+        like = self._rounds("mrca", Rounds()).pools
+        return self.cell(TAKE_AS_MANY, config, f"{arm}/take", {"split": (self.split,), "pool": pool, "like": like})
 
     @cached_property
     def _xpaste_objects(self) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
@@ -221,7 +215,7 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
         interval [C D64]. The tables of one run share it, as they do the unguided round 1: no model is behind either.
         """
         if "objects" in self.external:
-            return (), (self._given_pool,)
+            return (), (self.given_pool,)
         study = self.study.xpaste
         total = study.objects_per_class * self.study.segmenter.num_classes
         wanted, split = BudgetStageConfig(objects=total), {"split": (self.split,)}
@@ -231,11 +225,11 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
             config = study.generation.model_copy(update={"shard_index": shard, "num_shards": study.num_shards})
             number = total / study.num_shards
             name = f"xpaste/shard{shard}"
-            images.append(self._generate(name, config, "xpaste_generator", budget, (), number))
-            pools.append(self._cut(name, study.cutting, images[-1], number))
+            images.append(self.generate(name, config, "xpaste_generator", budget, (), number))
+            pools.append(self.cut(name, study.cutting, images[-1], number))
         return tuple(images), tuple(pools)
 
-    def _generate(
+    def generate(
         self,
         name: str,
         config: GenerateConfig,
@@ -244,6 +238,7 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
         guide: tuple[Cell, ...],
         number: float,
     ) -> Cell:
+        """Paint a budget's objects, or those of a shard's classes."""
         roles = {"split": (self.split,), "budget": (budget,), **({"guide": guide} if guide else {})}
         return Cell(
             GENERATE,
@@ -256,7 +251,8 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
             disk_bytes=self._image_bytes(number),
         )
 
-    def _cut(self, name: str, config: CutStageConfig, images: Cell, number: float) -> Cell:
+    def cut(self, name: str, config: CutStageConfig, images: Cell, number: float) -> Cell:
+        """Cut painted objects out and filter them."""
         return self.cell(
             CUT,
             config,
@@ -274,124 +270,18 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
     def _image_bytes(self, number: float) -> float:
         return number * self.study.expected_image_kb * 1000
 
-    # -- rounds --------------------------------------------------------------------------------------------------------
-
     @cached_property
-    def _given_pool(self) -> Cell:
+    def given_pool(self) -> Cell:
+        """A user's own cut-outs."""
         config, split = self.study.given_objects, {"split": (self.split,)}
         return self.cell(
             IMPORT_OBJECTS, config, "import objects", split, self._with_outside_data("objects"), 5.0, of_seed=False
         )
 
-    def _rounds(self, arm: str, given_pool: bool) -> ArmCells:
-        schedule = self.study.mrca.rounds
-        plans = plan_rounds(schedule)
-        needed = {number for plan in plans for number in (*(plan.budget_models or ()), plan.resize_model)}
-        models: dict[int, Cell] = {0: self.warm_up}
-        feedback: dict[int, Cell] = {}
-        made: dict[int, _Objects] = {}
-        for plan in plans:
-            name = f"{arm}/round{plan.number}"
-            made[plan.number] = (
-                _Objects((self._given_pool,)) if given_pool else self._make_objects(name, plan, models, feedback, made)
-            )
-            models[plan.number] = self._train_round(name, plan, models, feedback, made, given_pool)
-            if plan.number in needed:
-                feedback[plan.number] = self._evaluate(f"{name}/feedback", models[plan.number], "feedback")
-        rounds = [
-            self._with_entropies(
-                f"{arm}/round{plan.number}",
-                RoundCells(
-                    plan,
-                    made[plan.number].pools,
-                    models[plan.number],
-                    feedback.get(plan.number),
-                    made[plan.number].budget,
-                    made[plan.number].images,
-                    made[plan.number].twins,
-                ),
-                models,
-            )
-            for plan in plans
-        ]
-        evaluation = self._evaluate(f"{arm}/evaluate", models[schedule.num_rounds], "val")
-        trains = tuple(models[number] for number in sorted(models))
+    def _rounds(self, arm: str, how: Rounds) -> ArmCells:
+        """Return the cells of rounds, those of MRCA itself or of a variant."""
+        rounds, models = RoundsPlanner(self, how).rounds(arm)
+        evaluation = self.evaluate(f"{arm}/evaluate", models[-1], "val")
         all_images = tuple(cell for item in rounds for cell in item.images)
         unique_pools = tuple({cell.id: cell for item in rounds for cell in item.pools}.values())
-        return ArmCells(evaluation, trains, all_images, unique_pools, unique_pools, tuple(rounds))
-
-    def _make_objects(
-        self,
-        name: str,
-        plan: Round,
-        models: dict[int, Cell],
-        feedback: dict[int, Cell],
-        made: dict[int, _Objects],
-    ) -> _Objects:
-        """Build the budget of a round, and in each shard its images and their cut-outs; in the first ones also the twins."""
-        study = self.study.mrca
-        roles: dict[str, tuple[Cell, ...]] = {"split": (self.split,)}
-        if plan.budget_models is not None:
-            now, before = plan.budget_models
-            roles |= {
-                "feedback": (feedback[now],),
-                "model": (models[now],),
-                "model_before": (models[before],),
-                "pools": tuple(cell for number in plan.counted_rounds for cell in made[number].pools),
-            }
-        wanted = BudgetStageConfig(objects=study.rounds.objects_per_round, formula=study.budget)
-        budget = self.cell(BUDGET, wanted, f"{name}/budget", roles)
-        images, twins, pools = [], [], []
-        for shard in range(study.num_shards):
-            part = name if study.num_shards == 1 else f"{name}/shard{shard}"
-            changes = {"round_index": plan.number, "shard_index": shard, "num_shards": study.num_shards}
-            config = study.generation.model_copy(update=changes)
-            plain = config.model_copy(update={"guidance": None})
-            guide = () if config.guidance is None or plan.guide_model is None else (models[plan.guide_model],)
-            number = study.rounds.objects_per_round / study.num_shards
-            images.append(self._generate(part, config if guide else plain, "generator", budget, guide, number))
-            pools.append(self._cut(part, study.cutting, images[-1], number))
-            if shard < study.entropy_shards:
-                twin = f"{part}/unguided"
-                twins.append(self._generate(twin, plain, "generator", budget, (), number) if guide else images[-1])
-        return _Objects(tuple(pools), budget, tuple(images), tuple(twins))
-
-    def _train_round(
-        self,
-        name: str,
-        plan: Round,
-        models: dict[int, Cell],
-        feedback: dict[int, Cell],
-        made: dict[int, _Objects],
-        given_pool: bool,
-    ) -> Cell:
-        schedule = self.study.mrca.rounds
-        rounds = (plan.number,) if given_pool else plan.pool_rounds
-        inputs: dict[str, tuple[Cell, ...]] = {
-            "start": (models[plan.number - 1],),
-            "pool": tuple(cell for number in rounds for cell in made[number].pools),
-        }
-        if plan.resize_model is not None:
-            inputs["feedback"] = (feedback[plan.resize_model],)
-        return self._train(
-            f"{name}/train",
-            "main",
-            schedule.num_rounds * schedule.iterations_per_round,
-            (plan.first_iteration, plan.last_iteration),
-            "weights" if plan.number == 1 else "resume",
-            self.study.mrca.pasting.model_copy(update={"round_index": plan.number}),
-            inputs,
-        )
-
-    def _with_entropies(self, name: str, item: RoundCells, models: dict[int, Cell]) -> RoundCells:
-        """Add what every model, M_0 first, sees in a round's images and in their twins."""
-        if not item.images:
-            return item
-        shown = item.images[: self.study.mrca.entropy_shards]
-        entropy = self._measure_entropy(f"{name}/entropy", shown, models)
-        twin = self._measure_entropy(f"{name}/unguided/entropy", item.twins, models) if item.is_guided else entropy
-        return replace(item, entropy=entropy, twin_entropy=twin)
-
-    def _measure_entropy(self, label: str, images: tuple[Cell, ...], models: dict[int, Cell]) -> Cell:
-        roles = {"images": images, "models": tuple(models[number] for number in sorted(models))}
-        return self.cell(ENTROPY, self.study.entropy, label, roles, cost_s=2.0 * len(models))
+        return ArmCells(evaluation, models, all_images, unique_pools, unique_pools, rounds)

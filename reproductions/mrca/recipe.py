@@ -23,6 +23,7 @@ from methods.common.segmenters.centernet2.presets import (
 from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.stage import Config
 from methods.common.training.recipe import TrainingRecipe
+from methods.mrca.bsgal import BsgalConfig, FixedThreshold, RunningThreshold
 from methods.mrca.budget import BudgetConfig
 from methods.mrca.cut import CutConfig
 from methods.mrca.guidance import GuidanceConfig
@@ -38,6 +39,7 @@ from methods.mrca.stages.import_objects import ImportObjectsConfig
 from methods.mrca.stages.pasting import MrcaPasting, XPastePasting
 from methods.mrca.stages.split import SplitConfig
 from methods.mrca.xpaste import XPasteFilterConfig, XPasteSamplerConfig
+from reproductions.mrca.arms import GateKind
 from reproductions.study.config import StudyConfig
 from reproductions.study.request import Tier
 
@@ -121,6 +123,8 @@ class MrcaStudy(StudyConfig):
     """MRCA."""
     xpaste: XPasteConfig = XPasteConfig()
     """X-Paste."""
+    bsgal: BsgalConfig = BsgalConfig()
+    """BSGAL's gate; it pastes X-Paste's objects."""
     given_objects: ImportObjectsConfig = ImportObjectsConfig()
     """Reading of own cut-outs."""
     entropy: EntropyConfig = EntropyConfig()
@@ -139,6 +143,15 @@ class MrcaStudy(StudyConfig):
                 f"{self.main_iterations}; set mrca.rounds.iterations_per_round too, so that arms stay equally long"
             )
         return self
+
+    def gate(self, kind: GateKind) -> BsgalConfig:
+        """Return BSGAL's settings; ``own`` is them, the others differ in threshold or comparison."""
+        if kind == "running":
+            return self.bsgal.model_copy(update={"threshold": RunningThreshold()})
+        if kind == "trial_step":
+            changes = {"comparison": "trial_step", "threshold": FixedThreshold(value=0.0)}
+            return self.bsgal.model_copy(update=changes)
+        return self.bsgal
 
 
 def paper_r50() -> MrcaStudy:
@@ -167,6 +180,7 @@ def paper_swinl() -> MrcaStudy:
             "augmentation": AugmentConfig(size_px=896),
             "no_aug_iterations": 180_000,
             "xpaste": XPasteConfig(from_warm_up=True),
+            "bsgal": BsgalConfig(threshold=RunningThreshold()),
             "num_workers": 16,
             "expected_model_mb": 860.0,
         }

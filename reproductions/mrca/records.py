@@ -53,12 +53,27 @@ class GuidanceCost(Record):
     unguided_s: float
 
 
+class GateRate(Record):
+    """How often BSGAL's gate accepted in one training."""
+
+    arm: str
+    backbone: str
+    seed: int
+    rate: float | None = Field(ge=0, le=1)
+    """Share of the judged batches that was accepted; None where none was judged."""
+    by_part: tuple[float | None, ...]
+    """The same in each of equal parts of the training, in order."""
+    cache_mib: float
+    """What the cached gradient takes."""
+
+
 class MrcaReport(Report):
     """The report's records, with what only MRCA has."""
 
     classes: tuple[ClassInfo, ...] = ()
     budgets: tuple[BudgetRound, ...] = ()
     guidance_costs: tuple[GuidanceCost, ...] = ()
+    gate_rates: tuple[GateRate, ...] = ()
     objects: tuple[CutOutSample, ...] = ()
     """Generated ones, a row a round; the same classes in each."""
     pasted: tuple[InstanceSample, ...] = ()

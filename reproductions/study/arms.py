@@ -32,3 +32,5 @@ class Arm(Generic[HowT_co]):
     """False for a study beside the tables, which can be named like an arm but has no row."""
     not_run: str = ""
     """For a row of the paper that this suite cannot run: why. It is known to targets and ledger, and never planned."""
+    extra: bool = False
+    """True for an arm that runs only where it is named or all are asked for, and at tier smoke, which tries everything."""

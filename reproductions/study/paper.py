@@ -21,7 +21,7 @@ from reproductions.study.arms import Arm
 from reproductions.study.collector import Collector
 from reproductions.study.ledger import read_ledger
 from reproductions.study.planner import CellsT, HowT, SeedPlanner, StudyT
-from reproductions.study.request import Request
+from reproductions.study.request import ALL_ARMS, Request
 from reproductions.study.setting_rows import Setting, is_like, settings_of, touched_arms
 from reproductions.study.settings import changed
 from reproductions.verdicts.claims import Claim
@@ -186,21 +186,23 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
         studies = [changed(study, request.settings) for study in self.studies(request)]
         known = [arm for arm in self.known_arms(request) if not arm.not_run]
         possible = [[arm for arm in known if self.impossible(arm, request, study) is None] for study in studies]
-        if request.arms is not None:
+        if request.arms is None:
+            possible = [[arm for arm in arms if not arm.extra or request.tier == "smoke"] for arms in possible]
+        elif request.arms != ALL_ARMS:
             somewhere = [arm for arm in known if any(arm in arms for arms in possible)]
             self._check_arms(request, studies, known, somewhere)
             possible = [[arm for arm in arms if arm.id in (request.arms or ())] for arms in possible]
         return tuple(
             Asked(study, tuple(arms))
             for study, arms in zip(studies, possible, strict=True)
-            if arms or request.arms is None
+            if arms or request.arms in (None, ALL_ARMS)
         )
 
     def _check_arms(
         self, request: Request, studies: Sequence[StudyT], known: Sequence[Arm[HowT]], possible: Sequence[Arm[HowT]]
     ) -> None:
         """Refuse arms that are unknown, or that make sense in no study."""
-        choice = f"choose from {', '.join(arm.id for arm in possible)}"
+        choice = f"choose from {', '.join(arm.id for arm in possible)}, or {ALL_ARMS[0]} alone"
         by_id = {arm.id: arm for arm in known}
         for name in request.arms or ():
             if name not in by_id:

@@ -13,6 +13,8 @@ from reproductions.harness.site import Site
 from reproductions.harness.store import Store
 
 Tier = Literal["smoke", "mini", "paper"]
+ALL_ARMS = ("all",)
+"""Asks for every arm that makes sense, those that a tier leaves out unless they are named included."""
 USUAL_STORE = ".segrepro"
 """Where finished work lies if nobody says otherwise."""
 
@@ -25,7 +27,7 @@ class Request:
     store: Store
     tier: Tier = "mini"
     arms: tuple[str, ...] | None = None
-    """None: all arms of the tier."""
+    """None: the usual arms of the tier; :data:`ALL_ARMS`: every one."""
     num_seeds: int | None = None
     """None: as many as the paper takes at the tier."""
     data: Path | None = None

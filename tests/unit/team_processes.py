@@ -22,6 +22,7 @@ from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.stage import Inputs, LocalContext
 from methods.common.training.distributed import ALONE, Team, TeamLostError
 from methods.common.training.losses import Losses
+from methods.mrca.bsgal import BsgalConfig
 from methods.mrca.paste import PasteConfig
 from methods.mrca.size_model import PasteSizeConfig
 from methods.mrca.stages import training_state
@@ -42,6 +43,7 @@ class Training:
     parts: int = 1
     double: bool = True
     steps: int = 3
+    gated: bool = False
 
     @property
     def name(self) -> str:
@@ -122,7 +124,10 @@ def run_training(training: Training, world: Path, folder: Path, team: Team = ALO
     out.mkdir(parents=True)
     context = LocalContext(out, team=team, batch_parts=training.parts)
     with double_precision(training.double):
-        train(inputs_of(world), train_config(training.network, training.steps), context)
+        config = train_config(training.network, training.steps)
+        config = config.model_copy(update={"acceptance": BsgalConfig()}) if training.gated else config
+        record = train(inputs_of(world), config, context)
+        out.with_name(f"acceptance-{out.name}.json").write_text(json.dumps(record.get("acceptance")))
     write_losses(context, out)
 
 

@@ -62,7 +62,7 @@ def test_only_a_training_from_scratch_starts_from_them(start, other_classes, tmp
         last_iteration=2,
     )
     inputs = Inputs({"pretrained": (other_classes,), "start": (tmp_path / "before",)})
-    training = begin_training(inputs, config, [1] * 5, LocalContext(tmp_path / "out"))
+    training, _ = begin_training(inputs, config, [1] * 5, LocalContext(tmp_path / "out"))
     wanted = load_file(other_classes) if start == "scratch" else trained.state_dict()
     for name, value in training.model.state_dict().items():
         if is_class_agnostic(name):

@@ -61,10 +61,21 @@ MRCA_STATES = {
     "C1": ([("mrca", "xpaste")], BOTH),
     "C2": ([("mrca", "no_aug")], RARE),
     "C3": ([("mrca", "xpaste")], RARE),
+    "C6": ([("mrca", "bsgal")], BOTH),
     "K1": ([("mrca", "no_aug_double")], BOTH + RARE),
     "K2": ([("mrca", "xpaste_equal_paste")], BOTH + RARE),
     "K5": ([("mrca", "xpaste_equal_pool")], BOTH + RARE),
     "K6": ([("mrca", "xpaste_double")], BOTH + RARE),
+    "K11": ([("mrca", "mrca_no_guidance")], BOTH + RARE),
+    "K12": ([("mrca", "mrca_random_direction")], BOTH + RARE),
+    "K13": ([("mrca", "mrca_no_budget")], BOTH + RARE),
+    "K14": ([("mrca", "mrca_shuffled_budget")], BOTH + RARE),
+    "K15": ([("mrca", "mrca_count_budget")], BOTH + RARE),
+    "K16": ([("mrca", "mrca_no_mapping")], BOTH + RARE),
+    "K17": ([("mrca", "mrca_no_resizing")], BOTH + RARE),
+    "K18": ([("mrca", "one_shot")], BOTH + RARE),
+    "K19": ([("mrca", "xpaste_equal_accepted")], BOTH + RARE),
+    "K20": ([("mrca", "real_copy_paste")], BOTH + RARE),
     "O1": ([("xpaste", "no_aug_double")], BOTH + RARE),
     "O2": ([("mrca_given_pool", "xpaste")], BOTH + RARE),
 }
@@ -140,7 +151,7 @@ STATED = [
 ]
 OF_PAPER = {
     "diffumask_robust": (robust.METRICS, robust.CLAIMS),
-    "mrca": (mrca.METRICS, (*mrca.CLAIMS, *mrca.EQUAL_LENGTH_CLAIMS, *mrca.GIVEN_OBJECTS_CLAIMS)),
+    "mrca": (mrca.METRICS, (*mrca.CLAIMS, *mrca.EQUAL_LENGTH_CLAIMS, *mrca.VARIANT_CLAIMS, *mrca.GIVEN_OBJECTS_CLAIMS)),
     "sam_filter": (sam_filter.METRICS, (*sam_filter.CLAIMS, *sam_filter.OWN_DATA_CLAIMS)),
     "instance_synthesis": (synthesis.METRICS, (*synthesis.CLAIMS, *synthesis.OWN_DATA_CLAIMS)),
 }
@@ -160,7 +171,7 @@ def claim_of(paper: str, name: str) -> Claim:
 def verdict(paper: str, name: str, gains: Gains) -> str:
     metrics, stated = OF_PAPER[paper][0], STATES_OF[paper]
     arms = {arm for pairs, _ in stated.values() for pair in pairs for arm in pair}
-    counts = {"mrca": 100, "xpaste": 2000} if paper == "mrca" else {}
+    counts = {"mrca": 100, "xpaste": 2000, "bsgal": 2000} if paper == "mrca" else {}
     costs = tuple(
         Cost(arm=arm, backbone="small", seed=seed, objects_generated=count)
         for arm, count in counts.items()
@@ -257,7 +268,7 @@ def test_a_model_gets_surer_when_the_entropy_of_the_same_objects_falls() -> None
 
 def test_each_claim_is_read_with_the_control_that_could_explain_it_away() -> None:
     stated = {claim.id: claim.qualified_by for claim in mrca.CLAIMS if not claim.control}
-    assert stated == {"C1": "K2", "C2": "K1", "C3": "K2", "C4": "K4", "C5": "K3"}
+    assert stated == {"C1": "K2", "C2": "K1", "C3": "K2", "C4": "K4", "C5": "K3", "C6": "K2"}
 
 
 SYNTHETIC = (

@@ -22,12 +22,19 @@ from tests.unit.team_processes import (
 )
 
 SINGLE_PRECISION = Training("batch", size=2, double=False, steps=4)
-IN_PARTS = [Training("batch", parts=2), Training("group", parts=3), Training("swin", parts=2)]
+IN_PARTS = [
+    Training("batch", parts=2),
+    Training("group", parts=3),
+    Training("swin", parts=2),
+    Training("swin", parts=2, gated=True),
+]
 IN_TEAMS = [
     Training("batch", size=2),
     Training("group", size=3),
     Training("swin", size=2),
     Training("group", size=2, parts=2),
+    Training("batch", size=2, gated=True),
+    Training("swin", size=2, parts=2, gated=True),
     SINGLE_PRECISION,
 ]
 
@@ -41,6 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     processes = start_processes(3, run_team, IN_TEAMS, ports, folder / "world", folder)
     try:
         references = [Training("batch"), Training("group"), Training("swin"), Training("batch", double=False, steps=4)]
+        references += [Training("batch", gated=True), Training("swin", gated=True)]
         for training in references + IN_PARTS:
             run_training(training, folder / "world", folder)
         for process in processes:
@@ -75,13 +83,29 @@ def weights(folder: Path, training: Training) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("training", [*IN_PARTS, *IN_TEAMS[:-1]], ids=lambda training: training.name)
 def test_processes_and_parts_change_nothing(folder: Path, training: Training) -> None:
-    alone = Training(training.network)
+    alone = Training(training.network, gated=training.gated)
     assert losses(folder, training) == pytest.approx(losses(folder, alone), rel=1e-12)
     expected = weights(folder, alone)
     for name, found in weights(folder, training).items():
         torch.testing.assert_close(
             found, expected[name], rtol=1e-9, atol=1e-12, msg=lambda text, name=name: name + text
         )
+
+
+def test_a_team_judges_as_one_process_does(folder: Path) -> None:
+    """Every process of a team decides alike, by the gradients of the whole batch."""
+    gated = [training for training in [*IN_PARTS, *IN_TEAMS] if training.gated]
+    for training in gated:
+        alone = (folder / Training(training.network, gated=True).name / "acceptance-0.json").read_text()
+        assert json.loads(alone)["judged"] == training.steps
+        for rank in range(training.size):
+            assert (folder / training.name / f"acceptance-{rank}.json").read_text() == alone
+        expected = load_state(folder / Training(training.network, gated=True).name / "0" / "training.safetensors")[
+            "gate"
+        ]
+        found = load_state(folder / training.name / "0" / "training.safetensors")["gate"]
+        assert found["scores"] == pytest.approx(expected["scores"], rel=1e-7)
+        torch.testing.assert_close(found["cache"], expected["cache"], rtol=1e-7, atol=1e-10)
 
 
 def test_single_precision_differs_by_rounding(folder: Path) -> None:

@@ -39,7 +39,7 @@ CLASSES = [
     }
     for n in (2, 5, 7)
 ]
-ARM_IDS = ("no_aug", "no_aug_double", "xpaste", "xpaste_equal_pool", "mrca")
+ARM_IDS = ("no_aug", "no_aug_double", "xpaste", "bsgal", "xpaste_equal_pool", "mrca")
 COUNTS, WEIGHTS = (1, 2, 4), (3.0, 2.0, 1.0)
 """S and the weights of rounds with feedback."""
 GROUPS = ("AP", "APr", "APc", "APf")
@@ -69,6 +69,18 @@ def shared_out(label: str) -> dict[str, Any]:
     return record
 
 
+def trained(label: str) -> dict[str, Any]:
+    record: dict[str, Any] = {"iterations": number(label, "mine"), "iterations_total": number(label, "total")}
+    if "bsgal" in label:
+        parts = [number(label, f"part {part}") / 1000 for part in range(10)]
+        record["acceptance"] = {
+            "rate": number(label, "rate") / 1000,
+            "rate_by_part": parts,
+            "cache_mib": number(label, "cache"),
+        }
+    return record
+
+
 RECORDS = {
     "mrca_evaluate": evaluated,
     "mrca_entropy": looked_at,
@@ -76,7 +88,7 @@ RECORDS = {
     "mrca_generate": lambda label: {"num_images": 648, "denoiser_calls": number(label, "calls")},
     "mrca_cut": lambda label: {"accepted": {"5": number(label, "5"), "7": number(label, "7")}},
     "mrca_take": lambda label: {"accepted": {"2": number(label, "2")}},
-    "mrca_train": lambda label: {"iterations": number(label, "mine"), "iterations_total": number(label, "total")},
+    "mrca_train": lambda label: trained(label),
 }
 
 
@@ -249,3 +261,23 @@ def test_sample_objects_are_of_their_round_and_class(extras) -> None:
     ]
     for index, item in enumerate(extras["objects"], start=1):
         assert np.asarray(Image.open(item.path))[0, 0, 0] == number(f"seed0/mrca/round{index}/cut", "grey", 255)
+
+
+def test_acceptance_is_of_the_gated_training_of_each_seed(extras) -> None:
+    found = {rate.seed: rate for rate in extras["gate_rates"]}
+    assert {rate.arm for rate in extras["gate_rates"]} == {"bsgal"}
+    assert found.keys() == set(SEEDS)
+    for seed, rate in found.items():
+        label = f"seed{seed}/bsgal/train"
+        assert rate.rate == number(label, "rate") / 1000
+        assert rate.by_part[3] == number(label, "part 3") / 1000
+        assert rate.cache_mib == number(label, "cache")
+
+
+def test_mask_ap_stands_over_the_calls_of_its_own_arm_and_seed(collector, extras) -> None:
+    costs = {(cost.arm, cost.seed): cost for cost in collector.costs()}
+    points = {(point.variant, point.seed): point for point in extras["points"]}
+    assert points.keys() == costs.keys()
+    for (arm, seed), point in points.items():
+        assert point.y == number(evaluation_of(arm, seed), "mask AP")
+        assert point.x == costs[arm, seed].denoiser_calls / 1000

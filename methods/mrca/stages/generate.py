@@ -23,6 +23,7 @@ from methods.mrca.stages.diverse_classes import read_prompts
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from methods.common.generated.image_shards import GeneratedImage
     from methods.mrca.guidance import EntropyGuidance, GuidanceTrace
@@ -94,7 +95,8 @@ def generate(inputs: Inputs, config: GenerateConfig, context: Context) -> Record
     """Sample every ordered image and write it with its prompt and seed.
 
     Roles: ``split`` (class names), ``budget`` (how many of each class), ``generator`` (a diffusers folder), ``upscaler``
-    (another one; only with upscaling), ``prompts`` (where each class has its own), ``guide`` (a training cell whose averaged segmenter guides; only with guidance).
+    (another one; only with upscaling), ``prompts`` (where each class has its own), ``guide`` (a training cell whose averaged segmenter
+    guides; only with guidance by its criterion).
     """
     from methods.common.generated.image_shards import shard_path, write_images
 
@@ -133,8 +135,8 @@ def _sampler(
     guidance = _make_guidance(inputs, config, context)
 
     def sample(batch: list[Order], tally: dict[str, Any]) -> list[GeneratedImage]:
-        with _attached(guidance, pipeline) as trace:
-            prompts, seeds = [order.prompt for order in batch], [order.seed for order in batch]
+        prompts, seeds = [order.prompt for order in batch], [order.seed for order in batch]
+        with _attached(guidance, pipeline, seeds) as trace:
             image_NHW3 = paint(prompts, seeds)
         tally["calls"] += len(batch) * _denoiser_calls(config)
         if trace is not None:
@@ -165,29 +167,38 @@ def _empty_tally() -> dict[str, Any]:
 
 
 def _denoiser_calls(config: GenerateConfig) -> int:
-    """Denoiser evaluations an image: both halves of classifier-free guidance, and one more at each guided step."""
-    plain = config.num_steps * config.denoisings_per_step
+    """Denoiser evaluations an image: both halves of classifier-free guidance, and those for the gradient at each guided step."""
+    plain, guidance = config.num_steps * config.denoisings_per_step, config.guidance
     if config.upscaling is not None:
         plain += config.upscaling.num_steps * (2 if config.upscaling.guidance_scale > 1 else 1)
-    guided = config.guidance is not None and config.guidance.relative_step > 0
-    return plain + (len(range(0, config.num_steps, config.guidance.period)) if guided and config.guidance else 0)
+    if guidance is None or guidance.relative_step == 0 or guidance.direction == "random":
+        return plain
+    each = config.denoisings_per_step if guidance.branches == "both" else 1
+    return plain + each * len(range(0, config.num_steps, guidance.period))
 
 
 def _make_guidance(inputs: Inputs, config: GenerateConfig, context: Context) -> EntropyGuidance | None:
     if config.guidance is None:
         return None
     from methods.common.segmenters.centernet2.model import CenterNet2
-    from methods.mrca.guidance import EntropyGuidance, entropy_criterion
+    from methods.mrca.guidance import EntropyGuidance, entropy_criterion, normalised_twice
 
+    if config.guidance.direction == "random":
+        return EntropyGuidance(config.guidance, None)
     segmenter = CenterNet2.from_pretrained(inputs.folder("guide") / "model").to(context.device).eval()
     segmenter.requires_grad_(False)
-    return EntropyGuidance(
-        config.guidance, entropy_criterion(lambda image: segmenter.classify_whole_image(image * 255))
-    )
+    is_pixels = config.guidance.detector_input == "pixels"
+
+    def classify(image_NCHW: Tensor) -> Tensor:
+        return segmenter.classify_whole_image(image_NCHW * 255 if is_pixels else normalised_twice(image_NCHW))
+
+    return EntropyGuidance(config.guidance, entropy_criterion(classify, config.guidance.drop_background))
 
 
-def _attached(guidance: EntropyGuidance | None, pipeline: Any) -> AbstractContextManager[GuidanceTrace | None]:
-    return nullcontext() if guidance is None else guidance.attached(pipeline)
+def _attached(
+    guidance: EntropyGuidance | None, pipeline: Any, seeds: Sequence[int]
+) -> AbstractContextManager[GuidanceTrace | None]:
+    return nullcontext() if guidance is None else guidance.attached(pipeline, seeds)
 
 
 def _mean(rows: list[list[float]]) -> list[float]:

@@ -9,8 +9,8 @@ Shape legend: N images or instances; C classes or channels; H, W pixels.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,13 @@ from methods.common.objects.pool import ObjectPool
 from methods.common.opencv import one_opencv_thread, use_one_opencv_thread
 from methods.common.seeds import Seeds
 from methods.common.segmenters.image_cache import num_readers
-from methods.common.segmenters.instance.instances import Instances
-from methods.common.segmenters.instance.training_images import Batch, RealImages, collate
+from methods.common.segmenters.instance.training_images import Batch, Labelled, RealImages, collate
 from methods.common.stage import Inputs
 from methods.common.training.batch_shard import BatchShare
 from methods.common.training.repeat_factor import RepeatFactorSampler, repeat_factors
 from methods.mrca.accuracy import shrink_accuracy
 from methods.mrca.augment import Donor, make_training_image
-from methods.mrca.mapping import UniqueMapping
+from methods.mrca.mapping import RandomMapping, UniqueMapping
 from methods.mrca.paste import PasteConfig
 from methods.mrca.resizing import resize_factors
 from methods.mrca.size_model import PasteSizeConfig, SizeModel, fit_size_model
@@ -40,6 +39,9 @@ if TYPE_CHECKING:
     from methods.mrca.stages.train import TrainConfig
 
 
+BatchT = TypeVar("BatchT")
+
+
 class ObjectChooser(Protocol):
     """Which pool objects go into an image."""
 
@@ -47,7 +49,7 @@ class ObjectChooser(Protocol):
         """Return pool indices for the image of that number."""
 
 
-class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
+class TrainingImages(Dataset[Labelled]):
     """The endless sequence of training images of a phase."""
 
     def __init__(self, inputs: Inputs, config: TrainConfig, seeds: Seeds) -> None:
@@ -78,7 +80,8 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
             # A new stream with each round: images are counted from the round's first.
             self.first_image = self.config.first_iteration * self.config.recipe.batch_size
             seed = self.seeds.derive("training", self.config.phase, "objects", pasting.round_index)
-            self.chooser = UniqueMapping(len(pool), seed, pasting.mapping)
+            mapping = UniqueMapping if pasting.mapping.draw == "unique" else RandomMapping
+            self.chooser = mapping(len(pool), seed, pasting.mapping)
         elif not isinstance(pasting, NoPasting):
             self.chooser = XPasteSampler(pool.category_id.astype(np.int64), seed, pasting.sampler)
 
@@ -87,14 +90,21 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
         """Number of objects to draw from."""
         return 0 if self.pool is None else len(self.pool)
 
-    def __getitem__(self, number: int) -> tuple[NDArray[np.uint8], Instances]:
+    def __getitem__(self, number: int) -> Labelled:
         """Make training image ``number``: uint8 RGB (H, W, 3), and its instances."""
+        return self._make(number, self._objects(number))
+
+    def without_pasting(self, number: int) -> Labelled:
+        """Make training image ``number`` as it is before anything is pasted into it."""
+        return self._make(number, [])
+
+    def _make(self, number: int, objects: Sequence[tuple[NDArray[np.uint8], int]]) -> Labelled:
         image_HW3, instances = self.real[self.order.image_index(number)]
         pasting = self.config.pasting
         return make_training_image(
             image_HW3,
             instances,
-            self._objects(number),
+            objects,
             self.size_model,
             self.factor_C,
             self.seeds.numpy("training", self.config.phase, "image", number),
@@ -118,28 +128,16 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
         found = [self.pool[int(index)] for index in self.chooser.objects_of_image(number - self.first_image)]
         return [(item.rgba_HW4, self._class_index[item.category_id]) for item in found]
 
-    def batches(self, first_iteration: int, share: BatchShare) -> Iterator[Batch]:
-        """Yield a share of the batch of each iteration from ``first_iteration`` to the end of the stretch.
+    def classes_of_objects(self, number: int) -> list[int]:
+        """Return the class index of each object that is chosen for image ``number``."""
+        if self.pool is None or self.chooser is None:
+            return []
+        chosen = self.pool.category_id[self.chooser.objects_of_image(number - self.first_image)]
+        return [self._class_index[int(category_id)] for category_id in chosen]
 
-        Worker processes keep images of their own, so the room in memory is divided among them.
-        """
-        self.real.cache.divide_among(num_readers(share.team.size, self.config.num_workers))
-        numbers = (
-            iteration * share.batch_size + share.first + place
-            for iteration in range(first_iteration, self.config.last_iteration)
-            for place in range(share.count)
-        )
-        loader: DataLoader[Any] = DataLoader(
-            self,
-            batch_size=share.count,
-            sampler=numbers,
-            num_workers=self.config.num_workers,
-            collate_fn=collate,
-            prefetch_factor=8 if self.config.num_workers else None,
-            worker_init_fn=use_one_opencv_thread,  # for workers that are no copies
-        )
-        with one_opencv_thread():
-            return iter(loader)
+    def batches(self, first_iteration: int, share: BatchShare) -> Iterator[Batch]:
+        """Yield a share of the batch of each iteration from ``first_iteration`` to the end of the stretch."""
+        return load_batches(self, self, collate, first_iteration, share)
 
     def sample(self, iteration: int, place: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], dict[str, Any]]:
         """Return one training image for people: RGB, instance numbers from 1 (later ones on top), and a note on them."""
@@ -152,6 +150,44 @@ class TrainingImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
             "names": {str(number + 1): self._names[index] for number, index in enumerate(instances.class_N)},
         }
         return image_HW3, instances_HW, note
+
+
+def load_batches(
+    dataset: Dataset[Any],
+    images: TrainingImages,
+    collate_rows: Callable[[Any], BatchT],
+    first_iteration: int,
+    share: BatchShare,
+) -> Iterator[BatchT]:
+    """Yield a share of the batch of each iteration from ``first_iteration`` to the end of the stretch.
+
+    Worker processes keep images of their own, so the room in memory is divided among them.
+
+    Args:
+        dataset: makes what belongs to an image, by the image's number.
+        images: the training images behind it.
+        collate_rows: makes a batch of some of that.
+        first_iteration: where to begin.
+        share: which images of each batch.
+    """
+    num_workers = images.config.num_workers
+    images.real.cache.divide_among(num_readers(share.team.size, num_workers))
+    numbers = (
+        iteration * share.batch_size + share.first + place
+        for iteration in range(first_iteration, images.config.last_iteration)
+        for place in range(share.count)
+    )
+    loader: DataLoader[Any] = DataLoader(
+        dataset,
+        batch_size=share.count,
+        sampler=numbers,
+        num_workers=num_workers,
+        collate_fn=collate_rows,
+        prefetch_factor=8 if num_workers else None,
+        worker_init_fn=use_one_opencv_thread,  # for workers that are no copies
+    )
+    with one_opencv_thread():
+        return iter(loader)
 
 
 def _size_factors(inputs: Inputs, pasting: Pasting, num_classes: int) -> NDArray[np.float64]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from methods.common.segmenters.backbones.weights import load_backbone_weights
 from methods.common.segmenters.centernet2.extra_classes import with_extra_classes
@@ -17,6 +17,7 @@ from methods.common.training.batch_shard import BatchShare
 from methods.common.training.ema import ExponentialMovingAverage
 from methods.common.training.loop import Backward, Training, share_model
 from methods.common.training.losses import Losses
+from methods.mrca.stages.gate import Gate, GatedBatch
 
 if TYPE_CHECKING:
     from methods.mrca.stages.train import TrainConfig
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
 
 def begin_training(
     inputs: Inputs, config: TrainConfig, image_counts: Sequence[int], context: Context
-) -> Training[CenterNet2, Batch]:
-    """Make the state of a network with random heads, or with the weights that ``config.start`` names; collective."""
+) -> tuple[Training[CenterNet2, Any], Gate | None]:
+    """Make the state of a network with random heads, or with the weights that ``config.start`` names; collective.
+
+    Returns:
+        The training, of batches or, where they are judged, of gated batches; and the gate that judges them.
+    """
     model = CenterNet2(config.segmenter, context.seeds.torch("training", "initial weights"))
     if config.start == "scratch" and inputs.folders("backbone"):
         load_backbone_weights(model.backbone, inputs.folder("backbone"))
@@ -39,16 +44,31 @@ def begin_training(
     model.set_class_counts(list(image_counts))
     share_model(model, context)
     recipe = config.recipe
-    return Training(
+    add_gradients = partial(_add_gradients, model, config, context)
+    gate = None if config.acceptance is None else Gate(model, config.acceptance, recipe, context, config.phase)
+    training = Training(
         model,
         recipe.build_optimizer(model),
         recipe,
-        partial(_add_gradients, model, config, context),
+        add_gradients if gate is None else partial(_add_gradients_of_chosen, gate, add_gradients),
         context.team,
         ExponentialMovingAverage(model, recipe.ema_decay, recipe.ema_warmup),
         recipe.autocast_dtype(context.device),
+        others={} if gate is None else {"gate": gate},
         where=f" of phase {config.phase}",
     )
+    return training, gate
+
+
+def _add_gradients_of_chosen(
+    gate: Gate,
+    add_gradients: Callable[[Batch, int, Backward], Losses],
+    batch: GatedBatch,
+    iteration: int,
+    backward: Backward,
+) -> Losses:
+    """Let the gate choose the batch, then do what every training does."""
+    return add_gradients(gate.choose(batch, iteration), iteration, backward)
 
 
 def _add_gradients(
