@@ -56,8 +56,8 @@ def read_extra_classes(file: Path, known_ids: Collection[int], number: int) -> l
     return new[:number]
 
 
-def read_written_prompts(folder: Path, known_ids: Collection[int]) -> dict[int, tuple[str, ...]]:
-    """Read the prompts that were written for classes, by category id; files of classes that the data do not have are left out.
+def read_written_prompts(folder: Path, known_ids: Collection[int] | None = None) -> dict[int, tuple[str, ...]]:
+    """Read the prompts that were written for classes, by category id; those of known classes, or of all.
 
     Raises:
         InputError: no such folder, a file that is no category id, one that is not readable, or one without a prompt.
@@ -70,7 +70,7 @@ def read_written_prompts(folder: Path, known_ids: Collection[int]) -> dict[int, 
     for file in sorted(folder.glob("*.txt")):
         if not file.stem.isdigit():
             raise InputError(f"{file} is named after no category; call it <category id>.txt or remove it")
-        if int(file.stem) not in known_ids:
+        if known_ids is not None and int(file.stem) not in known_ids:
             continue
         try:
             lines = tuple(line.strip() for line in file.read_text().splitlines() if line.strip())

@@ -26,8 +26,8 @@ class SamplingConfig(Config):
     """Denoising steps."""
     guidance_scale: float = Field(ge=0)
     """Classifier-free guidance; at most 1 switches it off."""
-    scheduler: Literal["own", "dpm_solver"] = "own"
-    """The checkpoint's own scheduler, or multistep DPM-Solver++."""
+    scheduler: Literal["own", "dpm_solver", "ddim"] = "own"
+    """The checkpoint's own scheduler, multistep DPM-Solver++, or DDIM."""
     size_px: int | None = Field(default=None, ge=16)
     """Side of the square pictures; None for the checkpoint's own size."""
     precision: Literal["float32", "bfloat16", "float16"]
@@ -73,6 +73,10 @@ def load_pipeline(folder: Path, config: SamplingConfig, device: torch.device, sa
 
     dtype = getattr(torch, config.precision) if device.type == "cuda" else torch.float32
     pipeline = load_text_to_image(folder, device, dtype, safety_checker)
+    if config.scheduler == "ddim":
+        from diffusers import DDIMScheduler
+
+        pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)  # type: ignore[no-untyped-call]
     if config.scheduler == "dpm_solver":
         from diffusers import DPMSolverMultistepScheduler
 

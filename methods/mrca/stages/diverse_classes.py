@@ -22,6 +22,8 @@ class DiverseClassesConfig(Config):
 
     extra_classes: int = Field(default=250, ge=0)
     """Classes that exist in training alone [B]."""
+    with_definitions: bool = True
+    """Whether prompts that nobody wrote give the dictionary's definition [B]."""
 
 
 def diverse_classes(inputs: Inputs, config: DiverseClassesConfig, context: Context) -> Record:
@@ -38,10 +40,12 @@ def diverse_classes(inputs: Inputs, config: DiverseClassesConfig, context: Conte
     classes: list[dict[str, Any]] = json.loads((inputs.folder("split") / "classes.json").read_text())
     known = {category["id"] for category in classes}
     extra = read_extra_classes(inputs.folder("extra_classes"), known, config.extra_classes)
-    definitions = {category.id: category.definition for category in dataset.classes}
     written = read_written_prompts(inputs.folder("written_prompts"), known)
-    named = [(category["id"], category["name"], definitions[category["id"]]) for category in classes]
-    prompts = all_prompts([*named, *((one.id, one.name, one.definition) for one in extra)], written)
+    named = [(category.id, category.name, category.definition) for category in dataset.classes]
+    named += [(one.id, one.name, one.definition) for one in extra]
+    if not config.with_definitions:
+        named = [(category_id, name, "") for category_id, name, _ in named]
+    prompts = all_prompts(named, written)
     more = [
         {
             "id": one.id,
