@@ -77,7 +77,7 @@ def _wordnet_steps(place: Path) -> tuple[str, ...]:
 
 
 _DIVERGEN = "https://github.com/aim-uofa/DiverGen"
-_DIVERGEN_LICENCE = "that of aim-uofa/DiverGen: free for research, ask for anything else"
+_DIVERGEN_LICENCE = "that of aim-uofa/DiverGen (the file LICENSE of the repository)"
 
 
 def _divergen_steps(part: str) -> Callable[[Path], tuple[str, ...]]:
