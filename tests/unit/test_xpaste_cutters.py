@@ -106,8 +106,9 @@ def clipseg(tmp_path_factory):
     )  # fmt: skip
     model = CLIPSegForImageSegmentation(config)
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(5)  # so that a word is felt
+        for name, parameter in model.named_parameters():
+            if name.endswith("weight") and parameter.ndim > 1:
+                torch.nn.init.normal_(parameter, std=0.3)  # so that a word is felt
     model.save_pretrained(folder)
     CLIPSegProcessor(ViTImageProcessor(size={"height": 32, "width": 32}), tokenizer).save_pretrained(folder)
     return folder
