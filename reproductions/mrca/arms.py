@@ -240,6 +240,7 @@ ARMS: tuple[Arm[How], ...] = (
         "X-Paste with as many generated objects as MRCA; it still pastes more of them into an image than MRCA does.",
         RandomPasting(equal_pool=True, from_warm_up=True),
         control=True,
+        extra=True,
         topics=frozenset({RANDOM_POOL}),
     ),
     Arm(

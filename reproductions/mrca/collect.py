@@ -12,6 +12,7 @@ import numpy as np
 
 from methods.mrca.budget import inverse_count_budget
 from methods.mrca.stages.generate import GenerateConfig
+from methods.mrca.stages.take_as_many import TAKE_AS_MANY
 from reports.records import ScatterPoint, SeriesPoint
 from reports.samples import CutOutSample, InstanceSample, save_sample
 from reproductions.harness.cell import Cell
@@ -47,7 +48,8 @@ class Collector(collector.Collector[MrcaStudy, How, ArmCells]):
     def cost(self, cells: ArmCells) -> dict[str, Any]:
         """Count objects and calls; a part of a larger pool costs its share of what the whole took."""
         generated = self.sum(cells.images, "num_images")
-        share = 1.0 if cells.equal_objects is None or not generated else cells.equal_objects / generated
+        taken = self._objects_taken(cells)
+        share = 1.0 if taken is None or not generated else taken / generated
         feedback = [item.feedback for item in cells.rounds if item.feedback is not None]
         return {
             "objects_generated": round(share * generated) if cells.images or not cells.pools else None,
@@ -60,6 +62,11 @@ class Collector(collector.Collector[MrcaStudy, How, ArmCells]):
             "train_s": self.seconds(cells.trains),
             "evaluate_s": self.seconds([*cells.wanted[:1], *feedback]),
         }
+
+    def _objects_taken(self, cells: ArmCells) -> int | None:
+        """Return how many of the generated objects the arm may use: known to the plan, or to the cell that took them; None for all."""
+        counted = [cell for cell in cells.pools if cell.stage is TAKE_AS_MANY]
+        return self.sum(counted, "generated") if counted else cells.equal_objects
 
     def extras(self) -> dict[str, Any]:
         """Return the records that only this report has."""

@@ -31,7 +31,7 @@ _OF_HELD_OUT_IMAGES = ("D32", "D53", "D54")
 
 
 class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
-    """Sample-efficient multi-round generative augmentation, and X-Paste."""
+    """Sample-efficient multi-round generative augmentation, X-Paste and BSGAL."""
 
     id = "mrca"
     title = "Sample-Efficient Multi-Round Generative Data Augmentation for Long-Tail Instance Segmentation"
@@ -45,7 +45,7 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
         "resnet50": "CenterNet2, ResNet-50",
         "swinl": "CenterNet2, Swin-L",
     }
-    mini_seeds = 5
+    mini_seeds = 4
     beside = {"miniature": ("resnet50", "swinl"), "resnet50": ("resnet50",), "swinl": ("swinl",)}
     planner_type = SeedPlanner
     collector_type = Collector

@@ -74,8 +74,12 @@ def _divide(config: SplitConfig, train: LvisDataset) -> None:
 
 
 def _generated(arms: Arms) -> bool:
-    """Whether rounds generate their objects."""
-    return any(isinstance(arm.how, Rounds) and not arm.how.given_pool for arm in arms)
+    """Whether rounds generate their objects, of an arm or for its comparison."""
+    return any(
+        arm.how.equal_accepted if isinstance(arm.how, RandomPasting) else not arm.how.given_pool
+        for arm in arms
+        if isinstance(arm.how, RandomPasting | Rounds)
+    )
 
 
 def _pooled(arms: Arms) -> bool:

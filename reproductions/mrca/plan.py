@@ -122,7 +122,7 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
         acceptance: BsgalConfig | None = None,
         extra_classes: int = 0,
     ) -> Cell:
-        """Train one stretch of a phase of so many iterations; judging a batch takes about twice the time of a step."""
+        """Train one stretch of a phase of so many iterations; judging a batch doubles the time of a step."""
         study = self.study
         config = TrainConfig(
             segmenter=study.segmenter.model_copy(update={"extra_classes": extra_classes}),
@@ -143,7 +143,7 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
             label,
             {"split": (self.split,), **inputs},
             ("data", "backbone", "pretrained") if start == "scratch" else ("data",),
-            cost_s=(stretch[1] - stretch[0]) * study.expected_step_s * (1.0 if acceptance is None else 3.0),
+            cost_s=(stretch[1] - stretch[0]) * study.expected_step_s * (1.0 if acceptance is None else 2.0),
             disk_bytes=5e6 * study.expected_model_mb,
         )
 

@@ -206,7 +206,7 @@ _MINI_PASTE = PasteConfig(box_tolerance_px=2.0, min_visible_px=25)
 
 
 def mini() -> MrcaStudy:
-    """The claims on the miniature world: about 20 minutes on two cores with five seeds."""
+    """The claims on the miniature world: about 25 minutes on two cores with four seeds."""
     xpaste_sampling = _mini_generation(
         GenerateConfig(pool="xpaste", prompts=PromptConfig(templates=(XPASTE_TEMPLATE,)), guidance_scale=4.0)
     )

@@ -117,7 +117,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _MRCA_IMAGES.mutant(
         "mrcas_workers_have_room_for_each",
-        "num_readers(share.team.size, self.config.num_workers)",
+        "num_readers(share.team.size, num_workers)",
         "num_readers(share.team.size, 0)",
         "every worker has the whole room",
         "tests/unit/test_mrca_steering_values.py::test_the_room_for_images_is_that_of_all_workers_together",

@@ -5,130 +5,131 @@ from tests.mutants.mutant import Mutant, Place
 EDGES = "tests/unit/test_mrca_plan_edges.py"
 
 _MRCA_PLAN = Place("reproductions/mrca/plan.py")
+_PLAN_ROUNDS = Place("reproductions/mrca/plan_rounds.py")
 _MRCA_ROUNDS = Place("methods/mrca/rounds.py")
 _MRCA_ARMS = Place("reproductions/mrca/arms.py")
 
 MUTANTS: tuple[Mutant, ...] = (
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "guide_is_m0",
-        "else (models[plan.guide_model],)",
-        "else (models[0],)",
+        "return (self._models[plan.guide_model],)",
+        "return (self._models[0],)",
         "every round is guided by M_0, not by M_(r - lag)",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "pool_of_the_round_alone",
-        "rounds = (plan.number,) if given_pool else plan.pool_rounds",
+        "rounds = (plan.number,) if self.how.given_pool else plan.pool_rounds",
         "rounds = (plan.number,)",
         "a round pastes its own objects only",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "counts_of_unseen_rounds",
-        "for number in plan.counted_rounds for cell in made[number].pools",
-        "for number in range(1, plan.number) for cell in made[number].pools",
+        "for number in plan.counted_rounds for cell in self._made[number].pools",
+        "for number in range(1, plan.number) for cell in self._made[number].pools",
         "S counts objects that M_s never saw",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "accuracy_of_the_model_before",
-        '"feedback": (feedback[now],)',
-        '"feedback": (feedback[max(before, 1)],)',
+        '"feedback": (self._feedback[now],)',
+        '"feedback": (self._feedback[max(before, 1)],)',
         "the budget takes the accuracy of M_(s-1)",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "model_and_model_before_swapped",
-        ('"model": (models[now],),\n                "model_before": (models[before],),'),
-        ('"model": (models[before],),\n                "model_before": (models[now],),'),
+        '"model": (self._models[now],),\n                "model_before": (self._models[before],),',
+        '"model": (self._models[before],),\n                "model_before": (self._models[now],),',
         "the two models of the weight change trade places",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "change_since_m0",
-        '"model_before": (models[before],)',
-        '"model_before": (models[0],)',
+        '"model_before": (self._models[before],)',
+        '"model_before": (self._models[0],)',
         "the weight change is measured since M_0",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "entropy_models_turned_round",
-        '"models": tuple(models[number] for number in sorted(models))',
-        '"models": tuple(models[number] for number in sorted(models, reverse=True))',
+        '"models": tuple(self._models[number] for number in sorted(self._models))',
+        '"models": tuple(self._models[number] for number in sorted(self._models, reverse=True))',
         "the last model is taken for M_0",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "entropy_without_the_last_model",
-        '"models": tuple(models[number] for number in sorted(models))',
-        '"models": tuple(models[number] for number in sorted(models)[:-1])',
+        '"models": tuple(self._models[number] for number in sorted(self._models))',
+        '"models": tuple(self._models[number] for number in sorted(self._models)[:-1])',
         "the last model is not asked",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "sizes_by_m1",
-        "(feedback[plan.resize_model],)",
-        "(feedback[min(feedback)],)",
+        "(self._feedback[plan.resize_model],)",
+        "(self._feedback[min(self._feedback)],)",
         "sizes follow M_1 in every round",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "rounds_start_from_m0",
-        '"start": (models[plan.number - 1],)',
-        '"start": (models[0],)',
+        '"start": (self._models[plan.number - 1],)',
+        '"start": (self._models[0],)',
         "every round goes on from M_0",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "rounds_begin_anew",
         '"weights" if plan.number == 1 else "resume"',
         '"weights"',
         "optimiser and schedule start over in each round",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "pasting_always_of_round_1",
-        'self.study.mrca.pasting.model_copy(update={"round_index": plan.number})',
-        "self.study.mrca.pasting",
+        'self.settings.pasting.model_copy(update={"round_index": plan.number})',
+        "self.settings.pasting",
         "every round draws the stream of objects of round 1",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "images_always_of_round_1",
         'changes = {"round_index": plan.number, ',
         'changes = {"round_index": 1, ',
         "every round samples the same noise",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "guided_without_a_model",
-        'config if guide else plain, "generator"',
-        'config, "generator"',
+        "painted = config if is_guided else plain",
+        "painted = config",
         "round 1 asks for guidance without a model",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
     _MRCA_PLAN.mutant(
         "result_on_held_out_images",
-        'models[schedule.num_rounds], "val")',
-        'models[schedule.num_rounds], "feedback")',
+        'models[-1], "val")',
+        'models[-1], "feedback")',
         "MRCA is reported on the held-out images",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "feedback_on_val",
-        'models[plan.number], "feedback")',
-        'models[plan.number], "val")',
+        '"val" if self.how.feedback == "val" else "feedback"',
+        '"val"',
         "the images that are reported steer the rounds",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
     _MRCA_PLAN.mutant(
         "result_of_the_round_before_last",
-        "models[schedule.num_rounds], ",
-        "models[schedule.num_rounds - 1], ",
+        'models[-1], "val")',
+        'models[-2], "val")',
         "the last round is never evaluated",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "schedule_ends_with_each_round",
         "schedule.num_rounds * schedule.iterations_per_round,",
         "schedule.iterations_per_round,",
@@ -172,22 +173,22 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _MRCA_PLAN.mutant(
         "xpaste_cut_by_mrcas_rule",
-        "self._cut(name, study.cutting, images[-1], number)",
-        "self._cut(name, self.study.mrca.cutting, images[-1], number)",
+        "self.cut(name, study.cutting, images[-1], number)",
+        "self.cut(name, self.study.mrca.cutting, images[-1], number)",
         "X-Paste's objects pass MRCA's filter",
         f"{EDGES}::test_xpaste_pastes_its_own_pool_or_as_much_of_it_as_mrca_has",
     ),
     _MRCA_PLAN.mutant(
         "shards_cut_from_the_first",
-        "self._cut(name, study.cutting, images[-1], number)",
-        "self._cut(name, study.cutting, images[0], number)",
+        "self.cut(name, study.cutting, images[-1], number)",
+        "self.cut(name, study.cutting, images[0], number)",
         "every shard of X-Paste's pool holds the first one's objects",
         f"{EDGES}::test_xpaste_pastes_its_own_pool_or_as_much_of_it_as_mrca_has",
     ),
     _MRCA_PLAN.mutant(
         "pasting_arm_evaluates_m0",
-        ('self._evaluate(f"{arm}/evaluate", trains[-1], "val")\n        return ArmCells(evaluation'),
-        ('self._evaluate(f"{arm}/evaluate", trains[0], "val")\n        return ArmCells(evaluation'),
+        'self.evaluate(f"{arm}/evaluate", trains[-1], "val")\n        return ArmCells(evaluation',
+        'self.evaluate(f"{arm}/evaluate", trains[0], "val")\n        return ArmCells(evaluation',
         "X-Paste's number is the warm-up's",
         f"{EDGES}::test_xpaste_pastes_its_own_pool_or_as_much_of_it_as_mrca_has",
     ),
@@ -226,10 +227,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "the main phase trains for No Aug.'s iterations",
         f"{EDGES}::test_arms_on_real_images",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "given_pool_ignored",
-        "self._rounds(arm.id, arm.how.given_pool)",
-        "self._rounds(arm.id, False)",
+        "_Objects((self.planner.given_pool,)) if self.how.given_pool else",
+        "_Objects((self.planner.given_pool,)) if False else",
         "the control with a given pool generates",
         f"{EDGES}::test_with_a_given_pool_only_mapping_and_sizes_are_left",
     ),
@@ -296,45 +297,45 @@ MUTANTS: tuple[Mutant, ...] = (
         "the control of equal pasting leaves a third of the images without objects",
         f"{EDGES}::test_xpaste_pastes_its_own_pool_or_as_much_of_it_as_mrca_has",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "twins_are_guided",
-        'self._generate(twin, plain, "generator", budget, (), number)',
-        'self._generate(twin, config, "generator", budget, guide, number)',
+        'planner.generate(twin, plain, "generator", budget, (), number)',
+        'planner.generate(twin, config, "generator", budget, guide, number)',
         "the twins are the guided images again",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "twins_of_another_round",
         'plain = config.model_copy(update={"guidance": None})',
         'plain = config.model_copy(update={"guidance": None, "round_index": 1})',
         "the twins have other noise than their round",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "twin_entropy_of_the_images",
-        'self._measure_entropy(f"{name}/unguided/entropy", item.twins, models)',
-        'self._measure_entropy(f"{name}/unguided/entropy", shown, models)',
+        'self._measure_entropy(f"{name}/unguided/entropy", item.twins)',
+        'self._measure_entropy(f"{name}/unguided/entropy", shown)',
         "the twins' entropy is that of the guided images",
         f"{EDGES}::test_rounds_are_steered_as_the_pseudo_code_says",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "entropy_of_every_shard",
-        "shown = item.images[: self.study.mrca.entropy_shards]",
+        "shown = item.images[: self.settings.entropy_shards]",
         "shown = item.images",
         "images and twins that are compared are of other classes",
         f"{EDGES}::test_a_round_is_shared_out_over_cells_and_no_object_is_lost",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "shards_all_the_first",
         'plan.number, "shard_index": shard, "num_shards"',
         'plan.number, "shard_index": 0, "num_shards"',
         "every cell of a round makes the same part of it",
         f"{EDGES}::test_a_round_is_shared_out_over_cells_and_no_object_is_lost",
     ),
-    _MRCA_PLAN.mutant(
+    _PLAN_ROUNDS.mutant(
         "training_on_the_first_shard",
-        '"pool": tuple(cell for number in rounds for cell in made[number].pools),',
-        '"pool": tuple(cell for number in rounds for cell in made[number].pools[:1]),',
+        '"pool": tuple(cell for number in rounds for cell in self._made[number].pools),',
+        '"pool": tuple(cell for number in rounds for cell in self._made[number].pools[:1]),',
         "the objects of a round's other shards are never pasted",
         f"{EDGES}::test_a_round_is_shared_out_over_cells_and_no_object_is_lost",
     ),

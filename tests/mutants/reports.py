@@ -48,7 +48,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _MRCA_COLLECT.mutant(
         "equal_pool_costs_all",
-        "share = 1.0 if cells.equal_objects is None or not generated else",
+        "share = 1.0 if taken is None or not generated else",
         "share = 1.0 if generated else",
         "the smaller pool costs as much as the whole",
         f"{MCOL}::test_a_smaller_pool_costs_its_share_of_the_large_one",

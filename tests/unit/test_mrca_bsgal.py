@@ -15,6 +15,7 @@ from methods.common.segmenters.instance.training_images import Batch
 from methods.common.stage import LocalContext
 from methods.common.state_file import load_state
 from methods.common.training.batch_shard import BatchShare
+from methods.common.training.distributed import Team
 from methods.mrca.bsgal import (
     BsgalConfig,
     FixedThreshold,
@@ -63,7 +64,7 @@ def test_a_running_threshold_is_a_quantile_of_the_last_scores() -> None:
     """A rate of 0.25 accepts the best quarter: the 0.75-quantile of those in the window, the oldest being forgotten."""
     rule = RunningThreshold(window=5, first_rate=0.25, last_rate=0.25)
     assert threshold_at([], 0.5, rule) == -np.inf
-    assert threshold_at([100.0, -3.0, 1.0, 2.0, 3.0, 4.0], 0.5, rule) == 3.0
+    assert threshold_at([100.0, 90.0, 1.0, 2.0, 3.0, 4.0], 0.5, rule) == 4.0
 
 
 def test_a_growing_rate_is_linear_in_the_progress() -> None:
@@ -142,6 +143,22 @@ def test_the_first_order_estimate_is_the_limit_of_the_exact_step(batch: GatedBat
             assert errors[1] < 1e-3
             assert errors[1] < errors[0]
         assert judge.loss(trusted, subset_C) == before, "the step was not taken back"
+
+
+class TwoAlike(Team):
+    """Stands for two processes that have the same images: every sum is twice one's own."""
+
+    def sum_(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.mul_(2)
+
+
+def test_gradients_and_losses_are_those_of_all_processes(batch: GatedBatch, trained: CenterNet2) -> None:
+    """Both are averages over the whole batch, so two processes with the same images find what one of them does."""
+    alone = judge_of(trained)
+    together = replace(alone, share=BatchShare(0, 4, 8, TwoAlike(0, 2)))
+    subset_C, pasted = torch.ones(12, dtype=torch.bool), judged(batch.pasted, batch.is_pasted)
+    torch.testing.assert_close(together.gradient(pasted, subset_C), alone.gradient(pasted, subset_C))
+    assert together.loss(pasted, subset_C) == pytest.approx(alone.loss(pasted, subset_C), rel=1e-5)
 
 
 def test_only_pasted_objects_are_in_the_pasted_gradient(batch: GatedBatch, trained: CenterNet2) -> None:
@@ -327,3 +344,26 @@ def test_killed_anywhere_a_gated_training_ends_alike(world: Path, tmp_path: Path
 def test_judging_asks_for_something_pasted() -> None:
     with pytest.raises(ValueError, match="nothing is pasted"):
         TrainConfig(segmenter=network_config("batch"), acceptance=BsgalConfig())
+
+
+def test_trusted_gradients_are_those_of_the_trusted_images(
+    tmp_path: Path, batch: GatedBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Judged] = []
+    gate = gate_of(tmp_path)
+    monkeypatch.setattr(Judge, "gradient", lambda _, judged, subset_C: seen.append(judged) or torch.ones(3))
+    gate.cache_P = torch.zeros(3)
+    gate.choose(batch, 0)
+    (pasted,) = [one for one in seen if one.is_pasted is not None]
+    (trusted,) = [one for one in seen if one.is_pasted is None]
+    assert torch.equal(trusted.image_NCHW, batch.trusted.image_NCHW.float())
+    assert torch.equal(pasted.image_NCHW, batch.pasted.image_NCHW.float())
+
+
+def test_pasted_instances_are_marked(world: Path, batch: GatedBatch) -> None:
+    """As many as objects are visible, and behind the real ones."""
+    images = TrainingImages(inputs_of(world), gated_config(), Seeds())
+    for number in range(4):
+        _, instances = images[number]
+        assert batch.is_pasted[number].tolist() == (instances.source_N == 1).tolist()
+        assert len(batch.pasted.targets[number].classes_N) == len(batch.is_pasted[number])

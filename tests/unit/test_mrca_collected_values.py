@@ -39,7 +39,7 @@ CLASSES = [
     }
     for n in (2, 5, 7)
 ]
-ARM_IDS = ("no_aug", "no_aug_double", "xpaste", "bsgal", "xpaste_equal_pool", "mrca")
+ARM_IDS = ("no_aug", "no_aug_double", "xpaste", "bsgal", "xpaste_equal_pool", "mrca", "xpaste_equal_accepted")
 COUNTS, WEIGHTS = (1, 2, 4), (3.0, 2.0, 1.0)
 """S and the weights of rounds with feedback."""
 GROUPS = ("AP", "APr", "APc", "APf")
@@ -88,6 +88,7 @@ RECORDS = {
     "mrca_generate": lambda label: {"num_images": 648, "denoiser_calls": number(label, "calls")},
     "mrca_cut": lambda label: {"accepted": {"5": number(label, "5"), "7": number(label, "7")}},
     "mrca_take": lambda label: {"accepted": {"2": number(label, "2")}},
+    "mrca_take_as_many": lambda label: {"generated": number(label, "made"), "accepted": {"2": number(label, "2")}},
     "mrca_train": lambda label: trained(label),
 }
 
@@ -240,6 +241,16 @@ def test_a_smaller_pool_costs_its_share_of_the_large_one(collector, seed) -> Non
     assert part.denoiser_calls == round(share * calls)
     assert part.generate_s == pytest.approx(share * seconds(*images))
     assert part.cut_s == pytest.approx(share * seconds(*cuts))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_as_many_accepted_objects_cost_the_images_that_they_needed(collector, seed) -> None:
+    """How many that are is known to the cell that took them."""
+    costs = {cost.arm: cost for cost in collector.costs() if cost.seed == seed}
+    taken, whole, part = f"seed{seed}/xpaste_equal_accepted/take", costs["xpaste"], costs["xpaste_equal_accepted"]
+    share = number(taken, "made") / (SHARDS * 648)
+    assert (part.objects_generated, part.objects_accepted) == (number(taken, "made"), number(taken, "2"))
+    assert part.denoiser_calls == round(share * whole.denoiser_calls)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

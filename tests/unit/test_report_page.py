@@ -184,7 +184,7 @@ def test_a_changed_result_changes_its_numbers_and_no_others(report):
 
 def test_the_summary_says_what_chance_would_decide(report):
     summary = render(report, []).split("\n## ", 1)[0]
-    assert "chance alone would still decide up to 0.5 of the 10 that are tested" in summary
+    assert "chance alone would still decide up to 0.5 of the 9 that are tested" in summary
     untested = judge(report.model_copy(update={"results": (), "series": (), "costs": ()}), CLAIMS)
     assert "chance" not in render(untested, [])
 
@@ -362,7 +362,7 @@ def test_nothing_run_at_all(report, tmp_path):
     page = render_report(PAPER, judge(report.model_copy(update=nothing), CLAIMS), tmp_path)
     text = page.read_text(encoding="utf-8")
     assert "Nothing has been evaluated yet." in text
-    assert "5 not run" in text
+    assert "6 not run" in text
     assert "![" not in text
 
 

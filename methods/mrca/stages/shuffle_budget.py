@@ -25,9 +25,8 @@ def shuffle_budget(inputs: Inputs, config: ShuffleConfig, context: Context) -> R
     Roles: ``budget``.
     """
     record: dict[str, Any] = dict(inputs.record("budget"))
-    order_C = context.seeds.numpy("generation", "shuffled budget", config.round_index).permutation(
-        len(record["counts"])
-    )
+    rng = context.seeds.numpy("generation", "shuffled budget", config.round_index)
+    order_C = rng.permutation(len(record["counts"]))
     for name in _OF_CLASSES:
         if name in record:
             record[name] = [record[name][int(place)] for place in order_C]
