@@ -33,9 +33,9 @@ class SimilarityFilterConfig(Config):
     min_similarity: float = Field(default=0.6, ge=-1, le=1)
     """Lower bound on the mean cosine between a generated object and the real crops of its class [B]."""
     min_area_fraction: float = Field(default=0.05, ge=0, le=1)
-    """Smallest share of the image that a mask may cover; X-Paste's [C D93]."""
+    """Smallest share of the image that a mask may cover; X-Paste's [C D83]."""
     max_area_fraction: float = Field(default=0.95, ge=0, le=1)
-    """Largest share; X-Paste's [C D93]."""
+    """Largest share; X-Paste's [C D83]."""
 
 
 def real_crop(image_HW3: Image, mask_HW: Mask, config: CropConfig) -> Image:
@@ -83,7 +83,7 @@ def judge_similarity(
         image_NHW3: uint8 RGB.
         soft_NHW: soft masks in [0, 1] at the images' size.
         real: for each image, unit vectors (R, D) of the real crops of its class, or None for a class without any, whose objects
-            are judged by their area alone [C D93].
+            are judged by their area alone [C D83].
         embed: CLIP.
         config: thresholds.
 

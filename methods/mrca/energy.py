@@ -18,5 +18,5 @@ def free_energy(logits_RC: NDArray[np.float64], temperature: float) -> NDArray[n
 
 
 def train_val_gap(train_R: NDArray[np.float64], val_R: NDArray[np.float64]) -> float:
-    """Return the mean energy on validation minus that on training; 0 where both look alike to the classifier [C D95]."""
+    """Return the mean energy on validation minus that on training; 0 where both look alike to the classifier [C D85]."""
     return float(val_R.mean() - train_R.mean())

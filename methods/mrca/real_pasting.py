@@ -17,7 +17,7 @@ class RealPastingConfig(Config):
     """Which instances of another real image are pasted."""
 
     share: float = Field(default=0.5, gt=0, le=1)
-    """Chance of each instance of the other image to be pasted [C D92]."""
+    """Chance of each instance of the other image to be pasted [C D82]."""
 
 
 def draw_real_objects(
@@ -34,7 +34,7 @@ def draw_real_objects(
     Returns:
         RGBA cut-outs with their class index, in the order of the instances, and placements that leave size and place as they are.
 
-    Source: section 5.1, step 4 [B]; a random part of the instances of one other image, as in Sec. 3 of Ghiasi et al. 2021 [C D92].
+    Source: section 5.1, step 4 [B]; a random part of the instances of one other image, as in Sec. 3 of Ghiasi et al. 2021 [C D82].
     """
     objects, placements = [], []
     for index in np.flatnonzero(rng.random(len(instances)) < config.share).tolist():

@@ -23,7 +23,7 @@ class DiverGenConfig(Config):
     classes: DiverseClassesConfig = DiverseClassesConfig()
     """Extra classes."""
     objects_per_class: int = Field(default=1000, ge=2)
-    """Images of each class, half of them by each generator [C D91]."""
+    """Images of each class, half of them by each generator [C D81]."""
     num_shards: int = Field(default=64, ge=1)
     """Cells in which each generator makes its half."""
     first: GenerateConfig = GenerateConfig(

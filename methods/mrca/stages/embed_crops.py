@@ -27,7 +27,7 @@ class EmbedCropsConfig(Config):
     crop: CropConfig = CropConfig()
     """How an object is cut out."""
     max_crops: int = Field(default=1000, ge=1)
-    """At most this many of a class, spread evenly over its instances [C D93]."""
+    """At most this many of a class, spread evenly over its instances [C D83]."""
 
 
 def embed_crops(inputs: Inputs, config: EmbedCropsConfig, context: Context) -> Record:

@@ -27,7 +27,7 @@ class EnergyGapConfig(Config):
     long_side_px: int = Field(default=1333, ge=16)
     """But to no longer side than this [D]."""
     max_images: int = Field(default=2000, ge=1)
-    """At most this many images of each split, spread evenly [C D95]."""
+    """At most this many images of each split, spread evenly [C D85]."""
 
 
 def energy_gap(inputs: Inputs, config: EnergyGapConfig, context: Context) -> Record:

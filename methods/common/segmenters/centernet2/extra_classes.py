@@ -11,7 +11,7 @@ from methods.common.segmenters.centernet2.model import CenterNet2
 def with_extra_classes(model: CenterNet2, config: CenterNet2Config, generator: torch.Generator) -> CenterNet2:
     """Return a network with extra classes whose other weights are those of one without; their columns are drawn from ``generator``.
 
-    Source: MRCA section 5.4 [B] (extra classes in training); how a trained network gets them is our choice [C MRCA D94].
+    Source: MRCA section 5.4 [B] (extra classes in training); how a trained network gets them is our choice [C MRCA D84].
     """
     assert model.config.extra_classes == 0, "it has extra classes already"
     assert model.config.num_classes == config.num_classes, (
