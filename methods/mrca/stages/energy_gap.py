@@ -75,9 +75,7 @@ def _energies(
     for number, image in enumerate(shown, start=1):
         image_HW3 = read_rgb(dataset.image_path(image), image.height, image.width)
         size = short_side_size(image.height, image.width, config.short_side_px, config.long_side_px)
-        picture_13HW = (
-            torch.from_numpy(np.ascontiguousarray(image_HW3)).permute(2, 0, 1)[None].float().to(context.device)
-        )
+        picture_13HW = torch.from_numpy(image_HW3.copy()).permute(2, 0, 1)[None].float().to(context.device)
         box_N4 = torch.tensor([item.bbox_xywh for item in dataset.annotations[image.id]], device=context.device).float()
         box_N4[:, 2:] += box_N4[:, :2]
         box_N4 *= torch.tensor([size[1] / image.width, size[0] / image.height] * 2, device=context.device)
