@@ -33,8 +33,8 @@ _COLLECT = Place("reproductions/mrca/collect.py")
 MUTANTS: tuple[Mutant, ...] = (
     _FILTER.mutant(
         "divergen_least_similarity",
-        ".mean())",
-        ".min())",
+        "generated_D.astype(np.float64)).mean())",
+        "generated_D.astype(np.float64)).min())",
         "the least similar real crop decides, not their mean",
         VALUES,
     ),
@@ -243,8 +243,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _CUT_STAGE.mutant(
         "first_cutter_alone",
-        "for name in config.cutters]",
-        "for name in config.cutters[:1]]",
+        "for name in config.cutters\n",
+        "for name in config.cutters[:1]\n",
         "the second network is never asked",
         STAGES,
     ),

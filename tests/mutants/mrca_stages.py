@@ -267,8 +267,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _STAGES_TRAIN.mutant(
         "federated_by_instances",
-        'c["image_count"] for c',
-        'c["instance_count"] for c',
+        'category["image_count"] for category',
+        'category["instance_count"] for category',
         "the federated loss draws classes by instances",
         f"{STAGE}::test_the_average_is_what_is_saved_evaluated_and_fed_back",
     ),

@@ -182,4 +182,5 @@ def test_the_mask_with_the_best_score_wins_and_says_who_made_it() -> None:
     found = best_candidates(image, [small, large], ["x"] * 3, darkness, XPasteFilterConfig())
     assert [one.cutter for one in found] == [1, 0, 0]
     assert [one.area_fraction for one in found] == [0.75, 0.75, 0.25]
+    assert [one.mask_HW.mean() for one in found] == [0.75, 0.75, 0.25]
     assert found[0].clip_score == pytest.approx(75)
