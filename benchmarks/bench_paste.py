@@ -4,18 +4,25 @@
 
 The other version is what one would write first: PIL for every resize, each object on a canvas as large as the image,
 each mask updated over its whole area.
+
+Pasting alone, from pixels in memory and with the same placements, is also measured beside the public package `cap-augmentation`
+where that is installed. It shrinks without antialiasing and knows nothing of the objects that are there already: their masks and
+boxes are updated around it, as a user would have to. `peak_mb` is what one image after another takes at most, results included.
 """
+
+import tracemalloc
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from methods.common.objects.pool import ObjectPool, PooledObject, write_pool_shard
-from methods.common.segmenters.instance.augmentation import AugmentConfig
-from methods.common.segmenters.instance.instances import box_of_mask, real_instances
+from methods.common.segmenters.instance.augmentation import AugmentConfig, augment_image
+from methods.common.segmenters.instance.instances import Instances, box_of_mask, real_instances
 from methods.mrca.augment import make_training_image
 from methods.mrca.mapping import UniqueMapping
-from methods.mrca.paste import PasteConfig
+from methods.mrca.paste import PasteConfig, Placement, draw_placement, paste_objects
 from methods.mrca.size_model import PasteSizeConfig, SizeModel, draw_size
 from methods.mrca.xpaste import XPasteSampler
 
@@ -142,3 +149,102 @@ def test_pool_random_access(benchmark, world):
     order = np.random.default_rng(0).integers(0, len(pool), 100)
     benchmark.pedantic(lambda: [pool[int(index)] for index in order], rounds=3, warmup_rounds=1)
     benchmark.extra_info["objects_per_s"] = round(100 / benchmark.stats["min"], 1)
+
+
+@dataclass
+class Task:
+    """One image to paste into, with decoded objects and their placements."""
+
+    image: np.ndarray
+    instances: Instances
+    objects: list
+    placements: list[Placement]
+    files: list
+
+
+@pytest.fixture(scope="module")
+def tasks(world, tmp_path_factory):
+    images, pool, augment, size_config = world
+    folder, mapping, found = tmp_path_factory.mktemp("objects"), sampler("xpaste", pool), []
+    for number in range(16):
+        path, instances = images[number % len(images)]
+        rng = np.random.default_rng(number)
+        image, instances = augment_image(np.asarray(Image.open(path)), instances, rng, augment)
+        task = Task(image, instances, [], [], [])
+        for index in mapping.objects_of_image(number).tolist():
+            item, factors = pool[index], np.ones(NUM_CLASSES)
+            size = item.rgba_HW4.shape[:2]
+            placement = draw_placement(size, image.shape[:2], item.category_id, SIZES, factors, rng, size_config)
+            if placement is not None:
+                task.objects.append((item.rgba_HW4, item.category_id))
+                task.placements.append(placement)
+                task.files.append(str(folder / f"{index}.png"))
+                Image.fromarray(item.rgba_HW4).save(task.files[-1])
+        found.append(task)
+    return found
+
+
+def kept_of(masks, boxes):
+    """Which of the masks stay, the first ``len(boxes)`` of them those of real objects."""
+    kept = []
+    for row, mask in enumerate(masks):
+        box = box_of_mask(mask)
+        near = row >= len(boxes) or max(abs(a - b) for a, b in zip(box, boxes[row], strict=True)) <= 10
+        if mask.any() and (near or mask.sum() > 300):
+            kept.append((mask, box))
+    return kept
+
+
+def paste_with_pil(task):
+    image, masks = Image.fromarray(task.image), list(task.instances.mask_NHW)
+    boxes = [box_of_mask(mask) for mask in masks]
+    for (rgba, _), place in zip(task.objects, task.placements, strict=True):
+        cutout = Image.fromarray(rgba).resize((place.width, place.height), Image.Resampling.BILINEAR)
+        if place.flip:
+            cutout = cutout.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        canvas = Image.new("RGBA", image.size)
+        canvas.paste(cutout, (round(place.centre_x - place.width / 2), round(place.centre_y - place.height / 2)))
+        visible = np.asarray(canvas)[..., 3] > 127
+        image = Image.composite(canvas.convert("RGB"), image, Image.fromarray(visible))
+        masks = [mask & ~visible for mask in masks] + [visible]
+    return np.asarray(image), kept_of(masks, boxes)
+
+
+def paste_with_cap_augmentation(task):
+    package = pytest.importorskip("cap_augmentation", reason="cap-augmentation is not installed")
+    height, width = task.image.shape[:2]
+    masks = list(task.instances.mask_NHW)
+    if not task.files:
+        return task.image, kept_of(masks, [box_of_mask(mask) for mask in masks])
+    if not hasattr(paste_with_cap_augmentation, "paster"):  # it keeps decoded objects
+        paste_with_cap_augmentation.paster = package.CapAug(
+            task.files, image_format="rgb", normalized_range=True, rng=0
+        )
+    paster = paste_with_cap_augmentation.paster
+    paster.source_images, paster.objects_idxs = task.files, list(range(len(task.files)))
+    feet = [(place.centre_x / width, (place.centre_y + place.height / 2) / height) for place in task.placements]
+    sides = np.array([place.height / height for place in task.placements])
+    image, _, _, number = paster.generate_objects_coord(task.image, np.array(feet), sides, None)
+    nothing = number == 0
+    pasted = [number == index for index in range(1, len(feet) + 1)]
+    return image, kept_of([mask & nothing for mask in masks] + pasted, [box_of_mask(mask) for mask in masks])
+
+
+def paste_ours(task):
+    return paste_objects(task.image, task.instances, task.objects, task.placements, PasteConfig())
+
+
+@pytest.mark.parametrize(
+    "version", [paste_ours, paste_with_pil, paste_with_cap_augmentation], ids=["ours", "pil", "cap_augmentation"]
+)
+def test_pasting_alone(benchmark, tasks, version):
+    def run():
+        for task in tasks:
+            version(task)
+
+    benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+    benchmark.extra_info["objects_per_s"] = round(sum(len(task.objects) for task in tasks) / benchmark.stats["min"])
+    tracemalloc.start()
+    run()
+    benchmark.extra_info["peak_mb"] = round(tracemalloc.get_traced_memory()[1] / 1e6, 1)
+    tracemalloc.stop()

@@ -6,13 +6,25 @@ Shape legend: H, W image in pixels; N instances.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from methods.common.segmenters.instance.augmentation import AugmentConfig, augment_image
 from methods.common.segmenters.instance.instances import Image, Instances
 from methods.mrca.paste import PasteConfig, draw_placement, paste_objects
+from methods.mrca.real_pasting import RealPastingConfig, draw_real_objects
 from methods.mrca.size_model import Floats, PasteSizeConfig, SizeModel
+
+
+@dataclass(frozen=True)
+class Donor:
+    """A real image whose instances are pasted into another."""
+
+    image_HW3: Image
+    instances: Instances
+    config: RealPastingConfig
+    """Which of them."""
 
 
 def make_training_image(
@@ -25,6 +37,7 @@ def make_training_image(
     augment_config: AugmentConfig,
     size_config: PasteSizeConfig,
     paste_config: PasteConfig,
+    donor: Donor | None = None,
 ) -> tuple[Image, Instances]:
     """Augment a real image, then paste objects into the result, everything drawn from one generator.
 
@@ -41,6 +54,7 @@ def make_training_image(
         augment_config: resize, crop and flip of the real image.
         size_config: limits of pasted sizes.
         paste_config: what happens to hidden instances.
+        donor: another real image of which instances are pasted too, beneath the objects; None for none.
 
     Returns:
         uint8 RGB image and its instances.
@@ -60,4 +74,8 @@ def make_training_image(
         )
         for rgba_HW4, class_index in objects
     ]
+    if donor is not None:
+        other_HW3, others = augment_image(donor.image_HW3, donor.instances, rng, augment_config)
+        real, places = draw_real_objects(other_HW3, others, rng, donor.config)
+        objects, placements = [*real, *objects], [*places, *placements]
     return paste_objects(image_HW3, instances, objects, placements, paste_config)

@@ -11,13 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from methods.common.segmenters.instance.instances import Image, Instances, Mask, box_of_mask
 from methods.common.stage import Config
-from methods.mrca.size_model import Floats, PasteSizeConfig, SizeModel, draw_size
+from methods.mrca.size_model import Floats, PasteSizeConfig, SizeModel, draw_extra_size, draw_size
 
-_OPAQUE = 128  # alpha from here on is object: the soft mask binarised at 0.5
+_OPAQUE = 128
+"""Alpha from here on is object: the soft mask binarised at 0.5."""
+_ALPHA, _HIGHEST_BIT = np.uint32(0xFF000000), np.uint32(31)
+"""Alpha of a pixel that is one little-endian number, and the bit that is set from 128 on."""
 
 
 class PasteConfig(Config):
@@ -64,17 +68,20 @@ def draw_placement(
     Args:
         object_size: (height, width) of the cut-out in pixels.
         image_size: (H, W) of the training image in pixels.
-        class_index: class of the object.
+        class_index: class of the object; extra classes come behind those of the size model.
         size_model: typical sizes of each class.
         factor_C: resize factors, ones without accuracy-based resizing.
-        rng: five numbers are drawn whatever the outcome.
+        rng: five numbers are drawn whatever the outcome, four for an extra class.
         size_config: limits of the size.
         flip_probability: chance of mirroring.
 
-    Source: sections 3.7 and 3.8.
+    Source: sections 3.7, 3.8 and, for extra classes, 5.4.
     """
-    mean, std = float(size_model.mean_C[class_index]), float(size_model.std_C[class_index])
-    size = draw_size(object_size, image_size, mean, std, float(factor_C[class_index]), size_config, rng)
+    if class_index < len(size_model.mean_C):
+        mean, std = float(size_model.mean_C[class_index]), float(size_model.std_C[class_index])
+        size = draw_size(object_size, image_size, mean, std, float(factor_C[class_index]), size_config, rng)
+    else:
+        size = draw_extra_size(object_size, image_size, size_config, rng)
     centre_y, centre_x, mirror = rng.uniform(0, image_size[0]), rng.uniform(0, image_size[1]), rng.random()
     if size is None:
         return None
@@ -92,17 +99,17 @@ def resize_object(rgba_HW4: Image, height: int, width: int) -> tuple[Image, Mask
     """
     import cv2
 
-    opaque_HW = rgba_HW4[..., 3] >= _OPAQUE
-    layers_HW4 = rgba_HW4 * opaque_HW[..., None]
-    layers_HW4[..., 3] = opaque_HW * np.uint8(255)
-    shrinks = height * width < opaque_HW.size
+    word_HW1 = np.ascontiguousarray(rgba_HW4).view("<u4")  # one number a pixel; alpha is its highest byte
+    layers_HW4 = ((word_HW1 | _ALPHA) * (word_HW1 >> _HIGHEST_BIT)).view(np.uint8)
+    shrinks = height * width < word_HW1.size
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     resized_HW4: Image = np.asarray(cv2.resize(layers_HW4, (width, height), interpolation=method), np.uint8)
-    mask_HW = resized_HW4[..., 3] >= _OPAQUE
-    rgb_HW3 = resized_HW4[..., :3]
-    rim_HW = mask_HW & (resized_HW4[..., 3] < 255)
-    rim_M4 = resized_HW4[rim_HW].astype(np.float32)
-    rgb_HW3[rim_HW] = np.minimum(rim_M4[:, :3] * 255 / rim_M4[:, 3:] + 0.5, 255).astype(np.uint8)
+    alpha_HW = resized_HW4[..., 3]
+    mask_HW = alpha_HW >= _OPAQUE
+    rgb_HW3: Image = np.asarray(cv2.cvtColor(resized_HW4, cv2.COLOR_RGBA2RGB), np.uint8)
+    rim_R = np.flatnonzero(mask_HW & (alpha_HW < 255))
+    rim_R4 = resized_HW4.reshape(-1, 4)[rim_R].astype(np.float32)
+    rgb_HW3.reshape(-1, 3)[rim_R] = np.minimum(rim_R4[:, :3] * 255 / rim_R4[:, 3:] + 0.5, 255).astype(np.uint8)
     return rgb_HW3, mask_HW
 
 
@@ -164,37 +171,86 @@ def paste_objects(
     ]
     if not placed:
         return image_HW3, instances
-    num_before = len(instances)
     image_HW3 = image_HW3.copy()
-    mask_NHW = np.zeros((num_before + len(placed), height, width), np.bool_)
-    mask_NHW[:num_before] = instances.mask_NHW
-    touched_N = np.zeros(len(mask_NHW), np.bool_)
-    for index, ((rows, columns, rgb_HW3, visible_HW), _) in enumerate(placed, start=num_before):
-        image_HW3[rows, columns][visible_HW] = rgb_HW3[visible_HW]
-        below = mask_NHW[:index, rows, columns]
-        touched_N[:index] |= (below & visible_HW).any(axis=(1, 2))
-        below &= ~visible_HW
-        mask_NHW[index, rows, columns] = visible_HW
-    touched_N[num_before:] = True
-    everything = Instances(
-        np.concatenate([instances.boxes_N4, np.zeros((len(placed), 4), np.float32)]),
-        np.concatenate([instances.class_N, np.array([class_index for _, class_index in placed], np.int64)]),
-        mask_NHW,
-        np.concatenate([instances.source_N, np.ones(len(placed), np.uint8)]),
-    )
-    return image_HW3, _drop_hidden(everything, touched_N, num_before, config)
+    parts = [_Part.of(mask_HW) for mask_HW in instances.mask_NHW]
+    shown = [_Part(rows.start, columns.start, visible_HW.copy()) for (rows, columns, _, visible_HW), _ in placed]
+    window_N4 = np.array([part.window for part in (*parts, *shown)])
+    touched_N = np.arange(len(window_N4)) >= len(parts)
+    for ((rows, columns, rgb_HW3, visible_HW), _), above in zip(placed, shown, strict=True):
+        np.copyto(image_HW3[rows, columns], rgb_HW3, where=visible_HW[..., None])
+        for index in _overlapping(window_N4[: len(parts)], above.window):
+            touched_N[index] |= parts[index].lose(above)
+        parts.append(above)
+    class_N = np.concatenate([instances.class_N, np.array([class_index for _, class_index in placed], np.int64)])
+    source_N = np.concatenate([instances.source_N, np.ones(len(placed), np.uint8)])
+    boxes_N4 = np.concatenate([instances.boxes_N4, np.zeros((len(placed), 4), np.float32)])
+    keep_N = _still_visible(parts, boxes_N4, touched_N, len(instances), config)
+    mask_NHW = np.zeros((int(keep_N.sum()), height, width), np.bool_)
+    for mask_HW, index in zip(mask_NHW, np.flatnonzero(keep_N).tolist(), strict=True):
+        parts[index].write(mask_HW)
+    return image_HW3, Instances(boxes_N4[keep_N], class_N[keep_N], mask_NHW, source_N[keep_N])
 
 
-def _drop_hidden(instances: Instances, touched_N: Mask, num_before: int, config: PasteConfig) -> Instances:
-    """Give touched instances their new boxes, and drop those of which too little is left."""
-    keep_N = np.ones(len(instances), np.bool_)
-    boxes_N4 = instances.boxes_N4.copy()
-    for index in np.flatnonzero(touched_N):
-        box = np.array(box_of_mask(instances.mask_NHW[index]), np.float32)
-        left_px = np.count_nonzero(instances.mask_NHW[index])
-        moved_px = np.abs(box - boxes_N4[index]).max()
+@dataclass(frozen=True)
+class _Part:
+    """The part of an image beyond which a mask is empty, and the mask there, which shrinks as objects hide it."""
+
+    top: int
+    left: int
+    mask_HW: Mask
+
+    @classmethod
+    def of(cls, mask_HW: Mask) -> _Part:
+        """Cut the tight box out of a mask as large as the image."""
+        x0, y0, x1, y1 = box_of_mask(mask_HW)
+        return cls(y0, x0, mask_HW[y0:y1, x0:x1].copy())
+
+    @property
+    def window(self) -> tuple[int, int, int, int]:
+        """Top, left, bottom and right, the last two exclusive."""
+        return self.top, self.left, self.top + self.mask_HW.shape[0], self.left + self.mask_HW.shape[1]
+
+    def lose(self, above: _Part) -> bool:
+        """Take away what lies below another mask whose window overlaps this one's; tell whether anything did."""
+        top, left = max(self.top, above.top), max(self.left, above.left)
+        bottom, right = min(self.window[2], above.window[2]), min(self.window[3], above.window[3])
+        mine_HW = self.mask_HW[top - self.top : bottom - self.top, left - self.left : right - self.left]
+        hidden_HW = (
+            mine_HW & above.mask_HW[top - above.top : bottom - above.top, left - above.left : right - above.left]
+        )
+        if not hidden_HW.any():
+            return False
+        mine_HW ^= hidden_HW
+        return True
+
+    def box(self) -> tuple[int, int, int, int]:
+        """Return the tight box in the image, x0, y0, x1, y1."""
+        x0, y0, x1, y1 = box_of_mask(self.mask_HW)
+        return x0 + self.left, y0 + self.top, x1 + self.left, y1 + self.top
+
+    def write(self, mask_HW: Mask) -> None:
+        """Set the mask in an empty one as large as the image."""
+        height, width = self.mask_HW.shape
+        mask_HW[self.top : self.top + height, self.left : self.left + width] = self.mask_HW
+
+
+def _overlapping(window_N4: NDArray[np.int64], other: tuple[int, int, int, int]) -> NDArray[np.int64]:
+    """Return the indices of the windows that share a pixel with another one."""
+    top, left, bottom, right = other
+    starts_before_N = (window_N4[:, 0] < bottom) & (window_N4[:, 1] < right)
+    return np.flatnonzero(starts_before_N & (window_N4[:, 2] > top) & (window_N4[:, 3] > left))
+
+
+def _still_visible(
+    parts: Sequence[_Part], boxes_N4: NDArray[np.float32], touched_N: Mask, num_before: int, config: PasteConfig
+) -> Mask:
+    """Give touched instances their new boxes, in place, and tell of which enough is left, bool (N,)."""
+    keep_N = np.ones(len(parts), np.bool_)
+    for index in np.flatnonzero(touched_N).tolist():
+        box_4 = np.array(parts[index].box(), np.float32)
+        left_px = np.count_nonzero(parts[index].mask_HW)
+        moved_px = np.abs(box_4 - boxes_N4[index]).max()
         unharmed = index >= num_before or moved_px <= config.box_tolerance_px
         keep_N[index] = left_px > 0 and (unharmed or left_px > config.min_visible_px)
-        boxes_N4[index] = box
-    updated = Instances(boxes_N4, instances.class_N, instances.mask_NHW, instances.source_N)
-    return updated if keep_N.all() else updated.select(keep_N)
+        boxes_N4[index] = box_4
+    return keep_N

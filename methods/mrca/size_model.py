@@ -6,11 +6,13 @@ Shape legend: C classes, N real instances.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from methods.common.growth import Added
 from methods.common.stage import Config
 
 Floats = NDArray[np.float64]
@@ -28,6 +30,18 @@ class PasteSizeConfig(Config):
     """Width over height is multiplied by a uniform factor in [1 - jitter, 1 + jitter] [B]."""
     min_side_px: int = Field(default=5, ge=1)
     """Objects with a shorter side are not pasted [B]."""
+    extra_min_factor: Annotated[float, Added(neutral=0.05)] = Field(default=0.05, gt=0, le=1)
+    """An object of an extra class, of which there are no real sizes, gets this share of its cut-out's own sides or more [B] (section 5.4)."""
+    extra_max_factor: Annotated[float, Added(neutral=0.3)] = Field(default=0.3, gt=0, le=1)
+    """And at most this share [B]."""
+    extra_min_side_px: Annotated[int, Added(neutral=3)] = Field(default=3, ge=1)
+    """But no side is shorter than this [B]."""
+
+    @model_validator(mode="after")
+    def _factors_are_in_order(self) -> Self:
+        if self.extra_min_factor > self.extra_max_factor:
+            raise ValueError("extra_min_factor must not be above extra_max_factor")
+        return self
 
 
 @dataclass(frozen=True)
@@ -102,3 +116,22 @@ def draw_size(
     if min(pasted_height, pasted_width) < config.min_side_px or pasted_height >= height or pasted_width >= width:
         return None
     return pasted_height, pasted_width
+
+
+def draw_extra_size(
+    object_size: tuple[int, int], image_size: tuple[int, int], config: PasteSizeConfig, rng: np.random.Generator
+) -> tuple[int, int] | None:
+    """Draw the size of an object whose class has no real instances: a uniform share of its cut-out's own sides.
+
+    Args:
+        object_size: (height, width) of the cut-out in pixels.
+        image_size: (H, W) of the training image in pixels.
+        config: limits.
+        rng: source of one random number.
+
+    Returns:
+        (height, width) in whole pixels, or None if a side is not shorter than the image's. Source: section 5.4 [B].
+    """
+    factor = rng.uniform(config.extra_min_factor, config.extra_max_factor)
+    height, width = (max(config.extra_min_side_px, round(side * factor)) for side in object_size)
+    return None if height >= image_size[0] or width >= image_size[1] else (height, width)

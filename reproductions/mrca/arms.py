@@ -32,6 +32,10 @@ class RandomPasting:
     """The training set's own instances instead of generated ones."""
     gate: GateKind | None = None
     """How BSGAL judges each pasted batch: by the study's threshold, by a running one or by a trial step; None: every batch is trained on."""
+    closest_only: bool = False
+    """Only objects that resemble their class: X-Paste + CLIP, a stand-in."""
+    with_real_images: bool = False
+    """Option "both": instances of other real images are pasted beside the generated objects."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +65,24 @@ class Rounds:
 
 
 @dataclass(frozen=True)
-class NotBuilt:
-    """A row of the paper that this suite does not train."""
+class DiverGen:
+    """DiverGen: more classes, prompts and generators; objects drawn at random."""
 
 
 GateKind = Literal["own", "running", "trial_step"]
 """BSGAL's ways of judging a batch."""
-How = RealOnly | RandomPasting | Rounds | NotBuilt
+How = RealOnly | RandomPasting | Rounds | DiverGen
 Brings = Literal["generator", "given objects"]
 """Where objects come from."""
 
-ROUNDS, GENERATED, RANDOM_POOL, GATED = "rounds", "generated_rounds", "xpaste_pool", "gated"
-"""Topics of the ledger: rounds with feedback; rounds that generate their objects; X-Paste's pool; BSGAL's gate."""
+ROUNDS, GENERATED, RANDOM_POOL, GATED, DIVERSE_POOL = (
+    "rounds",
+    "generated_rounds",
+    "xpaste_pool",
+    "gated",
+    "divergen_pool",
+)
+"""Topics of the ledger: rounds with feedback; rounds that generate their objects; X-Paste's pool; BSGAL's gate; DiverGen's pool."""
 
 
 def _variant(id: str, title: str, what: str, how: Rounds, extra: bool = True) -> Arm[How]:
@@ -269,17 +279,26 @@ ARMS: tuple[Arm[How], ...] = (
     *_OTHER_POOLS,
     Arm(
         "xpaste_clip",
-        "X-Paste + CLIP",
-        "X-Paste whose objects are filtered by CLIP.",
-        NotBuilt(),
-        not_run="its filter is named in the paper without a rule, and no stand-in is built",
+        "X-Paste + CLIP (stand-in)",
+        "X-Paste with those objects alone that CLIP finds close to their class; no source defines this row, so it is a stand-in.",
+        RandomPasting(closest_only=True),
+        topics=frozenset({RANDOM_POOL}),
+    ),
+    Arm(
+        "xpaste_both",
+        "X-Paste with real objects too",
+        "X-Paste that pastes instances of other real images beside the generated objects.",
+        RandomPasting(with_real_images=True),
+        control=True,
+        extra=True,
+        topics=frozenset({RANDOM_POOL}),
     ),
     Arm(
         "divergen",
         "DiverGen",
-        "More classes, prompts and generators.",
-        NotBuilt(),
-        not_run="its second generator and its extra classes are not built",
+        "Classes that exist in training alone, varied prompts and two generators; objects drawn at random.",
+        DiverGen(),
+        topics=frozenset({DIVERSE_POOL}),
     ),
 )
 """In the order of the tables."""
@@ -290,5 +309,6 @@ def needs(how: How) -> tuple[Brings, ...]:
     if isinstance(how, Rounds):
         return ("given objects",) if how.given_pool else ("generator",)
     if isinstance(how, RandomPasting) and not how.real_objects:
-        return ("generator",) if how.equal_pool or how.equal_accepted else ("generator", "given objects")
-    return ()
+        made = how.equal_pool or how.equal_accepted or how.closest_only
+        return ("generator",) if made else ("generator", "given objects")
+    return ("generator",) if isinstance(how, DiverGen) else ()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from methods.mrca.budget import inverse_count_budget
+from methods.mrca.stages.generate import GenerateConfig
 from methods.mrca.stages.take_as_many import TAKE_AS_MANY
 from reports.records import ScatterPoint, SeriesPoint
 from reports.samples import CutOutSample, InstanceSample, save_sample
@@ -28,7 +29,7 @@ from reproductions.mrca.cost_section import CALLS
 from reproductions.mrca.plan import ArmCells, SeedPlanner
 from reproductions.mrca.plan_rounds import RoundCells
 from reproductions.mrca.recipe import MrcaStudy
-from reproductions.mrca.records import BudgetRound, ClassInfo, GateRate, GuidanceCost
+from reproductions.mrca.records import BudgetRound, ClassInfo, EnergyGap, FilterRate, GateRate, GuidanceCost
 from reproductions.study import collector
 from reproductions.study.arms import Arm
 
@@ -74,6 +75,8 @@ class Collector(collector.Collector[MrcaStudy, How, ArmCells]):
             "budgets": tuple(self._budgets()),
             "guidance_costs": tuple(self._guidance_costs()),
             "gate_rates": tuple(self._gate_rates()),
+            "filter_rates": tuple(self._filter_rates()),
+            "energy_gaps": tuple(self._energy_gaps()),
             "points": tuple(self._points()),
             "series": tuple(self._series()),
             "objects": tuple(self._objects()),
@@ -155,6 +158,43 @@ class Collector(collector.Collector[MrcaStudy, How, ArmCells]):
                     rate=found["rate"],
                     by_part=tuple(found["rate_by_part"]),
                     cache_mib=found["cache_mib"],
+                )
+
+    def _filter_rates(self) -> Iterator[FilterRate]:
+        """Of every arm's own cuttings, those of one generator together; given and real objects pass no filter."""
+        for planner, arm, cells in self.each():
+            found: dict[str, tuple[Counter[str], Counter[str]]] = {}
+            if not self.done(*cells.cuts):
+                continue
+            for cut in cells.cuts:
+                record = self.store.record(cut)
+                for images in cut.inputs.get("images", ()):
+                    assert isinstance(images.config, GenerateConfig), images.label
+                    outcomes, chosen = found.setdefault(images.config.pool, (Counter(), Counter()))
+                    for of_class in record["outcomes"].values():
+                        outcomes.update(of_class)
+                    chosen.update(record.get("chosen", {}))
+            for pool, (outcomes, chosen) in found.items():
+                yield FilterRate(
+                    arm=arm.id,
+                    backbone=self.backbone,
+                    seed=planner.index,
+                    pool=pool,
+                    outcomes=dict(sorted(outcomes.items())),
+                    chosen=dict(chosen),
+                )
+
+    def _energy_gaps(self) -> Iterator[EnergyGap]:
+        for planner, arm, cells in self.each():
+            if cells.gap is not None and self.done(cells.gap):
+                found = self.store.record(cells.gap)
+                yield EnergyGap(
+                    arm=arm.id,
+                    backbone=self.backbone,
+                    seed=planner.index,
+                    gap=found["gap"],
+                    train=found["train"],
+                    val=found["val"],
                 )
 
     def _points(self) -> Iterator[ScatterPoint]:

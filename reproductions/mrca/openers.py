@@ -42,6 +42,13 @@ def open_generator(places: Places, config: GenerateConfig, device: torch.device)
     return sample
 
 
+def open_upscaler(places: Places, config: GenerateConfig, device: torch.device) -> None:
+    """Open the second stage of a generator, without the text encoder that it shares; role ``upscaler``."""
+    from methods.common.generators.cascade import load_upscaler
+
+    load_upscaler(places["upscaler"], config, device)
+
+
 def open_segmenter(places: Places, config: CenterNet2Config, device: torch.device) -> TinyBatch:
     """Open the segmenter with pretrained weights; role ``backbone``, or ``pretrained`` for all but its classifiers."""
     import torch

@@ -8,7 +8,7 @@ from pathlib import Path
 from reports.figure import Figure
 from reports.records import Deviation
 from reproductions.mrca import places, recipe
-from reproductions.mrca.arms import ARMS, How, RandomPasting, needs
+from reproductions.mrca.arms import ARMS, DiverGen, How, RandomPasting, needs
 from reproductions.mrca.claims import (
     CLAIMS,
     EQUAL_LENGTH_CLAIMS,
@@ -66,6 +66,8 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
         """Say what an arm needs that is not given, or that it is another one here."""
         if arm.how == RandomPasting(from_warm_up=True) and study.xpaste.from_warm_up:
             return "is X-Paste itself here, which starts from the warm-up"
+        if isinstance(arm.how, DiverGen) and (request.data is not None or request.generator is not None):
+            return "has extra classes and prompts for published data, and two generators of its own"
         given = "given objects" if request.objects is not None else "generator"
         wanted = needs(arm.how)
         if not wanted or given in wanted:

@@ -4,31 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from methods.common.cutouts.names import CutterName
 from methods.common.errors import InputError
 from methods.mrca.stages.cut import CutStageConfig
 from methods.mrca.stages.split import SplitConfig, hold_out
 from reproductions.mrca import openers
-from reproductions.mrca.arms import How, RandomPasting, RealOnly, Rounds
+from reproductions.mrca.arms import DiverGen, How, RandomPasting, RealOnly, Rounds
 from reproductions.mrca.recipe import MrcaStudy
 from reproductions.requirements import gpu_estimates
+from reproductions.requirements.inspect_divergen import class_list, prompts_folder
 from reproductions.requirements.inspect_own import own_cutouts_folder, own_instances_folder
 from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.openers import CutterTrial, open_clip, open_cutter
-from reproductions.requirements.places import data, generator, own, published, shipped, with_own_code
-from reproductions.requirements.published_data import LVIS_V1
+from reproductions.requirements.places import SHIPPED, data, either, generator, own, published, shipped, with_own_code
+from reproductions.requirements.published_data import DIVERGEN_CLASSES, DIVERGEN_PROMPTS, LVIS_V1
 from reproductions.requirements.published_weights import (
     BIREFNET,
     BIREFNET_PACKAGES,
     CLIP,
+    CLIPSEG,
+    DEEPFLOYD_IF_I,
+    DEEPFLOYD_IF_II,
     MINIATURE_CLIP,
     MINIATURE_CUTTER,
+    MINIATURE_SAM,
     MINIATURE_SEGMENTER,
     RESNET50_21K,
+    SAM,
+    SAM_RELEASE,
     STABLE_DIFFUSION_3,
     STABLE_DIFFUSION_15,
     SWIN_L,
+    U2NET,
 )
 from reproductions.requirements.trial import Trial, half_precision_trial, trial
 from reproductions.study.arms import Arm
@@ -38,6 +48,8 @@ if TYPE_CHECKING:
     from methods.common.datasets.lvis_records import LvisDataset
 
 Arms = Sequence[Arm[How]]
+_MINIATURE_DIVERGEN = Path(__file__).parent / "miniature_divergen"
+"""Extra classes and written prompts of the miniature world, in the layout of DiverGen's release."""
 
 
 def needs(request: Request, study: MrcaStudy, arms: Arms) -> tuple[Need, ...]:
@@ -75,6 +87,11 @@ def _pooled(arms: Arms) -> bool:
     return any(isinstance(arm.how, RandomPasting) and not arm.how.real_objects for arm in arms)
 
 
+def _diverse(arms: Arms) -> bool:
+    """Whether DiverGen's pool is wanted."""
+    return any(isinstance(arm.how, DiverGen) for arm in arms)
+
+
 def _objects(request: Request, study: MrcaStudy, arms: Arms) -> list[Need]:
     if request.data is not None and request.objects is None and request.generator is None:
         raise InputError(
@@ -85,24 +102,64 @@ def _objects(request: Request, study: MrcaStudy, arms: Arms) -> list[Need]:
         inspect = partial(own_cutouts_folder, data=request.data)
         remedy = "name a folder with one folder of RGBA PNGs a class (docs/own-data.md)"
         return [own("objects", "cut-outs", request.objects, inspect, remedy)]
-    generators = [generator("generator", request, STABLE_DIFFUSION_3, "MRCA")] if _generated(arms) else []
+    found = [generator("generator", request, STABLE_DIFFUSION_3, "MRCA")] if _generated(arms) else []
     if _pooled(arms):
-        generators.append(generator("xpaste_generator", request, STABLE_DIFFUSION_15, "X-Paste"))
+        found.append(generator("xpaste_generator", request, STABLE_DIFFUSION_15, "X-Paste"))
+    if _diverse(arms):
+        found += _divergen(request, study)
+    found += [_cutter(name, request, study, arms) for name in _cutters(study, arms)]
+    return [*found, shipped("clip", MINIATURE_CLIP) if request.tier != "paper" else published("clip", CLIP)]
+
+
+def _divergen(request: Request, study: MrcaStudy) -> list[Need]:
+    """DiverGen's two generators, its extra classes and the prompts that were written for it."""
+    found = [
+        generator("divergen_generator", request, STABLE_DIFFUSION_15, "DiverGen"),
+        generator("divergen_second", request, DEEPFLOYD_IF_I, "DiverGen's second"),
+    ]
+    if study.divergen.second.upscaling is not None:
+        found.append(published("divergen_upscaler", DEEPFLOYD_IF_II))
+    if request.tier == "paper":
+        return [*found, published("extra_classes", DIVERGEN_CLASSES), published("written_prompts", DIVERGEN_PROMPTS)]
+    remedy = ("check the repository out again",)
+    classes, prompts = _MINIATURE_DIVERGEN / "extra_classes.json", _MINIATURE_DIVERGEN / "prompts"
+    return [
+        *found,
+        Need("extra_classes", "extra classes of the miniature", classes, class_list, remedy, SHIPPED),
+        Need("written_prompts", "written prompts of the miniature", prompts, prompts_folder, remedy, SHIPPED),
+    ]
+
+
+def _cutters(study: MrcaStudy, arms: Arms) -> tuple[CutterName, ...]:
+    """Return the cut-out networks that the arms use, each once."""
+    return tuple(dict.fromkeys(name for cutting in _cuttings(study, arms).values() for name in cutting.cutters))
+
+
+def _cutter(name: CutterName, request: Request, study: MrcaStudy, arms: Arms) -> Need:
+    """Return where one cut-out network lies."""
     if request.tier != "paper":
-        return [*generators, shipped("cutter", MINIATURE_CUTTER), shipped("clip", MINIATURE_CLIP)]
-    return [*generators, _cutter(study, arms), published("clip", CLIP)]
-
-
-def _cutter(study: MrcaStudy, arms: Arms) -> Need:
+        return shipped(name, MINIATURE_CUTTER if name == "cutter" else MINIATURE_SAM)
+    match name:
+        case "u2net":
+            return published(name, U2NET)
+        case "clipseg":
+            return published(name, CLIPSEG)
+        case "sam_middle" | "sam_background":
+            return either(name, SAM, SAM_RELEASE)
     asked = _cuttings(study, arms).items()
-    allowed = {f"{name}.cutting.trust_remote_code": cutting.trust_remote_code for name, cutting in asked}
+    allowed = {
+        f"{place}.cutting.trust_remote_code": cutting.trust_remote_code
+        for place, cutting in asked
+        if "cutter" in cutting.cutters
+    }
     return with_own_code("cutter", BIREFNET, BIREFNET_PACKAGES, allowed)
 
 
 def _cuttings(study: MrcaStudy, arms: Arms) -> dict[str, CutStageConfig]:
     """How the arms' objects are cut, by the name of the setting above."""
     asked = {"mrca": study.mrca.cutting} if _generated(arms) else {}
-    return asked | ({"xpaste": study.xpaste.cutting} if _pooled(arms) else {})
+    asked |= {"xpaste": study.xpaste.cutting} if _pooled(arms) else {}
+    return asked | ({"divergen": study.divergen.cutting} if _diverse(arms) else {})
 
 
 def gpu_needs(request: Request, study: MrcaStudy, arms: Arms) -> tuple[GpuNeed, ...]:
@@ -137,13 +194,23 @@ def trials(request: Request, study: MrcaStudy, arms: Arms) -> tuple[Trial, ...]:
     """Return how each network that these arms need from outside is tried, one trial a network."""
     place = {need.role: need for need in needs(request, study, arms)}
     tried = []
-    sampled = {"generator": study.mrca.generation, "xpaste_generator": study.xpaste.generation}
+    sampled = {
+        "generator": study.mrca.generation,
+        "xpaste_generator": study.xpaste.generation,
+        "divergen_generator": study.divergen.first,
+        "divergen_second": study.divergen.second,
+    }
     for role, config in sampled.items():
         if role in place:
             tried.append(half_precision_trial(place[role], "generator", openers.open_generator, config))
-    if "cutter" in place:
-        trusted = all(cutting.trust_remote_code for cutting in _cuttings(study, arms).values())
-        tried.append(trial(place["cutter"], "cutter", open_cutter, CutterTrial(trust_remote_code=trusted)))
+    if "divergen_upscaler" in place:
+        upscaler = place["divergen_upscaler"]
+        tried.append(half_precision_trial(upscaler, "upscaler", openers.open_upscaler, study.divergen.second))
+    for name in _cutters(study, arms):
+        if name in place:
+            using = [cutting for cutting in _cuttings(study, arms).values() if name in cutting.cutters]
+            trusted = all(cutting.trust_remote_code for cutting in using)
+            tried.append(trial(place[name], "cutter", open_cutter, CutterTrial(trust_remote_code=trusted, name=name)))
     if "clip" in place:
         tried.append(trial(place["clip"], "clip", open_clip))
     for role in ("backbone", "pretrained"):

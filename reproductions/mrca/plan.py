@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -10,9 +10,11 @@ from methods.common.miniature.lvis_view import DRAW_LVIS
 from methods.mrca.bsgal import BsgalConfig
 from methods.mrca.stages.budget import BUDGET, BudgetStageConfig
 from methods.mrca.stages.cut import CUT, CutStageConfig
+from methods.mrca.stages.energy_gap import ENERGY_GAP
 from methods.mrca.stages.evaluate import EVALUATE
 from methods.mrca.stages.generate import GENERATE, GenerateConfig
 from methods.mrca.stages.import_objects import IMPORT_OBJECTS
+from methods.mrca.stages.keep_closest import KEEP_CLOSEST
 from methods.mrca.stages.pasting import NoPasting, Pasting
 from methods.mrca.stages.real_objects import REAL_OBJECTS, RealObjectsConfig
 from methods.mrca.stages.split import SPLIT
@@ -20,12 +22,16 @@ from methods.mrca.stages.take import TAKE, TakeConfig
 from methods.mrca.stages.take_as_many import TAKE_AS_MANY, TakeAsManyConfig
 from methods.mrca.stages.train import TRAIN, TrainConfig
 from reproductions.harness.cell import Cell
-from reproductions.mrca.arms import How, NotBuilt, RandomPasting, RealOnly, Rounds
+from reproductions.mrca.arms import DiverGen, How, RandomPasting, RealOnly, Rounds
+from reproductions.mrca.plan_divergen import DiverGenPlanner
 from reproductions.mrca.plan_rounds import RoundCells, RoundsPlanner
 from reproductions.mrca.recipe import MrcaStudy
 from reproductions.study import planner
 from reproductions.study.arms import Arm
 from reproductions.study.planner import Inputs
+
+_WITH_ENERGY_GAP: tuple[How, ...] = (RealOnly(), RandomPasting(), DiverGen())
+"""Arms whose energy gap is compared: without generated data, with X-Paste's, with DiverGen's."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +46,15 @@ class ArmCells(planner.ArmCells):
     rounds: tuple[RoundCells, ...] = ()
     equal_objects: int | None = None
     """Objects that the arm may use of a larger pool; None: all."""
+    gap: Cell | None = None
+    """How much surer the final model is of what it was trained on; None where nobody asks."""
 
     @property
     def wanted(self) -> tuple[Cell, ...]:
-        """The evaluation, and the entropies of every round."""
+        """The evaluation, the energy gap, and the entropies of every round."""
         measured = (cell for item in self.rounds for cell in (item.entropy, item.twin_entropy) if cell is not None)
-        return (*super().wanted, *{cell.id: cell for cell in measured}.values())
+        gap = () if self.gap is None else (self.gap,)
+        return (*super().wanted, *gap, *{cell.id: cell for cell in measured}.values())
 
     @property
     def behind(self) -> tuple[Cell, ...]:
@@ -57,11 +66,21 @@ class ArmCells(planner.ArmCells):
 class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
     """Builds the cells of one study with one seed.
 
-    Roles from outside: data, generator, xpaste_generator, cutter, clip, backbone or pretrained, objects.
+    Roles from outside: data, generator, xpaste_generator, the cutters that the study names, clip, backbone or pretrained, objects, and
+    those of :class:`~reproductions.mrca.plan_divergen.DiverGenPlanner`.
     """
 
     def plan_arm(self, arm: Arm[How]) -> ArmCells:
-        """Build the cells of one arm."""
+        """Build the cells of one arm, and measure the energy gap of DiverGen and of what it is compared with."""
+        cells = self._plan(arm)
+        if arm.how not in _WITH_ENERGY_GAP:
+            return cells
+        roles = {"split": (self.split,), "model": (cells.trains[-1],)}
+        cost_s = self.study.expected_evaluate_s
+        gap = self.cell(ENERGY_GAP, self.study.energy_gap, f"{arm.id}/energy_gap", roles, ("data",), cost_s)
+        return replace(cells, gap=gap)
+
+    def _plan(self, arm: Arm[How]) -> ArmCells:
         match arm.how:
             case RealOnly():
                 return self._real_only(arm.id, arm.how)
@@ -69,8 +88,8 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
                 return self._random_pasting(arm.id, arm.how)
             case Rounds():
                 return self._rounds(arm.id, arm.how)
-            case NotBuilt():
-                raise AssertionError(f"{arm.id} is not run: {arm.not_run}")
+            case DiverGen():
+                return self._divergen(arm.id)
 
     # -- shared ------------------------------------------------------------------------------------------------------
 
@@ -101,11 +120,12 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
         pasting: Pasting,
         inputs: Inputs,
         acceptance: BsgalConfig | None = None,
+        extra_classes: int = 0,
     ) -> Cell:
         """Train one stretch of a phase of so many iterations; judging a batch doubles the time of a step."""
         study = self.study
         config = TrainConfig(
-            segmenter=study.segmenter,
+            segmenter=study.segmenter.model_copy(update={"extra_classes": extra_classes}),
             recipe=study.recipe.model_copy(update={"iterations": iterations}),
             augmentation=study.augmentation,
             pasting=pasting,
@@ -177,6 +197,8 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
             config = TakeConfig(images_per_class=per_class, generation=study.xpaste.generation)
             pools = (self.cell(TAKE, config, f"{arm}/take", {"split": (self.split,), "pool": cuts}),)
             taken = per_class * study.segmenter.num_classes
+        if how.closest_only:
+            pools = (self.cell(KEEP_CLOSEST, study.xpaste_clip, f"{arm}/keep", {"pool": cuts}),)
         if how.equal_accepted:
             pools = (self._as_many_as_mrca(arm, cuts),)
         pasting = study.xpaste.pasting
@@ -187,10 +209,25 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
                 "max_objects_per_image": number.max_objects_per_image,
             }
             pasting = pasting.model_copy(update={"sampler": pasting.sampler.model_copy(update=limits)})
+        if how.with_real_images:
+            pasting = pasting.model_copy(update={"real": study.real_pasting})
         acceptance = None if how.gate is None else study.gate(how.gate)
         trains = self._main_phase(arm, pasting, pools, study.xpaste.from_warm_up or how.from_warm_up, acceptance)
         evaluation = self.evaluate(f"{arm}/evaluate", trains[-1], "val")
         return ArmCells(evaluation, trains, images, cuts, pools, equal_objects=taken)
+
+    def _divergen(self, arm: str) -> ArmCells:
+        """Train with DiverGen's pool, from where X-Paste starts; the network has its extra classes from there on."""
+        study, made = self.study, DiverGenPlanner(self)
+        images, pools = made.objects()
+        warm, length = study.xpaste.from_warm_up, study.main_iterations
+        inputs = {"pool": pools, "classes": (made.classes,), **({"start": (self.warm_up,)} if warm else {})}
+        start: Literal["scratch", "weights"] = "weights" if warm else "scratch"
+        extra, pasting = study.divergen.classes.extra_classes, study.divergen.pasting
+        stretch = (0, length)
+        train = self.train(f"{arm}/train", "main", length, stretch, start, pasting, inputs, extra_classes=extra)
+        evaluation = self.evaluate(f"{arm}/evaluate", train, "val")
+        return ArmCells(evaluation, (self.warm_up, train) if warm else (train,), images, pools, pools)
 
     @cached_property
     def _real_objects(self) -> Cell:
@@ -258,7 +295,7 @@ class SeedPlanner(planner.SeedPlanner[MrcaStudy, How, ArmCells]):
             config,
             f"{name}/cut",
             {"split": (self.split,), "images": (images,)},
-            self._with_outside_data("cutter", "clip"),
+            self._with_outside_data(*config.cutters, "clip"),
             cost_s=number * self.study.expected_cut_s,
             disk_bytes=self._image_bytes(number) / 2,
         )

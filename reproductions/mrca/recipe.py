@@ -29,9 +29,11 @@ from methods.mrca.cut import CutConfig
 from methods.mrca.guidance import GuidanceConfig
 from methods.mrca.paste import PasteConfig
 from methods.mrca.prompts import XPASTE_TEMPLATE, PromptConfig
+from methods.mrca.real_pasting import RealPastingConfig
 from methods.mrca.rounds import RoundsConfig, total_iterations
 from methods.mrca.size_model import PasteSizeConfig
 from methods.mrca.stages.cut import CutStageConfig, MrcaCutting, XPasteCutting
+from methods.mrca.stages.energy_gap import EnergyGapConfig
 from methods.mrca.stages.entropy import EntropyConfig
 from methods.mrca.stages.evaluate import EvaluateConfig
 from methods.mrca.stages.generate import GenerateConfig
@@ -39,7 +41,9 @@ from methods.mrca.stages.import_objects import ImportObjectsConfig
 from methods.mrca.stages.pasting import MrcaPasting, XPastePasting
 from methods.mrca.stages.split import SplitConfig
 from methods.mrca.xpaste import XPasteFilterConfig, XPasteSamplerConfig
+from methods.mrca.xpaste_clip import XPasteClipConfig
 from reproductions.mrca.arms import GateKind
+from reproductions.mrca.divergen_recipe import DiverGenConfig, mini_divergen, smoke_divergen
 from reproductions.study.config import StudyConfig
 from reproductions.study.request import Tier
 
@@ -88,8 +92,8 @@ class XPasteConfig(Config):
         precision="float16",
     )
     """Plain sampling. [B]"""
-    cutting: CutStageConfig = CutStageConfig(rule=XPasteCutting())
-    """Cutting and filtering."""
+    cutting: CutStageConfig = CutStageConfig(rule=XPasteCutting(), cutters=("u2net", "clipseg"))
+    """Cutting by those of its four networks that are to be had [C D48], and filtering."""
     pasting: XPastePasting = XPastePasting()
     """Sampling and pasting."""
     from_warm_up: bool = False
@@ -123,6 +127,14 @@ class MrcaStudy(StudyConfig):
     """MRCA."""
     xpaste: XPasteConfig = XPasteConfig()
     """X-Paste."""
+    xpaste_clip: XPasteClipConfig = XPasteClipConfig()
+    """The stand-in for X-Paste + CLIP."""
+    real_pasting: RealPastingConfig = RealPastingConfig()
+    """X-Paste's option "both"."""
+    divergen: DiverGenConfig = DiverGenConfig()
+    """DiverGen."""
+    energy_gap: EnergyGapConfig = EnergyGapConfig()
+    """DiverGen's measure of what a training set leaves open."""
     bsgal: BsgalConfig = BsgalConfig()
     """BSGAL's gate; it pastes X-Paste's objects."""
     given_objects: ImportObjectsConfig = ImportObjectsConfig()
@@ -195,6 +207,9 @@ _MINI_PASTE = PasteConfig(box_tolerance_px=2.0, min_visible_px=25)
 
 def mini() -> MrcaStudy:
     """The claims on the miniature world: about 25 minutes on two cores with four seeds."""
+    xpaste_sampling = _mini_generation(
+        GenerateConfig(pool="xpaste", prompts=PromptConfig(templates=(XPASTE_TEMPLATE,)), guidance_scale=4.0)
+    )
     return MrcaStudy(
         backbone="miniature",
         world=DrawLvisConfig(),
@@ -215,15 +230,20 @@ def mini() -> MrcaStudy:
         xpaste=XPasteConfig(
             objects_per_class=36,
             num_shards=3,
-            generation=_mini_generation(
-                GenerateConfig(pool="xpaste", prompts=PromptConfig(templates=(XPASTE_TEMPLATE,)), guidance_scale=4.0)
+            generation=xpaste_sampling,
+            cutting=CutStageConfig(
+                rule=XPasteCutting(filter=XPasteFilterConfig(max_clip_bar=66.0)),
+                cutters=("cutter", "sam_middle"),
+                batch_size=32,
             ),
-            cutting=CutStageConfig(rule=XPasteCutting(filter=XPasteFilterConfig(max_clip_bar=66.0)), batch_size=32),
             pasting=XPastePasting(
                 sampler=XPasteSamplerConfig(max_objects_per_image=5), size=_MINI_SIZE, paste=_MINI_PASTE
             ),
             from_warm_up=True,
         ),
+        xpaste_clip=XPasteClipConfig(min_clip_score=70.0),
+        divergen=mini_divergen(xpaste_sampling, _MINI_SIZE, _MINI_PASTE, max_objects=5),
+        energy_gap=EnergyGapConfig(short_side_px=80, long_side_px=80),
         num_samples=4,
         expected_model_mb=0.6,
         expected_image_kb=12.0,
@@ -267,6 +287,7 @@ def smoke() -> MrcaStudy:
                     "generation": study.xpaste.generation.model_copy(update=fewer_steps),
                 }
             ),
+            "divergen": smoke_divergen(study.divergen),
             "num_samples": 2,
             "expected_evaluate_s": 1.0,
         }

@@ -67,6 +67,32 @@ class GateRate(Record):
     """What the cached gradient takes."""
 
 
+class FilterRate(Record):
+    """What became of the images of one generator in one seed's pool."""
+
+    arm: str
+    backbone: str
+    seed: int
+    pool: str
+    """Name of the generator's pool: a part of DiverGen's, or all of X-Paste's."""
+    outcomes: dict[str, int]
+    """Images by what became of them."""
+    chosen: dict[str, int] = Field(default_factory=dict)
+    """How often each of several cut-out networks had the best mask."""
+
+
+class EnergyGap(Record):
+    """How much surer a trained segmenter is of objects it was trained on than of others (TVG)."""
+
+    arm: str
+    backbone: str
+    seed: int
+    gap: float
+    """Mean free energy on val minus that on training images."""
+    train: float
+    val: float
+
+
 class MrcaReport(Report):
     """The report's records, with what only MRCA has."""
 
@@ -74,6 +100,8 @@ class MrcaReport(Report):
     budgets: tuple[BudgetRound, ...] = ()
     guidance_costs: tuple[GuidanceCost, ...] = ()
     gate_rates: tuple[GateRate, ...] = ()
+    filter_rates: tuple[FilterRate, ...] = ()
+    energy_gaps: tuple[EnergyGap, ...] = ()
     objects: tuple[CutOutSample, ...] = ()
     """Generated ones, a row a round; the same classes in each."""
     pasted: tuple[InstanceSample, ...] = ()

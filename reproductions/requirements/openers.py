@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from methods.common.cutouts.names import CutterName
 from methods.common.errors import InputError
 from methods.common.generators.captioners import BlipCaptions
 from methods.common.generators.sampling import SamplingConfig
@@ -57,19 +58,22 @@ class CutterTrial(Config):
 
     trust_remote_code: bool
     """Whether its folder may run its own code."""
+    name: CutterName = "cutter"
+    """Which cut-out network it is."""
 
 
 def open_cutter(places: Places, config: CutterTrial, device: torch.device) -> TinyBatch:
     """Open a cut-out network; role ``cutter``."""
     import torch
 
-    from methods.common.cutouts.load import load_cutout
+    from methods.common.cutouts.load import load_cutter
 
-    cutter = load_cutout(places["cutter"], device, trust_remote_code=config.trust_remote_code)
+    cutter = load_cutter(config.name, places["cutter"], device, trust_remote_code=config.trust_remote_code)
 
     def cut() -> None:
         with torch.inference_mode():
-            soft_NHW = cutter.soft_mask(torch.from_numpy(a_picture()).permute(2, 0, 1)[None].float().to(device) / 255)
+            picture_13HW = torch.from_numpy(a_picture()).permute(2, 0, 1)[None].float().to(device) / 255
+            soft_NHW = cutter(picture_13HW, ["a photo of a cat"])
         if not soft_NHW.isfinite().all():
             raise InputError(f"{places['cutter']} makes masks that are no numbers; download it again")
 

@@ -25,7 +25,8 @@ _OWN = "yours"
 """Licence of what a user brings."""
 _WEIGHTS_VARIABLE = "SEGREPRO_WEIGHTS"
 _DATA_VARIABLE = "SEGREPRO_DATA"
-_SHIPPED = "as this repository"
+SHIPPED = "as this repository"
+"""Licence of what belongs to this repository."""
 
 
 def weights_root() -> Path:
@@ -73,7 +74,7 @@ def either(role: str, usual: Published, other: Published) -> Need:
 def shipped(role: str, model: ShippedModel) -> Need:
     """Return one of the miniature checkpoints of this repository."""
     remedy = ("check the repository out again, or train them anew: make checkpoints",)
-    return Need(role, model.title, CHECKPOINTS / model.name, model.inspect, remedy, _SHIPPED)
+    return Need(role, model.title, CHECKPOINTS / model.name, model.inspect, remedy, SHIPPED)
 
 
 def with_own_code(role: str, model: HubModel, packages: tuple[str, ...], allowed: Mapping[str, bool]) -> Need:

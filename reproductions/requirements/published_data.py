@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 from reproductions.requirements.inspect_cityscapes import cityscapes_folder
 from reproductions.requirements.inspect_coco_panoptic import coco_panoptic_folder
+from reproductions.requirements.inspect_divergen import class_list, prompts_folder
 from reproductions.requirements.inspect_labelled import ade20k_folder, imagenet_s_folder, voc_folder
 from reproductions.requirements.inspect_lvis import lvis_folder
 from reproductions.requirements.inspect_wordnet import wordnet_folder
@@ -114,6 +116,39 @@ def _wordnet_steps(place: Path) -> tuple[str, ...]:
     )
 
 
+_DIVERGEN = "https://github.com/aim-uofa/DiverGen"
+_DIVERGEN_LICENCE = "that of aim-uofa/DiverGen (the file LICENSE of the repository)"
+
+
+def _divergen_steps(part: str) -> Callable[[Path], tuple[str, ...]]:
+    """One part of DiverGen's repository, without the rest of it staying."""
+
+    def steps(place: Path) -> tuple[str, ...]:
+        parent, target = shlex.quote(str(place.parent)), shlex.quote(str(place))
+        return (
+            f"git clone --depth 1 {_DIVERGEN} /tmp/DiverGen && mkdir -p {parent}",
+            f"cp -r /tmp/DiverGen/DiverGen/{part} {target}",
+        )
+
+    return steps
+
+
+DIVERGEN_CLASSES = DataSet(
+    "DiverGen's classes",
+    "divergen_classes.json",
+    _DIVERGEN_LICENCE,
+    _DIVERGEN,
+    class_list,
+    _divergen_steps("datasets/metadata/ImageNet2012_filtered04_lvis_v1_train_cat_info_250.json"),
+)
+DIVERGEN_PROMPTS = DataSet(
+    "DiverGen's written prompts",
+    "divergen_prompts",
+    _DIVERGEN_LICENCE,
+    _DIVERGEN,
+    prompts_folder,
+    _divergen_steps("input/gpt_prompt"),
+)
 LVIS_V1 = DataSet(
     "LVIS v1, COCO 2017 images",
     "lvis",

@@ -101,6 +101,23 @@ GLIGEN_INPAINTING = HubModel(
     leave_out=("*.bin", "*.fp16.*"),
 )
 
+DEEPFLOYD_IF_I = HubModel(
+    "DeepFloyd IF, stage I",
+    "DeepFloyd/IF-I-XL-v1.0",
+    "DeepFloyd IF licence (research, non-commercial), gated: accept it on the model page first",
+    diffusers_folder,
+    leave_out=("*.bin", "*.fp16.*", "*.ckpt"),
+    gated=True,
+)
+DEEPFLOYD_IF_II = HubModel(
+    "DeepFloyd IF, stage II",
+    "DeepFloyd/IF-II-L-v1.0",
+    "DeepFloyd IF licence (research, non-commercial), gated: accept it on the model page first",
+    diffusers_folder,
+    leave_out=("*.bin", "*.fp16.*", "*.ckpt"),
+    gated=True,
+)
+
 # -- text and images -------------------------------------------------------------------------------------------------
 
 CLIP = HubModel(
@@ -169,6 +186,20 @@ BIREFNET = HubModel(
 )
 BIREFNET_PACKAGES = ("einops", "kornia", "timm")
 """What its code imports beyond this project's dependencies; the extra ``birefnet`` installs them."""
+U2NET = SingleFile(
+    "U2-Net",
+    "u2net.pth",
+    "Apache-2.0 (that of xuebinqin/U-2-Net)",
+    "https://github.com/xuebinqin/U-2-Net",
+    by_hand="follow the link to u2net.pth (176.3 MB) in the readme of xuebinqin/U-2-Net",
+)
+CLIPSEG = HubModel(
+    "CLIPSeg",
+    "CIDAS/clipseg-rd64",
+    "none stated on the model page (timojl/clipseg, which published the weights, is MIT)",
+    text_and_image_folder,
+    leave_out=("*.bin",),
+)
 SAM = HubModel("SAM ViT-H", "facebook/sam-vit-huge", "Apache-2.0", transformers_folder, leave_out=("*.bin", "*.h5"))
 SAM_RELEASE = SingleFile(
     "SAM ViT-H",

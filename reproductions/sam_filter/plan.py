@@ -9,6 +9,7 @@ from typing import Literal
 
 from methods.common.miniature.voc_view import DRAW_VOC
 from methods.common.prompters.configs import ROLES
+from methods.common.stages.segment_named import SegmentNamedConfig
 from methods.common.stages.training_sources import PairsSource, RealSource
 from methods.sam_filter.stages.classify import PRETRAIN_CLASSIFIER
 from methods.sam_filter.stages.drawn_source import DrawnSource
@@ -16,7 +17,7 @@ from methods.sam_filter.stages.evaluate import EVALUATE
 from methods.sam_filter.stages.prompts import SYNTH_PROMPTS
 from methods.sam_filter.stages.reference_quality import REFERENCE_QUALITY, ReferenceQualityConfig
 from methods.sam_filter.stages.score import SCORE, ScoreConfig
-from methods.sam_filter.stages.segment_named import SEGMENT_NAMED, SegmentNamedConfig
+from methods.sam_filter.stages.segment_named import SEGMENT_NAMED
 from methods.sam_filter.stages.select import SELECT, SelectConfig
 from methods.sam_filter.stages.synthesize import SYNTHESIZE
 from methods.sam_filter.stages.train import TRAIN, TrainConfig

@@ -145,8 +145,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _MRCA_PLACES.mutant(
         "generators_tried_in_each_others_place",
-        '{"generator": study.mrca.generation, "xpaste_generator": study.xpaste.generation}',
-        '{"generator": study.xpaste.generation, "xpaste_generator": study.mrca.generation}',
+        '        "generator": study.mrca.generation,\n        "xpaste_generator": study.xpaste.generation,',
+        '        "generator": study.xpaste.generation,\n        "xpaste_generator": study.mrca.generation,',
         "X-Paste's generator is tried with MRCA's sampling",
         f"{TRIALS}::test_mrca_tries_every_network_of_both_tables_once",
     ),

@@ -218,9 +218,23 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _MRCA_PASTE.mutant(
         "covered_pixels_stay",
-        "below &= ~visible_HW",
-        "below &= True",
+        "mine_HW ^= hidden_HW",
+        "mine_HW ^= False",
         "covered instances keep their pixels",
+        PASTE,
+    ),
+    _MRCA_PASTE.mutant(
+        "covered_pixels_of_another_place",
+        "above.mask_HW[top - above.top : bottom - above.top, left",
+        "above.mask_HW[top - self.top : bottom - self.top, left",
+        "an instance loses pixels where the object is in its own window, not in the image",
+        PASTE,
+    ),
+    _MRCA_PASTE.mutant(
+        "hidden_pixels_count_as_object",
+        ">> _HIGHEST_BIT",
+        ">> np.uint32(30) & 1",
+        "alpha from 64 on is object",
         PASTE,
     ),
     _MRCA_RESIZING.mutant(
@@ -253,8 +267,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _STAGES_TRAIN.mutant(
         "federated_by_instances",
-        'c["image_count"] for c',
-        'c["instance_count"] for c',
+        'category["image_count"] for category',
+        'category["instance_count"] for category',
         "the federated loss draws classes by instances",
         f"{STAGE}::test_the_average_is_what_is_saved_evaluated_and_fed_back",
     ),

@@ -39,7 +39,16 @@ CLASSES = [
     }
     for n in (2, 5, 7)
 ]
-ARM_IDS = ("no_aug", "no_aug_double", "xpaste", "bsgal", "xpaste_equal_pool", "mrca", "xpaste_equal_accepted")
+ARM_IDS = (
+    "no_aug",
+    "no_aug_double",
+    "xpaste",
+    "bsgal",
+    "xpaste_equal_pool",
+    "mrca",
+    "xpaste_equal_accepted",
+    "divergen",
+)
 COUNTS, WEIGHTS = (1, 2, 4), (3.0, 2.0, 1.0)
 """S and the weights of rounds with feedback."""
 GROUPS = ("AP", "APr", "APc", "APf")
@@ -81,12 +90,21 @@ def trained(label: str) -> dict[str, Any]:
     return record
 
 
+def cut_out(label: str) -> dict[str, Any]:
+    outcomes = {key: {"accepted": number(label, key), "clip_score": number(label, f"bad {key}")} for key in ("5", "7")}
+    record: dict[str, Any] = {"accepted": {key: of["accepted"] for key, of in outcomes.items()}, "outcomes": outcomes}
+    if "/xpaste/" in label:
+        record["chosen"] = {"cutter": number(label, "first"), "sam_middle": number(label, "second")}
+    return record
+
+
 RECORDS = {
     "mrca_evaluate": evaluated,
     "mrca_entropy": looked_at,
     "mrca_budget": shared_out,
     "mrca_generate": lambda label: {"num_images": 648, "denoiser_calls": number(label, "calls")},
-    "mrca_cut": lambda label: {"accepted": {"5": number(label, "5"), "7": number(label, "7")}},
+    "mrca_cut": lambda label: cut_out(label),
+    "mrca_energy_gap": lambda label: {name: number(label, name) for name in ("gap", "train", "val")},
     "mrca_take": lambda label: {"accepted": {"2": number(label, "2")}},
     "mrca_take_as_many": lambda label: {"generated": number(label, "made"), "accepted": {"2": number(label, "2")}},
     "mrca_train": lambda label: trained(label),
@@ -101,7 +119,8 @@ def write_classes(label: str, folder: Path) -> None:
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Collector:
     folder = tmp_path_factory.mktemp("store")
     store = ToldStore(folder, RECORDS, {"mrca_split": write_classes, "mrca_cut": write_object})  # type: ignore[arg-type]
-    places = outside("generator", "xpaste_generator", "cutter", "clip")
+    generators = ("generator", "xpaste_generator", "divergen_generator", "divergen_second")
+    places = outside(*generators, "cutter", "sam_middle", "clip", "extra_classes", "written_prompts")
     planners = [SeedPlanner(mini(), index, places) for index in SEEDS]
     arms = [arm for arm in ARMS if arm.id in ARM_IDS]
     return Collector(store, planners, arms, "miniature", [metric.id for metric in METRICS], folder / "pictures")  # type: ignore[arg-type]
@@ -292,3 +311,31 @@ def test_mask_ap_stands_over_the_calls_of_its_own_arm_and_seed(collector, extras
     for (arm, seed), point in points.items():
         assert point.y == number(evaluation_of(arm, seed), "mask AP")
         assert point.x == costs[arm, seed].denoiser_calls / 1000
+
+
+def test_filter_rates_are_of_each_generators_own_images(extras) -> None:
+    found = {(rate.arm, rate.seed, rate.pool): rate for rate in extras["filter_rates"]}
+    assert {pool for arm, _, pool in found if arm == "divergen"} == {"divergen", "divergen_second"}
+    assert {pool for arm, _, pool in found if arm == "mrca"} == {"mrca"}
+    for seed in SEEDS:
+        for pool, name in (("divergen", "first"), ("divergen_second", "second")):
+            labels = [f"seed{seed}/divergen/{name}/shard{shard}/cut" for shard in range(2)]
+            expected = {
+                "accepted": sum(number(label, key) for label in labels for key in ("5", "7")),
+                "clip_score": sum(number(label, f"bad {key}") for label in labels for key in ("5", "7")),
+            }
+            assert found["divergen", seed, pool].outcomes == expected
+            assert found["divergen", seed, pool].chosen == {}
+        labels = [f"seed{seed}/xpaste/shard{shard}/cut" for shard in range(SHARDS)]
+        assert found["xpaste", seed, "xpaste"].chosen == {
+            "cutter": sum(number(label, "first") for label in labels),
+            "sam_middle": sum(number(label, "second") for label in labels),
+        }
+
+
+def test_energy_gaps_are_of_the_arms_that_are_compared(extras) -> None:
+    found = {(gap.arm, gap.seed): gap for gap in extras["energy_gaps"]}
+    assert found.keys() == {(arm, seed) for arm in ("no_aug", "xpaste", "divergen") for seed in SEEDS}
+    for (arm, seed), gap in found.items():
+        label = f"seed{seed}/{arm}/energy_gap"
+        assert (gap.gap, gap.train, gap.val) == tuple(number(label, name) for name in ("gap", "train", "val"))

@@ -88,6 +88,14 @@ def test_sizes_stay_inside_the_image(h, w, height, width, mean, factor, seed):
     assert size is None or (5 <= size[0] < height and 5 <= size[1] < width)
 
 
+def test_alpha_from_128_on_is_object():
+    alpha = np.array([[0, 64, 127, 128, 192, 255]], np.uint8)
+    rgba = np.dstack([np.full((1, 6, 3), 200, np.uint8), alpha])
+    rgb, mask = resize_object(rgba, 1, 6)
+    assert mask.tolist() == [[False, False, False, True, True, True]]
+    assert (rgb[mask] == 200).all()
+
+
 def test_placement_centre_is_uniform_and_draws_do_not_depend_on_the_outcome():
     model = SizeModel(np.array([0.2]), np.array([0.0]))
     factor = np.ones(1)

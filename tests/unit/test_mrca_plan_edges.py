@@ -21,7 +21,7 @@ from tests.unit.plan_edges import differences, label_of, outside, table_of
 
 ROUNDS, WARM_UP, NO_AUG, MAIN = 4, 70, 110, 480
 """Lengths that differ, so that one cannot stand for another."""
-PLACES = outside("data", "generator", "xpaste_generator", "cutter", "clip", "backbone")
+PLACES = outside("data", "generator", "xpaste_generator", "cutter", "sam_middle", "clip", "backbone")
 BY_ID = {arm.id: arm for arm in ARMS}
 
 
@@ -56,7 +56,7 @@ def settings(cell: Cell) -> str:
             words = f"{len(config.prompts.templates)} prompts"
             return f"{config.pool} round {config.round_index}, part {config.shard_index} of {config.num_shards}, {words}, {guided}"
         case CutStageConfig() as config:
-            return f"rule of {config.rule.kind}"
+            return f"rule of {config.rule.kind} by {' '.join(config.cutters)}"
         case BudgetStageConfig() as config:
             return f"{config.objects} objects"
         case TakeConfig() as config:
@@ -77,6 +77,11 @@ SEEN = "data<-draw_the_miniature_LVIS"
 
 def evaluation(model: str, split: str = "val") -> str:
     return f"on {split} | {SEEN}, model<-{model}, split<-split"
+
+
+def energy_gap(arm: str, model: str) -> dict[str, str]:
+    """DiverGen's measure of the arms without generated data, with X-Paste's and with its own."""
+    return {f"{arm}/energy_gap": f"{SEEN}, model<-{model}, split<-split"}
 
 
 def rounds_of_the_pseudo_code(lag: int, shards: int = 1) -> dict[str, str]:
@@ -102,7 +107,7 @@ def rounds_of_the_pseudo_code(lag: int, shards: int = 1) -> dict[str, str]:
             sampled = f"mrca round {r}, part {number} of {shards}, 7 prompts"
             images = f"{name}{where}/generate"
             cells[images] = f"{sampled}, {'guided' if s >= 0 else 'plain'} | budget<-{budget}, {guide}, split<-split"
-            cells[pools[r][number]] = f"rule of mrca | clip, cutter, images<-{images}, split<-split"
+            cells[pools[r][number]] = f"rule of mrca by cutter | clip, cutter, images<-{images}, split<-split"
             if s >= 0 and number < 2:
                 cells[f"{name}{where}/unguided/generate"] = (
                     f"{sampled}, plain | budget<-{budget}, generator, split<-split"
@@ -152,7 +157,7 @@ def xpaste(arm: str, warm: bool) -> dict[str, str]:
             f"xpaste round 1, part {shard} of 3, 1 prompts, plain | budget<-xpaste/budget, generator, split<-split"
         )
         cells[f"xpaste/shard{shard}/cut"] = (
-            f"rule of xpaste | clip, cutter, images<-xpaste/shard{shard}/generate, split<-split"
+            f"rule of xpaste by cutter sam_middle | clip, cutter, images<-xpaste/shard{shard}/generate, sam_middle, split<-split"
         )
     pool = " ".join(f"xpaste/shard{shard}/cut" for shard in shards)
     if arm in ("xpaste_equal_pool", "xpaste_equal_paste"):  # 4 rounds of 72 objects are 8 of each of 36 classes
@@ -165,7 +170,7 @@ def xpaste(arm: str, warm: bool) -> dict[str, str]:
         f"main 0..{MAIN} of {MAIN}, {begin}, pastes xpaste, {number} | {backbone}{SEEN}, pool<-{pool}, split<-split{start}"
     )
     cells[f"{arm}/evaluate"] = evaluation(f"{arm}/train")
-    return cells
+    return cells | (energy_gap(arm, f"{arm}/train") if arm == "xpaste" else {})
 
 
 def real_only() -> dict[str, dict[str, str]]:
@@ -177,7 +182,7 @@ def real_only() -> dict[str, dict[str, str]]:
         f"main 0..{MAIN} of {MAIN}, weights, pastes none | {SEEN}, split<-split, start<-warm_up/train"
     )
     return {
-        "no_aug": {**alone, "no_aug/evaluate": evaluation("no_aug/train")},
+        "no_aug": {**alone, "no_aug/evaluate": evaluation("no_aug/train"), **energy_gap("no_aug", "no_aug/train")},
         "no_aug_double": {**double, "no_aug_double/evaluate": evaluation("no_aug_double/train")},
     }
 
@@ -228,7 +233,7 @@ def test_each_pool_is_made_by_the_generator_of_its_role() -> None:
 @pytest.mark.parametrize("recipe", [paper_r50, paper_swinl])
 def test_with_data_from_outside_every_cell_that_reads_them_says_so(recipe) -> None:
     """LVIS is part of the identity of what is read from it: splits, pools (whose classes are LVIS'), trainings, results."""
-    reads = {"mrca_split", "mrca_cut", "mrca_train", "mrca_evaluate"}
+    reads = {"mrca_split", "mrca_cut", "mrca_train", "mrca_evaluate", "mrca_energy_gap"}
     planner = SeedPlanner(recipe(), 0, PLACES)
     for arm in ("mrca", "xpaste", "no_aug_double"):
         for cell in planner.arm(BY_ID[arm]).behind:

@@ -270,14 +270,17 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_nothing_is_there_at_tier_paper(bare: Path) -> None:
     asked = request(bare / "store", tier="paper", site=Site(stages={"train": {"gpu_memory_gib": 200}}))
     found = [*preflight.findings(MrcaPaper(), asked, runs_here=False), preflight.disk_finding(asked, 1000)]
-    outside, gpus, disk = found[:7], found[7:-1], found[-1]
+    number = len(MrcaPaper().needs(asked))
+    outside, gpus, disk = found[:number], found[number:-1], found[-1]
+    assert number >= 14
     assert {finding.state for finding in outside} == {"missing"}
     assert all(finding.licence and finding.source.startswith("https://") for finding in outside)
     assert [finding.state for finding in gpus] == ["ok", "unknown", "unknown", "ok"]
     assert disk.state == "ok"
     assert preflight.fatal(found) == outside
     json.dumps([finding.record() for finding in found])
-    assert [row[4] for row in preflight.table_rows(found)[:7]] == [f"see {number} below" for number in range(1, 8)]
+    rows = preflight.table_rows(found)[:number]
+    assert [row[4] for row in rows] == [f"see {place} below" for place in range(1, number + 1)]
     assert not list(bare.iterdir()), "nothing is written"
 
 
@@ -297,7 +300,7 @@ def test_steps_are_commands_that_a_shell_takes(bare: Path) -> None:
         commands = "\n".join(line for line in need.remedy if not line.startswith("("))
         checked = subprocess.run(["bash", "-n"], input=commands, capture_output=True, text=True, check=False)
         assert checked.returncode == 0, checked.stderr
-        assert shlex.quote(str(need.place)) in commands
+        assert shlex.quote(str(need.place)) in commands or not commands  # what people get by hand
 
 
 def test_the_options_of_hf_are_those_of_the_locked_version(bare: Path) -> None:
@@ -316,7 +319,10 @@ def test_only_what_the_arms_use_is_needed(bare: Path) -> None:
 
     assert roles(arms=("no_aug",)) == {"data", "backbone"}
     assert roles(arms=("mrca",)) == {"data", "backbone", "generator", "cutter", "clip"}
-    assert roles(arms=("xpaste_equal_pool",)) == {"data", "backbone", "xpaste_generator", "cutter", "clip"}
+    assert roles(arms=("xpaste_equal_pool",)) == {"data", "backbone", "xpaste_generator", "u2net", "clipseg", "clip"}
+    files = {"extra_classes", "written_prompts", "sam_background", "clip"}
+    generators = {"divergen_generator", "divergen_second", "divergen_upscaler"}
+    assert roles(arms=("divergen",)) == {"data", "backbone"} | files | generators
     assert roles(objects=bare) == {"data", "backbone", "objects"}
     own = [need.place for need in MrcaPaper().needs(request(bare / "store", tier="mini", generator=bare))]
     assert own.count(bare) == 1
@@ -332,7 +338,8 @@ def test_needs_do_not_depend_on_the_store(bare: Path) -> None:
 def test_the_small_tiers_verify_the_shipped_checkpoints(tmp_path: Path) -> None:
     for tier in ("smoke", "mini"):
         found = find(MrcaPaper(), request(tmp_path / "store", tier=tier))
-        assert [finding.state for finding in found] == ["ok"] * 4, found
+        assert len(found) >= 7
+        assert {finding.state for finding in found} == {"ok"}, found
         assert not preflight.fatal(found)
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from methods.common.cutouts.names import CutterName
 from methods.common.generators.captioners import BlipCaptions
 from methods.common.generators.repainting.configs import BlendedLatentConfig, InpaintingConfig
 from methods.common.miniature.shipped import CHECKPOINTS
@@ -351,7 +352,7 @@ def asked(
 ) -> dict[str, tuple[Any, ...]]:
     """Opener, config, name of the place and bytes a weight of each trial, by its title."""
     trials = paper.trials(Request(paper.id, Store(folder / "store"), **{"tier": "paper", **options}))
-    assert len({trial.what for trial in trials}) == len(trials) or len(trials) in (6, 9)
+    assert len({trial.what for trial in trials}) == len(trials) or len(trials) in (9, 13)
     return {
         f"{trial.what}, {next(iter(trial.places.values())).name}": (trial.opener, trial.config, trial.bytes_per_weight)
         for trial in trials
@@ -361,10 +362,24 @@ def asked(
 def test_mrca_tries_every_network_of_both_tables_once(weights: Path) -> None:
     r50, swinl = MrcaPaper().studies(Request("mrca", Store(weights / "store"), tier="paper"))
     untrusted = openers.CutterTrial(trust_remote_code=False)
+
+    def cutter(name: CutterName) -> openers.CutterTrial:
+        return openers.CutterTrial(trust_remote_code=False, name=name)
+
     assert asked(MrcaPaper(), weights) == {
         "SD3 medium (MRCA) as generator, stable-diffusion-3-medium": (mrca.open_generator, r50.mrca.generation, 2),
         "SD 1.5 (X-Paste) as xpaste_generator, stable-diffusion-v1-5": (mrca.open_generator, r50.xpaste.generation, 2),
+        "SD 1.5 (DiverGen) as divergen_generator, stable-diffusion-v1-5": (mrca.open_generator, r50.divergen.first, 2),
+        "DeepFloyd IF, stage I (DiverGen's second) as divergen_second, IF-I-XL-v1.0": (
+            mrca.open_generator,
+            r50.divergen.second,
+            2,
+        ),
+        "DeepFloyd IF, stage II as divergen_upscaler, IF-II-L-v1.0": (mrca.open_upscaler, r50.divergen.second, 2),
         "BiRefNet as cutter, BiRefNet": (openers.open_cutter, untrusted, 4),
+        "U2-Net as u2net, u2net.pth": (openers.open_cutter, cutter("u2net"), 4),
+        "CLIPSeg as clipseg, clipseg-rd64": (openers.open_cutter, cutter("clipseg"), 4),
+        "SAM ViT-H as sam_background, sam-vit-huge": (openers.open_cutter, cutter("sam_background"), 4),
         "CLIP ViT-L/14 as clip, clip-vit-large-patch14": (openers.open_clip, Config(), 4),
         "ResNet-50, ImageNet-21K as backbone, resnet50_miil_21k.pth": (mrca.open_segmenter, r50.segmenter, 4),
         "Swin-L, ImageNet-22K as backbone, swin_large_patch4_window12_384_22k.pth": (
@@ -373,7 +388,7 @@ def test_mrca_tries_every_network_of_both_tables_once(weights: Path) -> None:
             4,
         ),
     }
-    allowed = {"mrca.cutting.trust_remote_code": "true", "xpaste.cutting.trust_remote_code": "true"}
+    allowed = {"mrca.cutting.trust_remote_code": "true"}
     trusted = asked(MrcaPaper(), weights, settings=allowed)["BiRefNet as cutter, BiRefNet"]
     assert trusted[1] == openers.CutterTrial(trust_remote_code=True)
     assert list(asked(MrcaPaper(), weights, arms=("no_aug",))) == [
@@ -451,11 +466,11 @@ def test_the_command_tries_each_network_and_its_exit_code_tells(
     assert done.exit_code == exit_code, done.output
     told = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
     expected = [f"{what} as {role}" for what, role in (
-        ("miniature generator", "xpaste_generator"), ("miniature cut-out network", "cutter"), ("miniature CLIP", "clip"),
-        ("miniature segmenter, of other classes", "pretrained"),
+        ("miniature generator", "xpaste_generator"), ("miniature cut-out network", "cutter"),
+        ("miniature SAM", "sam_middle"), ("miniature CLIP", "clip"), ("miniature segmenter, of other classes", "pretrained"),
     )]  # fmt: skip
     assert tried_ones == expected
-    assert [told[f"loading {what}"]["state"] for what in expected] == [state] * 4
+    assert [told[f"loading {what}"]["state"] for what in expected] == [state] * 5
     tried_ones.clear()
     assert CliRunner().invoke(app, words).exit_code == 0
     assert tried_ones == [], "without --load nothing is loaded"

@@ -26,8 +26,8 @@ class SamplingConfig(Config):
     """Denoising steps."""
     guidance_scale: float = Field(ge=0)
     """Classifier-free guidance; at most 1 switches it off."""
-    scheduler: Literal["own", "dpm_solver", "euler"] = "own"
-    """The checkpoint's own scheduler, or on its noise schedule multistep DPM-Solver++ or Euler steps."""
+    scheduler: Literal["own", "dpm_solver", "euler", "ddim"] = "own"
+    """The checkpoint's own scheduler, or on its noise schedule multistep DPM-Solver++, Euler steps or DDIM."""
     size_px: int | None = Field(default=None, ge=16)
     """Side of the square pictures; None for the checkpoint's own size."""
     precision: Literal["float32", "bfloat16", "float16"]
@@ -74,9 +74,14 @@ def load_pipeline(folder: Path, config: SamplingConfig, device: torch.device, sa
     dtype = getattr(torch, config.precision) if device.type == "cuda" else torch.float32
     pipeline = load_text_to_image(folder, device, dtype, safety_checker)
     if config.scheduler != "own":
-        from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler
+        from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 
-        chosen: Any = {"dpm_solver": DPMSolverMultistepScheduler, "euler": EulerDiscreteScheduler}[config.scheduler]
+        schedulers: dict[str, Any] = {
+            "dpm_solver": DPMSolverMultistepScheduler,
+            "euler": EulerDiscreteScheduler,
+            "ddim": DDIMScheduler,
+        }
+        chosen = schedulers[config.scheduler]
         pipeline.scheduler = chosen.from_config(pipeline.scheduler.config)
     return pipeline
 

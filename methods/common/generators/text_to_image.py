@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 def load_text_to_image(
-    folder: Path | str, device: torch.device | str, dtype: torch.dtype, safety_checker: bool = False
+    folder: Path | str,
+    device: torch.device | str,
+    dtype: torch.dtype,
+    safety_checker: bool = False,
+    leave_out: Sequence[str] = (),
 ) -> Any:
     """Load a pipeline from a local diffusers directory, whole, from safetensors files and without running foreign code.
 
@@ -31,6 +35,8 @@ def load_text_to_image(
         dtype: precision of the networks; files in another precision are converted.
         safety_checker: whether the folder's safety checker, if it has one, is loaded; it turns pictures black that are then
             no pictures of anything [C MRCA D66] [C SAM filter D39].
+
+        leave_out: parts that the caller has elsewhere; the pipeline goes without them.
 
     Returns:
         The diffusers pipeline that the folder names, silent (no progress bars), all networks in evaluation mode.
@@ -45,6 +51,7 @@ def load_text_to_image(
     from methods.common.whole_weights import one_sentence
 
     given: dict[str, Any] = {name: None for name, kind in index.items() if kind == [None, None]}
+    given |= dict.fromkeys(leave_out)
     given |= {} if safety_checker else _without_checker(index)
     with one_sentence(folder, "generator that can be loaded", "save it again with save_pretrained"):
         given |= _load_networks(folder, {name: kind for name, kind in index.items() if name not in given}, dtype)

@@ -73,6 +73,11 @@ class ObjectPool:
         """Seed of the image that each object comes from, int64 (N,)."""
         return np.asarray(self._index_N["image_seed"])
 
+    @property
+    def clip_score(self) -> NDArray[np.float32]:
+        """CLIP score of each object, 100 x cosine, float32 (N,); NaN where it was never scored."""
+        return np.asarray(self._index_N["clip_score"])
+
     def __len__(self) -> int:
         """Number of objects."""
         return len(self._index_N)

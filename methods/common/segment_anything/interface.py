@@ -44,6 +44,13 @@ class SegmentAnything(Protocol):
             Logits float32 (P, 3, H, W), above 0 inside, and the IoU that the network predicts of each, (P, 3).
         """
 
+    def masks_of_points(self, image: EmbeddedImage, point_P2: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        """Return three masks of what all foreground points (x, y) in pixels of the picture ask for together.
+
+        Returns:
+            Logits float32 (3, H, W), above 0 inside, and the IoU that the network predicts of each, (3,).
+        """
+
     def masks_in_boxes(self, image: EmbeddedImage, box_P4: NDArray[np.float32]) -> tuple[NDArray[np.bool_], Tensor]:
         """Return one mask for each box (left, top, right, bottom) in pixels of the picture.
 

@@ -67,6 +67,16 @@ class ReleasedSam:
         logits_P3HW, iou_P3, _ = predictor.predict_torch(point_P12.to(predictor.device), label_P1, return_logits=True)
         return logits_P3HW, iou_P3
 
+    def masks_of_points(self, image: EmbeddedImage, point_P2: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        """Return three masks of all points together; see the interface."""
+        predictor = self._prompted(image)
+        points = predictor.transform.apply_coords_torch(torch.from_numpy(np.asarray(point_P2, np.float32)), image.size)
+        label_1P = torch.ones(1, len(point_P2), dtype=torch.int, device=predictor.device)
+        logits_13HW, iou_13, _ = predictor.predict_torch(
+            points[None].to(predictor.device), label_1P, return_logits=True
+        )
+        return logits_13HW[0], iou_13[0]
+
     def masks_in_boxes(self, image: EmbeddedImage, box_P4: NDArray[np.float32]) -> tuple[NDArray[np.bool_], Tensor]:
         """Return one mask for each box; see the interface."""
         if not len(box_P4):

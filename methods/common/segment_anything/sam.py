@@ -62,6 +62,13 @@ class Sam:
         return self._at_full_size(image, output.pred_masks[0]), output.iou_scores[0]
 
     @torch.no_grad()
+    def masks_of_points(self, image: EmbeddedImage, point_P2: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        """Return three masks of all points together; see the interface."""
+        points = self._to_input(image, torch.from_numpy(np.asarray(point_P2, np.float32)))[None, None]
+        output = self.model(image_embeddings=image.embedding_1CSS, input_points=points, multimask_output=True)
+        return self._at_full_size(image, output.pred_masks[0])[0], output.iou_scores[0, 0]
+
+    @torch.no_grad()
     def masks_in_boxes(self, image: EmbeddedImage, box_P4: NDArray[np.float32]) -> tuple[NDArray[np.bool_], Tensor]:
         """Return one mask for each box; see the interface."""
         if not len(box_P4):

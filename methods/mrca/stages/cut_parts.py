@@ -30,6 +30,8 @@ class Verdict(NamedTuple):
     area_fraction: float = 0.0
     has_cutout: bool = False
     """Whether a part file holds its cut-out."""
+    cutter: int = 0
+    """Number of the cut-out network whose mask it is."""
 
 
 class CutParts:

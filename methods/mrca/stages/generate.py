@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from methods.common.generators.cascade import UpscalingConfig
 from methods.common.generators.sampling import SamplingConfig, load_pipeline, sample_images
+from methods.common.growth import Added
 from methods.common.seeds import Seeds
 from methods.common.stage import Context, Inputs, Record, Stage
+from methods.mrca.divergen_prompts import prompt_of_image
 from methods.mrca.guidance import GuidanceConfig
 from methods.mrca.prompts import PromptConfig, mrca_prompt
+from methods.mrca.stages.diverse_classes import read_prompts
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from methods.common.generated.image_shards import GeneratedImage
@@ -44,6 +50,8 @@ class GenerateConfig(SamplingConfig):
     """Round r; part of each image's seed."""
     guidance: GuidanceConfig | None = None
     """Criterion guidance by the segmenter in role ``guide``; None for plain sampling."""
+    upscaling: Annotated[UpscalingConfig | None, Added(neutral=None)] = None
+    """A second stage, in role ``upscaler``, that enlarges what the generator makes; None for none."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +70,23 @@ def image_seed(seeds: Seeds, config: GenerateConfig, category_id: int, index: in
 
 
 def list_orders(
-    counts: Sequence[int], classes: Sequence[dict[str, Any]], config: GenerateConfig, seeds: Seeds
+    counts: Sequence[int],
+    classes: Sequence[dict[str, Any]],
+    config: GenerateConfig,
+    seeds: Seeds,
+    listed: Mapping[int, Sequence[str]] | None = None,
 ) -> list[Order]:
-    """List this cell's images, class after class."""
+    """List this cell's images, class after class; their prompts are drawn by the config, or taken in turn from those listed by class."""
     orders = []
     for position, (count, category) in enumerate(zip(counts, classes, strict=True)):
         if not config.has(position):
             continue
         for index in range(count):
             seed = image_seed(seeds, config, category["id"], index)
-            prompt = mrca_prompt(category["name"], seeds.numpy("generation", "prompt", seed), config.prompts)
+            if listed is not None:
+                prompt = prompt_of_image(listed[category["id"]], index)
+            else:
+                prompt = mrca_prompt(category["name"], seeds.numpy("generation", "prompt", seed), config.prompts)
             orders.append(Order(category["id"], index, prompt, seed))
     return orders
 
@@ -79,13 +94,15 @@ def list_orders(
 def generate(inputs: Inputs, config: GenerateConfig, context: Context) -> Record:
     """Sample every ordered image and write it with its prompt and seed.
 
-    Roles: ``split`` (class names), ``budget`` (how many of each class), ``generator`` (a diffusers folder), ``guide`` (a
-    training cell whose averaged segmenter guides; only with guidance by its criterion).
+    Roles: ``split`` (class names), ``budget`` (how many of each class), ``generator`` (a diffusers folder), ``upscaler``
+    (another one; only with upscaling), ``prompts`` (where each class has its own), ``guide`` (a training cell whose averaged segmenter
+    guides; only with guidance by its criterion).
     """
     from methods.common.generated.image_shards import shard_path, write_images
 
     classes = json.loads((inputs.folder("split") / "classes.json").read_text())
-    orders = list_orders(inputs.record("budget")["counts"], classes, config, context.seeds)
+    listed = read_prompts(inputs.folder("prompts")) if inputs.folders("prompts") else None
+    orders = list_orders(inputs.record("budget")["counts"], classes, config, context.seeds, listed)
     sample = _sampler(inputs, config, context) if orders else None
     found = context.checkpoints.load()
     shards_done, tally = found if found is not None else (0, _empty_tally())
@@ -114,12 +131,13 @@ def _sampler(
     from methods.common.generated.image_shards import GeneratedImage
 
     pipeline = load_pipeline(inputs.folder("generator"), config, context.device)
+    paint = _painter(pipeline, inputs, config, context)
     guidance = _make_guidance(inputs, config, context)
 
     def sample(batch: list[Order], tally: dict[str, Any]) -> list[GeneratedImage]:
         prompts, seeds = [order.prompt for order in batch], [order.seed for order in batch]
         with _attached(guidance, pipeline, seeds) as trace:
-            image_NHW3 = sample_images(pipeline, prompts, seeds, config)
+            image_NHW3 = paint(prompts, seeds)
         tally["calls"] += len(batch) * _denoiser_calls(config)
         if trace is not None:
             tally["criterion"] += trace.criterion_by_image()
@@ -131,6 +149,19 @@ def _sampler(
     return sample
 
 
+def _painter(
+    pipeline: Any, inputs: Inputs, config: GenerateConfig, context: Context
+) -> Callable[[Sequence[str], Sequence[int]], NDArray[np.uint8]]:
+    """Return what makes pictures of prompts and seeds: the generator, or both stages of one that has two."""
+    upscaling = config.upscaling
+    if upscaling is None:
+        return lambda prompts, seeds: sample_images(pipeline, prompts, seeds, config)
+    from methods.common.generators.cascade import load_upscaler, sample_in_two_stages
+
+    upscaler = load_upscaler(inputs.folder("upscaler"), config, context.device)
+    return lambda prompts, seeds: sample_in_two_stages(pipeline, upscaler, prompts, seeds, config, upscaling)
+
+
 def _empty_tally() -> dict[str, Any]:
     return {"calls": 0, "criterion": []}
 
@@ -138,6 +169,8 @@ def _empty_tally() -> dict[str, Any]:
 def _denoiser_calls(config: GenerateConfig) -> int:
     """Denoiser evaluations an image: both halves of classifier-free guidance, and those for the gradient at each guided step."""
     plain, guidance = config.num_steps * config.denoisings_per_step, config.guidance
+    if config.upscaling is not None:
+        plain += config.upscaling.num_steps * (2 if config.upscaling.guidance_scale > 1 else 1)
     if guidance is None or guidance.relative_step == 0 or guidance.direction == "random":
         return plain
     each = config.denoisings_per_step if guidance.branches == "both" else 1

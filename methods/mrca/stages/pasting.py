@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from methods.common.growth import Added
 from methods.common.stage import Config
 from methods.mrca.mapping import MappingConfig
 from methods.mrca.paste import PasteConfig
+from methods.mrca.real_pasting import RealPastingConfig
 from methods.mrca.resizing import ResizingConfig
 from methods.mrca.size_model import PasteSizeConfig
 from methods.mrca.xpaste import XPasteSamplerConfig
@@ -32,6 +34,8 @@ class XPastePasting(Config):
     """How large."""
     paste: PasteConfig = PasteConfig()
     """What happens to real instances that are covered."""
+    real: Annotated[RealPastingConfig | None, Added(neutral=None)] = None
+    """Option "both": instances of another real image are pasted beneath the generated objects; None for none [B]."""
 
 
 class MrcaPasting(Config):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -66,6 +66,13 @@ def image_folder(inputs: Inputs) -> Path:
     """Return the folder from which images are named (roles ``data``, ``split``)."""
     written = inputs.folder("split") / IMAGES
     return written if written.is_dir() else inputs.folder("data")
+
+
+def read_classes(inputs: Inputs) -> list[dict[str, Any]]:
+    """Read the classes that a training knows: those of role ``split``, or of ``classes`` where some exist in training alone."""
+    folder = inputs.folder("classes") if inputs.folders("classes") else inputs.folder("split")
+    classes: list[dict[str, Any]] = json.loads((folder / "classes.json").read_text())
+    return classes
 
 
 def split(inputs: Inputs, config: SplitConfig, context: Context) -> Record:

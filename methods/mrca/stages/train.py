@@ -70,7 +70,7 @@ def train(inputs: Inputs, config: TrainConfig, context: Context) -> Record:
 
     Roles: ``data``, ``split``, ``start`` (a training cell), ``backbone`` or ``pretrained`` (weights to
     start from), ``pool`` (object pools of
-    all rounds so far), ``feedback`` (evaluation that steers the object sizes; MRCA from round 3 on).
+    all rounds so far), ``classes`` (where there are extra ones), ``feedback`` (evaluation that steers the object sizes; MRCA from round 3 on).
 
     Processes of a team share each batch; number of processes and parts change the result by rounding only, which decides of a batch only
     where its score lies on BSGAL's threshold.
@@ -110,10 +110,11 @@ def train(inputs: Inputs, config: TrainConfig, context: Context) -> Record:
 
 def _begin(inputs: Inputs, config: TrainConfig, context: Context) -> tuple[Training[CenterNet2, Any], Gate | None]:
     from methods.common.state_file import load_state
+    from methods.mrca.stages.split import read_classes
     from methods.mrca.stages.training_state import begin_training
 
-    classes = json.loads((inputs.folder("split") / "classes.json").read_text())
-    training, gate = begin_training(inputs, config, [c["image_count"] for c in classes], context)
+    image_counts = [category["image_count"] for category in read_classes(inputs)]
+    training, gate = begin_training(inputs, config, image_counts, context)
     if config.start == "resume":
         training.load(load_state(inputs.folder("start") / STATE_FILE))
     return training, gate

@@ -26,13 +26,13 @@ from methods.common.stage import Inputs
 from methods.common.training.batch_shard import BatchShare
 from methods.common.training.repeat_factor import RepeatFactorSampler, repeat_factors
 from methods.mrca.accuracy import shrink_accuracy
-from methods.mrca.augment import make_training_image
+from methods.mrca.augment import Donor, make_training_image
 from methods.mrca.mapping import RandomMapping, UniqueMapping
 from methods.mrca.paste import PasteConfig
 from methods.mrca.resizing import resize_factors
 from methods.mrca.size_model import PasteSizeConfig, SizeModel, fit_size_model
-from methods.mrca.stages.pasting import MrcaPasting, NoPasting, Pasting
-from methods.mrca.stages.split import FIT_FILE, image_folder
+from methods.mrca.stages.pasting import MrcaPasting, NoPasting, Pasting, XPastePasting
+from methods.mrca.stages.split import FIT_FILE, image_folder, read_classes
 from methods.mrca.xpaste import XPasteSampler
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class TrainingImages(Dataset[Labelled]):
         classes_by_image = [[item.category_id for item in dataset.annotations[image.id]] for image in self.real.images]
         factors = repeat_factors(classes_by_image, config.recipe.repeat_threshold)
         self.order = RepeatFactorSampler(factors, seeds.derive("training", config.phase, "order"))
+        self.donors = RepeatFactorSampler(factors, seeds.derive("training", config.phase, "donors"))
         self.size_model = size_model_of(self.real)
         self.factor_C = _size_factors(inputs, config.pasting, len(dataset.class_ids))
         self.pool: ObjectPool | None = None
@@ -69,7 +70,9 @@ class TrainingImages(Dataset[Labelled]):
         if not isinstance(config.pasting, NoPasting):
             self.pool = ObjectPool.open(inputs.folders("pool"))
             self._choose_objects(self.pool, config.pasting)
-        self._names = [category["name"] for category in json.loads((split / "classes.json").read_text())]
+        classes = read_classes(inputs)
+        self._names = [category["name"] for category in classes]
+        self._class_index = {category["id"]: index for index, category in enumerate(classes)}
 
     def _choose_objects(self, pool: ObjectPool, pasting: Pasting) -> None:
         seed = self.seeds.derive("training", self.config.phase, "objects")
@@ -108,21 +111,29 @@ class TrainingImages(Dataset[Labelled]):
             self.config.augmentation,
             PasteSizeConfig() if isinstance(pasting, NoPasting) else pasting.size,
             PasteConfig() if isinstance(pasting, NoPasting) else pasting.paste,
+            self._donor(number),
         )
+
+    def _donor(self, number: int) -> Donor | None:
+        """Return another real image to paste from, drawn as the training images are but by itself; None where none is asked for."""
+        pasting = self.config.pasting
+        if not isinstance(pasting, XPastePasting) or pasting.real is None:
+            return None
+        image_HW3, instances = self.real[self.donors.image_index(number)]
+        return Donor(image_HW3, instances, pasting.real)
 
     def _objects(self, number: int) -> list[tuple[NDArray[np.uint8], int]]:
         if self.pool is None or self.chooser is None:
             return []
-        class_index = self.real.dataset.class_index
         found = [self.pool[int(index)] for index in self.chooser.objects_of_image(number - self.first_image)]
-        return [(item.rgba_HW4, class_index[item.category_id]) for item in found]
+        return [(item.rgba_HW4, self._class_index[item.category_id]) for item in found]
 
     def classes_of_objects(self, number: int) -> list[int]:
         """Return the class index of each object that is chosen for image ``number``."""
         if self.pool is None or self.chooser is None:
             return []
         chosen = self.pool.category_id[self.chooser.objects_of_image(number - self.first_image)]
-        return [self.real.dataset.class_index[int(category_id)] for category_id in chosen]
+        return [self._class_index[int(category_id)] for category_id in chosen]
 
     def batches(self, first_iteration: int, share: BatchShare) -> Iterator[Batch]:
         """Yield a share of the batch of each iteration from ``first_iteration`` to the end of the stretch."""

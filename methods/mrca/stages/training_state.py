@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from methods.common.segmenters.backbones.weights import load_backbone_weights
+from methods.common.segmenters.centernet2.extra_classes import with_extra_classes
 from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.segmenters.centernet2.pretrained import load_class_agnostic
 from methods.common.segmenters.centernet2.training import add_gradients
@@ -36,7 +37,10 @@ def begin_training(
     if config.start == "scratch" and inputs.folders("pretrained"):
         load_class_agnostic(model, inputs.folder("pretrained"))
     if config.start == "weights":
-        model = CenterNet2.from_pretrained(inputs.folder("start") / "model")
+        start = CenterNet2.from_pretrained(inputs.folder("start") / "model")
+        extra = config.segmenter.extra_classes
+        drawn = context.seeds.torch("training", "extra classes")
+        model = with_extra_classes(start, config.segmenter, drawn) if extra else start
     model.set_class_counts(list(image_counts))
     share_model(model, context)
     recipe = config.recipe

@@ -57,7 +57,7 @@ class BoxHead(nn.Module):
         width = config.cascade.fc_width
         self.fc1 = nn.Linear(config.pyramid.channels * config.cascade.pool_size**2, width)
         self.fc2 = nn.Linear(width, width)
-        self.classifier = nn.Linear(width, config.num_classes + 1)
+        self.classifier = nn.Linear(width, config.trained_classes + 1)
         self.regressor = nn.Linear(width, 4)
         for layer in (self.fc1, self.fc2):
             nn.init.kaiming_uniform_(layer.weight, a=1)
@@ -86,7 +86,7 @@ class Cascade(nn.Module):
         self.model_config = config
         self.config: CascadeConfig = config.cascade
         self.heads = nn.ModuleList(BoxHead(config) for _ in config.cascade.foreground_iou)
-        self.register_buffer("class_weight_C", torch.ones(config.num_classes))
+        self.register_buffer("class_weight_C", torch.ones(config.trained_classes))
 
     def run_stage(self, stage: int, features: Sequence[Tensor], boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Return one stage's class logits [R, K] and box deltas [R, 4] for boxes [N, 4] an image."""
@@ -129,7 +129,7 @@ class Cascade(nn.Module):
         share: BatchShare,
     ) -> list[LabelledBoxes]:
         """Label proposals and ground truth boxes for the first stage and draw those that the losses see; collective."""
-        background, config = self.model_config.num_classes, self.config
+        background, config = self.model_config.trained_classes, self.config
         labelled = [
             label_boxes(torch.cat([proposal.boxes_N4, target.boxes_N4]), target, config.foreground_iou[0], background)
             for proposal, target in zip(proposals, targets, strict=True)
@@ -193,7 +193,7 @@ class Cascade(nn.Module):
             clipped = clip_boxes(boxes_N4, size)
             clipped = clipped[has_area(clipped)]
             labelled.append(
-                label_boxes(clipped, target, self.config.foreground_iou[stage], self.model_config.num_classes)
+                label_boxes(clipped, target, self.config.foreground_iou[stage], self.model_config.trained_classes)
             )
         return labelled
 
@@ -203,7 +203,7 @@ class Cascade(nn.Module):
         labels_R = torch.cat([boxes.labels_N for boxes in outputs.boxes])
         wanted, rows, start = [], [], 0
         for boxes, target in zip(outputs.boxes, targets, strict=True):
-            index = torch.nonzero(boxes.labels_N != self.model_config.num_classes)[:, 0]
+            index = torch.nonzero(boxes.labels_N != self.model_config.trained_classes)[:, 0]
             truth_N4 = target.boxes_N4[boxes.truth_N[index]]
             wanted.append(encode_deltas(boxes.boxes_N4[index], truth_N4, self.config.delta_weights[stage]))
             rows.append(index + start)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from methods.common.growth import Added
 from methods.common.segmenters.backbones.config import BackboneConfig, NonNegative, Positive, Probability, ResNetConfig
 from methods.common.stage import Config
 
@@ -146,7 +147,10 @@ class CenterNet2Config(Config):
     """A complete CenterNet2."""
 
     num_classes: Positive
-    """Number C of classes; index C is background."""
+    """Number C of classes that are detected."""
+    extra_classes: Annotated[int, Added(neutral=0), Field(ge=0)] = 0
+    """Classes behind them that exist in training alone: they have columns of the classifiers and a share in the federated loss, and no
+    detection. The index behind all of them is background. [B] MRCA section 5.4."""
     backbone: BackboneConfig = ResNetConfig()
     """The network that makes features."""
     pyramid: PyramidConfig = PyramidConfig()
@@ -166,6 +170,11 @@ class CenterNet2Config(Config):
     pad_multiple: Positive = 32
     """Batches are padded right and bottom to a multiple of this many pixels, the backbone's largest stride. [D] The golden
     outputs of the official model confirm 32, not the pyramid's 128."""
+
+    @property
+    def trained_classes(self) -> int:
+        """Number of classes in training; also the label of background."""
+        return self.num_classes + self.extra_classes
 
     @property
     def strides(self) -> tuple[int, ...]:

@@ -32,16 +32,18 @@ class Selection:
     classes_N: Tensor
 
 
-def select(outputs: CenterNet2Outputs, cascade: CascadeOutputs, config: InferenceConfig) -> list[Selection]:
-    """Score and filter the refined proposals of each image.
+def select(
+    outputs: CenterNet2Outputs, cascade: CascadeOutputs, num_classes: int, config: InferenceConfig
+) -> list[Selection]:
+    """Score and filter the refined proposals of each image; only the first ``num_classes`` columns are detected.
 
     Source: MRCA section 6.3 [R]: score = sqrt(mean over stages of the sigmoid times the proposal's score), above 0.02;
     NMS per class at 0.5; the best 300.
     """
-    probability_RK = torch.stack([logits.sigmoid() for logits in cascade.class_logits]).sum(0)
-    probability_RK = probability_RK * (1.0 / len(cascade.class_logits))
+    probability_RC = torch.stack([logits[:, :num_classes].sigmoid() for logits in cascade.class_logits]).sum(0)
+    probability_RC = probability_RC * (1.0 / len(cascade.class_logits))
     rows = zip(
-        torch.split(probability_RK, cascade.counts),
+        torch.split(probability_RC, cascade.counts),
         torch.split(cascade.final_boxes_R4, cascade.counts),
         outputs.proposals,
         outputs.image_sizes,
@@ -51,9 +53,9 @@ def select(outputs: CenterNet2Outputs, cascade: CascadeOutputs, config: Inferenc
 
 
 def _select_image(
-    probability_MK: Tensor, boxes_M4: Tensor, proposals: Proposals, size: Size, config: InferenceConfig
+    probability_MC: Tensor, boxes_M4: Tensor, proposals: Proposals, size: Size, config: InferenceConfig
 ) -> Selection:
-    scores_MC = (probability_MK * proposals.scores_N[:, None]).sqrt()[:, :-1]
+    scores_MC = (probability_MC * proposals.scores_N[:, None]).sqrt()
     finite_M = torch.isfinite(boxes_M4).all(dim=1) & torch.isfinite(scores_MC).all(dim=1)
     box, label = torch.nonzero((scores_MC > config.score_threshold) & finite_M[:, None], as_tuple=True)
     clipped_M4, scores = clip_boxes(boxes_M4, size), scores_MC[box, label]

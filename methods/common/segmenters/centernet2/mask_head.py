@@ -53,7 +53,7 @@ class MaskHead(nn.Module):
         num_foreground: int,
     ) -> dict[str, Tensor]:
         """Return ``mask``: binary cross-entropy of the foreground boxes of the first cascade stage, averaged over so many."""
-        background = self.model_config.num_classes
+        background = self.model_config.trained_classes
         boxes, wanted = [], []
         for labelled, target in zip(sampled, targets, strict=True):
             index = torch.nonzero(labelled.labels_N != background)[:, 0]

@@ -74,15 +74,18 @@ class CenterNet2(SavedWithConfig[CenterNet2Config], InstanceSegmenter):
 
     @property
     def classifier_weight(self) -> Tensor:
-        """Weight [C + 1, fc_width] of the last cascade stage's classifier; row c belongs to class c, the last to background."""
+        """Weight [C + 1, fc_width] of the last cascade stage's classifier; row c belongs to class c, the last to background.
+
+        Rows of extra classes lie between the two.
+        """
         head = self.cascade.heads[-1]
         weight: Tensor = head.get_parameter("classifier.weight")
         return weight
 
     def set_class_counts(self, image_count_C: Sequence[int]) -> None:
-        """Set how often the federated loss draws each class: (number of training images with it) ^ frequency_power."""
-        assert len(image_count_C) == self.config.num_classes, (
-            f"{len(image_count_C)} counts, {self.config.num_classes} classes"
+        """Set how often the federated loss draws each class, extra ones last: (number of training images with it) ^ frequency_power."""
+        assert len(image_count_C) == self.config.trained_classes, (
+            f"{len(image_count_C)} counts, {self.config.trained_classes} classes"
         )
         counts = torch.tensor(image_count_C, dtype=torch.float32)
         self.cascade.class_weight_C.copy_(counts**self.config.cascade.frequency_power)
@@ -192,7 +195,7 @@ class CenterNet2(SavedWithConfig[CenterNet2Config], InstanceSegmenter):
         """Detect at most ``inference.detections_per_image`` instances an image; see :meth:`InstanceSegmenter.detect`."""
         outputs = self(image_NCHW, image_sizes)
         cascade = self.refine(outputs, [proposal.boxes_N4 for proposal in outputs.proposals])
-        selections = select(outputs, cascade, self.config.inference)
+        selections = select(outputs, cascade, self.config.num_classes, self.config.inference)
         sizes = outputs.image_sizes if output_sizes is None else output_sizes
         probability: list[Tensor | None] = [None] * len(selections)
         if masks:
@@ -210,6 +213,7 @@ class CenterNet2(SavedWithConfig[CenterNet2Config], InstanceSegmenter):
     def classify_whole_image(self, image_NCHW: Tensor) -> Tensor:
         """Return class logits [B, C + 1] of one box that covers each whole image, differentiable in the image.
 
+        Extra classes lie before the last column.
         The box is pooled from the level that its size asks for, and goes through head and classifier of the last cascade
         stage. The last column is background and untrained. Source: MRCA section 3.4, step 5 [R].
         """

@@ -71,7 +71,7 @@ def batch_totals(
     model: CenterNet2, outputs: TrainingOutputs, generator: torch.Generator, share: BatchShare
 ) -> BatchTotals:
     """Count cells and labels over the whole batch, and draw each stage's federated subset; collective."""
-    num_classes, device = model.config.num_classes, outputs.features[0].device
+    num_classes, device = model.config.trained_classes, outputs.features[0].device
     labels = [torch.cat([boxes.labels_N for boxes in stage.boxes]) for stage in outputs.stages]
     rows = [torch.bincount(labels_R, minlength=num_classes + 1) for labels_R in labels]
     positive = sum(len(target.positive_P) for target in outputs.cells)
