@@ -85,17 +85,17 @@ ROUNDS, GENERATED, RANDOM_POOL, GATED, DIVERSE_POOL = (
 """Topics of the ledger: rounds with feedback; rounds that generate their objects; X-Paste's pool; BSGAL's gate; DiverGen's pool."""
 
 
-def _variant(id: str, title: str, what: str, how: Rounds, extra: bool = True) -> Arm[How]:
+def _variant(id: str, title: str, what: str, how: Rounds) -> Arm[How]:
     """MRCA with something else in one place or several."""
     topics = frozenset({ROUNDS, GENERATED})
-    return Arm(id, title, what, how, control=True, group="variant", topics=topics, extra=extra)
+    return Arm(id, title, what, how, control=True, group="variant", topics=topics, extra=True)
 
 
 _NO_IDEA = Rounds(budget="uniform", guidance="none", unique_mapping=False, resizing=False)
 
 LESS_ONE = (
     _variant("mrca_no_budget", "MRCA less its budget", "Every class gets the same number.", Rounds(budget="uniform")),
-    _variant("mrca_no_guidance", "MRCA less its guidance", "Plain sampling.", Rounds(guidance="none"), extra=False),
+    _variant("mrca_no_guidance", "MRCA less its guidance", "Plain sampling.", Rounds(guidance="none")),
     _variant("mrca_no_mapping", "MRCA less its mapping", "Objects are drawn at random.", Rounds(unique_mapping=False)),
     _variant("mrca_no_resizing", "MRCA less its resizing", "Every class at its own size.", Rounds(resizing=False)),
 )

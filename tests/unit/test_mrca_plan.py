@@ -10,7 +10,7 @@ from methods.mrca.stages.train import TrainConfig
 from reproductions.harness.cell import Cell, External
 from reproductions.harness.plan import Plan
 from reproductions.harness.store import Store
-from reproductions.mrca.arms import ARMS
+from reproductions.mrca.arms import ARMS, LESS_ONE
 from reproductions.mrca.paper import PAPER
 from reproductions.mrca.plan import ArmCells, SeedPlanner
 from reproductions.mrca.recipe import MrcaConfig, MrcaStudy, mini, paper_r50, paper_swinl, smoke
@@ -164,7 +164,8 @@ def asked(tier: str, arms: tuple[str, ...] | None = None) -> set[str]:
 def test_extra_arms_run_where_they_are_named_where_all_are_asked_for_and_at_smoke() -> None:
     extra = {arm.id for arm in ARMS if arm.extra}
     assert {"mrca_lag_1", "one_shot", "bsgal_running", "real_copy_paste"} <= extra
-    assert not extra & {"mrca", "bsgal", "xpaste", "no_aug", "mrca_no_guidance"}
+    assert not extra & {"mrca", "bsgal", "divergen", "xpaste", "xpaste_clip", "no_aug"}
+    assert {arm.id for arm in LESS_ONE} <= extra
     for tier in ("mini", "paper"):
         assert not asked(tier) & extra
         assert asked(tier, ALL_ARMS) == asked(tier) | extra
