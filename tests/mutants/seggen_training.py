@@ -174,13 +174,6 @@ MUTANTS: tuple[Mutant, ...] = (
         f"{PANOPTIC}::test_two_processes_with_unlike_numbers_of_segments_equal_one",
     ),
     _SEGMENTS_OF_QUERIES.mutant(
-        "stuff_one_by_one",
-        "if index not in thing_classes:",
-        "if index in thing_classes:",
-        "things of a class are one segment and stuff is not",
-        f"{PANOPTIC}::test_panoptic_segments_are_those_of_the_text",
-    ),
-    _SEGMENTS_OF_QUERIES.mutant(
         "share_of_the_cut_area",
         "won_HW.sum() < overlap_threshold * own_HW.sum()",
         "part_HW.sum() < overlap_threshold * won_HW.sum()",
