@@ -28,7 +28,6 @@ _STREET = "for papers on Cityscapes, whose stages train, evaluate and generate o
 
 CALLED_FROM_OUTSIDE = {
     "methods.common.segmenters.deeplab.official:load_official": _PUBLISHED,
-    "methods.common.segmenters.hrnet.config:hrnet_miniature": "for papers that train a small one from scratch",
     "methods.common.segmenters.mask2former.official:load_official_panoptic": _PUBLISHED,
     "methods.diffumask_robust.affinity.official:load_official": _PUBLISHED,
     "methods.common.segmenters.deeplab.presets:deeplabv3_r50": _PRESETS,

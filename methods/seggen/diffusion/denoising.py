@@ -53,7 +53,7 @@ def load_generator(folder: Path, vae_folders: Sequence[Path], device: torch.devi
     """
     from methods.common.generators.text_to_image import load_text_to_image
 
-    pipeline = load_text_to_image(folder, device, torch.float32)
+    pipeline = load_text_to_image(folder, device, torch.get_default_dtype())
     if not all(hasattr(pipeline, part) for part in _PARTS):
         raise InputError(f"the generator in {folder} is no Stable Diffusion of version 1, 2 or XL; use one that is")
     if type(pipeline.scheduler).__name__.startswith("EDM"):
@@ -93,14 +93,14 @@ def set_vae(pipeline: Any, folders: Sequence[Path], precision: Precision) -> Non
             f"the autoencoder in {folder} cannot be loaded without it, so copy or download the folder again",
             use_safetensors=True,
             local_files_only=True,
-            torch_dtype=torch.float32,
+            torch_dtype=torch.get_default_dtype(),
         )
     if precision == "float16" and pipeline.vae.config.force_upcast:
         raise InputError(
             "vae_precision is float16, in which this autoencoder overflows (its config says force_upcast); choose float32 or bfloat16, or "
             "give an autoencoder made for float16 as role vae"
         )
-    dtype = getattr(torch, precision) if device.type == "cuda" else torch.float32
+    dtype = getattr(torch, precision) if device.type == "cuda" else torch.get_default_dtype()
     pipeline.vae.to(device, dtype).eval()
     pipeline.vae.config.force_upcast = False
 
@@ -111,6 +111,15 @@ def without_end(caption: str, tokenizer: Any) -> str:
     while words and num_tokens(" ".join(words), tokenizer) > tokenizer.model_max_length:
         words.pop()
     return " ".join(words)
+
+
+def forget_calls(pipeline: Any) -> None:
+    """Make tokenizers forget how long the last texts were cut and filled up; they would save it, and how a training ended with it."""
+    for name in ("tokenizer", "tokenizer_2"):
+        tokenizer = getattr(pipeline, name, None)
+        if tokenizer is not None and tokenizer.is_fast:
+            tokenizer.backend_tokenizer.no_truncation()
+            tokenizer.backend_tokenizer.no_padding()
 
 
 def encode_texts(pipeline: Any, captions: Sequence[str], times_N6: Tensor) -> Condition:

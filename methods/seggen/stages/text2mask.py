@@ -23,7 +23,7 @@ def text2mask(inputs: Inputs, config: Text2MaskTrainingConfig, context: Context)
     """
     from methods.seggen.diffusion.batches import CaptionedMasks
     from methods.seggen.diffusion.coding_file import ColourCoding
-    from methods.seggen.diffusion.denoising import load_generator
+    from methods.seggen.diffusion.denoising import forget_calls, load_generator
     from methods.seggen.diffusion.pictures import open_pictures, read_captions
     from methods.seggen.text2mask.training import train_text2mask
 
@@ -34,6 +34,7 @@ def text2mask(inputs: Inputs, config: Text2MaskTrainingConfig, context: Context)
     pipeline = load_generator(inputs.folder("generator"), inputs.folders("vae"), context.device, config.vae_precision)
     losses, num_trained = train_text2mask(pipeline, drawn, config, context)
     if context.team.is_first:
+        forget_calls(pipeline)
         pipeline.save_pretrained(context.out / "generator")
         coding.write(context.out)
     context.team.barrier()
