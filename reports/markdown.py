@@ -506,7 +506,7 @@ def provenance_section(report: Report) -> str:
     table = markdown_table(["", ""], [row for row in rows if row[1]])
     note = (
         "Beside this file: `results.parquet` and `results.csv`, one row a seed with the id of its cell; `summary.csv`, one row a printed or "
-        "own number with its verdict; `tables.tex`, the tables for a paper of yours; `records.json`, everything behind this page; `report.html`, the "
+        "own number with its verdict; `tables.tex`, the tables for a paper of yours; `records.json`, everything behind this page; `summary.json`, its verdicts and cost; `report.html`, the "
         "same with the runs behind each number."
     )
     return f"## Provenance\n\n{table}\n\n{note}"

@@ -13,6 +13,7 @@ from reports.latex import tables_tex
 from reports.markdown import render
 from reports.records import Report
 from reports.results import RESULTS_FILE, results_frame
+from reports.scoreboard import SUMMARY_FILE, summarise
 from reports.tables import summary_csv
 
 
@@ -42,6 +43,7 @@ def write_page(
     write_whole(folder / "results.csv", frame.to_csv(index=False, lineterminator="\n").encode())
     write_whole(folder / "summary.csv", summary_csv(report).encode())
     write_whole(folder / "tables.tex", tables_tex(report).encode())
+    write_whole(folder / SUMMARY_FILE, (summarise(report).model_dump_json(indent=1) + "\n").encode())
     write_whole(folder / "records.json", (report.model_dump_json(indent=1) + "\n").encode())
     write_whole(folder / "report.html", render_html(report, figures, more, details, folder).encode())
     write_whole(folder / "report.md", render(report, figures, more).encode())

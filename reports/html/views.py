@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -144,13 +145,13 @@ class VerdictCount:
     count: int
 
 
-def verdict_counts(report: Report) -> list[VerdictCount]:
-    """Count the verdicts of claims and controls, in the order of strength."""
-    verdicts = [claim.verdict for claim in report.claims]
+def count_verdicts(verdicts: Iterable[str]) -> list[VerdictCount]:
+    """Count verdicts, in the order of strength; those that do not occur are left out."""
+    counts = Counter(verdicts)
     return [
-        VerdictCount(verdict, mark, drawings.verdict_class(verdict), verdicts.count(verdict))
+        VerdictCount(verdict, mark, drawings.verdict_class(verdict), counts[verdict])
         for verdict, mark in _MARKS.items()
-        if verdict in verdicts
+        if counts[verdict]
     ]
 
 

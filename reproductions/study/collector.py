@@ -115,8 +115,16 @@ def provenance(store: Store, cells: Iterable[Cell]) -> Provenance:
         started=min((item["started_utc"] for item in found), default=""),
         finished=max((_finished(item) for item in found), default=""),
         cells=len(found),
+        cpu_s=_sum(machine_seconds(item) for item in found if not item["gpu"]),
+        gpu_s=_sum(machine_seconds(item) for item in found if item["gpu"]),
         store=store.root.name,
     )
+
+
+def _sum(seconds: Iterable[float]) -> float | None:
+    """Add up seconds, to a thousandth; None for none."""
+    known = list(seconds)
+    return round(sum(known), 3) if known else None
 
 
 def _finished(found: dict[str, Any]) -> str:
