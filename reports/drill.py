@@ -99,7 +99,7 @@ class RunDifference(Record):
     """One setting, seed or input in which the runs of two arms differ."""
 
     label: str
-    """Of the cell, on the neighbour's side, in which the difference begins."""
+    """Of this arm's cell in which the difference begins."""
     kind: str
     """"setting", "seed", "code version", "data or weights from outside", "input" or "stage"."""
     path: str

@@ -27,6 +27,7 @@ from reproductions.commands.options import (
     names_papers,
 )
 from reproductions.commands.packing import export_report, import_report
+from reproductions.commands.predictions import export_predictions
 from reproductions.commands.printing import console, print_json
 from reproductions.commands.render import app as render_app
 from reproductions.commands.settings import settings
@@ -50,6 +51,7 @@ app.command("compare")(compare_reports)
 app.command("gc")(collect_garbage)
 app.command("export")(names_a_plan(export_report))
 app.command("import")(import_report)
+app.command("export-predictions")(names_a_cell(export_predictions))
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(render_app, name="render")
 
