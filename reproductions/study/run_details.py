@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
@@ -34,6 +35,7 @@ _MOST_CLASSES = 60
 _MOST_DIFFERENCES = 40
 _MOST_NUMBERS = 24
 _CONFIG_DIGITS = 12
+_FINGERPRINT, _SHOWN_DIGITS = re.compile("[0-9a-f]{40,64}"), 12
 
 
 def collect_details(
@@ -105,7 +107,10 @@ def _behind(evaluation: Cell) -> list[Cell]:
 
 
 def _words(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """A leaf of an identity as text; of a fingerprint its first digits."""
+    if isinstance(value, str):
+        return value[:_SHOWN_DIGITS] if _FINGERPRINT.fullmatch(value) else value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _run(cell: Cell, store: Store, configs: dict[str, str], with_pictures: bool) -> RunDetails:

@@ -110,6 +110,13 @@ def test_differences_name_what_is_here_and_what_the_neighbour_has(details) -> No
     assert kind.label == "seed1/xpaste/train"
 
 
+def test_differences_name_only_settings_and_inputs_where_the_seed_is_the_same(details) -> None:
+    for seed in SEEDS:
+        kinds = {one.kind for one in details.of("mrca", "miniature", seed).differences}
+        assert "setting" in kinds
+        assert "seed" not in kinds
+
+
 def test_a_config_is_kept_once(details, cells) -> None:
     same = {details.runs[cells[f"seed{seed}/xpaste/evaluate"].id].config for seed in SEEDS}
     assert len(same) == 1

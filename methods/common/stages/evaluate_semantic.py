@@ -118,7 +118,7 @@ def _segment_all(
     from methods.common.segmenters.semantic.prediction import predict_labels
 
     shown = sample_indices(len(images), config.num_samples)
-    room = _Room(context.out / PREDICTIONS, round(config.kept_predictions_mib * 2**20))
+    room = Room(context.out / PREDICTIONS, round(config.kept_predictions_mib * 2**20))
     counts: list[NDArray[np.float64]] = []
     sizes = config.short_side_px, config.max_long_side_px
     rows = ((index, *images[index]) for index in range(len(images)))
@@ -137,7 +137,7 @@ def _segment_all(
     return counts
 
 
-class _Room:
+class Room:
     """Keeps label maps until its bytes are used up."""
 
     def __init__(self, folder: Path, num_bytes: int) -> None:
