@@ -21,7 +21,7 @@ from reports.records import Report
 from reports.tables import cost_table, markdown_frame
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_PICTURE_BYTES = 2_000_000
+_PICTURE_BYTES = 1_200_000
 """Room for images of evaluations; those that come later are only counted."""
 
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from reports.label_maps import coloured
 
-_QUALITY = 82
-_TILE_PX, _GAP_PX = 132, 4
+_QUALITY = 78
+_TILE_PX, _GAP_PX = 120, 4
 _LABEL_MODES = ("L", "P", "I;16")
 
 

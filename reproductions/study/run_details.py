@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _LOG_LINES, _LOG_BYTES, _LINE_CHARACTERS = 12, 4096, 240
 """What of a log is shown: its end."""
-_CURVE_POINTS = 80
+_CURVE_POINTS = 60
 """Of each curve; more cannot be told apart in a small drawing."""
 _MOST_CLASSES = 60
 """Listed with their scores: the lowest and the highest."""
@@ -61,9 +61,9 @@ def collect_details(
         for arm in arms
         if (evaluation := planner.arm(arm).evaluation) is not None
     }
+    first = planners[0].index
     wanted = {key: _behind(evaluation) for key, evaluation in evaluations.items()}
     configs: dict[str, str] = {}
-    first = planners[0].index if planners else 0
     pictured = {evaluation.id for (seed, _), evaluation in evaluations.items() if seed == first}
     used = {cell.id for cells in wanted.values() for cell in cells}
     runs = {cell.id: _run(cell, store, configs, cell.id in pictured) for cell in plan if cell.id in used}

@@ -250,7 +250,7 @@ def test_pictures_are_side_by_side_and_labels_in_colour(tmp_path) -> None:
     Image.fromarray(np.full((10, 20, 3), 200, np.uint8)).save(tmp_path / "image.png")
     Image.fromarray(np.ones((10, 20), np.uint8)).save(tmp_path / "labels.png")
     uri, width, height = strip([tmp_path / "image.png", tmp_path / "labels.png"])
-    assert (width, height) == (2 * 264 + 4, 132)
+    assert (width, height) == (2 * 240 + 4, 120)
     assert uri.startswith("data:image/jpeg;base64,")
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")

@@ -73,10 +73,10 @@ def test_curves_are_the_runs_own_with_parts_and_pace(details, cells) -> None:
         assert set(curves["loss"].values) == {first_loss(label)}
         assert curves["loss/b"].values[0] == 0.75 * first_loss(label)
         assert curves["loss"].iterations[-1] == ITERATIONS - 1
-        assert len(curves["loss"].values) == 80
+        assert len(curves["loss"].values) == 60
         assert set(curves["gradient_norm"].values) == {None}, "what is not finite is a gap"
         batch = cells[label].identity["config"]["recipe"]["batch_size"]
-        assert curves["images a second"].values[40] == pytest.approx(batch / 0.5)
+        assert curves["images a second"].values[30] == pytest.approx(batch / 0.5)
 
 
 def test_means_of_a_thinned_curve_keep_the_mean_of_all(details, cells) -> None:
