@@ -109,8 +109,8 @@ def test_cells_of_before_stay_at_the_neutral_room() -> None:
 def test_few_images_are_shown_once_and_undefined_ones_never() -> None:
     extremes: Extremes[str] = Extremes(most=2)
     for index, score in enumerate([5.0, math.nan, 1.0, 3.0]):
-        extremes.offer(score, index, f"item {index}")
-    assert extremes.chosen() == [("worst", 1.0, 2, "item 2"), ("worst", 3.0, 3, "item 3"), ("best", 5.0, 0, "item 0")]
+        extremes.offer(score, index, f"map {index}")
+    assert extremes.chosen() == [("worst", 1.0, 2, "map 2"), ("worst", 3.0, 3, "map 3"), ("best", 5.0, 0, "map 0")]
 
 
 # --- instances
