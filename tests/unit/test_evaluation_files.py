@@ -20,7 +20,7 @@ from methods.common.stage import Inputs, LocalContext
 from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig, evaluate_semantic
 from methods.common.stages.evaluation_files import Extremes
 from methods.common.stages.export_predictions import export_coco, export_fiftyone
-from methods.common.stages.shown_instances import keep_image_scores, write_picture_list
+from methods.common.stages.shown_instances import COUNTED, keep_image_scores, write_picture_list
 from tests.unit.test_evaluate_semantic import ByColour, segmenters, write_data
 
 SIDE = 16
@@ -207,6 +207,8 @@ def test_instances_are_shown_of_their_own_image_surest_first(instances, tmp_path
     assert (drawn(0, "prediction") == 1 * square(0, 0)).all(), "named as the first class"
     assert (drawn(1, "prediction") == 1 * square(0, 0) + 2 * square(0, 8)).all(), "two instances, two guesses"
     assert "1 of 2 instances" in shown[1]["title"]
+    assert not drawn(0, COUNTED).any(), "nothing was named as the class that is there"
+    assert (drawn(2, COUNTED) == 1 * square(0, 0) + 1 * square(8, 8)).all(), "the third guess is one too many"
 
 
 # --- for other tools

@@ -92,6 +92,8 @@ class Shown:
     truth_HW: NDArray[np.uint8]
     """Labels."""
     predicted_HW: NDArray[np.uint8]
+    more: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    """Further label maps of the same size, by their words."""
 
 
 def write_shown(folder: Path, shown: Sequence[Shown], what: str) -> None:
@@ -118,6 +120,9 @@ def write_shown(folder: Path, shown: Sequence[Shown], what: str) -> None:
         write_labels(place / files["truth"], np.ascontiguousarray(one.truth_HW[::step, ::step]))
         write_labels(place / files["prediction"], np.ascontiguousarray(one.predicted_HW[::step, ::step]))
         title = f"{one.word}: {what} {one.score:.1f} %, {one.name}"
+        for place_in_row, (words, label_HW) in enumerate(one.more.items()):
+            files[words] = f"{number:02d}_more_{place_in_row}.png"
+            write_labels(place / files[words], np.ascontiguousarray(label_HW[::step, ::step]))
         notes.append({"title": title, "image": one.name, "score": one.score, "pictures": files})
     (folder / SHOWN_FILE).write_text(json.dumps(notes, indent=1))
 

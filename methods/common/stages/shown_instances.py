@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import mmap
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from methods.common.stages.evaluation_files import Extremes, Shown, write_image_
 _BEGINS = b'{"image_id": '
 _BETWEEN = b", " + _BEGINS
 """How the records of a results file of ours begin, and what is from one to the next."""
+COUNTED = "guesses for the classes that are there"
+"""Words of the picture with the detections by which the score goes; the prediction beside it shows as many, the surest of any class."""
 _COLOURS = 250
 """Labels that classes share when they are drawn; 0 is background."""
 
@@ -53,7 +56,7 @@ def keep_image_scores(
     for index, score in enumerate(score_I.tolist()):
         extremes.offer(score, index, image_ids[index])
     chosen = extremes.chosen()
-    best = _best_detections(detections, {image_id: int(num_I[index]) for _, _, index, image_id in chosen})
+    found = _surest_first(detections, [image_id for *_, image_id in chosen])
     shown = [
         Shown(
             word,
@@ -61,7 +64,8 @@ def keep_image_scores(
             f"{names[index]}, {int(found_I[index])} of {int(num_I[index])} instances",
             read_rgb(dataset.image_path(images[image_id]), images[image_id].height, images[image_id].width),
             _truth(dataset, images[image_id]),
-            _drawn(dataset, images[image_id], best[image_id]),
+            _drawn(dataset, images[image_id], found[image_id][: int(num_I[index])]),
+            {COUNTED: _drawn(dataset, images[image_id], _counted(dataset, image_id, found[image_id]))},
         )
         for word, score, index, image_id in chosen
     ]
@@ -97,17 +101,26 @@ def write_picture_list(dataset: LvisDataset, images: Path, inputs: Inputs, folde
     (folder / PICTURES_FILE).write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
 
 
-def _best_detections(detections: Path, most: dict[int, int]) -> dict[int, list[dict[str, Any]]]:
-    """Read the detections of a few images: as many as there are instances, highest scores first.
+def _surest_first(detections: Path, image_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    """Read the detections of a few images, highest scores first.
 
     The file has those of an image together and may be larger than memory, so it is searched, not read.
     """
-    found = {}
     with detections.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        for image_id, number in most.items():
-            of_image = sorted(_records_of(data, image_id), key=lambda record: -record["score"])
-            found[image_id] = of_image[:number]
-    return found
+        return {
+            image_id: sorted(_records_of(data, image_id), key=lambda record: -record["score"]) for image_id in image_ids
+        }
+
+
+def _counted(dataset: LvisDataset, image_id: int, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of detections, surest first, those by which the score goes: of each class as many as there are instances."""
+    left = Counter(annotation.category_id for annotation in dataset.annotations[image_id])
+    kept = []
+    for record in records:
+        if left[record["category_id"]] > 0:
+            left[record["category_id"]] -= 1
+            kept.append(record)
+    return kept
 
 
 def _records_of(data: mmap.mmap, image_id: int) -> Iterator[dict[str, Any]]:
