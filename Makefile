@@ -34,7 +34,7 @@ help: ## list the targets
 
 setup: .venv/ready ## make .venv with the locked packages
 
-reproduce: .venv/ready ## run a paper and write its report, e.g. make reproduce PAPER=mrca
+reproduce: .venv/ready ## run a paper and write its report, e.g. make reproduce PAPER=mrca; PAPER=all runs every paper
 	@$(RUN) run $(PLAN) $(WHERE) --out $(call quoted,$(OUT))
 
 report: .venv/ready ## write the report again from what is finished

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import get_args
+
+import pandas as pd
 
 from reports.figure import Figure
 from reports.records import ClaimOutcome, ClaimVerdict, Evidence, Report, Target, TargetVerdict
@@ -57,11 +60,12 @@ def summary_section(report: Report) -> str:
         parts.append("> **Smoke run: the numbers are meaningless.** It shows that every step works, nothing else.")
     if run.differs:
         parts.append(f"**Not the plain request of tier `{run.tier}`**: {run.differs}.")
-    parts += [_what_was_run(report), _conclusions(report)]
+    parts += [what_was_run(report), conclusions(report)]
     return "\n\n".join(part for part in parts if part)
 
 
-def _what_was_run(report: Report) -> str:
+def what_was_run(report: Report) -> str:
+    """One paragraph: arms, data, segmenter, seeds, what is missing, settings."""
     done = dict.fromkeys(arm.id for arm, _ in report.ran())
     absent = [arm.title for arm in report.arms if arm.id not in done]
     if not done:
@@ -89,7 +93,8 @@ def _what_was_run(report: Report) -> str:
     return " ".join(sentences)
 
 
-def _conclusions(report: Report) -> str:
+def conclusions(report: Report) -> str:
+    """What may be concluded, and what stays open; nothing at tier smoke."""
     if report.run.tier == "smoke" or not report.claims:
         return ""
     stated = [claim for claim in report.claims if not claim.control]
@@ -263,6 +268,13 @@ def evidence_text(report: Report, item: Evidence) -> str:
     return f"{text}; {item.reason}"
 
 
+def mean_and_interval(item: Evidence) -> str:
+    """The mean of what was measured and, where there is one, the interval that decides."""
+    if item.mean is None or item.low is None or item.high is None:
+        return _mean(item)
+    return f"{_mean(item)} {_interval(item.low, item.high)}"
+
+
 def _interval(low: float, high: float) -> str:
     return f"[{fixed(low, 2, sign=True)}, {fixed(high, 2, sign=True)}]"
 
@@ -291,7 +303,7 @@ def _claims_table(report: Report, claims: Sequence[ClaimOutcome]) -> str:
             claim.id,
             claim.wording + (f" *({claim.source})*" if not claim.control else ""),
             f"**{claim.verdict}**<br>{claim.reason}",
-            "<br>".join([*(evidence_text(report, item) for item in claim.evidence), *_beside(report, claim)])
+            "<br>".join([*(evidence_text(report, item) for item in claim.evidence), *read_with(report, claim)])
             or NOTHING,
         ]
         for claim in claims
@@ -299,7 +311,7 @@ def _claims_table(report: Report, claims: Sequence[ClaimOutcome]) -> str:
     return markdown_table(["Id", "Claim", "Verdict", "Seen here: mean over seeds [95 % interval]"], rows)
 
 
-def _beside(report: Report, claim: ClaimOutcome) -> list[str]:
+def read_with(report: Report, claim: ClaimOutcome) -> list[str]:
     """A line with the means of the control that the claim must be read with."""
     control = _control_of(report, claim)
     if control is None or not any(item.mean is not None for item in control.evidence):
@@ -312,6 +324,11 @@ def claims_section(report: Report) -> str:
     claims = [claim for claim in report.claims if not claim.control]
     if not claims:
         return ""
+    return f"## Claims\n\n{_claims_table(report, claims)}\n\n{claims_rule(report)}"
+
+
+def claims_rule(report: Report) -> str:
+    """How the paper's claims are decided."""
     rule = (
         "A claim *holds* when every test under it has its whole 95 % interval on the claimed side, and is *contradicted* when one has it "
         "wholly on the other after Holm's correction for their number. It is *equivalent* when every interval lies within what would "
@@ -320,8 +337,8 @@ def claims_section(report: Report) -> str:
     )
     if any(item.image_margin is not None for claim in report.claims for item in claim.evidence):
         rule += " *Other images*: how far the same models' difference would move on other evaluation images (95 %, resampled); it decides nothing."
-    rules = [rule, *(f"{claim.id}: {claim.rule}." for claim in claims if _is_of_its_own(claim))]
-    return f"## Claims\n\n{_claims_table(report, claims)}\n\n{' '.join(rules)}"
+    claims = (claim for claim in report.claims if not claim.control)
+    return " ".join([rule, *(f"{claim.id}: {claim.rule}." for claim in claims if _is_of_its_own(claim))])
 
 
 def _is_of_its_own(claim: ClaimOutcome) -> bool:
@@ -329,46 +346,76 @@ def _is_of_its_own(claim: ClaimOutcome) -> bool:
     return any(item.kind == "correlation" for item in claim.evidence)
 
 
+CONTROLS_NOTE = "The paper does not report these comparisons. They ask whether a gain comes from the method or from what else changed."
+
+
 def controls_section(report: Report) -> str:
     """Controls that the paper lacks."""
     claims = [claim for claim in report.claims if claim.control]
     if not claims:
         return ""
-    text = "The paper does not report these comparisons. They ask whether a gain comes from the method or from what else changed."
-    return f"## Controls\n\n{text}\n\n{_claims_table(report, claims)}"
+    return f"## Controls\n\n{CONTROLS_NOTE}\n\n{_claims_table(report, claims)}"
 
 
 # --- tables -----------------------------------------------------------------------------------------------------
 
 
-def tables_section(report: Report) -> str:
-    """The paper's tables with our numbers under theirs, or our numbers alone when there are no targets."""
+@dataclass(frozen=True)
+class ShownTable:
+    """One table of a page."""
+
+    heading: str
+    frame: pd.DataFrame
+    """All text; the index names the arm of each row."""
+    words: int
+    """How many columns at the left are words."""
+    notes: tuple[str, ...] = ()
+    """Paragraphs under it."""
+    repeats: bool = False
+    """Whether all of our rows in it stand in a table before."""
+
+
+def tables_title(report: Report) -> str:
+    """The heading above all tables."""
+    return "The paper's tables, our numbers beside them" if report.targets else "Results"
+
+
+def tables_note(report: Report) -> str:
+    """What the numbers of the tables are, and what they may be compared with."""
     seeds = _plural(len(report.run.seeds), "seed")
     units = _listed(list(dict.fromkeys(metric.unit for metric in report.metrics if metric.unit)))
     how = f"Ours: mean ± half of the 95 % Student-t interval over {seeds}; {units} in percent."
     if len(report.run.seeds) == 1:
         how = f"Ours: one seed, no interval; {units} in percent."
+    return f"{how} {_tier_remark(report)}" if report.targets else how
+
+
+def shown_tables(report: Report) -> list[ShownTable]:
+    """Return the paper's tables with our numbers under theirs, or our numbers alone when there are no targets."""
     if not report.targets:
-        tables = [
-            f"### {backbone.title}\n\n{markdown_frame(result_table(report, backbone.id), 1)}"
-            for backbone in report.backbones
-        ]
-        return "\n\n".join(["## Results", how, *tables])
-    parts = ["## The paper's tables, our numbers beside them", f"{how} {_tier_remark(report)}"]
+        return [ShownTable(backbone.title, result_table(report, backbone.id), 1) for backbone in report.backbones]
+    found = []
     shown: set[tuple[str | None, str]] = set()
     for table in paper_tables(report):
         theirs = next(target for target in report.targets if target.table == table)
         ours = report.beside.get(theirs.backbone)
-        heading = _heading(report, theirs, ours)
-        body = "\n\n".join(
-            [markdown_frame(paper_table(report, table), 2), *_unsure(report, table), *_not_run(report, table)]
-        )
         rows = {(ours, target.arm) for target in report.targets if target.table == table}
-        if ours is not None and rows & shown and not _ran(report, rows - shown):
-            parts.append(f"<details><summary>{heading} (our rows as above)</summary>\n\n{body}\n\n</details>")
-        else:
-            parts.append(f"### {heading}\n\n{body}")
+        repeats = ours is not None and bool(rows & shown) and not _ran(report, rows - shown)
+        notes = (*_unsure(report, table), *_not_run(report, table))
+        found.append(ShownTable(_heading(report, theirs, ours), paper_table(report, table), 2, notes, repeats))
         shown |= rows
+    return found
+
+
+def tables_section(report: Report) -> str:
+    """All tables; one that repeats our rows is folded."""
+    parts = [f"## {tables_title(report)}", tables_note(report)]
+    for table in shown_tables(report):
+        body = "\n\n".join([markdown_frame(table.frame, table.words), *table.notes])
+        if table.repeats:
+            parts.append(f"<details><summary>{table.heading} (our rows as above)</summary>\n\n{body}\n\n</details>")
+        else:
+            parts.append(f"### {table.heading}\n\n{body}")
     return "\n\n".join(parts)
 
 
@@ -459,7 +506,8 @@ def provenance_section(report: Report) -> str:
     table = markdown_table(["", ""], [row for row in rows if row[1]])
     note = (
         "Beside this file: `results.parquet` and `results.csv`, one row a seed with the id of its cell; `summary.csv`, one row a printed or "
-        "own number with its verdict; `tables.tex`, the tables for a paper of yours; `records.json`, everything behind this page."
+        "own number with its verdict; `tables.tex`, the tables for a paper of yours; `records.json`, everything behind this page; `summary.json`, its verdicts and cost; `report.html`, the "
+        "same with the runs behind each number."
     )
     return f"## Provenance\n\n{table}\n\n{note}"
 

@@ -66,6 +66,10 @@ class Provenance(Record):
     """ISO 8601 time at which the latest cell finished."""
     cells: int = Field(default=0, ge=0)
     """How many cells stand behind the report."""
+    cpu_s: float | None = _if_any(None)
+    """Seconds of processors that its cells without a GPU took, all attempts."""
+    gpu_s: float | None = _if_any(None)
+    """Seconds of GPUs that the others took."""
     store: str = ""
     weights: tuple[Weights, ...] = _if_any(())
     """Weights from outside, whoever published them."""

@@ -121,7 +121,7 @@ def _mean_counts(report: Report, costs: pd.DataFrame, backbone: str) -> pd.DataF
 
 
 def result_table(report: Report, backbone: str | None = None, arms: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return our numbers of one backbone: an arm a row, a metric that any has a number for a column, all as text.
+    """Return our numbers of one backbone: an arm a row (its id as index), a metric that any has a number for a column, all as text.
 
     Args:
         report: judged records.
@@ -134,7 +134,7 @@ def result_table(report: Report, backbone: str | None = None, arms: Sequence[str
     shown = shown.drop(columns=empty)
     titled = shown.rename(columns={COUNT: report.style.count_title, **_metric_titles(report)})
     titled.insert(0, "Arm", [report.arm_title(arm) for arm in titled.index])
-    return titled.reset_index(drop=True)
+    return titled
 
 
 def _metric_titles(report: Report) -> dict[str, str]:
@@ -147,23 +147,29 @@ def paper_tables(report: Report) -> list[str]:
 
 
 def paper_table(report: Report, table: str) -> pd.DataFrame:
-    """Return one of the paper's tables in its own layout, our numbers under each row, then the arms it lacks, all as text."""
+    """Return one of the paper's tables in its own layout, our numbers under each row, then the arms it lacks, all as text.
+
+    The index names the arm of each row.
+    """
     targets = [target for target in report.targets if target.table == table]
     metrics = list(dict.fromkeys(target.metric for target in targets))
     backbone = report.beside.get(targets[0].backbone)
     numbers = our_numbers(report, backbone) if backbone is not None else pd.DataFrame()
     ours = _Ours(report, numbers, metrics)
     blocks = [
-        _paper_rows(ours, [target for target in targets if target.arm == arm])
+        (arm, _paper_rows(ours, [target for target in targets if target.arm == arm]))
         for arm in dict.fromkeys(target.arm for target in targets)
     ]
     for lost in sorted((lost for lost in report.lost_targets if lost.table == table), key=lambda lost: lost.row):
-        blocks.insert(lost.row, _lost_rows(ours, lost))
-    rows = [row for block in blocks for row in block]
+        blocks.insert(lost.row, (lost.arm, _lost_rows(ours, lost)))
     for extra in filter(lambda arm: ours.ran(arm.id), arms_beside(report, table, backbone)):
-        rows.append([f"{extra.title} *(not in the paper)*", "ours", *ours.cells(extra.id)])
+        blocks.append((extra.id, [[f"{extra.title} *(not in the paper)*", "ours", *ours.cells(extra.id)]]))
     titles = [report.metric_title(metric) for metric in metrics]
-    return pd.DataFrame(rows, columns=["Method", "", report.style.count_title, ITERATIONS, *titles])
+    return pd.DataFrame(
+        [row for _, block in blocks for row in block],
+        index=[arm for arm, block in blocks for _ in block],
+        columns=["Method", "", report.style.count_title, ITERATIONS, *titles],
+    )
 
 
 @dataclass(frozen=True)

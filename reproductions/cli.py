@@ -24,9 +24,11 @@ from reproductions.commands.options import (
     names_a_cell,
     names_a_plan,
     names_anything,
+    names_papers,
 )
 from reproductions.commands.packing import export_report, import_report
 from reproductions.commands.palette_check import check_palettes
+from reproductions.commands.predictions import export_predictions
 from reproductions.commands.printing import console, print_json
 from reproductions.commands.render import app as render_app
 from reproductions.commands.settings import settings
@@ -51,6 +53,7 @@ app.command("gc")(collect_garbage)
 app.command("export")(names_a_plan(export_report))
 app.command("import")(import_report)
 app.command("palette-check")(check_palettes)
+app.command("export-predictions")(names_a_cell(export_predictions))
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(render_app, name="render")
 
@@ -97,9 +100,8 @@ def plan(
 
 
 @app.command()
-@names_a_plan
+@names_papers
 def run(
-    paper: Paper,
     request: Request,
     cluster: ClusterOption = "local",
     workers: WorkersOption = None,
@@ -110,14 +112,19 @@ def run(
     force: ForceOption = False,
     out: OutOption = DEFAULT_OUT,
 ) -> None:
-    """Run what is missing, then write the report. Interrupt it at any time; the same command goes on."""
+    """Run what is missing, then write the report. Interrupt it at any time; the same command goes on. PAPER may be all."""
     from reproductions.commands.running import How, check_cluster
+    from reproductions.commands.several import for_each_paper
     from reproductions.harness.store import Store
 
     how = How(check_cluster(cluster), workers, in_process, wait, max_parallel, max_gpu_hours, force)
-    Store.create(request.store.root)
-    planned = paper.plan(request)
-    raise typer.Exit(_run(paper, request, planned, planned, how, out))
+
+    def one(paper: Paper, request: Request) -> int:
+        Store.create(request.store.root)
+        planned = paper.plan(request)
+        return _run(paper, request, planned, planned, how, out)
+
+    raise typer.Exit(for_each_paper(request, out, one))
 
 
 @app.command()
@@ -211,15 +218,20 @@ def status(
 
 
 @app.command()
-@names_a_plan
+@names_papers
 def report(
-    paper: Paper,
     request: Request,
     out: OutOption = DEFAULT_OUT,
 ) -> None:
-    """Write the report from what is finished; arms that were not run are marked so."""
-    path = paper.report(request, paper.plan(request), out)
-    console().print(f"report: {path}", markup=False, highlight=False)
+    """Write the report from what is finished; arms that were not run are marked so. PAPER may be all."""
+    from reproductions.commands.several import for_each_paper
+
+    def one(paper: Paper, request: Request) -> int:
+        path = paper.report(request, paper.plan(request), out)
+        console().print(f"report: {path}", markup=False, highlight=False)
+        return 0
+
+    raise typer.Exit(for_each_paper(request, out, one))
 
 
 @app.command()

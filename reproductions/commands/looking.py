@@ -27,7 +27,7 @@ def print_why(search: Search, name: str, other: str | None, as_json: bool) -> No
     from reproductions.harness.why import causes, explain
 
     left, right, found = explain(name, other, search)
-    behind = causes(left, right, search)
+    behind = causes(left.cell, right.cell, search)
     if as_json:
         print_json(
             {

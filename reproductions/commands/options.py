@@ -25,7 +25,7 @@ DEFAULT_OUT = Path("reports/generated")
 
 
 def _request(
-    paper: Annotated[str, typer.Argument(metavar="PAPER", help="Paper id, e.g. mrca.")],
+    paper: Annotated[str, typer.Argument(metavar="PAPER", help="Paper id, e.g. mrca; for run and report also all.")],
     tier: Annotated[str, typer.Option("--tier", help="smoke, mini or paper.")] = "mini",
     arms: Annotated[
         str | None,
@@ -81,6 +81,15 @@ def names_a_plan(command: Callable[..., None]) -> Callable[..., None]:
         command(load_paper(request.paper_id), request, **own)
 
     return _with_options(command, with_plan, _parameters(_request))
+
+
+def names_papers(command: Callable[..., None]) -> Callable[..., None]:
+    """Give ``command(request, ...)`` the options that name a plan, where the paper may also be ``all`` (:mod:`.several`)."""
+
+    def with_request(request: Request, **own: Any) -> None:
+        command(request, **own)
+
+    return _with_options(command, with_request, _parameters(_request))
 
 
 def names_a_cell(command: Callable[..., None]) -> Callable[..., None]:

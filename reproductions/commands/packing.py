@@ -11,6 +11,7 @@ import typer
 
 from methods.common.errors import InputError
 from reproductions.commands.options import DEFAULT_OUT, OutOption, SiteOption, StoreOption
+from reproductions.commands.several import show_scoreboard
 
 if TYPE_CHECKING:
     from reproductions.study.paper import Paper
@@ -70,3 +71,4 @@ def import_report(
     print(f"asked for by: {about.get('command', 'nobody knows')}")
     if found.report is not None:
         print(f"report: {found.report}")
+        show_scoreboard(out)

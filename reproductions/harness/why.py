@@ -72,12 +72,12 @@ class Cause:
     right: Any
 
 
-def causes(left: Named, right: Named, search: Search) -> list[Cause]:
+def causes(left: Cell | CellSpec, right: Cell | CellSpec, search: Search) -> list[Cause]:
     """Follow the inputs that differ to the cells in which the difference begins; each cell is told once.
 
     An input that neither the plans nor the store know any more is told by its id.
     """
-    return list(_causes(left.cell, right.cell, search, set()))
+    return list(_causes(left, right, search, set()))
 
 
 def _causes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -93,10 +93,11 @@ class Collector(Generic[StudyT, HowT, CellsT]):
         A GPU works for one process alone, so its time is the clock's, times the processes that shared the cell. A CPU does not:
         beside other work the clock runs on, so there the processors' own time counts, of all threads and children.
         """
-        return float(sum(_machine_seconds(self.store.provenance(cell)) for cell in cells))
+        return float(sum(machine_seconds(self.store.provenance(cell)) for cell in cells))
 
 
-def _machine_seconds(found: dict[str, Any]) -> float:
+def machine_seconds(found: Mapping[str, Any]) -> float:
+    """Return the seconds of a cell's provenance that count as its cost; see :meth:`Collector.seconds`."""
     return float(found["wall_s"] if found["gpu"] else found["cpu_s"]) * int(found.get("processes", 1))
 
 
@@ -114,8 +115,16 @@ def provenance(store: Store, cells: Iterable[Cell]) -> Provenance:
         started=min((item["started_utc"] for item in found), default=""),
         finished=max((_finished(item) for item in found), default=""),
         cells=len(found),
+        cpu_s=_sum(machine_seconds(item) for item in found if not item["gpu"]),
+        gpu_s=_sum(machine_seconds(item) for item in found if item["gpu"]),
         store=store.root.name,
     )
+
+
+def _sum(seconds: Iterable[float]) -> float | None:
+    """Add up seconds, to a thousandth; None for none."""
+    known = list(seconds)
+    return round(sum(known), 3) if known else None
 
 
 def _finished(found: dict[str, Any]) -> str:

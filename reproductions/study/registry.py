@@ -19,6 +19,17 @@ _OURS = {
 """Where each id's ``PAPER`` object is; loaded only when it is asked for. An id of ours cannot be taken by a package."""
 
 
+EVERY_PAPER = "all"
+"""Named instead of a paper: those of this suite one after another."""
+_NO_PAPER = ("checkpoints",)
+"""Plans of ours that reproduce nothing."""
+
+
+def suite_papers() -> tuple[str, ...]:
+    """Return the id of every paper of this suite; those that packages register are run where they are named."""
+    return tuple(name for name in _OURS if name not in _NO_PAPER)
+
+
 def paper_ids() -> tuple[str, ...]:
     """Return the id of every paper."""
     return (*_OURS, *(name for name in registered_papers() if name not in _OURS))
@@ -35,7 +46,9 @@ def load_paper(paper_id: str) -> Paper:
         return ours
     point = registered_papers().get(paper_id)
     if point is None:
-        raise InputError(f"unknown paper {paper_id!r}; choose one of {', '.join(sorted(paper_ids()))}")
+        raise InputError(
+            f"unknown paper {paper_id!r}; choose one of {', '.join(sorted(paper_ids()))}, or for `run` and `report` {EVERY_PAPER}"
+        )
     try:
         theirs: Paper = point.load()
     except (ImportError, AttributeError) as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from methods.common.files import MADE_HERE
 from reports import records
+from reports.drill import NO_DETAILS, Details
 from reports.page import write_page
 from reproductions.harness.plan import Plan
 from reproductions.study.arms import Arm
@@ -16,6 +17,7 @@ from reproductions.study.collector import Collector, provenance
 from reproductions.study.planner import CellsT, HowT, SeedPlanner, StudyT
 from reproductions.study.request import Request
 from reproductions.study.request_name import name_request
+from reproductions.study.run_details import collect_details
 from reproductions.study.targets import read_lost_targets, read_targets
 from reproductions.study.weights_used import weights_used
 from reproductions.verdicts.verdict import judge
@@ -45,7 +47,9 @@ def write_reports(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: R
         collected = collect(paper, request, one, planners, plan, folder)
         run = collected.run.model_copy(update={"differs": name.differs})
         collected = collected.model_copy(update={"run": run})
-        page = render_report(paper, judge(collected, paper.study_claims(request, one.study)), folder)
+        judged = judge(collected, paper.study_claims(request, one.study))
+        details = collect_details(planners, one.arms, plan, request.store, judged)
+        page = render_report(paper, judged, folder, details)
     return page
 
 
@@ -60,10 +64,12 @@ def judged_reports(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: 
     return found
 
 
-def render_report(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], report: ReportT, folder: Path) -> Path:
-    """Draw the figures and write the page of judged records; return the page."""
+def render_report(
+    paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], report: ReportT, folder: Path, details: Details = NO_DETAILS
+) -> Path:
+    """Draw the figures and write the pages of judged records, with the runs behind them where they are given; return the Markdown page."""
     figures = [figure for figure in paper.figures(report, folder) if figure is not None]
-    return write_page(report, folder, figures, paper.sections(report))
+    return write_page(report, folder, figures, paper.sections(report), details)
 
 
 def collect(

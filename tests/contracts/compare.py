@@ -74,7 +74,7 @@ def _alike(one: Any, other: Any, rounding: Rounding, pixels: list[int]) -> bool:
         pixels[0] += int((np.abs(one.astype(int) - other.astype(int)) > rounding.levels).sum())
         pixels[1] += one.size
         return True
-    scale = float(np.nanmax(np.abs(one), initial=0.0))
+    scale = float(np.nanmax(np.abs(one), initial=0.0))  # scores are NaN where they are undefined
     return bool(np.allclose(one, other, rtol=rounding.relative, atol=rounding.relative * scale, equal_nan=True))
 
 

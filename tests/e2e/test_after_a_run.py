@@ -81,3 +81,13 @@ def test_two_requests_with_one_differing_setting_leave_two_reports(folder: Path,
     assert re.search(r"\| no_aug_iterations +\| \d+ +\| 5 ", page)
     assert re.search(r"\| no_aug +\| AP_mask .*not resolved", page)
     assert {path.name for path in plain.iterdir()} == {path.name for path in changed.iterdir()}
+
+
+@pytest.mark.parametrize("form", ["coco", "fiftyone"])
+def test_predictions_of_an_evaluation_are_written_for_other_tools(folder: Path, tmp_path: Path, form: str) -> None:
+    cell, store = a_cell_of_the_results(folder), ("--store", folder / "store")
+    told = segrepro("export-predictions", cell, "--to", tmp_path / "to", "--format", form, *store)
+    images = json.loads((tmp_path / "to" / ("images.json" if form == "coco" else "labels.json")).read_text())["images"]
+    assert f"predictions for {len(images)} images" in told
+    if form == "fiftyone":
+        assert all((tmp_path / "to" / "data" / image["file_name"]).is_file() for image in images)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reproductions.study.registry import suite_papers
 from tests.e2e.in_process import REPOSITORY, segrepro
 
 DOCUMENTS = sorted([REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *(REPOSITORY / "docs").glob("*.md")])
@@ -32,12 +33,20 @@ def underlying(command: str) -> list[list[str]]:
     """The segrepro calls behind a documented command; for make, what `make -n` says it would run."""
     words = shlex.split(command)
     if words[0] != "make":
-        return [words[1:]]
+        return every_paper(words[1:])
     dry = subprocess.run(
         ["make", "-n", "-o", ".venv/ready", *words[1:]], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert dry.returncode == 0, f"`{command}`: {dry.stderr}"
-    return [shlex.split(line)[1:] for line in dry.stdout.splitlines() if line.startswith(".venv/bin/segrepro")]
+    calls = [shlex.split(line)[1:] for line in dry.stdout.splitlines() if line.startswith(".venv/bin/segrepro")]
+    return [one for words in calls for one in every_paper(words)]
+
+
+def every_paper(words: list[str]) -> list[list[str]]:
+    """The same call for each paper of the suite where it names all of them."""
+    if words[1:2] != ["all"]:
+        return [words]
+    return [[words[0], paper, *words[2:]] for paper in suite_papers()]
 
 
 def test_documents_name_commands() -> None:

@@ -176,7 +176,7 @@ def test_why_follows_inputs_to_the_cell_in_which_the_difference_begins(store: St
     search = Search(planned(chain(9)), store)
     left, right, found = explain("table", None, search)
     assert [item.path for item in found] == ["inputs.rows[0]"]
-    assert causes(left, right, search) == [Cause("draw/0", "setting", "config.size", 8, 9)]
+    assert causes(left.cell, right.cell, search) == [Cause("draw/0", "setting", "config.size", 8, 9)]
 
 
 def test_why_names_code_versions_seeds_and_what_came_from_outside(store: Store) -> None:
@@ -186,7 +186,7 @@ def test_why_names_code_versions_seeds_and_what_came_from_outside(store: Store) 
     prepare(Plan("toy-then", (then,)), store)
     search = Search(planned(now), store)
     left, right, _ = explain("walk", None, search)
-    assert {(item.kind, item.path, item.left, item.right) for item in causes(left, right, search)} == {
+    assert {(item.kind, item.path, item.left, item.right) for item in causes(left.cell, right.cell, search)} == {
         ("code version", "version", 1, 2),
         ("seed", "seeds.training", 1, 2),
         ("data or weights from outside", "external.data", "aa", "bb"),
@@ -202,14 +202,14 @@ def test_why_tells_inputs_that_came_went_or_are_forgotten(store: Store) -> None:
     search = Search(planned(table(one, two, three)), store)
     left, right, _ = explain("table", None, search)
     added = Cause("table", "input", "inputs.rows", ABSENT, f"walk/3 ({three.id[:12]})")
-    assert causes(left, right, search) == [added]
+    assert causes(left.cell, right.cell, search) == [added]
     search = Search(planned(table(two, one)), store)
     left, right, _ = explain("table", None, search)
-    assert [item.left for item in causes(left, right, search)] == ["in another order"]
+    assert [item.left for item in causes(left.cell, right.cell, search)] == ["in another order"]
     (store.root / "specs" / f"{one.id}.json").unlink()
     search = Search(planned(table(three, two)), store)
     left, right, _ = explain("table", None, search)
-    assert [(item.left, item.right) for item in causes(left, right, search)] == [
+    assert [(item.left, item.right) for item in causes(left.cell, right.cell, search)] == [
         (f"{one.id[:12]}, which is no longer known", f"walk/3 ({three.id[:12]})")
     ]
 

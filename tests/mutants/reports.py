@@ -5,6 +5,10 @@ from tests.mutants.mutant import Mutant, Place
 MCOL = "tests/unit/test_mrca_collected_values.py"
 FCOL = "tests/unit/test_sam_filter_collected_values.py"
 CLAIMS = "tests/unit/test_claims_as_stated.py"
+DETAILS = "tests/unit/test_run_details.py"
+HTML = "tests/unit/test_report_html.py"
+BOARD = "tests/unit/test_scoreboard.py"
+KEPT = "tests/unit/test_evaluation_files.py"
 
 _MRCA_COLLECT = Place("reproductions/mrca/collect.py")
 _STUDY_COLLECTOR = Place("reproductions/study/collector.py")
@@ -22,6 +26,13 @@ _MRCA_FIGURES = Place("reproductions/mrca/figures.py")
 _REPORTS_SHEETS = Place("reports/sample_sheets.py")
 _REPORTS_MARKDOWN = Place("reports/markdown.py")
 _MRCA_PAPER = Place("reproductions/mrca/paper.py")
+_RUN_DETAILS = Place("reproductions/study/run_details.py")
+_HTML_VIEWS = Place("reports/html/views.py")
+_HTML_DRAWINGS = Place("reports/html/drawings.py")
+_SCOREBOARD = Place("reports/scoreboard.py")
+_SHOWN_INSTANCES = Place("methods/common/stages/shown_instances.py")
+_IMAGE_SCORES = Place("methods/common/metrics/detection/image_scores.py")
+_SEVERAL = Place("reproductions/commands/several.py")
 _SAM_FILTER_CLAIMS = Place("reproductions/sam_filter/claims.py")
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -422,5 +433,104 @@ MUTANTS: tuple[Mutant, ...] = (
         "scores.metrics()",
         "resamples of street pictures count every picture once",
         "tests/unit/test_evaluate_cityscapes.py::test_resamples_are_the_scores_of_the_pictures_drawn",
+    ),
+    _RUN_DETAILS.mutant(
+        "runs_of_the_first_seed",
+        "wanted = {key: _behind(evaluation) for key, evaluation in evaluations.items()}",
+        "wanted = {key: _behind(evaluations[first, key[1]]) for key in evaluations}",
+        "every seed opens the runs of the first one",
+        f"{DETAILS}::test_behind_an_arm_and_a_seed_is_their_own_evaluation_and_all_that_it_is_made_from",
+    ),
+    _RUN_DETAILS.mutant(
+        "neighbours_config_swapped",
+        "here=_words(one.right), there=_words(one.left)",
+        "here=_words(one.left), there=_words(one.right)",
+        "an arm's settings are said to be its neighbour's",
+        f"{DETAILS}::test_differences_name_what_is_here_and_what_the_neighbour_has",
+    ),
+    _RUN_DETAILS.mutant(
+        "neighbour_of_another_seed",
+        "rival = evaluations.get((seed, other)) if",
+        "rival = evaluations.get((1 - seed, other)) if",
+        "what differs between seeds is said to differ between arms",
+        f"{DETAILS}::test_differences_name_only_settings_and_inputs_where_the_seed_is_the_same",
+    ),
+    _RUN_DETAILS.mutant(
+        "parts_of_the_loss_for_the_loss",
+        "yield _curve(name, iteration, columns[name])",
+        'yield _curve(name, iteration, columns["loss"])',
+        "every curve is the loss",
+        f"{DETAILS}::test_curves_are_the_runs_own_with_parts_and_pace",
+    ),
+    _RUN_DETAILS.mutant(
+        "iterations_for_images",
+        "per_step = 1.0 if batch_size is None else float(batch_size)",
+        "per_step = 1.0",
+        "images a second are iterations a second",
+        f"{DETAILS}::test_curves_are_the_runs_own_with_parts_and_pace",
+    ),
+    _HTML_VIEWS.mutant(
+        "seed_of_another_arm",
+        "details.of(arm.id, backbone.id, one.seed),",
+        "details.of(report.arms[0].id, backbone.id, one.seed),",
+        "an arm's seeds open the first arm's runs",
+        f"{HTML}::test_an_arms_numbers_open_the_arm_and_its_seeds_open_their_own_runs",
+    ),
+    _HTML_VIEWS.mutant(
+        "printed_numbers_open_ours",
+        'if kind == "ours" and arm in backbone else ""',
+        'if arm in backbone else ""',
+        "a printed number opens a run of ours",
+        f"{HTML}::test_table_numbers_of_ours_link_to_their_arm_and_printed_ones_to_nothing",
+    ),
+    _HTML_DRAWINGS.mutant(
+        "shares_on_the_scale_of_differences",
+        "if item.unit == unit and not item.is_fact",
+        "if not item.is_fact or item.unit != unit",
+        "a share of objects stretches the scale of AP",
+        f"{HTML}::test_a_share_of_objects_is_not_on_the_scale_of_a_difference",
+    ),
+    _HTML_DRAWINGS.mutant(
+        "curves_upside_down",
+        "_CURVE_HEIGHT - _BOTTOM, _TOP)\n    words",
+        "_TOP, _CURVE_HEIGHT - _BOTTOM)\n    words",
+        "a loss that falls is drawn rising",
+        f"{HTML}::test_a_curve_has_gaps_where_nothing_finite_is_and_says_its_ends",
+    ),
+    _SCOREBOARD.mutant(
+        "controls_among_the_claims",
+        "claim.verdict == verdict and claim.control == controls",
+        "claim.verdict == verdict",
+        "controls are counted as claims of the paper",
+        f"{BOARD}::test_a_summary_counts_the_verdicts_of_its_report",
+    ),
+    _SEVERAL.mutant(
+        "a_failed_paper_is_forgotten",
+        "ended[paper] = 2",
+        "ended[paper] = 0",
+        "all papers are said to be done though one was not",
+        f"{BOARD}::test_options_of_one_paper_are_refused_for_all",
+        f"{BOARD}::test_a_failure_of_one_paper_does_not_keep_the_others_from_being_done",
+    ),
+    _SHOWN_INSTANCES.mutant(
+        "weakest_detections_shown",
+        'key=lambda record: -record["score"]',
+        'key=lambda record: record["score"]',
+        "the guesses that a model trusts least are shown as its prediction",
+        f"{KEPT}::test_instances_are_shown_of_their_own_image_surest_first",
+    ),
+    _IMAGE_SCORES.mutant(
+        "any_number_of_guesses",
+        "& (matches.rank_N < allowed_N)",
+        "",
+        "an image is said to be found by whatever many guesses",
+        f"{KEPT}::test_an_images_score_is_the_share_found_by_as_many_guesses",
+    ),
+    _EVALUATE_SEMANTIC.mutant(
+        "prediction_of_the_image_before",
+        "room.keep(images.name(index), predicted_HW)",
+        "room.keep(images.name(max(index - 1, 0)), predicted_HW)",
+        "a kept prediction has the name of another image",
+        f"{KEPT}::test_predictions_are_kept_whole_until_their_room_is_full",
     ),
 )

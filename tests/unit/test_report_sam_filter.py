@@ -200,6 +200,7 @@ def test_the_folder_holds_page_csv_records_and_every_figure_of_the_page(written)
     assert set(figures) == {*GENERIC, *OF_THE_FILTER}
     assert {path.name for path in page.parent.iterdir()} == {
         "report.md",
+        "report.html",
         "results.parquet",
         "results.csv",
         "summary.csv",

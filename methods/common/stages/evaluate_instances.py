@@ -41,7 +41,7 @@ def evaluate_instances(inputs: Inputs, config: EvaluateInstancesConfig, context:
 def evaluate_on(
     annotations: Path, images: Path, inputs: Inputs, config: EvaluateInstancesConfig, context: Context
 ) -> Record:
-    """Detect on every image of an annotation file, write ``detections.json``, and score it.
+    """Detect on every image of an annotation file, write ``detections.json`` and scores of classes and images, and score it.
 
     Args:
         annotations: an LVIS v1 file.
@@ -63,6 +63,8 @@ def evaluate_on(
     from methods.common.metrics.detection.lvis import evaluate_lvis
     from methods.common.metrics.resamples import resampled
     from methods.common.segmenters.instance.prediction import detect_all
+    from methods.common.stages.evaluation_files import write_class_scores
+    from methods.common.stages.shown_instances import keep_image_scores, write_picture_list
 
     dataset = read_lvis(annotations, images, "none")
     model, detections = inputs.folder("model") / "model", context.out / DETECTIONS_FILE
@@ -82,6 +84,13 @@ def evaluate_on(
 
     for kind, of_kind in scores.items():
         record[f"class_ap_{kind}"] = [of_kind.class_ap.get(class_id) for class_id in dataset.class_ids]
+    write_class_scores(
+        context.out,
+        [category.name for category in dataset.classes],
+        {f"ap_{kind}": [_percent(value) for value in record[f"class_ap_{kind}"]] for kind in scores},
+    )
+    write_picture_list(dataset, images, inputs, context.out)
+    keep_image_scores(dataset, scores["mask"].matches, scores["mask"].image_ids, detections, context.out)
     return {**record, **metrics(), "resamples": resampled(metrics, len(dataset.images))}
 
 

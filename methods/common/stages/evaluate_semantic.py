@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from methods.common.datasets.labelled_images import LabelledImages
     from methods.common.segmenters.semantic.interface import SemanticSegmenter
+    from methods.common.stages.evaluation_files import Extremes
 
-CONFUSION_FILE, TABLE_FILE = "confusion.json", "per_class.csv"
+CONFUSION_FILE, TABLE_FILE, PREDICTIONS = "confusion.json", "per_class.csv", "predictions"
 
 
 class EvaluateSemanticConfig(Config):
@@ -43,10 +44,12 @@ class EvaluateSemanticConfig(Config):
     """Neighbouring images of one size that go through the network together."""
     num_samples: int = Field(default=0, ge=0)
     """Images to keep with ground truth and prediction as pictures for the report, evenly spread over the split."""
+    kept_predictions_mib: Annotated[float, Added(neutral=0.0)] = Field(default=64.0, ge=0)
+    """Room for predicted label maps, which are kept as PNGs in the order of the split until it is full; 0 keeps none."""
 
 
 def evaluate_semantic(inputs: Inputs, config: EvaluateSemanticConfig, context: Context) -> Record:
-    """Segment every image of a split; write the confusion matrix, a table of classes, and sample pictures.
+    """Segment every image of a split; write the confusion matrix, scores of classes and images, predictions and sample pictures.
 
     Roles: ``data``, ``model`` (a training cell).
 
@@ -64,6 +67,7 @@ def evaluate_semantic(inputs: Inputs, config: EvaluateSemanticConfig, context: C
     from methods.common.metrics.label_maps.confusion import pool_images
     from methods.common.metrics.resamples import resampled
     from methods.common.segmenters.semantic.segmenters import load_segmenter
+    from methods.common.stages.evaluation_files import Extremes, Shown, write_shown
 
     images = open_labelled_images(inputs.folder("data"), config.split, config.cityscapes_classes)
     folder = inputs.folder("model") / "model"
@@ -74,8 +78,15 @@ def evaluate_semantic(inputs: Inputs, config: EvaluateSemanticConfig, context: C
             "evaluate it on data of its own classes"
         )
     confusion_KK = np.zeros((model.num_classes, model.num_classes), np.int64)
-    count_I3K = np.stack(_segment_all(model, images, config, context, confusion_KK))
+    extremes: Extremes[NDArray[np.uint8]] = Extremes()
+    count_I3K = np.stack(_segment_all(model, images, config, context, confusion_KK, extremes))
     _write_tables(confusion_KK, images.class_names, context.out)
+    _write_scores(count_I3K, images, context.out)
+    chosen = (
+        (word, score, images.name(index), *images[index], predicted_HW)
+        for word, score, index, predicted_HW in extremes.chosen()
+    )
+    write_shown(context.out, [Shown(*one) for one in chosen], "mean IoU")
     return {
         "num_images": len(images),
         **percentages(confusion_KK, images.class_names),
@@ -91,8 +102,13 @@ def _segment_all(
     config: EvaluateSemanticConfig,
     context: Context,
     confusion_KK: NDArray[np.int64],
+    extremes: Extremes[NDArray[np.uint8]],
 ) -> list[NDArray[np.float64]]:
-    """Count every pixel of every image into the matrix, and write the samples; return the counts [3, K] of each image."""
+    """Count every pixel of every image into the matrix, write samples and predictions, and offer each prediction with its score.
+
+    Returns:
+        The counts [3, K] of each image.
+    """
     import numpy as np
 
     from methods.common.datasets.labelled_images import IGNORED
@@ -102,6 +118,7 @@ def _segment_all(
     from methods.common.segmenters.semantic.prediction import predict_labels
 
     shown = sample_indices(len(images), config.num_samples)
+    room = Room(context.out / PREDICTIONS, round(config.kept_predictions_mib * 2**20))
     counts: list[NDArray[np.float64]] = []
     sizes = config.short_side_px, config.max_long_side_px
     rows = ((index, *images[index]) for index in range(len(images)))
@@ -112,10 +129,51 @@ def _segment_all(
             add_confusion(of_image_KK, label_HW, predicted_HW, IGNORED)
             confusion_KK += of_image_KK
             counts.append(counts_of_confusion(of_image_KK))
+            extremes.offer(image_score(counts[-1]), index, predicted_HW)
+            room.keep(images.name(index), predicted_HW)
             if index in shown:
                 _write_sample(context.out / "samples", shown.index(index), image_HW3, label_HW, predicted_HW)
         context.progress(batch[-1][0] + 1, len(images), "images")
     return counts
+
+
+class Room:
+    """Keeps label maps until its bytes are used up."""
+
+    def __init__(self, folder: Path, num_bytes: int) -> None:
+        self._folder, self._left = folder, num_bytes
+
+    def keep(self, name: str, label_HW: NDArray[np.uint8]) -> None:
+        """Write a map; the first one that does not fit ends it, so that what is there is the beginning of the split."""
+        from methods.common.datasets.voc import encode_labels
+
+        if self._left <= 0:
+            return
+        data = encode_labels(label_HW)
+        self._left = self._left - len(data) if len(data) <= self._left else 0
+        if self._left > 0:
+            path = self._folder / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+
+
+def image_score(count_3K: NDArray[np.float64]) -> float:
+    """Return the mean IoU of one image over the classes that occur in its truth or prediction, in percent; NaN where no pixel counts."""
+    from methods.common.metrics.label_maps.semantic import semantic_metrics
+
+    found = semantic_metrics(count_3K, perfect=100.0)["mIoU"]
+    return float("nan") if found is None else found
+
+
+def _write_scores(count_I3K: NDArray[np.float64], images: LabelledImages, folder: Path) -> None:
+    import numpy as np
+
+    from methods.common.stages.evaluation_files import write_class_scores, write_image_scores
+
+    score_I = np.array([image_score(count_3K) for count_3K in count_I3K])
+    write_image_scores(folder, [images.name(index) for index in range(len(images))], {"score": score_I})
+    iou = _of_counts(count_I3K.sum(0), images.class_names)["iou"]
+    write_class_scores(folder, images.class_names, {"iou": list(iou.values())})
 
 
 def sample_indices(num_images: int, num_samples: int) -> list[int]:
