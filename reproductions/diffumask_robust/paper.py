@@ -96,7 +96,7 @@ class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, Dif
             "trusted": f"{100 * study.label.trusted_share:g} % of each class's pixels in each image",
             "training": f"{training.iterations} iterations, batch {training.batch_size}, crops of {study.crops.crop_px} px",
             **(
-                {"not at tier mini": f"{len(NOT_AT_MINI)} rows of DiffuMask's ablations"}
+                {"not at tier mini": f"{len(NOT_AT_MINI)} arms, of ablations and of other data sets"}
                 if request.tier == "mini"
                 else {}
             ),
