@@ -92,13 +92,14 @@ def _modules(package: ModuleType) -> Iterator[ModuleType]:
 
 # -- shapes ----------------------------------------------------------------------------------------------------------------
 
-Shape = tuple[str, frozenset[str], frozenset[tuple[str, str]]]
-"""Name of a stage, its roles, and what tells kinds of configs apart."""
+Choice = tuple[str, str]
+"""The place of a choice, and what is chosen there."""
 
 
-def shape_of(cell: Cell) -> Shape:
-    """Cells of one shape run the same code: same stage, roles and choices, however large their numbers are."""
-    return cell.stage.name, frozenset((*cell.inputs, *cell.external)), frozenset(choices_of(cell.config))
+def makes_of(cell: Cell) -> frozenset[Choice]:
+    """What a cell's work depends on beside the size of its numbers: its roles, and what its config chooses between."""
+    roles = ",".join(sorted((*cell.inputs, *cell.external)))
+    return frozenset({("roles", roles), *choices_of(cell.config)})
 
 
 def choices_of(config: BaseModel, place: str = "") -> Iterator[tuple[str, str]]:
@@ -126,11 +127,17 @@ def parts_of(config: BaseModel, path: tuple[str | int, ...] = ()) -> Iterator[tu
 
 @cache
 def chosen_cells() -> dict[str, tuple[str, Cell]]:
-    """The cheapest smoke cell of each shape with the id of its paper, by paper and label."""
-    cheapest: dict[Shape, tuple[str, Cell]] = {}
+    """Smoke cells that have, stage by stage, every set of roles and every choice at least once, with the ids of their papers, by paper
+    and label; of equal use the cheapest."""
+    of_stage: dict[str, list[tuple[str, Cell, frozenset[Choice]]]] = {}
     for paper_id in known_papers():
         for cell in smoke_plan(paper_id):
-            before = cheapest.get(shape_of(cell))
-            if before is None or cell.cost_s < before[1].cost_s:
-                cheapest[shape_of(cell)] = (paper_id, cell)
-    return {f"{paper_id}: {cell.label}": (paper_id, cell) for paper_id, cell in cheapest.values()}
+            of_stage.setdefault(cell.stage.name, []).append((paper_id, cell, makes_of(cell)))
+    chosen: list[tuple[str, Cell]] = []
+    for cells in of_stage.values():
+        missing = frozenset[Choice]().union(*(makes for *_, makes in cells))
+        while missing:
+            paper_id, cell, makes = max(cells, key=lambda one: (len(one[2] & missing), -one[1].cost_s))
+            chosen.append((paper_id, cell))
+            missing -= makes
+    return {f"{paper_id}: {cell.label}": (paper_id, cell) for paper_id, cell in chosen}
