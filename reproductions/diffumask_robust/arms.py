@@ -262,15 +262,6 @@ _NOT_RUN: tuple[tuple[str, str, str, str], ...] = (
         )
     ),
     *(
-        (
-            f"imagenet_s{count}",
-            f"ImageNet-S{count}",
-            f"Attn2mask on ImageNet-S with {count} categories.",
-            "labels are files of eight bits, which hold 254 categories; predictions are scored by `segrepro evaluate imagenet-s`",
-        )
-        for count in (300, 919)
-    ),
-    *(
         (f"{protocol}_{id}", f"{title}, {method}", f"Masks of {method}.", reason)
         for protocol, title in (("voc_sim", "VOC-sim"), ("coco_cap", "COCO-cap"))
         for id, method, reason in (

@@ -38,8 +38,7 @@ class RealOnly:
     @property
     def topics(self) -> frozenset[str]:
         """What the ledger says of it."""
-        found = {"real"} | ({"few"} if self.few else set())
-        return frozenset(found | ({"twice"} if self.length != "once" else set()))
+        return frozenset(({"few"} if self.few else set()) | ({"twice"} if self.length != "once" else set()))
 
 
 @dataclass(frozen=True)
@@ -76,12 +75,12 @@ class Synthetic:
     @property
     def topics(self) -> frozenset[str]:
         """What the ledger says of it."""
-        found = {"synthetic", self.strategy.replace(" ", "_")} | ({"few"} if self.few else set())
+        found = (
+            {"synthetic"} | ({self.strategy} if self.strategy != "alone" else set()) | ({"few"} if self.few else set())
+        )
         found |= {"fair"} if self.fair else set()
-        found |= {"mask_syn"} if self.mask_syn else set()
         found |= {"text2mask"} if self.mask_syn and self.masks != "jittered" else set()
-        found |= {"freemask"} if self.freemask != "none" else set()
-        return frozenset(found | ({"jittered_masks"} if self.masks == "jittered" else set()))
+        return frozenset(found | ({"freemask"} if self.freemask != "none" else set()))
 
 
 @dataclass(frozen=True)

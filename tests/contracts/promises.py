@@ -51,6 +51,8 @@ PROMISES: dict[tuple[str, str], Rounding] = {
     ("mrca_train", "num_workers"): BYTES,
     ("robust_evaluate", "batch_size"): _MEASURED,
     ("robust_segment_named", "prompter.masks.points_per_batch"): BYTES,
+    ("robust_filter_words", "batch_size"): _MEASURED,
+    ("robust_filter_words", "num_shards"): _MEASURED,
     ("robust_synthesize", "batch_size"): _SAMPLED,
     ("robust_synthesize", "num_shards"): _SAMPLED,
     ("robust_train", "num_workers"): BYTES,

@@ -296,6 +296,7 @@ def test_the_folder_holds_page_csv_records_and_every_figure_of_the_page(written)
     assert {path.name for path in page.parent.iterdir()} == {
         "report.md",
         "report.html",
+        "summary.json",
         "results.parquet",
         "results.csv",
         "summary.csv",

@@ -118,7 +118,10 @@ def write(folder, config=None, weights=None) -> None:
     [
         ({"config": "{"}, r"config.json cannot be read .*; give a folder that a segmenter's save_pretrained wrote"),
         ({"config": "[1]"}, r"config.json holds no config; give a folder"),
-        ({"config": '{"kind": "unet"}'}, r"names the kind 'unet'; known are convolutional, mask2former and deeplab"),
+        (
+            {"config": '{"kind": "unet"}'},
+            r"names the kind 'unet'; known are convolutional, mask2former, deeplab and hrnet",
+        ),
         (
             {"config": '{"kind": "convolutional"}'},
             r"describes no ConvolutionalConfig: num_classes: Field required; give the folder",

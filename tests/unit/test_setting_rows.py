@@ -94,7 +94,10 @@ def test_patterns(pattern: str, fits: bool) -> None:
 @pytest.mark.parametrize(
     ("name", "arms"),
     [
-        ("xpaste.from_warm_up", ("xpaste", "bsgal", "bsgal_running", "bsgal_trial_step")),
+        (
+            "xpaste.from_warm_up",
+            ("xpaste", "bsgal", "bsgal_running", "bsgal_trial_step", "xpaste_clip", "xpaste_both", "divergen"),
+        ),
         ("no_aug_iterations", ("no_aug",)),
         ("expected_step_s", ()),
     ],

@@ -488,7 +488,13 @@ def test_targets_equal_the_transcription_of_the_paper(shared: Path):
             (row["table"], row["method"], row["backbone"], row["metric"], row["value"]) for row in csv.DictReader(file)
         ]
     ours = [
-        (known.table, known.arm_title, known.backbone_title, known.metric, f"{known.value:.{known.decimals}f}")
+        (
+            known.table,
+            known.arm_title.removesuffix(" (stand-in)"),
+            known.backbone_title,
+            known.metric,
+            f"{known.value:.{known.decimals}f}",
+        )
         for known in read_targets(MRCA.folder)
     ]
     assert ours == printed

@@ -49,7 +49,10 @@ def test_a_report_collects_the_weights_of_its_plan(tmp_path: Path) -> None:
     (one,) = PAPER.asked(request)
     (planners,) = PAPER.planners(request, (one,))
     used = collect(PAPER, request, one, planners, PAPER.plan(request), tmp_path).run.provenance.weights
-    assert [weights.role for weights in used] == ["generator", "xpaste_generator", "cutter", "clip", "pretrained"]
+    assert [weights.role for weights in used] == [
+        *("generator", "xpaste_generator", "divergen_generator", "divergen_second", "extra_classes"),
+        *("cutter", "sam_middle", "sam_background", "clip", "pretrained"),
+    ]
     unet = used[0].files["unet/diffusion_pytorch_model.safetensors"]
     place = CHECKPOINTS / "stable_diffusion"
     assert unet == hashlib.sha256((place / "unet/diffusion_pytorch_model.safetensors").read_bytes()).hexdigest()
