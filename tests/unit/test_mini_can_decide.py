@@ -63,6 +63,22 @@ def test_what_the_page_says_of_repainting_and_the_zoom():
         assert difference(values, painter, "real").interval.high < 0
 
 
+def test_what_the_page_says_of_generated_masks_and_images():
+    values = measured("miou", "seggen")
+    page = " ".join((EXAMPLES.parent / "miniature.md").read_text().split())
+    mean = {arm: f"{fmean(seeds.values()):.1f}" for arm, seeds in values.items()}
+    assert f"On all 120 real images the network reaches {mean['real']} mIoU" in page
+    assert f"MaskSyn {mean['mask_syn']}, with ImgSyn {mean['img_syn']}, with both {mean['both']}" in page
+    both = difference(values, "both", "real").interval
+    assert f"{both.mean:+.2f} [{both.low:+.2f}, {both.high:+.2f}] for both" in page
+    assert f"on real images alone it reaches {mean['real_twice']}" in page
+    assert f"({mean['few_real']} alone, {mean['few_both']} with both)" in page
+    assert f"the captions of other images give {mean['img_syn_shuffled']}" in page
+    assert f"give {mean['re_rendered']}." in page
+    assert difference(values, "real_twice", "both").interval.low > 0
+    assert difference(values, "img_syn", "img_syn_shuffled").interval.low > 0
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_twice_the_training_adds_less_than_generated_objects_could(metric):
     """A miniature that is far from converged would answer every question with the length of the training."""
