@@ -25,7 +25,7 @@ def test_the_table_of_a_local_run(cluster: Cluster, tmp_path: Path, tmp_path_fac
     local = report_below(shared_run("mrca", tmp_path_factory) / "out" / "mrca")
     there = segrepro(*SMOKE, "--cluster", "slurm", "--store", tmp_path / "store", "--out", tmp_path / "out")
     assert there.returncode == 0, there.stderr
-    assert "submitted 4 jobs" in there.stdout
+    assert "submitted 5 jobs" in there.stdout
     waited = segrepro(*SMOKE, "--cluster", "slurm", "--wait", "--store", tmp_path / "store", "--out", tmp_path / "out")
     assert waited.returncode == 0, waited.stderr
     assert "submitted 0 jobs" in waited.stdout
