@@ -43,6 +43,7 @@ class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, Dif
         "deeplabv3plus_r101d": ("none", "unknown", "mask2former_r50"),
         "mask2former_swin_b": ("mask2former_swin_b", "mask2former_r101"),
     }
+    smoke_seeds = 1
     planner_type = SeedPlanner
     collector_type = Collector
     report_type = DiffuMaskRobustReport
@@ -62,10 +63,6 @@ class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, Dif
         if request.tier == "paper":
             return (recipe.paper(), recipe.paper_swin_b())
         return (recipe.mini() if request.tier == "mini" else recipe.smoke(),)
-
-    def num_seeds(self, request: Request) -> int:
-        """Return how many seeds are asked for; at tier smoke one, as its many arms say nothing there."""
-        return 1 if request.tier == "smoke" and request.num_seeds is None else super().num_seeds(request)
 
     def impossible(self, arm: Arm, request: Request, study: DiffuMaskRobustStudy) -> str | None:
         """Tell which arms tier mini has no time for, and which have no Swin-B."""

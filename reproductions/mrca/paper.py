@@ -46,6 +46,7 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
         "swinl": "CenterNet2, Swin-L",
     }
     mini_seeds = 4
+    smoke_seeds = 1
     beside = {"miniature": ("resnet50", "swinl"), "resnet50": ("resnet50",), "swinl": ("swinl",)}
     planner_type = SeedPlanner
     collector_type = Collector

@@ -65,6 +65,7 @@ class SeggenPaper(StudiedPaper[SeggenStudy, How, ArmCells, SeggenReport]):
         "mask2former_swin_l_panoptic": ("mask2former_swin_l_panoptic", "other_swin_l_panoptic"),
     }
     baselines = BASELINES
+    smoke_seeds = 1
     planner_type = SeedPlanner
     collector_type = Collector
     report_type = SeggenReport
@@ -94,10 +95,6 @@ class SeggenPaper(StudiedPaper[SeggenStudy, How, ArmCells, SeggenReport]):
                 return (recipe.mini(),)
             case "smoke":
                 return (recipe.smoke_panoptic(), recipe.smoke_hrnet(), recipe.smoke())
-
-    def num_seeds(self, request: Request) -> int:
-        """Return how many seeds are asked for; at tier smoke one, as its many arms say nothing there."""
-        return 1 if request.tier == "smoke" and request.num_seeds is None else super().num_seeds(request)
 
     def impossible(self, arm: Arm, request: Request, study: SeggenStudy) -> str | None:
         """Say why a segmenter does not train an arm."""

@@ -99,6 +99,8 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
     """By arm, the printed rows that its gain is over; where ours misses one of them, the gain is not comparable."""
     mini_seeds: int = 3
     """Seeds at tier ``mini`` where nobody says how many: what its claims need, as far as about 20 minutes on two cores allow."""
+    smoke_seeds: int = 3
+    """Seeds at tier ``smoke`` where nobody says how many: one where many arms, whose numbers say nothing there, would take minutes."""
     planner_type: type[SeedPlanner[StudyT, HowT, CellsT]]
     collector_type: type[Collector[StudyT, HowT, CellsT]] = Collector
     """A paper with costs or records of its own extends the common one."""
@@ -133,6 +135,8 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
         """Return how many seeds are asked for."""
         if request.num_seeds is not None:
             return request.num_seeds
+        if request.tier == "smoke":
+            return self.smoke_seeds
         return self.mini_seeds if request.tier == "mini" and request.data is None else 3
 
     def impossible(self, arm: Arm[HowT], request: Request, study: StudyT) -> str | None:

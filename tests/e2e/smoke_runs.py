@@ -38,7 +38,7 @@ def shared_run(paper: str, temporary: pytest.TempPathFactory) -> Path:
 
 def report_below(folder: Path) -> Path:
     """The folder of the one report of tier smoke below the folder of a paper; one seed is not the plain request."""
-    [report] = folder.glob("smoke-*")
+    [report] = folder.glob("smoke*")
     return report
 
 

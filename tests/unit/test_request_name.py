@@ -34,7 +34,7 @@ def test_the_plain_request_keeps_the_plain_name() -> None:
             "smoke-4arms",
             "only the arms no_aug, xpaste, mrca, ",
         ),
-        ({"num_seeds": 1}, "smoke-1seeds", "1 seeds instead of 3"),
+        ({"num_seeds": 2}, "smoke-2seeds", "2 seeds instead of 1"),
         ({"settings": {"recipe.base_lr": "0.5"}}, "smoke-base_lr=0.5", "recipe.base_lr = 0.5 instead of 0.003"),
         (
             {"settings": {"xpaste.generation.prompts.templates": '["a {name} / b"]'}},
