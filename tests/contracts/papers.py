@@ -96,6 +96,15 @@ Choice = tuple[str, str]
 """The place of a choice, and what is chosen there."""
 
 
+Shape = tuple[str, frozenset[Choice]]
+"""Name of a stage, and what a cell's work depends on."""
+
+
+def shape_of(cell: Cell) -> Shape:
+    """Cells of one shape run the same code, however large their numbers are."""
+    return cell.stage.name, makes_of(cell)
+
+
 def makes_of(cell: Cell) -> frozenset[Choice]:
     """What a cell's work depends on beside the size of its numbers: its roles, and what its config chooses between."""
     roles = ",".join(sorted((*cell.inputs, *cell.external)))
