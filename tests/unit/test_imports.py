@@ -29,7 +29,7 @@ ROOMS = {
     "backbones": ("checkpoints",),
     "checkpoints": ("pickled_weights",),
     "pickled_weights": (),
-    "saved": (),
+    "saved": ("construction",),
     "image_batches": (),
     "image_cache": (),
     "image_order": (),

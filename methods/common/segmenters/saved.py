@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from methods.common.errors import InputError, reason
 from methods.common.files import write_atomic
 from methods.common.growth import read_stored
+from methods.common.segmenters.construction import build_without_weights
 from methods.common.stage import Config
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -31,9 +32,13 @@ class SavedWithConfig(nn.Module, Generic[ConfigT]):
     """Type of :attr:`config`."""
 
     @classmethod
-    @abstractmethod
     def without_weights(cls, config: ConfigT) -> Self:
-        """Build on the CPU without drawing weights; the caller fills every entry of the state dict."""
+        """Build on the CPU without drawing weights; the caller fills every entry of the state dict.
+
+        A network with values that no file holds sets them here.
+        """
+        build: Callable[[ConfigT], Self] = cls
+        return build_without_weights(lambda: build(config))
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write ``config.json`` and ``model.safetensors`` into a folder, which is made if absent, each atomically."""

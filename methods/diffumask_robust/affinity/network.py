@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.common.segmenters.construction import PixelNorm, build_without_weights, weights_drawn_from
+from methods.common.segmenters.construction import PixelNorm, weights_drawn_from
 from methods.common.segmenters.saved import SavedWithConfig
 from methods.common.training.batch_shard import BatchShare
 from methods.diffumask_robust.affinity.blocks import FixedNorm, PlainBlock, WideResidual, activated
@@ -86,11 +85,6 @@ class AffinityNet(SavedWithConfig[AffinityNetConfig]):
         for names in self._stages[: self.config.frozen_stages]:
             for name in names:
                 self.get_submodule(name).requires_grad_(False)
-
-    @classmethod
-    def without_weights(cls, config: AffinityNetConfig) -> Self:
-        """Build on the CPU without drawing weights; the caller fills every entry of the state dict."""
-        return build_without_weights(lambda: cls(config))
 
     @property
     def new_layers(self) -> tuple[nn.Parameter, ...]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,7 @@ from torch.nn import functional
 
 from methods.common.errors import InputError
 from methods.common.segmenters.backbones.resnet import ResNet
-from methods.common.segmenters.construction import PixelNorm, build_without_weights, weights_drawn_from
+from methods.common.segmenters.construction import PixelNorm, weights_drawn_from
 from methods.common.segmenters.deeplab.config import DeepLabConfig
 from methods.common.segmenters.deeplab.head import DeepLabHead, HeadOutputs
 from methods.common.segmenters.saved import SavedWithConfig
@@ -60,11 +59,6 @@ class DeepLab(SavedWithConfig[DeepLabConfig], SemanticSegmenter):
             self.encoder = ResNet(config.backbone)
             self.head = DeepLabHead(config)
         self.normalise = PixelNorm(config.pixel_mean, config.pixel_std)
-
-    @classmethod
-    def without_weights(cls, config: DeepLabConfig) -> Self:
-        """Build on the CPU without drawing weights; the caller fills every entry of the state dict."""
-        return build_without_weights(lambda: cls(config))
 
     @property
     def backbone(self) -> nn.Module:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Self
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -20,7 +19,6 @@ from methods.common.segmenters.backbones.build import Backbone, build_backbone
 from methods.common.segmenters.backbones.resnet import ResNet
 from methods.common.segmenters.construction import (
     PixelNorm,
-    build_without_weights,
     normalise_and_pad,
     weights_drawn_from,
 )
@@ -114,15 +112,11 @@ class DiffusionInst(SavedWithConfig[DiffusionInstConfig], InstanceSegmenter):
             self.decoder = Decoder(config)
         if isinstance(self.backbone, ResNet):
             self.backbone.fold_norms()
-        alphas = cosine_alphas(config.diffusion.num_timesteps, config.diffusion.schedule_offset)
-        self.alphas: list[float] = alphas.tolist() if not alphas.is_meta else []
 
-    @classmethod
-    def without_weights(cls, config: DiffusionInstConfig) -> Self:
-        """Build on the CPU without drawing weights; the caller fills every entry of the state dict."""
-        model = build_without_weights(lambda: cls(config))
-        model.alphas = cosine_alphas(config.diffusion.num_timesteps, config.diffusion.schedule_offset).tolist()
-        return model
+    @cached_property
+    def alphas(self) -> list[float]:
+        """Share of the signal's variance that is left after each time step."""
+        return cosine_alphas(self.config.diffusion.num_timesteps, self.config.diffusion.schedule_offset).tolist()
 
     def features(
         self,

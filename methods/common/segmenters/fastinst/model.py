@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from methods.common.segmenters.backbones.resnet import ResNet
-from methods.common.segmenters.construction import PixelNorm, build_without_weights, weights_drawn_from
+from methods.common.segmenters.construction import PixelNorm, weights_drawn_from
 from methods.common.segmenters.fastinst.config import FastInstConfig
 from methods.common.segmenters.fastinst.decoder import Decoder, DecoderOutputs
 from methods.common.segmenters.fastinst.losses import fastinst_losses
@@ -72,11 +71,6 @@ class FastInst(SavedWithConfig[FastInstConfig], InstanceSegmenter):
             self.decoder = Decoder(config)
         self.backbone.fold_norms()
         self.normalise = PixelNorm(config.pixel_mean, config.pixel_std)
-
-    @classmethod
-    def without_weights(cls, config: FastInstConfig) -> Self:
-        """Build on the CPU without drawing weights; the caller fills every entry of the state dict."""
-        return build_without_weights(lambda: cls(config))
 
     def prepare(self, image_N3HW: Tensor, image_sizes: Sequence[Size] | None = None) -> tuple[Tensor, list[Size]]:
         """Normalise, clear everything outside each image, pad right and bottom with zeros to the multiple. Source: [FI].

@@ -6,7 +6,6 @@ Shape legend: N images, K classes, C channels, H, W pixels, h, w cells of the fi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ from torch.nn import functional
 
 from methods.common.segmenters.backbones.hrnet import HRNet
 from methods.common.segmenters.backbones.resnet import make_norm
-from methods.common.segmenters.construction import PixelNorm, build_without_weights, weights_drawn_from
+from methods.common.segmenters.construction import PixelNorm, weights_drawn_from
 from methods.common.segmenters.hrnet.config import HRNetSegmenterConfig
 from methods.common.segmenters.saved import SavedWithConfig
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
@@ -51,11 +50,6 @@ class HRNetSegmenter(SavedWithConfig[HRNetSegmenterConfig], SemanticSegmenter):
             )
             self.classifier = nn.Conv2d(width, config.num_classes, 1)
         self.normalise = PixelNorm(config.pixel_mean, config.pixel_std)
-
-    @classmethod
-    def without_weights(cls, config: HRNetSegmenterConfig) -> Self:
-        """Build on the CPU without drawing weights; the caller fills every entry of the state dict."""
-        return build_without_weights(lambda: cls(config))
 
     @property
     def backbone(self) -> nn.Module:

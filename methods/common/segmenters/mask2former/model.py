@@ -6,13 +6,11 @@ Shape legend: N images, Q queries, K classes, H, W pixels.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from methods.common.segmenters.construction import build_without_weights
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig
 from methods.common.segmenters.mask2former.losses import mask2former_losses
 from methods.common.segmenters.mask2former.network import Mask2FormerNetwork
@@ -43,11 +41,6 @@ class Mask2Former(SavedWithConfig[Mask2FormerConfig], Mask2FormerNetwork, Semant
         """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
         super().__init__(config, generator)
         self.config = config
-
-    @classmethod
-    def without_weights(cls, config: Mask2FormerConfig) -> Self:
-        """Build on the CPU without drawing weights; the caller fills every entry of the state dict."""
-        return build_without_weights(lambda: cls(config))
 
     def losses(
         self, image_N3HW: Tensor, label_NHW: Tensor, generator: torch.Generator, share: BatchShare

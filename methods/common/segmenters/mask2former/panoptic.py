@@ -6,12 +6,10 @@ Shape legend: N images, H, W pixels.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Self
 
 import torch
 from torch import Tensor
 
-from methods.common.segmenters.construction import build_without_weights
 from methods.common.segmenters.instance.interface import (
     Detections,
     InstanceTarget,
@@ -55,11 +53,6 @@ class PanopticMask2Former(  # type: ignore[override]  # the backbone is read alo
         """Build with random weights, drawn from ``generator`` (torch's global one when it is None)."""
         super().__init__(config, generator)
         self.config = config
-
-    @classmethod
-    def without_weights(cls, config: PanopticMask2FormerConfig) -> Self:
-        """Build on the CPU without drawing weights; the caller fills every entry of the state dict."""
-        return build_without_weights(lambda: cls(config))
 
     def losses(
         self,

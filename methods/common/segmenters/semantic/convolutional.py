@@ -6,13 +6,12 @@ Shape legend: N images, H, W pixels, h, w cells of a level, K classes, C channel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.common.segmenters.construction import PixelNorm, build_without_weights, weights_drawn_from
+from methods.common.segmenters.construction import PixelNorm, weights_drawn_from
 from methods.common.segmenters.saved import SavedWithConfig
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 from methods.common.segmenters.semantic.interface import SemanticSegmenter
@@ -51,11 +50,6 @@ class ConvolutionalSegmenter(SavedWithConfig[ConvolutionalConfig], SemanticSegme
             self.smooth = nn.ModuleList([_conv(config, width, width) for width, _ in pairs])
             self.classifier = nn.Conv2d(config.widths[0], config.num_classes, 1)
         self.normalise = PixelNorm(config.pixel_mean, config.pixel_std)
-
-    @classmethod
-    def without_weights(cls, config: ConvolutionalConfig) -> Self:
-        """Build on the CPU without drawing weights; the caller fills every entry of the state dict."""
-        return build_without_weights(lambda: cls(config))
 
     @property
     def backbone(self) -> nn.Module:
