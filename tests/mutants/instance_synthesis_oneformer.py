@@ -20,7 +20,7 @@ _TRAIN = Place("methods/common/stages/train_instances.py")
 _SCORE = Place("methods/common/stages/evaluate_cityscapes.py")
 _STAGE = Place("methods/common/stages/evaluate_panoptic.py")
 _SEGMENTS = Place("methods/common/segmenters/mask_queries/panoptic.py")
-_MODEL = Place("methods/common/segmenters/oneformer/model.py")
+_QUERIES = Place("methods/common/segmenters/mask_queries/segmenter.py")
 _OFFICIAL = Place("methods/common/segmenters/oneformer/official.py")
 _PLAN = Place("reproductions/instance_synthesis/plan.py")
 _RECIPE = Place("reproductions/instance_synthesis/recipe.py")
@@ -129,10 +129,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "classes of pixels are those of the last queries",
         f"{SEGMENTS}::test_classes_of_pixels_are_the_best_sums_over_queries",
     ),
-    _MODEL.mutant(
+    _QUERIES.mutant(
         "panoptic_asked_as_instance",
-        'self._answers("panoptic", image_NCHW',
-        'self._answers("instance", image_NCHW',
+        'self.answers("panoptic", image_NCHW',
+        'self.answers("instance", image_NCHW',
         "panoptic maps are asked for with the instance task",
         "tests/unit/test_oneformer_model.py::test_each_map_is_asked_for_with_its_own_task",
     ),

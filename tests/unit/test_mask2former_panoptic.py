@@ -211,7 +211,7 @@ def test_panoptic_segments_are_those_of_the_text(seed: int, monkeypatch: pytest.
     model = network().eval()
     class_logit, mask_logit = answers(seed)
     sizes = ((32, 40), (30, 33), (27, 29))
-    monkeypatch.setattr(model, "_answers", lambda *_: iter([(class_logit, mask_logit, sizes)]))
+    monkeypatch.setattr(model, "answers", lambda *_: iter([(class_logit, mask_logit, sizes)]))
     for bounds in ((0.8, 0.8), (0.3, 0.5)):
         (found,) = model.segment_panoptic(torch.zeros(1, 3, 30, 33), PanopticThresholds(*bounds))
         expected = slow_panoptic(class_logit, slow_masks(mask_logit, *sizes), (0, 1), *bounds)
@@ -239,7 +239,7 @@ def test_detections_and_classes_are_those_of_the_text(seed: int, monkeypatch: py
     model = network(detections_per_image=12).eval()
     class_logit, mask_logit = answers(seed)
     sizes = ((32, 40), (30, 33), (27, 29))
-    monkeypatch.setattr(model, "_answers", lambda *_: iter([(class_logit, mask_logit, sizes)]))
+    monkeypatch.setattr(model, "answers", lambda *_: iter([(class_logit, mask_logit, sizes)]))
     chance_QHW = slow_masks(mask_logit, *sizes)
     probability_QK = class_logit.softmax(-1)[:, :-1]
     pairs = sorted(

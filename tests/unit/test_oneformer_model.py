@@ -1,5 +1,6 @@
 """The network of OneFormer against the library's own passes, its predictions by hand, and its configs."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -225,8 +226,17 @@ def test_detection_finds_things_in_pictures_of_several_sizes(model: OneFormer) -
     cleared[1, :, 20:] = cleared[1, :, :, 24:] = 0.0
     again = model.detect(cleared, [(32, 32), (20, 24)])
     assert torch.equal(again[1].scores_N, found[1].scores_N)
-    other = model.detect(images, task="semantic")
-    assert not torch.equal(other[0].scores_N, model.detect(images)[0].scores_N)
+
+
+@torch.no_grad()
+def test_queries_answer_what_they_are_asked_for(model: OneFormer) -> None:
+    image = scenes(1)[0]
+    answer = {task: next(model.answers(task, image)) for task in ("instance", "panoptic", "semantic")}
+    for one, other in itertools.combinations(answer.values(), 2):
+        assert not torch.equal(one[0], other[0])
+    num_kept = model.config.detections_per_image
+    expected = find_instances(*answer["instance"], model.config.thing_classes, num_kept, masks=True)
+    assert torch.equal(model.detect(image)[0].scores_N, expected.scores_N)
 
 
 def test_a_saved_network_is_the_same(model: OneFormer, tmp_path: Path) -> None:

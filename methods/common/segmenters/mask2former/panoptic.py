@@ -10,27 +10,21 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from methods.common.segmenters.instance.interface import (
-    Detections,
-    InstanceTarget,
-    PanopticSegmenter,
-    PanopticSegments,
-    PanopticThresholds,
-    Size,
-)
+from methods.common.segmenters.instance.interface import InstanceTarget, Size
 from methods.common.segmenters.mask2former.config import PanopticMask2FormerConfig
 from methods.common.segmenters.mask2former.network import Mask2FormerNetwork
-from methods.common.segmenters.mask_queries.answers import Answer, answers_of, find_instances
+from methods.common.segmenters.mask_queries.answers import Answer, answers_of
+from methods.common.segmenters.mask_queries.config import Task
 from methods.common.segmenters.mask_queries.losses import batch_totals, mask_set_losses
-from methods.common.segmenters.mask_queries.panoptic import best_classes, panoptic_segments
 from methods.common.segmenters.mask_queries.points import point_sources
+from methods.common.segmenters.mask_queries.segmenter import QuerySegmenter
 from methods.common.segmenters.mask_queries.targets import targets_of_segments
 from methods.common.segmenters.saved import SavedWithConfig
 from methods.common.training.batch_shard import BatchShare
 
 
 class PanopticMask2Former(  # type: ignore[override]  # the backbone is read alone
-    SavedWithConfig[PanopticMask2FormerConfig], Mask2FormerNetwork, PanopticSegmenter
+    SavedWithConfig[PanopticMask2FormerConfig], Mask2FormerNetwork, QuerySegmenter
 ):
     """Segmenter that predicts a set of masks, each with a class, things and stuff alike.
 
@@ -81,50 +75,14 @@ class PanopticMask2Former(  # type: ignore[override]  # the backbone is read alo
         sources = point_sources(None, image_NCHW.device, generator, share)
         return mask_set_losses(outputs.class_logits, outputs.mask_logits, wanted, sources, config.loss, totals)
 
-    @torch.no_grad()
-    def detect(
+    def answers(
         self,
+        task: Task,
         image_NCHW: Tensor,
         image_sizes: Sequence[Size] | None = None,
         output_sizes: Sequence[Size] | None = None,
-        masks: bool = True,
-    ) -> list[Detections]:
-        """Detect things among the best ``detections_per_image`` pairs of query and class; see :meth:`InstanceSegmenter.detect`."""
-        things, num_kept = self.config.thing_classes, self.config.detections_per_image
-        return [
-            find_instances(class_logit, mask_logit, sizes, things, num_kept, masks=masks)
-            for class_logit, mask_logit, sizes in self._answers(image_NCHW, image_sizes, output_sizes)
-        ]
-
-    @torch.no_grad()
-    def segment_panoptic(
-        self,
-        image_NCHW: Tensor,
-        thresholds: PanopticThresholds,
-        image_sizes: Sequence[Size] | None = None,
-        output_sizes: Sequence[Size] | None = None,
-    ) -> list[PanopticSegments]:
-        """Find the segments of each image; see :meth:`PanopticSegmenter.segment_panoptic`."""
-        things, bounds = self.config.thing_classes, (thresholds.object, thresholds.overlap)
-        return [
-            PanopticSegments(*panoptic_segments(class_logit, mask_logit, sizes, things, *bounds))
-            for class_logit, mask_logit, sizes in self._answers(image_NCHW, image_sizes, output_sizes)
-        ]
-
-    @torch.no_grad()
-    def segment_semantic(
-        self,
-        image_NCHW: Tensor,
-        image_sizes: Sequence[Size] | None = None,
-        output_sizes: Sequence[Size] | None = None,
-    ) -> list[Tensor]:
-        """Find the class of every pixel; see :meth:`PanopticSegmenter.segment_semantic`."""
-        answers = self._answers(image_NCHW, image_sizes, output_sizes)
-        return [best_classes(class_logit, mask_logit, sizes) for class_logit, mask_logit, sizes in answers]
-
-    def _answers(
-        self, image_NCHW: Tensor, image_sizes: Sequence[Size] | None, output_sizes: Sequence[Size] | None
     ) -> Iterator[Answer]:
+        """Yield what the queries answer for each image, whatever the task; see :meth:`QuerySegmenter.answers`."""
         outputs = self(image_NCHW, image_sizes=image_sizes)
         sizes = outputs.padded_size, outputs.image_sizes
         return answers_of(outputs.class_logits[-1], outputs.mask_logits[-1], *sizes, output_sizes)

@@ -1,13 +1,16 @@
-"""What the loss of a set of masks is made of. Holds no torch, so that planning stays fast. Marks are those of docs/papers/sam_filter.md."""
+"""What queries can be asked for, and what the loss of a set of masks is made of. Holds no torch, so that planning stays fast. Marks are those of docs/papers/sam_filter.md."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from methods.common.segmenters.backbones.config import NonNegative, Positive, Probability
 from methods.common.stage import Config
+
+Task = Literal["semantic", "instance", "panoptic"]
+"""What is to be made of the answers. OneFormer's queries are told, and answer otherwise."""
 
 
 class MaskSetLossConfig(Config):

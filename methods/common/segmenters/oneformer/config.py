@@ -11,13 +11,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from methods.common.segmenters.backbones.config import BackboneConfig, NonNegative, Positive, Probability, ResNetConfig
-from methods.common.segmenters.mask_queries.config import MaskSetLossConfig
+from methods.common.segmenters.mask_queries.config import MaskSetLossConfig, Task
 from methods.common.stage import Config
 
 NUM_BACKBONE_OUTPUTS = 4
 """Feature maps that the pixel decoder reads: the finest makes masks, the three others pass through its transformer. [OF]"""
 
-Task = Literal["semantic", "instance", "panoptic"]
 TASKS: tuple[Task, ...] = ("semantic", "instance", "panoptic")
 """What the network can be asked for, in the order in which everything counts them."""
 

@@ -22,19 +22,13 @@ from methods.common.segmenters.construction import (
     normalise_and_pad,
     weights_drawn_from,
 )
-from methods.common.segmenters.instance.interface import (
-    Detections,
-    InstanceTarget,
-    PanopticSegmenter,
-    PanopticSegments,
-    PanopticThresholds,
-    Size,
-)
-from methods.common.segmenters.mask_queries.answers import Answer, answers_of, find_instances
+from methods.common.segmenters.instance.interface import InstanceTarget, Size
+from methods.common.segmenters.mask_queries.answers import Answer, answers_of
+from methods.common.segmenters.mask_queries.config import Task
 from methods.common.segmenters.mask_queries.losses import batch_totals, mask_set_losses
-from methods.common.segmenters.mask_queries.panoptic import best_classes, panoptic_segments
 from methods.common.segmenters.mask_queries.points import point_sources
-from methods.common.segmenters.oneformer.config import TASKS, OneFormerConfig, Task
+from methods.common.segmenters.mask_queries.segmenter import QuerySegmenter
+from methods.common.segmenters.oneformer.config import TASKS, OneFormerConfig
 from methods.common.segmenters.oneformer.contrastive import contrastive_loss
 from methods.common.segmenters.oneformer.head import HeadOutputs, OneFormerHead
 from methods.common.segmenters.oneformer.sentences import command_row, known_tokens
@@ -59,7 +53,7 @@ class OneFormerOutputs(HeadOutputs):
     image_sizes: list[Size]
 
 
-class OneFormer(SavedWithConfig[OneFormerConfig], PanopticSegmenter):
+class OneFormer(SavedWithConfig[OneFormerConfig], QuerySegmenter):
     """Segmenter that predicts a set of masks, each with a class, for the task that it is told.
 
     Images are float32 RGB batches [N, 3, H, W] with values 0..255, of any size; the network normalises and pads them itself. Targets are *panoptic*
@@ -223,64 +217,14 @@ class OneFormer(SavedWithConfig[OneFormerConfig], PanopticSegmenter):
             losses["contrastive"] = config.text.weight * contrastive
         return losses
 
-    @torch.no_grad()
-    def detect(
-        self,
-        image_NCHW: Tensor,
-        image_sizes: Sequence[Size] | None = None,
-        output_sizes: Sequence[Size] | None = None,
-        masks: bool = True,
-        task: Task = "instance",
-    ) -> list[Detections]:
-        """Detect things among the best ``detections_per_image`` pairs of query and class; see :meth:`InstanceSegmenter.detect`.
-
-        Args:
-            image_NCHW: float32 RGB in [0, 255].
-            image_sizes: (height, width) of each image where they differ.
-            output_sizes: (height, width) to scale boxes and masks to; ``image_sizes`` when None.
-            masks: whether to return masks.
-            task: what the network is asked for.
-        """
-        things, num_kept = self.config.thing_classes, self.config.detections_per_image
-        return [
-            find_instances(class_logit, mask_logit, sizes, things, num_kept, masks=masks)
-            for class_logit, mask_logit, sizes in self._answers(task, image_NCHW, image_sizes, output_sizes)
-        ]
-
-    @torch.no_grad()
-    def segment_panoptic(
-        self,
-        image_NCHW: Tensor,
-        thresholds: PanopticThresholds,
-        image_sizes: Sequence[Size] | None = None,
-        output_sizes: Sequence[Size] | None = None,
-    ) -> list[PanopticSegments]:
-        """Find the segments of each image, asked for task ``panoptic``; see :meth:`PanopticSegmenter.segment_panoptic`."""
-        things, bounds = self.config.thing_classes, (thresholds.object, thresholds.overlap)
-        return [
-            PanopticSegments(*panoptic_segments(class_logit, mask_logit, sizes, things, *bounds))
-            for class_logit, mask_logit, sizes in self._answers("panoptic", image_NCHW, image_sizes, output_sizes)
-        ]
-
-    @torch.no_grad()
-    def segment_semantic(
-        self,
-        image_NCHW: Tensor,
-        image_sizes: Sequence[Size] | None = None,
-        output_sizes: Sequence[Size] | None = None,
-    ) -> list[Tensor]:
-        """Find the class of every pixel, asked for task ``semantic``; see :meth:`PanopticSegmenter.segment_semantic`."""
-        answers = self._answers("semantic", image_NCHW, image_sizes, output_sizes)
-        return [best_classes(class_logit, mask_logit, sizes) for class_logit, mask_logit, sizes in answers]
-
-    def _answers(
+    def answers(
         self,
         task: Task,
         image_NCHW: Tensor,
-        image_sizes: Sequence[Size] | None,
-        output_sizes: Sequence[Size] | None,
+        image_sizes: Sequence[Size] | None = None,
+        output_sizes: Sequence[Size] | None = None,
     ) -> Iterator[Answer]:
-        """Yield what the queries answer for each image, asked for a task."""
+        """Yield what the queries answer for each image when they are asked for a task; see :meth:`QuerySegmenter.answers`."""
         task_N = torch.full((len(image_NCHW),), TASKS.index(task))
         outputs = self(image_NCHW, self.commands(task_N), image_sizes)
         sizes = outputs.padded_size, outputs.image_sizes
