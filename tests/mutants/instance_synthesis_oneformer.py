@@ -18,6 +18,7 @@ _SOURCE = Place("methods/instance_synthesis/training_set_config.py")
 _SET = Place("methods/instance_synthesis/training_set.py")
 _TRAIN = Place("methods/common/stages/train_instances.py")
 _SCORE = Place("methods/common/stages/evaluate_cityscapes.py")
+_MAPS = Place("methods/common/stages/panoptic_maps.py")
 _STAGE = Place("methods/common/stages/evaluate_panoptic.py")
 _SEGMENTS = Place("methods/common/segmenters/mask_queries/panoptic.py")
 _QUERIES = Place("methods/common/segmenters/mask_queries/segmenter.py")
@@ -150,7 +151,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "label maps hold training ids",
         f"{PANOPTIC}::test_the_scores_are_those_of_the_definitions",
     ),
-    _STAGE.mutant(
+    _MAPS.mutant(
         "half_finished_frames_kept",
         "if not all(path.is_file()",
         "if not any(path.is_file()",

@@ -21,6 +21,7 @@ _CROPS = Place(_COMMON + "segmenters/semantic/training_images.py")
 _TRAIN_SEMANTIC = Place(_COMMON + "stages/train_semantic.py")
 _QUERY_LOSSES = Place(_COMMON + "segmenters/mask_queries/losses.py")
 _SEGMENTS_OF_QUERIES = Place(_COMMON + "segmenters/mask_queries/panoptic.py")
+_MAPS = Place(_COMMON + "stages/panoptic_maps.py")
 _EVALUATE = Place(_COMMON + "stages/evaluate_coco_panoptic.py")
 _BACKBONE = Place(_COMMON + "segmenters/backbones/hrnet.py")
 _SGD = Place(_COMMON + "training/sgd_recipe.py")
@@ -187,7 +188,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "queries below the threshold become segments",
         f"{PANOPTIC}::test_panoptic_segments_are_those_of_the_text",
     ),
-    _EVALUATE.mutant(
+    _MAPS.mutant(
         "thresholds_swapped",
         "PanopticThresholds(config.object_threshold, config.overlap_threshold)",
         "PanopticThresholds(config.overlap_threshold, config.object_threshold)",

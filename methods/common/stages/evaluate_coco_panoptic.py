@@ -5,6 +5,7 @@ Shape legend: H, W pixels; K classes; N segments.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from methods.common.datasets.coco_panoptic import CocoPanoptic
     from methods.common.datasets.lvis_records import LvisDataset
-    from methods.common.segmenters.instance.interface import PanopticSegmenter
+    from methods.common.stages.panoptic_maps import Maps
 
 PANOPTIC_FILE, DETECTIONS_FILE, LABELS_FOLDER = "panoptic.json", "detections.json", "labels"
 _SEGMENTS_OF_CLASS = 1000
@@ -69,6 +70,7 @@ def evaluate_coco_panoptic(inputs: Inputs, config: EvaluateCocoPanopticConfig, c
     from methods.common.metrics.label_maps.semantic import class_iou
     from methods.common.metrics.resamples import resampled
     from methods.common.segmenters.instance.prediction import detect_all
+    from methods.common.stages.panoptic_maps import percent
 
     data = open_coco_panoptic(inputs.folder("data"), config.split)
     truth = inputs.folder("data") / ANNOTATIONS
@@ -88,13 +90,13 @@ def evaluate_coco_panoptic(inputs: Inputs, config: EvaluateCocoPanopticConfig, c
     def metrics(weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
         iou_K = class_iou(pool_images(count_I3K, weight_I))
         found = {**panoptic.metrics(weight_I), "mIoU": mean_defined(iou_K)}
-        return {name: _percent(value) for name, value in found.items()}
+        return {name: percent(value) for name, value in found.items()}
 
     return {
         "num_images": len(data),
         "num_detections": num_detections,
         "split": config.split,
-        "metrics": {**metrics(), "AP_th": _percent(things["AP"])},
+        "metrics": {**metrics(), "AP_th": percent(things["AP"])},
         "class_pq": [_of_category(panoptic.per_class(), category.id) for category in data.categories],
         "class_iou": [none_if_nan(value) for value in class_iou(pool_images(count_I3K, None))],
         "resamples": resampled(lambda weight_I: {"metrics": metrics(weight_I)}, len(data)),
@@ -120,24 +122,19 @@ def _as_records(data: CocoPanoptic) -> LvisDataset:
 def _segment_all(
     data: CocoPanoptic, dataset: LvisDataset, folder: Path, config: EvaluateCocoPanopticConfig, context: Context
 ) -> None:
-    """Write both maps of every picture; pictures that have theirs from an interrupted run are passed over."""
+    """Write both maps of every picture, and the list of their segments."""
     import json
 
     from methods.common.files import write_atomic
-    from methods.common.segmenters.image_batches import batches_of_one_size
+    from methods.common.stages.panoptic_maps import load_panoptic, segment_pictures
 
     paths = [_paths(context.out, data.name(index)) for index in range(len(data))]
-    left = [index for index, both in enumerate(paths) if not all(path.is_file() for path in both)]
-    model = _load(folder, data, context) if left else None
-    num_done = len(data) - len(left)
-    sizes = [(image.height, image.width) for image in dataset.images]
-    for batch in batches_of_one_size(left, lambda index: sizes[index], config.batch_size):
-        assert model is not None
-        maps = _segment(model, dataset, batch, config, context)
-        for index, (id_HW, class_HW) in zip(batch, maps, strict=True):
-            _write(paths[index], id_HW, class_HW)
-        num_done += len(batch)
-        context.progress(num_done, len(data), "images")
+    known = f"the {len(data.categories)} classes of the data"
+    remedy = "train a Mask2Former or a OneFormer on all of them"
+    segment_pictures(
+        lambda: load_panoptic(folder, len(data.categories), known, remedy, context),
+        *(dataset, paths, _write, config, context),
+    )
     annotations = [
         {
             "image_id": data.image_id(index),
@@ -147,46 +144,6 @@ def _segment_all(
         for index in range(len(data))
     ]
     write_atomic(context.out / PANOPTIC_FILE, json.dumps({"annotations": annotations}).encode())
-
-
-def _load(folder: Path, data: CocoPanoptic, context: Context) -> PanopticSegmenter:
-    from methods.common.segmenters.instance.interface import PanopticSegmenter
-    from methods.common.segmenters.instance.segmenters import load_segmenter
-
-    model = load_segmenter(folder)
-    if not isinstance(model, PanopticSegmenter) or model.num_classes != len(data.categories):
-        raise InputError(
-            f"the segmenter in {folder} does not know the {len(data.categories)} classes of the data, things and stuff; train a Mask2Former "
-            "or a OneFormer on all of them"
-        )
-    return model.to(context.device).eval()
-
-
-def _segment(
-    model: PanopticSegmenter,
-    dataset: LvisDataset,
-    batch: list[int],
-    config: EvaluateCocoPanopticConfig,
-    context: Context,
-) -> list[tuple[NDArray[np.uint32], NDArray[np.uint8]]]:
-    """Return the map of segment ids, uint32 (H, W), and that of classes, uint8 (H, W), of pictures of one size."""
-    import numpy as np
-    import torch
-
-    from methods.common.segmenters.instance.interface import PanopticThresholds
-    from methods.common.segmenters.instance.prediction import load_image
-
-    records = [dataset.images[index] for index in batch]
-    sides_px = config.short_side_px, config.long_side_px
-    image_NCHW = torch.stack([load_image(dataset, record, sides_px) for record in records]).to(context.device)
-    sizes = [(record.height, record.width) for record in records]
-    thresholds = PanopticThresholds(config.object_threshold, config.overlap_threshold)
-    panoptic = model.segment_panoptic(image_NCHW, thresholds, output_sizes=sizes)
-    semantic = model.segment_semantic(image_NCHW, output_sizes=sizes)
-    return [
-        (segment_ids(found.classes_N.tolist())[found.segment_HW.cpu().numpy()], class_HW.cpu().numpy().astype(np.uint8))
-        for found, class_HW in zip(panoptic, semantic, strict=True)
-    ]
 
 
 def segment_ids(classes: list[int]) -> NDArray[np.uint32]:
@@ -206,14 +163,17 @@ def _paths(out: Path, name: str) -> tuple[Path, Path]:
     return (out / PANOPTIC_FILE).with_suffix("") / f"{name}.png", out / LABELS_FOLDER / f"{name}.png"
 
 
-def _write(paths: tuple[Path, Path], id_HW: NDArray[np.uint32], class_HW: NDArray[np.uint8]) -> None:
+def _write(paths: Sequence[Path], maps: Maps) -> None:
+    """Write ids of segments and classes of pixels."""
     import cv2
     import numpy as np
 
     from methods.common.files import write_atomic
 
+    classes, segment_HW, class_HW = maps
+    id_HW = segment_ids(classes)[segment_HW]
     rgb_HW3 = np.stack([id_HW & 255, (id_HW >> 8) & 255, id_HW >> 16], axis=-1).astype(np.uint8)
-    for path, picture in zip(paths, (rgb_HW3[..., ::-1], class_HW), strict=True):
+    for path, picture in zip(paths, (rgb_HW3[..., ::-1], class_HW.astype(np.uint8)), strict=True):
         ok, encoded = cv2.imencode(".png", picture)
         assert ok, f"cannot encode a map of shape {picture.shape}"
         write_atomic(path, bytes(encoded))
@@ -253,10 +213,6 @@ def _pixels_of_classes(data: CocoPanoptic, out: Path) -> NDArray[np.float64]:
 def _of_category(rows: list[dict[str, Any]], category_id: int) -> float | None:
     found: float | None = next(row["PQ"] for row in rows if row["category_id"] == category_id)
     return found
-
-
-def _percent(value: float | None) -> float | None:
-    return None if value is None else 100.0 * value
 
 
 EVALUATE_COCO_PANOPTIC: Stage[EvaluateCocoPanopticConfig] = Stage(

@@ -5,12 +5,12 @@ Shape legend: H, W pixels; N segments.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from methods.common.errors import InputError
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from methods.common.datasets.cityscapes import CityscapesFrame
-    from methods.common.datasets.lvis_records import LvisDataset, LvisImage
-    from methods.common.segmenters.instance.interface import PanopticSegmenter
+    from methods.common.datasets.lvis_records import LvisDataset
+    from methods.common.stages.panoptic_maps import Maps
 
 TRUTH_FILE, PANOPTIC_FILE, LABELS_FOLDER = "truth.json", "panoptic.json", "labels"
 MOST_THINGS = 1000
@@ -66,6 +66,7 @@ def evaluate_panoptic_cityscapes(inputs: Inputs, config: EvaluatePanopticConfig,
     from methods.common.datasets.cityscapes_panoptic import write_panoptic_truth
     from methods.common.metrics.cityscapes.semantic import evaluate_cityscapes_semantic
     from methods.common.metrics.label_maps.panoptic import evaluate_panoptic
+    from methods.common.stages.panoptic_maps import percent
 
     data = inputs.folder("data")
     frames = find_frames(data, config.split)
@@ -77,7 +78,7 @@ def evaluate_panoptic_cityscapes(inputs: Inputs, config: EvaluatePanopticConfig,
     return {
         "num_images": len(frames),
         "split": config.split,
-        "metrics": {name: _percent(value) for name, value in {**panoptic.metrics(), "IoU": iou}.items()},
+        "metrics": {name: percent(value) for name, value in {**panoptic.metrics(), "IoU": iou}.items()},
         "class_pq": [row["PQ"] for row in panoptic.per_class()],
         "class_iou": [row["IoU"] for row in semantic.per_class()[: len(EVALUATED_LABELS)]],
     }
@@ -86,66 +87,21 @@ def evaluate_panoptic_cityscapes(inputs: Inputs, config: EvaluatePanopticConfig,
 def _segment_all(
     frames: list[CityscapesFrame], dataset: LvisDataset, folder: Path, config: EvaluatePanopticConfig, context: Context
 ) -> None:
-    """Write both maps of every frame; frames that have theirs from an interrupted run are passed over."""
+    """Write both maps of every frame, and the list of their segments."""
+    from methods.common.datasets.cityscapes_labels import EVALUATED_LABELS
     from methods.common.datasets.cityscapes_panoptic import write_panoptic_results
-    from methods.common.segmenters.image_batches import batches_of_one_size
+    from methods.common.stages.panoptic_maps import load_panoptic, segment_pictures
 
-    pairs = list(zip(frames, dataset.images, strict=True))
-    left = [(frame, image) for frame, image in pairs if not all(path.is_file() for path in _paths(context.out, frame))]
-    model = _load(folder, context) if left else None
-    num_done = len(pairs) - len(left)
-    for batch in batches_of_one_size(left, lambda pair: (pair[1].height, pair[1].width), config.batch_size):
-        assert model is not None
-        maps = _segment(model, dataset, [image for _, image in batch], config, context)
-        for (frame, _), (id_HW, label_HW) in zip(batch, maps, strict=True):
-            _write(_paths(context.out, frame), id_HW, label_HW)
-        num_done += len(batch)
-        context.progress(num_done, len(pairs), "images")
+    paths = [_paths(context.out, frame) for frame in frames]
+    known = f"Cityscapes' {len(EVALUATED_LABELS)} classes"
+    remedy = "PQ and IoU need a OneFormer that was trained on all of them"
+    segment_pictures(
+        lambda: load_panoptic(folder, len(EVALUATED_LABELS), known, remedy, context),
+        *(dataset, paths, _write, config, context),
+    )
     write_panoptic_results(
         {frame.name: _segments_on_disk(context.out, frame) for frame in frames}, context.out / PANOPTIC_FILE
     )
-
-
-def _load(folder: Path, context: Context) -> PanopticSegmenter:
-    from methods.common.datasets.cityscapes_labels import EVALUATED_LABELS
-    from methods.common.segmenters.instance.interface import PanopticSegmenter
-    from methods.common.segmenters.instance.segmenters import load_segmenter
-
-    model = load_segmenter(folder)
-    if not isinstance(model, PanopticSegmenter) or model.num_classes != len(EVALUATED_LABELS):
-        raise InputError(
-            f"the segmenter in {folder} does not know Cityscapes' {len(EVALUATED_LABELS)} classes, things and stuff; PQ and IoU need a "
-            "OneFormer that was trained on all of them"
-        )
-    return model.to(context.device).eval()
-
-
-def _segment(
-    model: PanopticSegmenter,
-    dataset: LvisDataset,
-    records: list[LvisImage],
-    config: EvaluatePanopticConfig,
-    context: Context,
-) -> list[tuple[NDArray[np.uint16], NDArray[np.uint8]]]:
-    """Return the map of segment ids, uint16 (H, W), and the map of label ids, uint8 (H, W), of pictures of one size."""
-    import numpy as np
-    import torch
-
-    from methods.common.datasets.cityscapes_labels import EVALUATED_LABELS
-    from methods.common.segmenters.instance.interface import PanopticThresholds
-    from methods.common.segmenters.instance.prediction import load_image
-
-    sides_px = config.short_side_px, config.long_side_px
-    image_NCHW = torch.stack([load_image(dataset, record, sides_px) for record in records]).to(context.device)
-    sizes = [(record.height, record.width) for record in records]
-    thresholds = PanopticThresholds(config.object_threshold, config.overlap_threshold)
-    panoptic = model.segment_panoptic(image_NCHW, thresholds, output_sizes=sizes)
-    semantic = model.segment_semantic(image_NCHW, output_sizes=sizes)
-    label_id_K = np.array([label.id for label in EVALUATED_LABELS], np.uint8)
-    return [
-        (segment_ids(found.classes_N.tolist())[found.segment_HW.cpu().numpy()], label_id_K[class_HW.cpu().numpy()])
-        for found, class_HW in zip(panoptic, semantic, strict=True)
-    ]
 
 
 def segment_ids(classes: list[int]) -> NDArray[np.uint16]:
@@ -174,13 +130,18 @@ def _paths(out: Path, frame: CityscapesFrame) -> tuple[Path, Path]:
     return segments, out / LABELS_FOLDER / f"{frame.name}.png"
 
 
-def _write(paths: tuple[Path, Path], id_HW: NDArray[np.uint16], label_HW: NDArray[np.uint8]) -> None:
+def _write(paths: Sequence[Path], maps: Maps) -> None:
+    """Write ids of segments and label ids."""
     import cv2
+    import numpy as np
 
+    from methods.common.datasets.cityscapes_labels import EVALUATED_LABELS
     from methods.common.datasets.cityscapes_panoptic import write_segments
     from methods.common.files import write_atomic
 
-    write_segments(paths[0], id_HW)
+    classes, segment_HW, class_HW = maps
+    label_HW = np.array([label.id for label in EVALUATED_LABELS], np.uint8)[class_HW]
+    write_segments(paths[0], segment_ids(classes)[segment_HW])
     ok, encoded = cv2.imencode(".png", label_HW)
     assert ok, f"cannot encode a map of shape {label_HW.shape}"
     write_atomic(paths[1], bytes(encoded))
@@ -195,10 +156,6 @@ def _segments_on_disk(out: Path, frame: CityscapesFrame) -> list[dict[str, int]]
 
     found = segments_in(read_rgb_ids(_paths(out, frame)[0]).astype(np.uint16))
     return [{"id": one["id"], "category_id": one["category_id"], "area": one["area"]} for one in found]
-
-
-def _percent(value: float | None) -> float | None:
-    return None if value is None else 100.0 * value
 
 
 EVALUATE_PANOPTIC: Stage[EvaluatePanopticConfig] = Stage(

@@ -1,0 +1,116 @@
+"""What stages that evaluate panoptic segmenters share: a network, and for every picture its segments and the class of every pixel, as files.
+
+Shape legend: H, W pixels; N segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from methods.common.datasets.lvis_records import LvisDataset, LvisImage
+from methods.common.errors import InputError
+from methods.common.segmenters.image_batches import batches_of_one_size
+from methods.common.segmenters.instance import segmenters
+from methods.common.segmenters.instance.interface import PanopticSegmenter, PanopticThresholds
+from methods.common.segmenters.instance.prediction import load_image
+from methods.common.stage import Context
+
+Maps = tuple[list[int], NDArray[np.int64], NDArray[np.int64]]
+"""Class of each segment, the map [H, W] of their numbers from 1 on with 0 for none, and the class of every pixel [H, W]."""
+
+
+class PanopticSettings(Protocol):
+    """At which size pictures are looked at, and which queries become segments."""
+
+    @property
+    def short_side_px(self) -> int: ...  # noqa: D102
+    @property
+    def long_side_px(self) -> int: ...  # noqa: D102
+    @property
+    def batch_size(self) -> int: ...  # noqa: D102
+    @property
+    def object_threshold(self) -> float: ...  # noqa: D102
+    @property
+    def overlap_threshold(self) -> float: ...  # noqa: D102
+
+
+def load_panoptic(folder: Path, num_classes: int, what: str, remedy: str, context: Context) -> PanopticSegmenter:
+    """Load a segmenter in evaluation mode.
+
+    Args:
+        folder: that it was saved in.
+        num_classes: that it must know, things and stuff.
+        what: whose classes, for the message.
+        remedy: what to do about another one.
+        context: says on which device.
+
+    Raises:
+        InputError: the folder holds none, or one that gives no segments or knows other classes.
+    """
+    model = segmenters.load_segmenter(folder)
+    if not isinstance(model, PanopticSegmenter) or model.num_classes != num_classes:
+        raise InputError(f"the segmenter in {folder} does not know {what}, things and stuff; {remedy}")
+    return model.to(context.device).eval()
+
+
+def segment_pictures(
+    load: Callable[[], PanopticSegmenter],
+    dataset: LvisDataset,
+    paths: Sequence[Sequence[Path]],
+    write: Callable[[Sequence[Path], Maps], None],
+    config: PanopticSettings,
+    context: Context,
+) -> None:
+    """Segment all pictures and write what was found; pictures that have all their files from an interrupted run are passed over.
+
+    Args:
+        load: makes the network, which is asked for only where a picture is left.
+        dataset: with the pictures.
+        paths: files of each picture.
+        write: writes those of one picture.
+        config: sizes and thresholds.
+        context: of the stage.
+    """
+    left = [index for index, files in enumerate(paths) if not all(path.is_file() for path in files)]
+    model = load() if left else None
+    num_done, images = len(paths) - len(left), dataset.images
+    for batch in batches_of_one_size(
+        left, lambda index: (images[index].height, images[index].width), config.batch_size
+    ):
+        assert model is not None
+        found = _segment(model, dataset, [images[index] for index in batch], config, context)
+        for index, maps in zip(batch, found, strict=True):
+            write(paths[index], maps)
+        num_done += len(batch)
+        context.progress(num_done, len(paths), "images")
+
+
+def _segment(
+    model: PanopticSegmenter,
+    dataset: LvisDataset,
+    records: list[LvisImage],
+    config: PanopticSettings,
+    context: Context,
+) -> list[Maps]:
+    """Return what is found in pictures of one size."""
+    sides_px = config.short_side_px, config.long_side_px
+    image_NCHW = torch.stack([load_image(dataset, record, sides_px) for record in records]).to(context.device)
+    sizes = [(record.height, record.width) for record in records]
+    thresholds = PanopticThresholds(config.object_threshold, config.overlap_threshold)
+    panoptic = model.segment_panoptic(image_NCHW, thresholds, output_sizes=sizes)
+    semantic = model.segment_semantic(image_NCHW, output_sizes=sizes)
+    return [
+        (found.classes_N.tolist(), found.segment_HW.cpu().numpy(), class_HW.cpu().numpy())
+        for found, class_HW in zip(panoptic, semantic, strict=True)
+    ]
+
+
+def percent(value: float | None) -> float | None:
+    """Return a share in percent; None stays."""
+    return None if value is None else 100.0 * value
