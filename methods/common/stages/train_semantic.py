@@ -95,9 +95,9 @@ def train_semantic(inputs: Inputs, config: TrainSegmenterConfig, context: Contex
     return {**training_record(losses, len(images)), "started_from": started_from}
 
 
-def training_record(losses: list[float], num_images: int) -> Record:
-    """Return what every training records: how long, on how many images, and its loss from first to last part."""
-    means = mean_of_parts(losses, NUM_LOSSES)
+def training_record(losses: list[float], num_images: int, num_parts: int = NUM_LOSSES) -> Record:
+    """Return what every training records: how long, on how many images, and its loss from first to last of some parts."""
+    means = mean_of_parts(losses, num_parts)
     return {
         "iterations": len(losses),
         "num_images": num_images,

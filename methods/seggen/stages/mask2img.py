@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from methods.common.stage import Context, Inputs, Record, Stage
-from methods.common.stages.train_semantic import mean_of_parts
+from methods.common.stages.train_semantic import training_record
 from methods.seggen.mask2img.config import Mask2ImgTrainingConfig
 
 
@@ -39,15 +39,8 @@ def mask2img(inputs: Inputs, config: Mask2ImgTrainingConfig, context: Context) -
         controlnet.save_pretrained(context.out / "controlnet")
         coding.write(context.out)
     context.team.barrier()
-    means = mean_of_parts(losses, config.num_losses)
-    return {
-        "iterations": len(losses),
-        "num_images": len(pictures),
-        "num_trained": sum(one.numel() for one in controlnet.parameters()),
-        "losses": means,
-        "loss_first": means[0],
-        "loss_last": means[-1],
-    }
+    record = training_record(losses, len(pictures), config.num_losses)
+    return record | {"num_trained": sum(one.numel() for one in controlnet.parameters())}
 
 
 MASK2IMG = Stage(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from methods.common.stage import Context, Inputs, Record, Stage
-from methods.common.stages.train_semantic import mean_of_parts
+from methods.common.stages.train_semantic import training_record
 from methods.seggen.text2mask.config import Text2MaskTrainingConfig
 
 
@@ -38,15 +38,8 @@ def text2mask(inputs: Inputs, config: Text2MaskTrainingConfig, context: Context)
         pipeline.save_pretrained(context.out / "generator")
         coding.write(context.out)
     context.team.barrier()
-    means = mean_of_parts(losses, config.num_losses)
-    return {
-        "iterations": len(losses),
-        "num_images": len(pictures),
-        "num_trained": num_trained,
-        "losses": means,
-        "loss_first": means[0],
-        "loss_last": means[-1],
-    }
+    record = training_record(losses, len(pictures), config.num_losses)
+    return record | {"num_trained": num_trained}
 
 
 TEXT2MASK = Stage(
