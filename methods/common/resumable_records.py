@@ -65,6 +65,21 @@ def keep_batches(
     return whole
 
 
+def batches_done(checkpoints: Checkpoints, keep: Callable[[Sequence[Sequence[int]]], int]) -> list[dict[str, Any]]:
+    """Return what the newest checkpoint knows of the batches whose files are whole; one that knows of others is forgotten.
+
+    Args:
+        checkpoints: of the stage; each holds a record a batch, with the ``checksums`` of what it wrote.
+        keep: cuts the files after the first whole batches, and returns how many those are.
+    """
+    found = checkpoints.load()
+    done: list[dict[str, Any]] = [] if found is None else found[1]
+    whole = keep([batch["checksums"] for batch in done])
+    if whole < len(done):
+        checkpoints.clear()
+    return done[:whole]
+
+
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Read every record.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from methods.common.stage import Context, Inputs, Record, Stage
 from methods.seggen.sampling.config import PaintImagesConfig
@@ -32,6 +32,7 @@ def paint_images(inputs: Inputs, config: PaintImagesConfig, context: Context) ->
     from methods.common.datasets.voc import encode_labels
     from methods.common.files import write_atomic
     from methods.common.generated.pair_writer import PairFolder
+    from methods.common.resumable_records import batches_done
     from methods.seggen.diffusion.coding_file import ColourCoding
     from methods.seggen.diffusion.pictures import PanopticPictures, open_pictures, read_captions
     from methods.seggen.sampling.mask_files import list_masks
@@ -55,14 +56,9 @@ def paint_images(inputs: Inputs, config: PaintImagesConfig, context: Context) ->
     write_atomic(context.out / "classes.json", json.dumps(coding.class_names).encode())
     encode = _encode_ids if coding.panoptic else encode_labels
     folder = PairFolder(context.out, config.image_format, (VARIANT,), encode=encode)
-    found = context.checkpoints.load()
-    done: list[dict[str, Any]] = [] if found is None else found[1]
-    whole = folder.keep([batch["checksums"] for batch in done])
-    if whole < len(done):
-        context.checkpoints.clear()
-        done = done[:whole]
+    done = batches_done(context.checkpoints, folder.keep)
     painter = None
-    for number in range(whole, len(batches)):
+    for number in range(len(done), len(batches)):
         if painter is None:
             pipeline = load_sampler(
                 inputs.folder("generator"),

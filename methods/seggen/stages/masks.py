@@ -24,6 +24,7 @@ def sample_masks(inputs: Inputs, config: SampleMasksConfig, context: Context) ->
         InputError: data, captions or generator cannot be used, or the classes are not those that the generator learnt.
     """
     from methods.common.files import write_atomic
+    from methods.common.resumable_records import batches_done
     from methods.seggen.diffusion.coding_file import ColourCoding
     from methods.seggen.diffusion.pictures import open_pictures, read_captions
     from methods.seggen.sampling.draw_masks import MaskSampler
@@ -44,14 +45,9 @@ def sample_masks(inputs: Inputs, config: SampleMasksConfig, context: Context) ->
     coding.write(context.out)
     write_atomic(context.out / "classes.json", json.dumps(coding.class_names).encode())
     folder = MaskFolder(context.out)
-    found = context.checkpoints.load()
-    done: list[dict[str, Any]] = [] if found is None else found[1]
-    whole = folder.keep([batch["checksums"] for batch in done])
-    if whole < len(done):
-        context.checkpoints.clear()
-        done = done[:whole]
+    done = batches_done(context.checkpoints, folder.keep)
     sampler = None
-    for number in range(whole, len(batches)):
+    for number in range(len(done), len(batches)):
         if sampler is None:
             pipeline = load_sampler(trained / "generator", None, inputs.folders("vae"), config, context.device)
             sampler = MaskSampler(pipeline, coding, config)
