@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from methods.common.errors import InputError
 from methods.common.seeds import Seeds
-from methods.common.segmenters.deeplab.config import DeepLabConfig
-from methods.common.segmenters.mask2former.config import Mask2FormerConfig
 from methods.diffumask_robust.affinity.config import AffinityNetConfig
 from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
 from reproductions.requirements.openers import SIDE_PX, Places, fits_in_float32, open_halved_generator
@@ -38,24 +36,6 @@ def open_generator(places: Places, config: SynthesizeAttentionConfig, device: to
             raise InputError(f"the generator in {place} makes a black picture; set another precision, or copy it again")
 
     return sample
-
-
-def open_segmenter(places: Places, config: DeepLabConfig | Mask2FormerConfig, device: torch.device) -> TinyBatch:
-    """Open a segmenter with ImageNet weights in its backbone; role ``backbone``."""
-    import torch
-
-    from methods.common.segmenters.semantic.segmenters import build_segmenter
-    from methods.common.segmenters.semantic.starting import take_published_backbone
-
-    model = build_segmenter(config, torch.Generator().manual_seed(0))
-    take_published_backbone(model, places["backbone"])
-    model.to(device).eval()
-
-    def score() -> None:
-        with torch.inference_mode():
-            model.scores(torch.full((1, 3, SIDE_PX, SIDE_PX), 127.0, device=device))
-
-    return score
 
 
 def open_trunk(places: Places, config: AffinityNetConfig, device: torch.device) -> TinyBatch:

@@ -24,7 +24,7 @@ from reproductions.requirements import gpu_estimates
 from reproductions.requirements.inspect_labelled import labelled_folder
 from reproductions.requirements.inspection import Inspection, judge
 from reproductions.requirements.need import GpuNeed, Need
-from reproductions.requirements.openers import CutterTrial, open_clip, open_cutter
+from reproductions.requirements.openers import CutterTrial, open_clip, open_cutter, open_semantic_segmenter
 from reproductions.requirements.places import data, data_root, generator, own, published, shipped, with_own_code
 from reproductions.requirements.prompters import prompter_needs, prompter_trials
 from reproductions.requirements.published_data import CITYSCAPES, IMAGENET_S50, VOC_2012, WORDNET_30
@@ -174,10 +174,10 @@ def trials(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]) -
     if "clip" in place and study.prompter.kind != "automatic_clip":
         found.append(trial(place["clip"], "clip", open_clip))
     if "backbone" in place:
-        found.append(trial(place["backbone"], "backbone", openers.open_segmenter, study.segmenter))
+        found.append(trial(place["backbone"], "backbone", open_semantic_segmenter, study.segmenter))
     if "plain_backbone" in place:
         segmenter = study.diffumask.segmenter
-        found.append(trial(place["plain_backbone"], "backbone", openers.open_segmenter, segmenter))
+        found.append(trial(place["plain_backbone"], "backbone", open_semantic_segmenter, segmenter))
     if "trunk" in place:
         found.append(trial(place["trunk"], "trunk", openers.open_trunk, study.diffumask.affinity.network))
     return tuple(found)

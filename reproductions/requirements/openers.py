@@ -13,6 +13,7 @@ from methods.common.cutouts.names import CutterName
 from methods.common.errors import InputError
 from methods.common.generators.captioners import BlipCaptions
 from methods.common.generators.sampling import SamplingConfig
+from methods.common.segmenters.semantic.segmenters import SegmenterConfig
 from methods.common.stage import Config
 from reproductions.requirements.trial import TinyBatch
 
@@ -119,3 +120,21 @@ def open_captioner(places: Places, config: BlipCaptions, device: torch.device) -
 
     captioner = load_captioner(config, places["captioner"], device)
     return lambda: captioner.captions(a_picture(), ["cat"], [0])
+
+
+def open_semantic_segmenter(places: Places, config: SegmenterConfig, device: torch.device) -> TinyBatch:
+    """Open a semantic segmenter with ImageNet weights in its backbone; role ``backbone``."""
+    import torch
+
+    from methods.common.segmenters.semantic.segmenters import build_segmenter
+    from methods.common.segmenters.semantic.starting import take_published_backbone
+
+    model = build_segmenter(config, torch.Generator().manual_seed(0))
+    take_published_backbone(model, places["backbone"])
+    model.to(device).eval()
+
+    def score() -> None:
+        with torch.inference_mode():
+            model.scores(torch.full((1, 3, SIDE_PX, SIDE_PX), 127.0, device=device))
+
+    return score

@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from methods.common.errors import InputError
-from methods.common.segmenters.mask2former.config import Mask2FormerConfig
 from methods.sam_filter.stages.synthesis_config import CaptureSteps, Order, SynthesizeConfig
-from reproductions.requirements.openers import SIDE_PX, Places, fits_in_float32, open_halved_generator
+from reproductions.requirements.openers import Places, fits_in_float32, open_halved_generator
 from reproductions.requirements.trial import TinyBatch
 
 if TYPE_CHECKING:
@@ -34,21 +33,3 @@ def open_generator(places: Places, config: SynthesizeConfig, device: torch.devic
             raise InputError(f"the generator in {place} makes a black picture; set another precision, or copy it again")
 
     return sample
-
-
-def open_segmenter(places: Places, config: Mask2FormerConfig, device: torch.device) -> TinyBatch:
-    """Open the segmenter with ImageNet weights in its backbone; role ``backbone``."""
-    import torch
-
-    from methods.common.segmenters.semantic.segmenters import build_segmenter
-    from methods.common.segmenters.semantic.starting import take_published_backbone
-
-    model = build_segmenter(config, torch.Generator().manual_seed(0))
-    take_published_backbone(model, places["backbone"])
-    model.to(device).eval()
-
-    def score() -> None:
-        with torch.inference_mode():
-            model.scores(torch.full((1, 3, SIDE_PX, SIDE_PX), 127.0, device=device))
-
-    return score

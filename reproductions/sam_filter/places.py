@@ -10,7 +10,7 @@ from methods.common.prompters.configs import PrompterConfig
 from reproductions.requirements import gpu_estimates
 from reproductions.requirements.inspect_labelled import labelled_folder
 from reproductions.requirements.need import GpuNeed, Need
-from reproductions.requirements.openers import open_captioner
+from reproductions.requirements.openers import open_captioner, open_semantic_segmenter
 from reproductions.requirements.places import data, generator, published
 from reproductions.requirements.prompters import prompter_needs, prompter_trials
 from reproductions.requirements.published_data import VOC_2012
@@ -85,5 +85,5 @@ def trials(request: Request, study: SamFilterStudy, arms: Sequence[Arm]) -> tupl
     found += prompter_trials(place, prompters)
     if "backbone" in place:
         segmenter = study.imagenet_segmenter or study.segmenter
-        found.append(trial(place["backbone"], "backbone", openers.open_segmenter, segmenter))
+        found.append(trial(place["backbone"], "backbone", open_semantic_segmenter, segmenter))
     return tuple(found)

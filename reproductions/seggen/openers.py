@@ -13,7 +13,6 @@ from methods.seggen.sampling.config import SampleMasksConfig
 from methods.seggen.stages.captions import CaptionsConfig
 from reproductions.requirements.openers import SIDE_PX, Places, a_picture, fits_in_float32, open_halved_generator
 from reproductions.requirements.trial import TinyBatch
-from reproductions.seggen.recipe import SemanticTraining
 
 if TYPE_CHECKING:
     import torch
@@ -43,24 +42,6 @@ def open_captioner(places: Places, config: CaptionsConfig, device: torch.device)
     assert isinstance(config.captioner, Blip2Captions | BlipCaptions), "another captioner needs no network"
     captioner = load_captioner(config.captioner, places["captioner"], device)
     return lambda: captioner.captions(a_picture(), ["wall"], [0])
-
-
-def open_segmenter(places: Places, config: SemanticTraining, device: torch.device) -> TinyBatch:
-    """Open a semantic segmenter with ImageNet weights in its backbone; role ``backbone``."""
-    import torch
-
-    from methods.common.segmenters.semantic.segmenters import build_segmenter
-    from methods.common.segmenters.semantic.starting import take_published_backbone
-
-    model = build_segmenter(config.segmenter, torch.Generator().manual_seed(0))
-    take_published_backbone(model, places["backbone"])
-    model.to(device).eval()
-
-    def score() -> None:
-        with torch.inference_mode():
-            model.scores(torch.full((1, 3, SIDE_PX, SIDE_PX), 127.0, device=device))
-
-    return score
 
 
 def open_panoptic(places: Places, config: InstanceTrainingConfig, device: torch.device) -> TinyBatch:

@@ -10,6 +10,7 @@ from reproductions.requirements import gpu_estimates
 from reproductions.requirements.gpu_estimates import GpuEstimate
 from reproductions.requirements.inspect_labelled import labelled_folder
 from reproductions.requirements.need import GpuNeed, Need
+from reproductions.requirements.openers import open_semantic_segmenter
 from reproductions.requirements.places import data, generator, published, shipped
 from reproductions.requirements.published import SingleFile
 from reproductions.requirements.published_data import ADE20K, COCO_PANOPTIC
@@ -109,4 +110,4 @@ def trials(request: Request, study: SeggenStudy, arms: Sequence[Arm]) -> tuple[T
             start="backbone",
         )
         return (*found, trial(place["backbone"], "backbone", openers.open_panoptic, config))
-    return (*found, trial(place["backbone"], "backbone", openers.open_segmenter, training))
+    return (*found, trial(place["backbone"], "backbone", open_semantic_segmenter, training.segmenter))

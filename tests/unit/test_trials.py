@@ -37,6 +37,7 @@ from reproductions.mrca.paper import MrcaPaper
 from reproductions.requirements import openers, prompters, trial_runs
 from reproductions.requirements.inspect_machine import free_memory_bytes
 from reproductions.requirements.inspect_weights import count_weights, weight_files
+from reproductions.requirements.openers import open_semantic_segmenter
 from reproductions.requirements.preflight import Finding
 from reproductions.requirements.trial import Opener, Trial
 from reproductions.requirements.trial_process import make_trial
@@ -177,7 +178,7 @@ def test_segmenters_with_published_backbones(tmp_path: Path) -> None:
     path = tmp_path / "resnet.pth"
     for config, build, opener in (
         (centernet2_miniature(5), CenterNet2, mrca.open_segmenter),
-        (mask2former_miniature(5), Mask2Former, sam_filter.open_segmenter),
+        (mask2former_miniature(5), Mask2Former, open_semantic_segmenter),
     ):
         torch.save(build(config, torch.Generator().manual_seed(3)).backbone.state_dict(), path)
         works(opener, {"backbone": path}, config)
@@ -405,7 +406,7 @@ def test_sam_filter_tries_what_its_prompters_load(weights: Path) -> None:
         "SAM ViT-H as sam, sam-vit-huge": (openers.open_sam, Config(), 4),
         "Grounding DINO as detector, grounding-dino-base": (prompters.open_detector, study.prompter, 4),
         "ResNet-50, ImageNet as backbone, resnet50-0676ba61.pth": (
-            sam_filter.open_segmenter,
+            open_semantic_segmenter,
             study.imagenet_segmenter,
             4,
         ),
