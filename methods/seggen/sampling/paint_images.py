@@ -5,6 +5,7 @@ Shape legend: N pictures; H, W pixels; 3 RGB.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,18 +30,18 @@ VARIANT = "seggen"
 """Name of the masks below ``masks`` of the pairs."""
 
 
-class Painting:
+class Painting(ABC):
     """What is painted onto, and what is said of it: a mask for each order, as it was drawn or as people drew it."""
 
     strategy: str
 
+    @abstractmethod
     def sources(self) -> list[Source]:
         """List the masks."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mask(self, order: Order) -> Mask:
         """Return the mask in the order's frame."""
-        raise NotImplementedError
 
     def condition(self, order: Order, mask: Mask, palette: Palette, edge_px: int) -> NDArray[np.uint8]:
         """Return what Mask2Img reads, uint8 [H, W, 3]: the mask that becomes the label, coloured."""
