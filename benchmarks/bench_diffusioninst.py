@@ -6,14 +6,12 @@ The plain version has the same weights: norms after convolutions, maps with chan
 and resized as a picture, and then cut to its box. `extra_info` holds processor seconds of both in the same run.
 """
 
-import time
-from collections.abc import Callable
-
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch.nn import functional
 
+from benchmarks.processor_time import processor_s
 from methods.common.segmenters.diffusioninst import masks
 from methods.common.segmenters.diffusioninst.model import DiffusionInst, ImageFeatures
 from methods.common.segmenters.diffusioninst.presets import (
@@ -27,16 +25,6 @@ HEIGHT, WIDTH = 640, 853
 """A COCO image of 3:4 at test time."""
 
 torch.set_num_threads(1)
-
-
-def processor_s(run: Callable[[], object], rounds: int) -> float:
-    """Least processor time of a call."""
-    times = []
-    for _ in range(rounds):
-        start = time.process_time()
-        run()
-        times.append(time.process_time() - start)
-    return min(times)
 
 
 def plain_masks(

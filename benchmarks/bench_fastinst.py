@@ -6,13 +6,11 @@ The plain version has the same weights: norms after convolutions, maps with chan
 resized to the image. `extra_info` holds how many times longer it takes in the same run.
 """
 
-import time
-from collections.abc import Callable
-
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.processor_time import processor_s
 from methods.common.segmenters.backbones.resnet import ResNet
 from methods.common.segmenters.fastinst import layers
 from methods.common.segmenters.fastinst.config import FastInstConfig
@@ -37,16 +35,6 @@ SIZES: dict[str, FastInstConfig] = {
 }
 
 torch.set_num_threads(1)
-
-
-def processor_s(run: Callable[[], object], rounds: int) -> float:
-    """Least processor time of a call."""
-    times = []
-    for _ in range(rounds):
-        start = time.process_time()
-        run()
-        times.append(time.process_time() - start)
-    return min(times)
 
 
 def plain_detect(model: FastInst, image: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> object:
