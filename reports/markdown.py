@@ -8,6 +8,7 @@ from typing import get_args
 
 import pandas as pd
 
+from reports.evidence_words import evidence_text, short_label, where_measured, without_unit
 from reports.figure import Figure
 from reports.records import ClaimOutcome, ClaimVerdict, Evidence, Report, Target, TargetVerdict
 from reports.tables import (
@@ -18,7 +19,6 @@ from reports.tables import (
     fixed,
     markdown_frame,
     markdown_table,
-    p_text,
     paper_table,
     paper_tables,
     result_table,
@@ -144,7 +144,9 @@ def _conclusion(report: Report, claim: ClaimOutcome) -> str:
 
 
 def _seen(report: Report, evidence: Sequence[Evidence]) -> str:
-    return ", ".join(f"{_short(report, item)}{_where(report, item)} {_without_unit(item)}" for item in evidence)
+    return ", ".join(
+        f"{short_label(report, item)}{where_measured(report, item)} {without_unit(item)}" for item in evidence
+    )
 
 
 def _qualified(report: Report, claim: ClaimOutcome) -> str:
@@ -180,21 +182,6 @@ def _share(claim: ClaimOutcome, left: Evidence) -> str:
     return ""
 
 
-def _without_unit(item: Evidence) -> str:
-    """The mean; a difference of a metric needs no unit beside its name."""
-    return _mean(item).removesuffix(f" {item.unit}") if item.kind == "difference" else _mean(item)
-
-
-def _short(report: Report, item: Evidence) -> str:
-    """What differs between the tests of one claim: a metric's title, the arms where there is one metric, or the kind of number."""
-    if item.kind == "difference" and item.metric is not None:
-        title = report.metric_title(item.metric)
-        return title if len(report.metrics) > 1 else item.label.removesuffix(f", {title}")
-    if item.kind == "correlation":
-        return item.label.split(",")[0]
-    return "share of the objects, no test," if item.kind == "ratio" else item.label
-
-
 def _count_line(claims: Sequence[ClaimOutcome], one: str, many: str) -> str:
     verdicts = [claim.verdict for claim in claims]
     counts = []
@@ -212,89 +199,6 @@ def _target_line(report: Report) -> str:
 
 
 # --- claims and controls ----------------------------------------------------------------------------------------
-
-
-def _where(report: Report, item: Evidence) -> str:
-    return f" [{report.backbone_title(item.backbone)}]" if len(report.backbones) > 1 else ""
-
-
-def _mean(item: Evidence) -> str:
-    if item.mean is None:
-        return "not run"
-    if item.kind == "ratio":
-        return fixed(item.mean, 3)
-    return f"{fixed(item.mean, 2, sign=True)} {item.unit}".strip()
-
-
-def _printed_difference(report: Report, item: Evidence) -> str:
-    """The same difference in the paper's table, where tiers allow to look at it."""
-    if report.run.tier != "paper" or item.kind != "difference":
-        return ""
-    theirs = {
-        target.arm: target
-        for target in report.targets
-        if report.beside.get(target.backbone) == item.backbone and target.metric == item.metric
-    }
-    if item.left not in theirs or item.right not in theirs:
-        return ""
-    return f" (paper {_difference_text(theirs[item.left], theirs[item.right])})"
-
-
-def _difference_text(left: Target, right: Target) -> str:
-    """A difference of printed numbers; an inferred one is no finer than its decimals."""
-    if left.certainty == right.certainty == "certain":
-        return fixed(left.value - right.value, max(left.decimals, right.decimals), sign=True)
-    return f"{fixed(left.value - right.value, min(left.decimals, right.decimals), sign=True)}, inferred"
-
-
-def evidence_text(report: Report, item: Evidence) -> str:
-    """One tested quantity in words: label, mean, interval, p, how many seeds agree."""
-    label = f"{item.label}{_where(report, item)}"
-    if item.mean is None:
-        return f"{label}: not run"
-    text = f"{label}: {_mean(item)}{_printed_difference(report, item)}"
-    if item.low is not None and item.high is not None:
-        text += f" {_interval(item.low, item.high)} ({_degrees(item)})"
-        text += f", {p_text(item.p_value)}" if item.band is None else ""
-    if item.plain_low is not None and item.plain_high is not None:
-        text += f"; by these seeds alone {_interval(item.plain_low, item.plain_high)}"
-    text += _images(item)
-    if item.leave_one_out is not None:
-        low, high = (fixed(value, 2, sign=True) for value in item.leave_one_out)
-        by_seed = ", ".join(fixed(value, 2, sign=True) for value in item.values)
-        text += f"; with one variant left out {low} to {high}; permutation {p_text(item.p_value)}; by seed {by_seed}"
-    if item.band is not None:
-        text += f", level means within ±{fixed(item.band[1], 2)}"
-    return f"{text}; {item.reason}"
-
-
-def mean_and_interval(item: Evidence) -> str:
-    """The mean of what was measured and, where there is one, the interval that decides."""
-    if item.mean is None or item.low is None or item.high is None:
-        return _mean(item)
-    return f"{_mean(item)} {_interval(item.low, item.high)}"
-
-
-def _interval(low: float, high: float) -> str:
-    return f"[{fixed(low, 2, sign=True)}, {fixed(high, 2, sign=True)}]"
-
-
-def _images(item: Evidence) -> str:
-    """What other evaluation images would do to a difference; said where they alone may turn its sign."""
-    if item.image_margin is None or item.mean is None:
-        return ""
-    turned = ", which reaches zero" if abs(item.mean) <= item.image_margin and not _reaches_zero(item) else ""
-    return f"; other images ±{fixed(item.image_margin, 2)}{turned}"
-
-
-def _reaches_zero(item: Evidence) -> bool:
-    return item.low is None or item.high is None or item.low <= 0 <= item.high
-
-
-def _degrees(item: Evidence) -> str:
-    """Degrees of freedom; a round number where it is one."""
-    assert item.degrees is not None, "an interval has degrees of freedom"
-    return f"{item.degrees:.3g} df"
 
 
 def _claims_table(report: Report, claims: Sequence[ClaimOutcome]) -> str:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from reports.drill import ClassScores, Details, RunDetails, SeedRuns
+from reports.evidence_words import evidence_text, mean_and_interval
 from reports.html import drawings
 from reports.html.text import inline, to_html
-from reports.markdown import ShownTable, evidence_text, mean_and_interval, read_with
+from reports.markdown import ShownTable, read_with
 from reports.records import Arm, Backbone, ClaimOutcome, Evidence, Report
 from reports.tables import NOTHING, fixed, mean_text
 

@@ -7,7 +7,7 @@ import pytest
 
 from methods.common.metrics.bootstrap import draw_weights
 from methods.common.metrics.resamples import NUM_RESAMPLES, resampled
-from reports.markdown import evidence_text
+from reports.evidence_words import evidence_text
 from reports.records import Arm, Backbone, Metric, Provenance, Report, Result, Run
 from reproductions.verdicts.differences import Gain, GainOverAll, NoGain
 from reproductions.verdicts.images import image_margin
