@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from reports.records import Result, ScatterPoint
 from reports.samples import PictureRowSample
-from reproductions.diffumask_robust.arms import Arm, Attention, How, MaskQuality
 from reproductions.diffumask_robust.claims import GROUPS, MASK_NOISE, THREE_CLASSES
+from reproductions.diffumask_robust.kinds import Arm, Attention, How, MaskQuality
 from reproductions.diffumask_robust.plan import ArmCells, SeedPlanner
 from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy
 from reproductions.diffumask_robust.records import MaskRating

@@ -8,9 +8,10 @@ from pathlib import Path
 from methods.common.errors import InputError
 from reports.figure import Figure
 from reproductions.diffumask_robust import places, recipe
-from reproductions.diffumask_robust.arms import ARMS, NOT_AT_MINI, Arm, How, has_other_segmenter
+from reproductions.diffumask_robust.arms import ARMS, NOT_AT_MINI
 from reproductions.diffumask_robust.claims import CLAIMS, METRICS, OF_DIFFUMASK, STYLE
 from reproductions.diffumask_robust.collect import Collector
+from reproductions.diffumask_robust.kinds import Arm, How, has_other_segmenter
 from reproductions.diffumask_robust.plan import ArmCells, SeedPlanner
 from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy
 from reproductions.diffumask_robust.records import DiffuMaskRobustReport

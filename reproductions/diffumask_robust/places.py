@@ -7,7 +7,7 @@ from pathlib import Path
 
 from methods.common.errors import InputError
 from reproductions.diffumask_robust import openers
-from reproductions.diffumask_robust.arms import (
+from reproductions.diffumask_robust.kinds import (
     Arm,
     Attention,
     DiffuMask,

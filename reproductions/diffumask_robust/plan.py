@@ -27,7 +27,7 @@ from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttention
 from methods.diffumask_robust.stages.synthesize_attention import SYNTHESIZE_ATTENTION
 from methods.diffumask_robust.stages.train_robust import TRAIN_ROBUST, TrainRobustConfig
 from methods.diffumask_robust.stages.train_segmenter import TRAIN_SEGMENTER, TrainSegmenter
-from reproductions.diffumask_robust.arms import (
+from reproductions.diffumask_robust.kinds import (
     Arm,
     Attention,
     DiffuMask,

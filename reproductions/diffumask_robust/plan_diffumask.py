@@ -14,7 +14,7 @@ from methods.diffumask_robust.stages.score_fold import SCORE_FOLD, ScoreFoldConf
 from methods.diffumask_robust.stages.seed import SEED
 from methods.diffumask_robust.stages.splice import SPLICE, SpliceConfig
 from methods.diffumask_robust.stages.train_affinity import TRAIN_AFFINITY
-from reproductions.diffumask_robust.arms import DiffuMask, Extra
+from reproductions.diffumask_robust.kinds import DiffuMask, Extra
 from reproductions.harness.cell import Cell
 from reproductions.study.planner import Inputs
 

@@ -11,7 +11,7 @@ from methods.diffumask_robust.stages.evaluate_imagenet_s import EVALUATE_IMAGENE
 from methods.diffumask_robust.stages.label import LABEL
 from methods.diffumask_robust.stages.prompts import ROBUST_PROMPTS
 from methods.diffumask_robust.stages.sources import LabelledSource
-from reproductions.diffumask_robust.arms import Attention, ImageNetS
+from reproductions.diffumask_robust.kinds import Attention, ImageNetS
 from reproductions.diffumask_robust.plan_diffumask import Pictures
 from reproductions.harness.cell import Cell, External
 

@@ -13,7 +13,7 @@ from methods.diffumask_robust.stages.label import LABEL
 from methods.diffumask_robust.stages.rate_masks import RATE_MASKS, RateMasksConfig
 from methods.diffumask_robust.stages.sources import LabelledSource
 from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
-from reproductions.diffumask_robust.arms import Attention, Street
+from reproductions.diffumask_robust.kinds import Attention, Street
 from reproductions.diffumask_robust.plan_diffumask import Pictures
 from reproductions.harness.cell import Cell, External
 
