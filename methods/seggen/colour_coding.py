@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,19 +61,22 @@ def encode(label_HW: NDArray[np.uint8], palette: Palette) -> NDArray[np.uint8]:
     import cv2
 
     _check_pixels(label_HW)
-    colour_3 = np.full((256, 3), palette.void, np.uint8)
-    colour_3[: palette.num_classes] = palette.colours_K3
-    allowed = np.zeros(256, np.uint8)
-    allowed[palette.num_classes : IGNORED] = 1
-    beyond_HW = np.asarray(cv2.LUT(label_HW, allowed))
-    if beyond_HW.any():
-        row, column = np.argwhere(beyond_HW)[0].tolist()
-        raise InputError(
-            f"the label map holds class {label_HW[row, column]} at row {row}, column {column}, but the palette has colours for "
-            f"{palette.num_classes} classes, 0 to {palette.num_classes - 1}; make the palette for as many classes as the labels have"
-        )
-    image_HW3 = cv2.LUT(cv2.merge([label_HW] * 3), colour_3[None])
-    return np.asarray(image_HW3, np.uint8)
+    if np.add(label_HW, 1, dtype=np.uint8).max() > palette.num_classes:  # void becomes 0
+        _refuse_class(label_HW, palette)
+    # All bytes of a colour are looked up at once, with a fourth beside them that goes again.
+    colour_256x4 = np.full((256, 4), (*palette.void, 0), np.uint8)
+    colour_256x4[: palette.num_classes, :3] = palette.colours_K3
+    packed_HW = cv2.LUT(label_HW, colour_256x4.view(np.int32)[:, 0])
+    return np.asarray(cv2.cvtColor(packed_HW.view(np.uint8).reshape(*label_HW.shape, 4), cv2.COLOR_RGBA2RGB))
+
+
+def _refuse_class(label_HW: NDArray[np.uint8], palette: Palette) -> NoReturn:
+    """Name the first pixel whose class has no colour."""
+    row, column = np.argwhere((label_HW >= palette.num_classes) & (label_HW != IGNORED))[0].tolist()
+    raise InputError(
+        f"the label map holds class {label_HW[row, column]} at row {row}, column {column}, but the palette has colours for "
+        f"{palette.num_classes} classes, 0 to {palette.num_classes - 1}; make the palette for as many classes as the labels have"
+    )
 
 
 def encode_segments(
