@@ -23,6 +23,7 @@ _QUERY_LOSSES = Place(_COMMON + "segmenters/mask_queries/losses.py")
 _SEGMENTS_OF_QUERIES = Place(_COMMON + "segmenters/mask_queries/panoptic.py")
 _MAPS = Place(_COMMON + "stages/panoptic_maps.py")
 _EVALUATE = Place(_COMMON + "stages/evaluate_coco_panoptic.py")
+_PANOPTIC_MODEL = Place(_COMMON + "segmenters/mask2former/panoptic.py")
 _BACKBONE = Place(_COMMON + "segmenters/backbones/hrnet.py")
 _SGD = Place(_COMMON + "training/sgd_recipe.py")
 
@@ -201,6 +202,27 @@ MUTANTS: tuple[Mutant, ...] = (
         "data.categories[id // _SEGMENTS_OF_CLASS - 2].id",
         "results name another category",
         f"{EVALUATION}::test_files_hold_ids_that_tell_class_and_number",
+    ),
+    _EVALUATE.mutant(
+        "maps_of_the_next_picture",
+        "_write(place[record.id], maps)",
+        "_write(place[records[0].id], maps)",
+        "all maps of a batch are written as those of its first picture",
+        f"{EVALUATION}::test_the_scores_are_those_of_the_official_packages",
+    ),
+    _EVALUATE.mutant(
+        "detections_of_the_first_picture",
+        "results += results_of(record, things",
+        "results += results_of(records[0], things",
+        "all detections of a batch are said of its first picture",
+        f"{EVALUATION}::test_the_scores_are_those_of_the_official_packages",
+    ),
+    _PANOPTIC_MODEL.mutant(
+        "all_found_without_classes",
+        "best_classes(*answer), self.things_in(answer))",
+        "self.segments_in(answer, thresholds).segment_HW, self.things_in(answer))",
+        "the classes of pixels are the numbers of their segments",
+        f"{EVALUATION}::test_mask2former_looks_at_each_picture_once",
     ),
     _BACKBONE.mutant(
         "fine_branches_are_not_told",

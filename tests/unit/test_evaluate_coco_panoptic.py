@@ -22,6 +22,8 @@ from methods.common.segmenters.instance.interface import (
     PanopticSegments,
     PanopticThresholds,
 )
+from methods.common.segmenters.mask2former.panoptic import PanopticMask2Former
+from methods.common.segmenters.mask2former.recipes import panoptic_miniature
 from methods.common.segmenters.mask_queries.postprocess import boxes_of
 from methods.common.stage import Inputs, LocalContext
 from methods.common.stages.evaluate_coco_panoptic import (
@@ -32,6 +34,7 @@ from methods.common.stages.evaluate_coco_panoptic import (
     evaluate_coco_panoptic,
     segment_ids,
 )
+from tests.unit.seggen_worlds import Stopped, StoppingContext, files
 
 CONFIG = EvaluateCocoPanopticConfig(short_side_px=32, long_side_px=64, object_threshold=0.7, overlap_threshold=0.6)
 
@@ -177,22 +180,41 @@ def test_files_hold_ids_that_tell_class_and_number(inputs: Inputs, data: Path, t
     assert segment_ids([3, 0, 3]).tolist() == [0, 4000, 1000, 4001]
 
 
-def test_pictures_that_are_there_are_not_segmented_again(
+def test_an_interrupted_run_goes_on_after_its_last_picture(
     inputs: Inputs, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = run(inputs, tmp_path / "out")
-    images = open_coco_panoptic(data, "val2017")
-    (tmp_path / "out" / LABELS_FOLDER / f"{images.name(11)}.png").unlink()
+    whole = run(inputs, tmp_path / "whole")
+    (tmp_path / "out").mkdir()
+    with pytest.raises(Stopped):
+        evaluate_coco_panoptic(inputs, CONFIG, StoppingContext(tmp_path / "out", after=11))
 
     def last_alone(folder: Path) -> Mistaken:
-        model = Mistaken(images)
-        model.calls |= {"panoptic": 11, "semantic": 11}
+        model = Mistaken(open_coco_panoptic(data, "val2017"))
+        model.calls |= dict.fromkeys(model.calls, 11)
         return model
 
     monkeypatch.setattr(segmenters, "load_segmenter", last_alone)
     assert run(inputs, tmp_path / "out") == whole
-    monkeypatch.setattr(segmenters, "load_segmenter", lambda folder: pytest.fail("nothing is left to segment"))
-    assert run(inputs, tmp_path / "out") == whole
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def test_mask2former_looks_at_each_picture_once(
+    inputs: Inputs, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it finds at once is what it finds in three passes."""
+    model = PanopticMask2Former(panoptic_miniature(13, tuple(range(5, 13))), torch.Generator().manual_seed(0)).eval()
+    passes: list[int] = []
+    model.register_forward_hook(lambda module, given, answer: passes.append(len(given[0])))
+    monkeypatch.setattr(segmenters, "load_segmenter", lambda folder: model)
+    bounds = {"object_threshold": 0.0, "overlap_threshold": 0.0, "batch_size": 4}
+    once = run(inputs, tmp_path / "once", **bounds)
+    assert passes == [4, 4, 4]
+    monkeypatch.setattr(PanopticMask2Former, "find_all", PanopticSegmenter.find_all)
+    assert run(inputs, tmp_path / "thrice", **bounds) == once
+    assert len(passes) == 3 + 9
+    assert files(tmp_path / "once") == files(tmp_path / "thrice")
+    assert once["num_detections"] > 0
+    assert json.loads((tmp_path / "once" / PANOPTIC_FILE).read_text())["annotations"][0]["segments_info"]
 
 
 def test_what_cannot_be_scored_is_refused(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from methods.common.datasets.coco_panoptic import CocoPanoptic
-    from methods.common.datasets.lvis_records import LvisDataset
+    from methods.common.datasets.lvis_records import LvisDataset, LvisImage
     from methods.common.stages.panoptic_maps import Maps
 
 PANOPTIC_FILE, DETECTIONS_FILE, LABELS_FOLDER = "panoptic.json", "detections.json", "labels"
@@ -69,7 +69,6 @@ def evaluate_coco_panoptic(inputs: Inputs, config: EvaluateCocoPanopticConfig, c
     from methods.common.metrics.label_maps.panoptic import evaluate_panoptic
     from methods.common.metrics.label_maps.semantic import class_iou
     from methods.common.metrics.resamples import resampled
-    from methods.common.segmenters.instance.prediction import detect_all
     from methods.common.stages.panoptic_maps import percent
 
     data = open_coco_panoptic(inputs.folder("data"), config.split)
@@ -79,12 +78,9 @@ def evaluate_coco_panoptic(inputs: Inputs, config: EvaluateCocoPanopticConfig, c
         raise InputError(
             f"there is no {instances}, by which AP of things is scored; put COCO's instance annotations there"
         )
-    folder, dataset = inputs.folder("model") / "model", _as_records(data)
-    _segment_all(data, dataset, folder, config, context)
-    sides_px, detections = (config.short_side_px, config.long_side_px), context.out / DETECTIONS_FILE
-    num_detections = detect_all(dataset, folder, sides_px, config.batch_size, context, detections)
+    num_detections = _find_all(data, inputs.folder("model") / "model", config, context)
     panoptic = evaluate_panoptic(truth / f"panoptic_{config.split}.json", context.out / PANOPTIC_FILE)
-    things = evaluate_coco(instances, detections, "segm").metrics()
+    things = evaluate_coco(instances, context.out / DETECTIONS_FILE, "segm").metrics()
     count_I3K = _pixels_of_classes(data, context.out)
 
     def metrics(weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
@@ -119,22 +115,36 @@ def _as_records(data: CocoPanoptic) -> LvisDataset:
     return LvisDataset(categories, images, {image.id: [] for image in images}, data.picture(0).parent)
 
 
-def _segment_all(
-    data: CocoPanoptic, dataset: LvisDataset, folder: Path, config: EvaluateCocoPanopticConfig, context: Context
-) -> None:
-    """Write both maps of every picture, and the list of their segments."""
+def _find_all(data: CocoPanoptic, folder: Path, config: EvaluateCocoPanopticConfig, context: Context) -> int:
+    """Write both maps of every picture, the list of their segments, and the detections, whose number is returned.
+
+    Maps are written before the results of their picture, so that a run that goes on after these results needs them no more.
+    """
     import json
 
     from methods.common.files import write_atomic
-    from methods.common.stages.panoptic_maps import load_panoptic, segment_pictures
+    from methods.common.segmenters.instance.prediction import Detect, results_of, write_results
+    from methods.common.stages.panoptic_maps import find_all, load_panoptic
 
+    dataset = _as_records(data)
     paths = [_paths(context.out, data.name(index)) for index in range(len(data))]
-    known = f"the {len(data.categories)} classes of the data"
-    remedy = "train a Mask2Former or a OneFormer on all of them"
-    segment_pictures(
-        lambda: load_panoptic(folder, len(data.categories), known, remedy, context),
-        *(dataset, paths, _write, config, context),
-    )
+    place = {record.id: files for record, files in zip(dataset.images, paths, strict=True)}
+
+    def load() -> Detect:
+        known = f"the {len(data.categories)} classes of the data"
+        remedy = "train a Mask2Former or a OneFormer on all of them"
+        model = load_panoptic(folder, len(data.categories), known, remedy, context)
+
+        def detect(records: list[LvisImage]) -> list[dict[str, Any]]:
+            results = []
+            for record, (maps, things) in zip(records, find_all(model, dataset, records, config, context), strict=True):
+                _write(place[record.id], maps)
+                results += results_of(record, things, dataset.class_ids)
+            return results
+
+        return detect
+
+    number = write_results(dataset, load, config.batch_size, context, context.out / DETECTIONS_FILE)
     annotations = [
         {
             "image_id": data.image_id(index),
@@ -144,6 +154,7 @@ def _segment_all(
         for index in range(len(data))
     ]
     write_atomic(context.out / PANOPTIC_FILE, json.dumps({"annotations": annotations}).encode())
+    return number
 
 
 def segment_ids(classes: list[int]) -> NDArray[np.uint32]:

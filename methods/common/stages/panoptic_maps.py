@@ -17,7 +17,13 @@ from methods.common.datasets.lvis_records import LvisDataset, LvisImage
 from methods.common.errors import InputError
 from methods.common.segmenters.image_batches import batches_of_one_size
 from methods.common.segmenters.instance import segmenters
-from methods.common.segmenters.instance.interface import PanopticSegmenter, PanopticThresholds
+from methods.common.segmenters.instance.interface import (
+    Detections,
+    PanopticSegmenter,
+    PanopticSegments,
+    PanopticThresholds,
+    Size,
+)
 from methods.common.segmenters.instance.prediction import load_image
 from methods.common.stage import Context
 
@@ -91,6 +97,19 @@ def segment_pictures(
         context.progress(num_done, len(paths), "images")
 
 
+def find_all(
+    model: PanopticSegmenter,
+    dataset: LvisDataset,
+    records: list[LvisImage],
+    config: PanopticSettings,
+    context: Context,
+) -> list[tuple[Maps, Detections]]:
+    """Return the maps of pictures of one size, and the things that are detected in them."""
+    image_NCHW, thresholds, sizes = _to_network(dataset, records, config, context)
+    found = model.find_all(image_NCHW, thresholds, output_sizes=sizes)
+    return [(_maps(one.segments, one.class_HW), one.things) for one in found]
+
+
 def _segment(
     model: PanopticSegmenter,
     dataset: LvisDataset,
@@ -99,16 +118,24 @@ def _segment(
     context: Context,
 ) -> list[Maps]:
     """Return what is found in pictures of one size."""
-    sides_px = config.short_side_px, config.long_side_px
-    image_NCHW = torch.stack([load_image(dataset, record, sides_px) for record in records]).to(context.device)
-    sizes = [(record.height, record.width) for record in records]
-    thresholds = PanopticThresholds(config.object_threshold, config.overlap_threshold)
+    image_NCHW, thresholds, sizes = _to_network(dataset, records, config, context)
     panoptic = model.segment_panoptic(image_NCHW, thresholds, output_sizes=sizes)
     semantic = model.segment_semantic(image_NCHW, output_sizes=sizes)
-    return [
-        (found.classes_N.tolist(), found.segment_HW.cpu().numpy(), class_HW.cpu().numpy())
-        for found, class_HW in zip(panoptic, semantic, strict=True)
-    ]
+    return [_maps(found, class_HW) for found, class_HW in zip(panoptic, semantic, strict=True)]
+
+
+def _to_network(
+    dataset: LvisDataset, records: list[LvisImage], config: PanopticSettings, context: Context
+) -> tuple[torch.Tensor, PanopticThresholds, list[Size]]:
+    """Return pictures of one size as a batch, the thresholds, and the size of each picture's maps."""
+    sides_px = config.short_side_px, config.long_side_px
+    image_NCHW = torch.stack([load_image(dataset, record, sides_px) for record in records]).to(context.device)
+    thresholds = PanopticThresholds(config.object_threshold, config.overlap_threshold)
+    return image_NCHW, thresholds, [(record.height, record.width) for record in records]
+
+
+def _maps(segments: PanopticSegments, class_HW: torch.Tensor) -> Maps:
+    return segments.classes_N.tolist(), segments.segment_HW.cpu().numpy(), class_HW.cpu().numpy()
 
 
 def percent(value: float | None) -> float | None:

@@ -75,6 +75,21 @@ class PanopticSegments:
 
 
 @dataclass(frozen=True)
+class AllFound:
+    """All that a panoptic segmenter says of one image.
+
+    Attributes:
+        segments: of the image.
+        class_HW: int64, the class of every pixel.
+        things: detections of classes with instances, with masks.
+    """
+
+    segments: PanopticSegments
+    class_HW: Tensor
+    things: Detections
+
+
+@dataclass(frozen=True)
 class PanopticThresholds:
     """Which finds become segments.
 
@@ -197,3 +212,19 @@ class PanopticSegmenter(InstanceSegmenter):
         output_sizes: Sequence[Size] | None = None,
     ) -> list[Tensor]:
         """Return the class of every pixel of each image, int64 (H, W); arguments are those of :meth:`segment_panoptic`."""
+
+    def find_all(
+        self,
+        image_NCHW: Tensor,
+        thresholds: PanopticThresholds,
+        image_sizes: Sequence[Size] | None = None,
+        output_sizes: Sequence[Size] | None = None,
+    ) -> list[AllFound]:
+        """Return segments, classes of pixels and detections of each image; arguments are those of :meth:`segment_panoptic`.
+
+        Images pass through the network once where its answers do not depend on what they are for, else once for each of the three.
+        """
+        segments = self.segment_panoptic(image_NCHW, thresholds, image_sizes, output_sizes)
+        classes = self.segment_semantic(image_NCHW, image_sizes, output_sizes)
+        things = self.detect(image_NCHW, image_sizes, output_sizes)
+        return [AllFound(*found) for found in zip(segments, classes, things, strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from methods.common.datasets.lvis import LvisDataset, LvisImage
+    from methods.common.segmenters.instance.interface import Detections
 
 Detect = Callable[[list["LvisImage"]], list[dict[str, Any]]]
 
@@ -35,9 +36,24 @@ def detect_all(
     Raises:
         InputError: the folder holds no instance segmenter or one with another number of classes, or an image cannot be read.
     """
+    return write_results(dataset, lambda: _load_detector(dataset, model, sides_px, context), batch_size, context, file)
+
+
+def write_results(
+    dataset: LvisDataset, load: Callable[[], Detect], batch_size: int, context: Context, file: Path
+) -> int:
+    """Write the results of every image as one file; return their number.
+
+    Args:
+        dataset: the images.
+        load: makes what turns images of one size into results; called only if images are left.
+        batch_size: images of one size that go through the network together.
+        context: checkpoints and progress.
+        file: where the results go; what an interrupted run left there is kept as far as it is whole.
+    """
     total = len(dataset.images)
     with GrowingList(file, context.checkpoints) as results:
-        detect = _load_detector(dataset, model, sides_px, context) if results.done < total else None
+        detect = load() if results.done < total else None
         first = 0
         for records in batches_of_one_size(dataset.images, lambda image: (image.height, image.width), batch_size):
             if first >= results.done:
@@ -55,7 +71,6 @@ def _load_detector(dataset: LvisDataset, model: Path, sides_px: tuple[int, int],
     """Load the network; return what turns images of one size into results."""
     import torch
 
-    from methods.common.metrics.detection.detections import detections_to_results
     from methods.common.segmenters.instance.segmenters import load_segmenter
 
     segmenter = load_segmenter(model).to(context.device).eval()
@@ -68,20 +83,23 @@ def _load_detector(dataset: LvisDataset, model: Path, sides_px: tuple[int, int],
     def detect(records: list[LvisImage]) -> list[dict[str, Any]]:
         image_NCHW = torch.stack([load_image(dataset, record, sides_px) for record in records]).to(context.device)
         sizes = [(record.height, record.width) for record in records]
-        results: list[dict[str, Any]] = []
-        for record, found in zip(records, segmenter.detect(image_NCHW, output_sizes=sizes), strict=True):
-            assert found.masks_NHW is not None
-            results += detections_to_results(
-                record.id,
-                found.boxes_N4.cpu().numpy(),
-                found.scores_N.cpu().numpy(),
-                found.classes_N.cpu().numpy(),
-                dataset.class_ids,
-                found.masks_NHW.cpu().numpy(),
-            )
-        return results
+        found = segmenter.detect(image_NCHW, output_sizes=sizes)
+        return [
+            result
+            for record, detections in zip(records, found, strict=True)
+            for result in results_of(record, detections, dataset.class_ids)
+        ]
 
     return detect
+
+
+def results_of(record: LvisImage, found: Detections, class_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Return what is detected in an image in COCO's results format; classes are named by ``class_ids``."""
+    from methods.common.metrics.detection.detections import detections_to_results
+
+    assert found.masks_NHW is not None, "results are of masks"
+    arrays = (one.cpu().numpy() for one in (found.boxes_N4, found.scores_N, found.classes_N))
+    return detections_to_results(record.id, *arrays, class_ids, found.masks_NHW.cpu().numpy())
 
 
 def load_image(dataset: LvisDataset, record: LvisImage, sides_px: tuple[int, int]) -> Tensor:

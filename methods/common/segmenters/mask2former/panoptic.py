@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from methods.common.segmenters.instance.interface import InstanceTarget, Size
+from methods.common.segmenters.instance.interface import AllFound, InstanceTarget, PanopticThresholds, Size
 from methods.common.segmenters.mask2former.config import PanopticMask2FormerConfig
 from methods.common.segmenters.mask2former.network import Mask2FormerNetwork
 from methods.common.segmenters.mask_queries.answers import Answer, answers_of
 from methods.common.segmenters.mask_queries.config import Task
 from methods.common.segmenters.mask_queries.losses import batch_totals, mask_set_losses
+from methods.common.segmenters.mask_queries.panoptic import best_classes
 from methods.common.segmenters.mask_queries.points import point_sources
 from methods.common.segmenters.mask_queries.segmenter import QuerySegmenter
 from methods.common.segmenters.mask_queries.targets import targets_of_segments
@@ -86,3 +87,17 @@ class PanopticMask2Former(  # type: ignore[override]  # the backbone is read alo
         outputs = self(image_NCHW, image_sizes=image_sizes)
         sizes = outputs.padded_size, outputs.image_sizes
         return answers_of(outputs.class_logits[-1], outputs.mask_logits[-1], *sizes, output_sizes)
+
+    @torch.no_grad()
+    def find_all(
+        self,
+        image_NCHW: Tensor,
+        thresholds: PanopticThresholds,
+        image_sizes: Sequence[Size] | None = None,
+        output_sizes: Sequence[Size] | None = None,
+    ) -> list[AllFound]:
+        """Return all that is found in each image, by one pass of the network; see :meth:`PanopticSegmenter.find_all`."""
+        return [
+            AllFound(self.segments_in(answer, thresholds), best_classes(*answer), self.things_in(answer))
+            for answer in self.answers("panoptic", image_NCHW, image_sizes, output_sizes)
+        ]

@@ -56,11 +56,8 @@ class QuerySegmenter(PanopticSegmenter):
         masks: bool = True,
     ) -> list[Detections]:
         """Detect things among the best ``detections_per_image`` pairs of query and class; see :meth:`InstanceSegmenter.detect`."""
-        things, num_kept = self.config.thing_classes, self.config.detections_per_image
-        return [
-            find_instances(class_logit, mask_logit, sizes, things, num_kept, masks=masks)
-            for class_logit, mask_logit, sizes in self.answers("instance", image_NCHW, image_sizes, output_sizes)
-        ]
+        answers = self.answers("instance", image_NCHW, image_sizes, output_sizes)
+        return [self.things_in(answer, masks) for answer in answers]
 
     @torch.no_grad()
     def segment_panoptic(
@@ -71,11 +68,8 @@ class QuerySegmenter(PanopticSegmenter):
         output_sizes: Sequence[Size] | None = None,
     ) -> list[PanopticSegments]:
         """Find the segments of each image; see :meth:`PanopticSegmenter.segment_panoptic`."""
-        things, bounds = self.config.thing_classes, (thresholds.object, thresholds.overlap)
-        return [
-            PanopticSegments(*panoptic_segments(class_logit, mask_logit, sizes, things, *bounds))
-            for class_logit, mask_logit, sizes in self.answers("panoptic", image_NCHW, image_sizes, output_sizes)
-        ]
+        answers = self.answers("panoptic", image_NCHW, image_sizes, output_sizes)
+        return [self.segments_in(answer, thresholds) for answer in answers]
 
     @torch.no_grad()
     def segment_semantic(
@@ -85,5 +79,13 @@ class QuerySegmenter(PanopticSegmenter):
         output_sizes: Sequence[Size] | None = None,
     ) -> list[Tensor]:
         """Find the class of every pixel; see :meth:`PanopticSegmenter.segment_semantic`."""
-        answers = self.answers("semantic", image_NCHW, image_sizes, output_sizes)
-        return [best_classes(class_logit, mask_logit, sizes) for class_logit, mask_logit, sizes in answers]
+        return [best_classes(*answer) for answer in self.answers("semantic", image_NCHW, image_sizes, output_sizes)]
+
+    def things_in(self, answer: Answer, masks: bool = True) -> Detections:
+        """Return the detections among what the queries answer for an image."""
+        return find_instances(*answer, self.config.thing_classes, self.config.detections_per_image, masks=masks)
+
+    def segments_in(self, answer: Answer, thresholds: PanopticThresholds) -> PanopticSegments:
+        """Return the segments among what the queries answer for an image."""
+        bounds = thresholds.object, thresholds.overlap
+        return PanopticSegments(*panoptic_segments(*answer, self.config.thing_classes, *bounds))
