@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from methods.common.datasets.cityscapes_semantic import CityscapesClasses, is_cityscapes, open_cityscapes_semantic
+from methods.common.datasets.coco_stuff import is_coco_stuff, open_coco_stuff
 from methods.common.datasets.imagenet_s import is_imagenet_s, open_imagenet_s
 from methods.common.datasets.labelled_folders import IMAGES, labelled_splits, open_labelled_folder
 from methods.common.datasets.labelled_images import CheckedImages
@@ -13,7 +14,7 @@ from methods.common.errors import InputError
 
 
 def open_labelled_images(folder: Path, split: str, classes: CityscapesClasses = "19") -> CheckedImages:
-    """Open one split of a data set in the layout of VOC, Cityscapes or ImageNet-S, or of own folders (docs/own-data.md).
+    """Open one split of a data set in the layout of VOC, Cityscapes, ImageNet-S or COCO-Stuff, or of own folders (docs/own-data.md).
 
     Args:
         folder: of the data set.
@@ -27,6 +28,8 @@ def open_labelled_images(folder: Path, split: str, classes: CityscapesClasses = 
         return open_voc(folder, split)
     if is_cityscapes(folder):
         return open_cityscapes_semantic(folder, split, classes)
+    if is_coco_stuff(folder):
+        return open_coco_stuff(folder, split)
     if is_imagenet_s(folder):
         return open_imagenet_s(folder, split)
     if labelled_splits(folder) or any((folder / name).is_dir() for name in IMAGES):

@@ -8,11 +8,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from methods.common.datasets.file_names import NamedFiles
 from methods.common.datasets.record_rules import EXACT_BELOW, LARGEST_ID, absence, whole_fault
 from methods.common.errors import InputError, reason
+
+_ROAD_AND_SKYSCRAPER = {
+    140
+    * (
+        1 + 256 + 65536
+    ): "MaskFormer's first preparation of ADE20K gave road and skyscraper one id; prepare the data again"
+}
+"""Source: SegGen section 4.2."""
 
 
 class PanopticCategory(NamedTuple):
@@ -101,7 +110,7 @@ def _images(
         segments = tuple(
             _segment(segment, index_of_category, where, is_truth) for segment in _list(record, "segments_info", where)
         )
-        _refuse_twice([segment.id for segment in segments], f"{where}: segment id")
+        _refuse_twice([segment.id for segment in segments], f"{where}: segment id", _ROAD_AND_SKYSCRAPER)
         images.append(PanopticImage(image_id, pngs.find(_field(record, "file_name", (str,), where)), segments))
     _refuse_twice([image.image_id for image in images], f"{path}: image_id")
     return images
@@ -198,7 +207,7 @@ def _field(record: Any, field: str, kinds: tuple[type, ...], where: str) -> Any:
     return value
 
 
-def _refuse_twice(values: list[Any], what: str) -> None:
+def _refuse_twice(values: list[Any], what: str, known: Mapping[int, str] = MappingProxyType({})) -> None:
     if len(set(values)) < len(values):
         twice = next(value for value in values if values.count(value) > 1)
-        raise InputError(f"{what} {twice!r} stands twice; keep one")
+        raise InputError(f"{what} {twice!r} stands twice; {known.get(twice, 'keep one')}")
