@@ -7,6 +7,7 @@ from pathlib import Path
 
 from methods.common.errors import InputError
 from reproductions.requirements.file_checks import check_is_folder
+from reproductions.requirements.inspect_coco_panoptic import COCO_2017
 from reproductions.requirements.inspection import Inspection, judge
 
 VOC_2012_AUG: Mapping[str, int] = {"trainaug": 10_582, "val": 1_449}
@@ -57,6 +58,38 @@ def ade20k_folder(folder: Path, splits: Mapping[str, int] = ADE20K_IMAGES) -> In
                 f"{split} has {len(names):,} images where {published:,} are published: another set, or a part of one"
             )
     return judge(dict.fromkeys(problems), [] if problems else [_SAMPLED_NOTE])
+
+
+def ade20k_instances_folder(folder: Path, splits: Mapping[str, int] = ADE20K_IMAGES) -> Inspection:
+    """Inspect ADE20K's scene parsing data with instances: as :func:`ade20k_folder`, and maps of instances of the images' sizes.
+
+    Args:
+        folder: of the data set.
+        splits: number of images by split.
+    """
+    from methods.common.datasets.ade20k_segments import list_scenes, read_scene
+
+    found = ade20k_folder(folder, splits)
+    if found.problems:
+        return found
+    try:
+        for split in splits:
+            scenes = list_scenes(folder, split)
+            for scene in scenes[:: max(1, len(scenes) // _LOOKED_INTO)]:
+                read_scene(scene)
+    except InputError as error:
+        return judge([str(error)], [])
+    return found
+
+
+def coco_stuff_folder(folder: Path, splits: Mapping[str, int] = COCO_2017) -> Inspection:
+    """Inspect COCO-Stuff: the published numbers of images, each with labels of its size.
+
+    Args:
+        folder: of the data set.
+        splits: number of images by split.
+    """
+    return ade20k_folder(folder, splits)
 
 
 def imagenet_s_folder(folder: Path) -> Inspection:

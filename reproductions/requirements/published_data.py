@@ -9,7 +9,13 @@ from pathlib import Path
 from reproductions.requirements.inspect_cityscapes import cityscapes_folder
 from reproductions.requirements.inspect_coco_panoptic import coco_panoptic_folder
 from reproductions.requirements.inspect_divergen import class_list, prompts_folder
-from reproductions.requirements.inspect_labelled import ade20k_folder, imagenet_s_folder, voc_folder
+from reproductions.requirements.inspect_labelled import (
+    ade20k_folder,
+    ade20k_instances_folder,
+    coco_stuff_folder,
+    imagenet_s_folder,
+    voc_folder,
+)
 from reproductions.requirements.inspect_lvis import lvis_folder
 from reproductions.requirements.inspect_wordnet import wordnet_folder
 from reproductions.requirements.published import DataSet
@@ -24,6 +30,11 @@ _LVIS_ARCHIVES = {
 _VOC_ARCHIVE = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar"
 
 _ADE20K_ARCHIVE = "http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip"
+_ADE20K_INSTANCES_ARCHIVE = "http://sceneparsing.csail.mit.edu/data/ChallengeData2017/annotations_instance.tar"
+_COCO_STUFF_ARCHIVE = (
+    "http://calvin.inf.ed.ac.uk/wp-content/uploads/data/cocostuffdataset/stuffthingmaps_trainval2017.zip"
+)
+_COCO_STUFF_NAMES = "https://raw.githubusercontent.com/nightrome/cocostuff/master/labels.txt"
 _COCO_ARCHIVES = (
     "http://images.cocodataset.org/annotations/annotations_trainval2017.zip",
     "http://images.cocodataset.org/annotations/panoptic_annotations_trainval2017.zip",
@@ -94,6 +105,29 @@ def _coco_panoptic_steps(place: Path) -> tuple[str, ...]:
         f"  {_COCO_ARCHIVES[-1]}",
         f"(cd {folder} && for archive in *.zip; do unzip -q -o $archive && rm $archive; done)",
         f"(cd {annotations} && for archive in panoptic_*.zip; do unzip -q -o $archive && rm $archive; done; rm -rf __MACOSX)",
+    )
+
+
+def _ade20k_instances_steps(place: Path) -> tuple[str, ...]:
+    """ADE20K's scene parsing data, and the instances of its challenge of 2017 beside them."""
+    folder = shlex.quote(str(place))
+    return (
+        *_ade20k_steps(place),
+        f"wget -c -P {folder} {_ADE20K_INSTANCES_ARCHIVE}",
+        f"(cd {folder} && tar -xf annotations_instance.tar && rm annotations_instance.tar)",
+    )
+
+
+def _coco_stuff_steps(place: Path) -> tuple[str, ...]:
+    """COCO 2017's pictures, the maps of COCO-Stuff, and the list of its classes: 20 GB to download."""
+    folder = shlex.quote(str(place))
+    return (
+        f"mkdir -p {folder}/stuffthingmaps && wget -c -P {folder} \\",
+        *(f"  {url} \\" for url in _COCO_ARCHIVES[2:]),
+        f"  {_COCO_STUFF_ARCHIVE} \\",
+        f"  {_COCO_STUFF_NAMES}",
+        f"(cd {folder} && for archive in *2017.zip; do case $archive in stuff*) in=stuffthingmaps;; *) in=.;; esac; "
+        "unzip -q -o $archive -d $in && rm $archive; done)",
     )
 
 
@@ -180,6 +214,22 @@ ADE20K = DataSet(
     "http://sceneparsing.csail.mit.edu/",
     ade20k_folder,
     _ade20k_steps,
+)
+ADE20K_INSTANCES = DataSet(
+    "ADE20K, scene parsing with instances of 100 classes",
+    "ade20k_instances",
+    "images for non-commercial research and teaching; annotations BSD-3-Clause",
+    "http://sceneparsing.csail.mit.edu/",
+    ade20k_instances_folder,
+    _ade20k_instances_steps,
+)
+COCO_STUFF = DataSet(
+    "COCO-Stuff, 164,000 images with 171 classes",
+    "coco_stuff",
+    "annotations CC BY 4.0; images under Flickr's terms",
+    "https://github.com/nightrome/cocostuff",
+    coco_stuff_folder,
+    _coco_stuff_steps,
 )
 COCO_PANOPTIC = DataSet(
     "COCO 2017, panoptic",

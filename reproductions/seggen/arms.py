@@ -314,6 +314,8 @@ ARMS: tuple[Arm, ...] = (
 
 ON_UNSEEN = frozenset({"real", "real_twice", "mask_syn", "img_syn", "both", "jittered", "re_rendered"})
 """Arms that are also evaluated on the unseen domain."""
+AT_SEVERAL_SCALES = frozenset({"real", "real_twice", "both"})
+"""Arms that are also evaluated at several scales and mirrored: those of Table 1, which prints both, and their control."""
 OF_PANOPTIC = frozenset({"real", "real_twice", "real_then_real", "synthetic_then_real", "img_syn", "img_syn_people"})
 """Arms of COCO panoptic, where MaskSyn is not used (section 2); only COCO has captions by people."""
 OF_SWIN_L = frozenset({"real", "real_twice", "mask_syn", "img_syn", "both", "jittered"})
@@ -322,6 +324,27 @@ OF_HRNET = frozenset({*OF_SWIN_L, "few_real", "few_mask_syn", "few_img_syn", "fe
 """Arms of HRNet-W48: those of Table 4b and its controls."""
 ONLY_PANOPTIC = frozenset({"img_syn_people"})
 """Arms that only COCO panoptic has."""
+OF_INSTANCES = frozenset({"real", "real_twice", "real_then_real", "synthetic_then_real", "img_syn"})
+"""Arms of COCO instances: those of Table 2."""
+OF_ADE20K_SEGMENTS = frozenset({"real", "real_twice", "img_syn"})
+"""Arms of ADE20K panoptic and instance, which the paper lacks: its headline's strategy on COCO's kind of masks."""
+OF_COCO_STUFF = frozenset({"real", "real_twice", "img_syn", "freemask_filter", "freemask_resample", "freemask"})
+"""Arms of COCO-Stuff: FreeMask's data set, its steps, and what they stand beside."""
+OF_BACKBONE: dict[str, tuple[frozenset[str], str]] = {
+    "panoptic_miniature": (OF_PANOPTIC, "is no row of COCO panoptic"),
+    "mask2former_r50_panoptic": (OF_PANOPTIC, "is no row of COCO panoptic"),
+    "mask2former_swin_l_panoptic": (OF_PANOPTIC, "is no row of COCO panoptic"),
+    "instance_miniature": (frozenset({"real", "img_syn"}), "is trained by the panoptic segmenter at tier smoke"),
+    "mask2former_r50_instance": (OF_INSTANCES, "is no row of COCO instances"),
+    "mask2former_swin_l_instance": (OF_INSTANCES, "is no row of COCO instances"),
+    "mask2former_r50_ade20k_panoptic": (OF_ADE20K_SEGMENTS, "is not asked of ADE20K panoptic"),
+    "mask2former_r50_ade20k_instance": (OF_ADE20K_SEGMENTS, "is not asked of ADE20K instances"),
+    "mask2former_r50_coco_stuff": (OF_COCO_STUFF, "is not asked of COCO-Stuff"),
+    "hrnet_miniature": (frozenset({"real"}), "is trained by the others at tier smoke"),
+    "hrnet_w48": (OF_HRNET, "is no row of HRNet"),
+    "mask2former_swin_l": (OF_SWIN_L, "is no row of Swin-L"),
+}
+"""Arms of each segmenter that does not train all, and what is said of the others."""
 NOT_AT_MINI = frozenset(
     {
         *(f"both_p_{percent}" for percent in (20, 40, 80)),

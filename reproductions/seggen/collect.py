@@ -34,7 +34,9 @@ class Collector(collector.Collector[SeggenStudy, How, ArmCells]):
 
     def metrics(self, record: dict[str, Any]) -> dict[str, float | None]:
         """Return what the evaluation measured; the rest comes from other cells."""
-        if "metrics" in record:  # resamples have no AP
+        if "AP" in record.get("metrics", {}):
+            return {"AP": record["metrics"]["AP"]}
+        if "metrics" in record:  # resamples have no AP of things
             return {metric: record["metrics"].get(name) for metric, name in _PANOPTIC.items()}
         return {name: record[name] for name in _SEMANTIC}
 
@@ -49,7 +51,8 @@ class Collector(collector.Collector[SeggenStudy, How, ArmCells]):
     def _measured(self, cells: ArmCells) -> tuple[dict[str, float | None], tuple[Cell, ...]]:
         found: dict[str, float | None] = {}
         behind: list[Cell] = []
-        for metric, cell in (("miou_unseen", cells.unseen), ("alignment", cells.alignment)):
+        elsewhere = {"miou_ms": cells.several_scales, "miou_unseen": cells.unseen, "alignment": cells.alignment}
+        for metric, cell in elsewhere.items():
             if cell is not None and self.done(cell):
                 found[metric] = self.store.record(cell)["miou"]
                 behind.append(cell)
@@ -149,7 +152,7 @@ class Collector(collector.Collector[SeggenStudy, How, ArmCells]):
             arm = self._arm(name)
             if arm is not None and self.done(*(cells := planner.arm(arm)).pairs, *cells.masks):
                 found[name] = cells
-        if "mask_syn" not in found or "img_syn" not in found or planner.study.training.task == "panoptic":
+        if "mask_syn" not in found or "img_syn" not in found or planner.study.training.task != "semantic":
             return
         data = found["img_syn"].pairs[0]
         folder = self.store.cell_folder(data.inputs["data"][0]) if "data" in data.inputs else data.external["data"].path

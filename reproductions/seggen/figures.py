@@ -27,7 +27,8 @@ _REFERENCES = {"real": "real", "both": "both"}
 
 def draw_figures(report: SeggenReport, folder: Path) -> list[Figure | None]:
     """Draw what the records allow."""
-    metric = "PQ" if any(result.metrics.get("PQ") is not None for result in report.results) else "miou"
+    known = [name for name in ("PQ", "AP") if any(result.metrics.get(name) is not None for result in report.results)]
+    metric = known[0] if known else "miou"
     return [
         *(_accuracy(report, folder, backbone.id, metric) for backbone in report.backbones),
         differences(report, folder, long_labels=True),

@@ -7,19 +7,26 @@ from pathlib import Path
 
 from methods.common.errors import InputError
 from reports.figure import Figure
-from reproductions.seggen import places, recipe
+from reproductions.seggen import places, recipe, recipe_paper
 from reproductions.seggen.arms import (
     ARMS,
     NOT_AT_MINI,
-    OF_HRNET,
-    OF_PANOPTIC,
-    OF_SWIN_L,
+    OF_BACKBONE,
     ONLY_PANOPTIC,
     Arm,
     Copies,
     How,
 )
-from reproductions.seggen.claims import BASELINES, CLAIMS, METRICS, PANOPTIC_CLAIMS, SEMANTIC_CLAIMS, STYLE
+from reproductions.seggen.claims import (
+    BASELINES,
+    CLAIMS,
+    CLAIMS_OF_BACKBONE,
+    INSTANCE_CLAIMS,
+    METRICS,
+    PANOPTIC_CLAIMS,
+    SEMANTIC_CLAIMS,
+    STYLE,
+)
 from reproductions.seggen.collect import Collector
 from reproductions.seggen.plan import ArmCells, SeedPlanner
 from reproductions.seggen.recipe import SeggenStudy
@@ -53,6 +60,12 @@ class SeggenPaper(StudiedPaper[SeggenStudy, How, ArmCells, SeggenReport]):
         "hrnet_w48": "HRNet-W48",
         "mask2former_r50_panoptic": "Mask2Former, ResNet-50, panoptic",
         "mask2former_swin_l_panoptic": "Mask2Former, Swin-L, panoptic",
+        "instance_miniature": "miniature Mask2Former, instances",
+        "mask2former_r50_instance": "Mask2Former, ResNet-50, COCO instances",
+        "mask2former_swin_l_instance": "Mask2Former, Swin-L, COCO instances",
+        "mask2former_r50_ade20k_panoptic": "Mask2Former, ResNet-50, ADE20K panoptic",
+        "mask2former_r50_ade20k_instance": "Mask2Former, ResNet-50, ADE20K instances",
+        "mask2former_r50_coco_stuff": "Mask2Former, ResNet-50, COCO-Stuff",
     }
     beside = {
         "convolutional": _SEMANTIC,
@@ -85,29 +98,29 @@ class SeggenPaper(StudiedPaper[SeggenStudy, How, ArmCells, SeggenReport]):
         match request.tier:
             case "paper":
                 return (
-                    recipe.paper_panoptic_swin_l(),
-                    recipe.paper_panoptic_r50(),
-                    recipe.paper_hrnet(),
-                    recipe.paper_swin_l(),
-                    recipe.paper_r50(),
+                    recipe_paper.paper_coco_stuff_r50(),
+                    recipe_paper.paper_ade20k_instance_r50(),
+                    recipe_paper.paper_ade20k_panoptic_r50(),
+                    recipe_paper.paper_instance_swin_l(),
+                    recipe_paper.paper_instance_r50(),
+                    recipe_paper.paper_panoptic_swin_l(),
+                    recipe_paper.paper_panoptic_r50(),
+                    recipe_paper.paper_hrnet(),
+                    recipe_paper.paper_swin_l(),
+                    recipe_paper.paper_r50(),
                 )
             case "mini":
                 return (recipe.mini(),)
             case "smoke":
-                return (recipe.smoke_panoptic(), recipe.smoke_hrnet(), recipe.smoke())
+                return (recipe.smoke_instance(), recipe.smoke_panoptic(), recipe.smoke_hrnet(), recipe.smoke())
 
     def impossible(self, arm: Arm, request: Request, study: SeggenStudy) -> str | None:
         """Say why a segmenter does not train an arm."""
-        if study.training.task == "panoptic":
-            return None if arm.id in OF_PANOPTIC else "is no row of COCO panoptic"
+        if study.backbone in OF_BACKBONE:
+            its_own, otherwise = OF_BACKBONE[study.backbone]
+            return None if arm.id in its_own else otherwise
         if arm.id in ONLY_PANOPTIC:
             return "needs captions by people, which ADE20K has not"
-        if study.backbone == "hrnet_miniature" and arm.id != "real":
-            return "is trained by the others at tier smoke"
-        if study.backbone == "hrnet_w48" and arm.id not in OF_HRNET:
-            return "is no row of HRNet"
-        if study.backbone == "mask2former_swin_l" and arm.id not in OF_SWIN_L:
-            return "is no row of Swin-L"
         if isinstance(arm.how, Copies) and arm.how.kind == "re-rendered" and study.world is None:
             return "needs a drawn world, as photographs cannot be drawn again"
         if request.tier == "mini" and arm.id in NOT_AT_MINI:
@@ -115,12 +128,18 @@ class SeggenPaper(StudiedPaper[SeggenStudy, How, ArmCells, SeggenReport]):
         return None
 
     def study_claims(self, request: Request, study: SeggenStudy) -> Sequence[Claim]:
-        """Return what is asked of semantic or of panoptic results."""
-        return PANOPTIC_CLAIMS if study.training.task == "panoptic" else SEMANTIC_CLAIMS
+        """Return what is asked of semantic, of panoptic or of instance results."""
+        if study.backbone in CLAIMS_OF_BACKBONE:
+            return CLAIMS_OF_BACKBONE[study.backbone]
+        return {"panoptic": PANOPTIC_CLAIMS, "instance": INSTANCE_CLAIMS}.get(study.training.task, SEMANTIC_CLAIMS)
 
     def data_name(self, request: Request) -> str:
         """Name the data of the tier."""
-        return "ADE20K or COCO 2017" if request.tier == "paper" else "the miniature world, ADE20K's or COCO's layout"
+        return (
+            "ADE20K, COCO 2017 or COCO-Stuff"
+            if request.tier == "paper"
+            else "the miniature world, ADE20K's or COCO's layout"
+        )
 
     def facts(self, request: Request, study: SeggenStudy) -> dict[str, str]:
         """Say how many samples there are, how they are made and mixed, and how long training takes."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from methods.common.generators.captioners import Blip2Captions
+from methods.common.segmenters.instance.augmentation import AugmentConfig
+from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
+from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
 from methods.common.stages.train_instances import InstanceTrainingConfig
 from reproductions.requirements import gpu_estimates
 from reproductions.requirements.gpu_estimates import GpuEstimate
@@ -12,8 +15,8 @@ from reproductions.requirements.inspect_labelled import labelled_folder
 from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.openers import open_semantic_segmenter
 from reproductions.requirements.places import data, generator, published, shipped
-from reproductions.requirements.published import SingleFile
-from reproductions.requirements.published_data import ADE20K, COCO_PANOPTIC
+from reproductions.requirements.published import DataSet, SingleFile
+from reproductions.requirements.published_data import ADE20K, ADE20K_INSTANCES, COCO_PANOPTIC, COCO_STUFF
 from reproductions.requirements.published_weights import (
     BLIP2,
     HRNET_W48,
@@ -25,7 +28,7 @@ from reproductions.requirements.published_weights import (
 from reproductions.requirements.trial import Trial, half_precision_trial, trial
 from reproductions.seggen import openers
 from reproductions.seggen.arms import Arm, MaskStudy, Synthetic
-from reproductions.seggen.recipe import PanopticTraining, SeggenStudy
+from reproductions.seggen.recipe import InstanceTraining, PanopticTraining, SeggenStudy, SemanticTraining
 from reproductions.study.request import Request
 
 _BACKBONES: Mapping[str, SingleFile] = {
@@ -34,22 +37,33 @@ _BACKBONES: Mapping[str, SingleFile] = {
     "hrnet_w48": HRNET_W48,
     "mask2former_r50_panoptic": RESNET50,
     "mask2former_swin_l_panoptic": SWIN_L,
+    "mask2former_r50_instance": RESNET50,
+    "mask2former_swin_l_instance": SWIN_L,
+    "mask2former_r50_ade20k_panoptic": RESNET50,
+    "mask2former_r50_ade20k_instance": RESNET50,
+    "mask2former_r50_coco_stuff": RESNET50,
 }
 _GPU: Mapping[str, GpuEstimate] = {
-    "mask2former_r50": gpu_estimates.MASK2FORMER_R50,
-    "mask2former_swin_l": gpu_estimates.MASK2FORMER_SWIN_L,
-    "hrnet_w48": gpu_estimates.HRNET_W48,
-    "mask2former_r50_panoptic": gpu_estimates.MASK2FORMER_R50,
-    "mask2former_swin_l_panoptic": gpu_estimates.MASK2FORMER_SWIN_L,
+    RESNET50.name: gpu_estimates.MASK2FORMER_R50,
+    SWIN_L.name: gpu_estimates.MASK2FORMER_SWIN_L,
+    HRNET_W48.name: gpu_estimates.HRNET_W48,
 }
+"""By the file that the backbone starts from."""
+
+
+def _published_set(study: SeggenStudy) -> DataSet:
+    """Return what tier paper trains and evaluates on."""
+    if study.backbone == "mask2former_r50_coco_stuff":
+        return COCO_STUFF
+    if study.segments is not None:
+        return ADE20K_INSTANCES
+    return ADE20K if study.training.task == "semantic" else COCO_PANOPTIC
 
 
 def needs(request: Request, study: SeggenStudy, arms: Sequence[Arm]) -> tuple[Need, ...]:
     """List what these arms of the study need, by role. Nothing is looked up yet."""
-    published_set = COCO_PANOPTIC if study.training.task == "panoptic" else ADE20K
-    found = data(
-        request, published_set, labelled_folder, "classes.txt, and images and labels of training and validation"
-    )
+    own_layout = "classes.txt, and images and labels of training and validation"
+    found = data(request, _published_set(study), labelled_folder, own_layout)
     if _generating(arms):
         found.append(generator("generator", request, STABLE_DIFFUSION_XL))
         if request.tier != "paper" and request.generator is None:
@@ -70,8 +84,8 @@ def gpu_needs(request: Request, study: SeggenStudy, arms: Sequence[Arm]) -> tupl
     if request.tier != "paper":
         return ()
     training = study.training
-    side_px = training.augmentation.size_px if isinstance(training, PanopticTraining) else training.augmentation.crop_px
-    found = [_GPU[study.backbone].training(study.backbone, side_px, training.recipe.batch_size)]
+    estimate = _GPU[_BACKBONES[study.backbone].name]
+    found = [estimate.training(study.backbone, _side_px(training), training.recipe.batch_size)]
     if _generating(arms):
         teaching, sampling = study.text2mask, study.pictures
         found += [
@@ -91,6 +105,18 @@ def gpu_needs(request: Request, study: SeggenStudy, arms: Sequence[Arm]) -> tupl
     return tuple(found)
 
 
+def _side_px(training: SemanticTraining | PanopticTraining | InstanceTraining) -> int:
+    """Return the side of a training crop."""
+    match training.augmentation:
+        case AugmentConfig() as augmentation:
+            return augmentation.size_px
+        case ShortSideAugmentConfig() as augmentation:
+            assert augmentation.last_crop_px is not None, "images of any size"
+            return max(augmentation.last_crop_px)
+        case SemanticAugmentConfig() as augmentation:
+            return augmentation.crop_px
+
+
 def trials(request: Request, study: SeggenStudy, arms: Sequence[Arm]) -> tuple[Trial, ...]:
     """Return how each network that these arms need from outside is tried, one trial a network."""
     place = {need.role: need for need in needs(request, study, arms)}
@@ -102,7 +128,7 @@ def trials(request: Request, study: SeggenStudy, arms: Sequence[Arm]) -> tuple[T
     if "backbone" not in place:
         return tuple(found)
     training = study.training
-    if isinstance(training, PanopticTraining):
+    if not isinstance(training, SemanticTraining):
         config = InstanceTrainingConfig(
             segmenter=training.segmenter,
             recipe=training.recipe,

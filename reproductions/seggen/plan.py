@@ -9,8 +9,11 @@ from typing import Any, Literal
 from methods.common.miniature.ade20k_view import DRAW_ADE20K, DrawAde20kConfig
 from methods.common.miniature.coco_panoptic_view import DRAW_COCO_PANOPTIC
 from methods.common.stage import Config
+from methods.common.stages.ade20k_segments import ADE20K_SEGMENTS
+from methods.common.stages.evaluate_coco_instances import EVALUATE_COCO_INSTANCES
 from methods.common.stages.evaluate_coco_panoptic import EVALUATE_COCO_PANOPTIC
 from methods.common.stages.training_sources import RealSource
+from methods.common.training.step_recipe import StepRecipe
 from methods.seggen.mixing_config import ConcatenatedSource, MixedSegmentsSource, MixedSource
 from methods.seggen.stages.alignment import ALIGNMENT
 from methods.seggen.stages.class_pixels import CLASS_PIXELS, ClassPixelsConfig
@@ -19,6 +22,7 @@ from methods.seggen.stages.train import TRAIN, SegGenTrainConfig
 from methods.seggen.stages.train_panoptic import TRAIN_PANOPTIC, SegGenTrainPanopticConfig
 from reproductions.harness.cell import Cell
 from reproductions.seggen.arms import (
+    AT_SEVERAL_SCALES,
     ON_UNSEEN,
     Arm,
     Copies,
@@ -29,10 +33,14 @@ from reproductions.seggen.arms import (
     Synthetic,
 )
 from reproductions.seggen.plan_generation import GenerationPlanner, Taught
-from reproductions.seggen.recipe import PanopticTraining, SeggenStudy, SemanticTraining
+from reproductions.seggen.recipe import InstanceTraining, PanopticTraining, SeggenStudy, SemanticTraining
 from reproductions.study import planner
 from reproductions.study.planner import Inputs
 
+_TAUGHT: dict[str, Literal["all", "things"]] = {"panoptic": "all", "instance": "things"}
+"""What each picture teaches, by what is segmented."""
+_SEGMENTS_S = 0.1
+"""Rough seconds to make segments of an image's instances."""
 _JUDGING_S = 0.1
 """Rough seconds to send an image through a segmenter."""
 
@@ -50,6 +58,8 @@ class ArmCells(planner.ArmCells):
     judged: tuple[Cell, ...] = ()
     """What FreeMask's steps find."""
     alignment: Cell | None = None
+    several_scales: Cell | None = None
+    """Evaluation at several scales, mirrored too."""
     unseen: Cell | None = None
     """Evaluation on the domain that no training saw."""
     measured: tuple[tuple[int, Cell], ...] = ()
@@ -58,7 +68,7 @@ class ArmCells(planner.ArmCells):
     @property
     def wanted(self) -> tuple[Cell, ...]:
         """The evaluations, and what is measured of masks and images."""
-        more = (self.alignment, self.unseen, *(cell for _, cell in self.measured))
+        more = (self.alignment, self.several_scales, self.unseen, *(cell for _, cell in self.measured))
         return (*super().wanted, *(cell for cell in more if cell is not None))
 
     @property
@@ -91,8 +101,11 @@ class SeedPlanner(planner.SeedPlanner[SeggenStudy, How, ArmCells]):
     # -- what arms share ----------------------------------------------------------------------------------------------
 
     def draw_world(self) -> Cell | None:
-        """Draw the miniature world, unless the data come from outside."""
-        world = self.study.world
+        """Draw the miniature world, or make segments of ADE20K's instances; None where the data from outside are used as they lie."""
+        world, segments = self.study.world, self.study.segments
+        if segments is not None:
+            data, cost_s = {"data": self.external["data"]}, self.study.num_real_images * _SEGMENTS_S
+            return Cell(ADE20K_SEGMENTS, segments, self.seeds, "segments of ADE20K", {}, data, cost_s, disk_bytes=1e9)
         if world is None:
             return None
         if isinstance(world, DrawAde20kConfig):
@@ -119,8 +132,8 @@ class SeedPlanner(planner.SeedPlanner[SeggenStudy, How, ArmCells]):
 
     def _real_source(self, few: bool = False) -> RealSource | MixedSegmentsSource:
         study = self.study
-        if study.training.task == "panoptic":
-            return MixedSegmentsSource(split=study.train_split, p_aug=0.0)
+        if study.training.task != "semantic":
+            return MixedSegmentsSource(split=study.train_split, segments=_TAUGHT[study.training.task], p_aug=0.0)
         return RealSource(split=study.train_split, max_images=study.few_images if few else None)
 
     def _mixed_source(self, how: Synthetic | Copies) -> MixedSource | MixedSegmentsSource:
@@ -132,8 +145,8 @@ class SeedPlanner(planner.SeedPlanner[SeggenStudy, How, ArmCells]):
                 mixing["p_aug"] = 1.0
             elif how.p_aug_percent is not None:
                 mixing["p_aug"] = how.p_aug_percent / 100
-        if study.training.task == "panoptic":
-            return MixedSegmentsSource(split=study.train_split, **mixing)
+        if study.training.task != "semantic":
+            return MixedSegmentsSource(split=study.train_split, segments=_TAUGHT[study.training.task], **mixing)
         few = isinstance(how, Synthetic) and how.few
         filtered = isinstance(how, Synthetic) and how.freemask == "filter"
         return MixedSource(
@@ -179,18 +192,31 @@ class SeedPlanner(planner.SeedPlanner[SeggenStudy, How, ArmCells]):
     def _evaluate(self, label: str, model: Cell) -> Cell:
         study, training = self.study, self.study.training
         cost_s = study.expected_evaluate_s
-        if isinstance(training, PanopticTraining):
-            panoptic = training.evaluation.model_copy(update={"split": study.val_split})
-            return self.cell(EVALUATE_COCO_PANOPTIC, panoptic, label, {"model": (model,)}, ("data",), cost_s)
+        if not isinstance(training, SemanticTraining):
+            stage: Any = EVALUATE_COCO_PANOPTIC if training.task == "panoptic" else EVALUATE_COCO_INSTANCES
+            segments = training.evaluation.model_copy(update={"split": study.val_split})
+            return self.cell(stage, segments, label, {"model": (model,)}, ("data",), cost_s)
         samples = training.evaluation.num_samples if self.index == 0 else 0
         config = training.evaluation.model_copy(update={"split": study.val_split, "num_samples": samples})
         inputs = {"model": (model,), "frequencies": (self.frequencies,)}
         return self.cell(EVALUATE, config, label, inputs, ("data",), cost_s)
 
+    def _several_scales(self, arm: str, model: Cell) -> Cell | None:
+        """Evaluate at several scales, where the arm is asked for there."""
+        study, training = self.study, self.study.training
+        if not study.scales or arm not in AT_SEVERAL_SCALES or not isinstance(training, SemanticTraining):
+            return None
+        changes = {"split": study.val_split, "num_samples": 0, "scales": study.scales, "mirrored": True}
+        inputs = {"model": (model,), "frequencies": (self.frequencies,)}
+        config = training.evaluation.model_copy(update=changes)
+        looks = 2 * sum(scale**2 for scale in study.scales)
+        label, cost_s = f"{arm}/several_scales", looks * study.expected_evaluate_s
+        return self.cell(EVALUATE, config, label, inputs, ("data",), cost_s)
+
     def _unseen(self, arm: str, model: Cell) -> Cell | None:
         """Evaluate on the unseen domain, where there is one and the arm is asked for there."""
         study, training = self.study, self.study.training
-        if study.unseen is None or arm not in ON_UNSEEN or isinstance(training, PanopticTraining):
+        if study.unseen is None or arm not in ON_UNSEEN or not isinstance(training, SemanticTraining):
             return None
         drawn = Cell(DRAW_ADE20K, study.unseen, self.seeds, "draw the unseen domain", cost_s=2.0)
         config = training.evaluation.model_copy(update={"split": study.val_split, "num_samples": 0})
@@ -199,7 +225,7 @@ class SeedPlanner(planner.SeedPlanner[SeggenStudy, How, ArmCells]):
 
     def _aligned(self, arm: str, pairs: tuple[Cell, ...]) -> Cell | None:
         study = self.study
-        if study.training.task == "panoptic":
+        if study.training.task != "semantic":
             return None
         number = study.alignment.max_images or study.num_real_images
         inputs = {"pairs": pairs, "model": (self.real_model,)}
@@ -209,7 +235,8 @@ class SeedPlanner(planner.SeedPlanner[SeggenStudy, How, ArmCells]):
 
     def _finished(self, arm: str, trains: tuple[Cell, ...], **cells: Any) -> ArmCells:
         evaluation = self._evaluate(f"{arm}/evaluate", trains[-1])
-        return ArmCells(evaluation, trains, unseen=self._unseen(arm, trains[-1]), **cells)
+        more = {"several_scales": self._several_scales(arm, trains[-1]), "unseen": self._unseen(arm, trains[-1])}
+        return ArmCells(evaluation, trains, **more, **cells)
 
     def _real(self, arm: str, how: RealOnly) -> ArmCells:
         source = self._real_source(how.few)
@@ -264,10 +291,10 @@ def _first(how: Synthetic) -> Literal["train", "pretrain"]:
     return "pretrain" if how.strategy == "pre-training" else "train"
 
 
-def _lengthened(training: SemanticTraining | PanopticTraining) -> Any:
+def _lengthened(training: SemanticTraining | PanopticTraining | InstanceTraining) -> Any:
     """Return the recipe with twice the iterations; where the rate falls moves with them."""
     recipe = training.recipe
     longer: dict[str, Any] = {"iterations": 2 * recipe.iterations}
-    if isinstance(training, PanopticTraining):
-        longer["drops"] = tuple(2 * drop for drop in training.recipe.drops)
+    if isinstance(recipe, StepRecipe):
+        longer["drops"] = tuple(2 * drop for drop in recipe.drops)
     return recipe.model_copy(update=longer)

@@ -12,14 +12,17 @@ from pydantic import Field, model_validator
 
 from methods.common.miniature.ade20k_view import DrawAde20kConfig
 from methods.common.miniature.coco_panoptic_view import DrawCocoPanopticConfig
-from methods.common.segmenters.hrnet.config import hrnet_miniature, hrnet_recipe, hrnet_w48
+from methods.common.segmenters.hrnet.config import hrnet_miniature
 from methods.common.segmenters.instance.augmentation import AugmentConfig
+from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
 from methods.common.segmenters.mask2former import recipes
 from methods.common.segmenters.mask2former.config import PanopticMask2FormerConfig
 from methods.common.segmenters.semantic.augmentation_config import PhotometricConfig, SemanticAugmentConfig
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 from methods.common.segmenters.semantic.segmenters import SegmenterConfig
 from methods.common.stage import Config
+from methods.common.stages.ade20k_segments import Ade20kSegmentsConfig
+from methods.common.stages.evaluate_coco_instances import EvaluateCocoInstancesConfig
 from methods.common.stages.evaluate_coco_panoptic import EvaluateCocoPanopticConfig
 from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig
 from methods.common.training.poly_recipe import PolyRecipe
@@ -61,14 +64,31 @@ class PanopticTraining(Config):
     """What is segmented."""
     segmenter: PanopticMask2FormerConfig
     """The network, as many classes as the data."""
-    recipe: StepRecipe
+    recipe: StepRecipe | PolyRecipe
     """Its training; twice where two trainings follow each other."""
-    augmentation: AugmentConfig
+    augmentation: AugmentConfig | ShortSideAugmentConfig
     """Of training images."""
     start: Literal["scratch", "backbone"] = "backbone"
     """Whether backbones start from published weights."""
     evaluation: EvaluateCocoPanopticConfig
     """Test-time size, and which segments count."""
+
+
+class InstanceTraining(Config):
+    """How an instance segmenter is trained on the things of panoptic data, and evaluated (section 8.3)."""
+
+    task: Literal["instance"] = "instance"
+    """What is segmented."""
+    segmenter: PanopticMask2FormerConfig
+    """The network, as many classes as there are things, and none of stuff."""
+    recipe: StepRecipe | PolyRecipe
+    """Its training; twice where two trainings follow each other."""
+    augmentation: AugmentConfig | ShortSideAugmentConfig
+    """Of training images."""
+    start: Literal["scratch", "backbone"] = "backbone"
+    """Whether backbones start from published weights."""
+    evaluation: EvaluateCocoInstancesConfig
+    """Test-time size."""
 
 
 class SeggenStudy(StudyConfig):
@@ -83,10 +103,18 @@ class SeggenStudy(StudyConfig):
         "hrnet_w48",
         "mask2former_r50_panoptic",
         "mask2former_swin_l_panoptic",
+        "instance_miniature",
+        "mask2former_r50_instance",
+        "mask2former_swin_l_instance",
+        "mask2former_r50_ade20k_panoptic",
+        "mask2former_r50_ade20k_instance",
+        "mask2former_r50_coco_stuff",
     ]
     """Which segmenter, as reports call it."""
     world: DrawAde20kConfig | DrawCocoPanopticConfig | None = None
     """The miniature world to draw, or None for data from outside."""
+    segments: Ade20kSegmentsConfig | None = None
+    """For ADE20K whose instances are to become segments first; None for data that are used as they lie."""
     unseen: DrawAde20kConfig | None = None
     """A domain that no training sees, or None for none. Section 11"""
     train_split: str = "training"
@@ -119,13 +147,15 @@ class SeggenStudy(StudyConfig):
     """Cells that sample a set."""
     mixing: Mixing = Mixing()
     """When a real sample is replaced. Section 7"""
+    scales: tuple[float, ...] = ()
+    """Factors of the short side at which the rows of Table 1 are also evaluated, mirrored too; none leaves that column empty. Section 8.3 [code]"""
     real_repeats: int = Field(default=26, ge=1)
     """How often each real image is listed beside FreeMask's pairs: about as many as of these. Section 9 [C D32]"""
     hardness_px: int = Field(default=512, ge=8)
     """Side of the square at which a mask's hardness is taken. Section 9 [code]"""
     alignment: AlignmentConfig = AlignmentConfig(max_images=2000)
     """How generated images are held against their masks."""
-    training: SemanticTraining | PanopticTraining = Field(discriminator="task")
+    training: SemanticTraining | PanopticTraining | InstanceTraining = Field(discriminator="task")
     """The segmenter."""
     expected_caption_s: float = Field(default=0.3, gt=0)
     """Seconds to caption an image."""
@@ -148,97 +178,15 @@ class SeggenStudy(StudyConfig):
         return self
 
 
-def _of_coco(study: SeggenStudy, split: str, variants: int) -> dict[str, Any]:
-    """What of a study makes it one of panoptic masks: edges, one kind of captions more, and the number of pictures of a mask."""
+def of_segments(study: SeggenStudy, split: str, variants: int, people: bool = True) -> dict[str, Any]:
+    """What of a study makes it one of panoptic masks: edges, captions by people where there are any, the number of pictures of a mask."""
     coding = {"panoptic": True, "palette": study.mask2img.palette.model_copy(update={"edge": True})}
     return {
         "captions": study.captions.model_copy(update={"split": split}),
-        "people": CaptionsConfig(split=split, captioner=PeoplesCaptions()),
+        "people": CaptionsConfig(split=split, captioner=PeoplesCaptions()) if people else None,
         "mask2img": study.mask2img.model_copy(update=coding),
         "pictures": study.pictures.model_copy(update={"variants": variants}),
     }
-
-
-# -- tier paper -----------------------------------------------------------------------------------------------------------
-
-
-def paper_r50() -> SeggenStudy:
-    """ADE20K, Mask2Former with ResNet-50: Tables 1 and 4."""
-    return SeggenStudy(
-        backbone="mask2former_r50",
-        training=SemanticTraining(
-            segmenter=recipes.ade20k_r50(),
-            recipe=recipes.ade20k_recipe(),
-            augmentation=recipes.ade20k_augmentation(512),
-            evaluation=EvaluateSemanticConfig(short_side_px=512, max_long_side_px=2048),
-        ),
-        num_workers=8,
-    )
-
-
-def paper_swin_l() -> SeggenStudy:
-    """ADE20K, Mask2Former with Swin-L: Table 1. Its images are those of ResNet-50, cell by cell."""
-    study = paper_r50()
-    training = SemanticTraining(
-        segmenter=recipes.ade20k_swinl(),
-        recipe=recipes.ade20k_recipe(),
-        augmentation=recipes.ade20k_augmentation(640),
-        evaluation=EvaluateSemanticConfig(short_side_px=640, max_long_side_px=2560),
-    )
-    return study.model_copy(
-        update={
-            "backbone": "mask2former_swin_l",
-            "training": training,
-            "expected_step_s": 1.2,
-            "expected_model_mb": 870.0,
-        }
-    )
-
-
-def paper_hrnet() -> SeggenStudy:
-    """ADE20K, HRNet-W48: Table 4b. Its images are those of the others, cell by cell."""
-    study = paper_r50()
-    training = SemanticTraining(
-        segmenter=hrnet_w48(num_classes=150),
-        recipe=hrnet_recipe(),
-        augmentation=SemanticAugmentConfig(),
-        evaluation=EvaluateSemanticConfig(short_side_px=512, max_long_side_px=2048),
-    )
-    return study.model_copy(update={"backbone": "hrnet_w48", "training": training, "expected_model_mb": 264.0})
-
-
-def paper_panoptic_r50() -> SeggenStudy:
-    """COCO panoptic, Mask2Former with ResNet-50: Table 2. ImgSyn only, ten pictures of each mask (section 2)."""
-    study = paper_r50()
-    return study.model_copy(
-        update={
-            "backbone": "mask2former_r50_panoptic",
-            "train_split": "train2017",
-            "val_split": "val2017",
-            **_of_coco(study, "train2017", variants=10),
-            "training": PanopticTraining(
-                segmenter=recipes.coco_r50(),
-                recipe=recipes.coco_recipe(50),
-                augmentation=recipes.coco_augmentation(),
-                evaluation=EvaluateCocoPanopticConfig(),
-            ),
-            "num_real_images": 118_287,
-        }
-    )
-
-
-def paper_panoptic_swin_l() -> SeggenStudy:
-    """COCO panoptic, Mask2Former with Swin-L: Table 2, 100 epochs."""
-    study = paper_panoptic_r50()
-    training = study.training.model_copy(update={"segmenter": recipes.coco_swinl(), "recipe": recipes.coco_recipe(100)})
-    return study.model_copy(
-        update={
-            "backbone": "mask2former_swin_l_panoptic",
-            "training": training,
-            "expected_step_s": 1.6,
-            "expected_model_mb": 870.0,
-        }
-    )
 
 
 # -- the miniature world --------------------------------------------------------------------------------------------------
@@ -326,6 +274,7 @@ def smoke() -> SeggenStudy:
         update={
             "world": study.world.model_copy(update={"num_train": 6, "num_val": 4}),
             "unseen": DrawAde20kConfig(num_train=0, num_val=4, num_things=6, light="dusk"),
+            "scales": (0.5, 1.0),
             "few_images": 3,
             "text2mask": study.text2mask.model_copy(update=taught),
             "mask2img": study.mask2img.model_copy(update=taught),
@@ -365,7 +314,7 @@ def smoke_panoptic() -> SeggenStudy:
             "unseen": None,
             "train_split": "train2017",
             "val_split": "val2017",
-            **_of_coco(study, "train2017", variants=2),
+            **of_segments(study, "train2017", variants=2),
             "num_shards": 1,
             "training": PanopticTraining(
                 segmenter=recipes.panoptic_miniature(14, stuff),
@@ -376,3 +325,16 @@ def smoke_panoptic() -> SeggenStudy:
             ),
         }
     )
+
+
+def smoke_instance() -> SeggenStudy:
+    """The code path of the instance arms, on the pictures of the panoptic ones; the numbers mean nothing."""
+    study = smoke_panoptic()
+    training = InstanceTraining(
+        segmenter=recipes.panoptic_miniature(6, ()),
+        recipe=study.training.recipe,
+        augmentation=AugmentConfig(size_px=64, min_scale=0.8, max_scale=1.3),
+        start="scratch",
+        evaluation=EvaluateCocoInstancesConfig(short_side_px=64, long_side_px=256, batch_size=4),
+    )
+    return study.model_copy(update={"backbone": "instance_miniature", "training": training})

@@ -36,6 +36,7 @@ from tests.unit.team_processes import double_precision
 CELLS = chosen_cells()
 
 IN_NO_SMOKE_PLAN = {
+    "ade20k_segments": "reads what ADE20K publishes, at tier paper alone; tests/unit/test_ade20k_segments.py interrupts it",
     "evaluate_instances": "for papers to come; what it does is tried as mrca_evaluate",
     "evaluate_semantic": "for papers from outside; what it does is tried as sam_filter_evaluate",
     "palette_report": "writes nothing beside its record, and `segrepro palette-check` does the same; tests/unit/test_seggen_palette_report.py runs both",

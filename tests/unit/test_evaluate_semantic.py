@@ -10,12 +10,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pydantic import ValidationError
 
 from methods.common.datasets.images import size_at_test
 from methods.common.datasets.label_conventions import LabelConvention
 from methods.common.datasets.png_labels import read_labels
 from methods.common.datasets.voc import write_labels
 from methods.common.errors import InputError
+from methods.common.growth import identity_document
 from methods.common.metrics import resamples
 from methods.common.metrics.label_maps.confusion import add_confusion
 from methods.common.metrics.label_maps.semantic import evaluate_semantic as evaluate_folders
@@ -229,3 +231,64 @@ def test_it_is_a_stage_of_its_own_and_the_papers(tmp_path, by_colour) -> None:
         (tmp_path / name).mkdir()
         inputs = Inputs({"data": [data], "model": [tmp_path]})
         assert stage.run(inputs, SMALL, LocalContext(tmp_path / name)) == expected
+
+
+class BySide(torch.nn.Module):
+    """Class 1 scores as many points as the image is wide at its left column, class 0 always 40 points, and class 2 more to the right."""
+
+    num_classes = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.widths: list[int] = []
+
+    def scores(self, image_N3HW: torch.Tensor) -> torch.Tensor:
+        number, _, height, width = image_N3HW.shape
+        self.widths.append(width)
+        scores = torch.zeros(number, 3, height, width)
+        scores[:, 0] = 40.0
+        scores[:, 1] = float(width)
+        scores[:, 2, :, width // 2 :] = 50.0
+        return scores
+
+
+def test_looks_at_several_scales_and_the_mirror_are_added():
+    """By hand: at 16 and 32 px class 0 has 80 points and class 1 48; class 2 has 100 on the right, and half of that in the mean once mirrored looks count."""
+    image_HW3, cpu = np.zeros((16, 16, 3), np.uint8), torch.device("cpu")
+
+    def labels(scales: tuple[float, ...], mirrored: bool) -> tuple[list[int], list[int]]:
+        model = BySide()
+        (label_HW,) = predict_labels(model, [image_HW3], 16, 64, cpu, scales, mirrored)
+        assert (label_HW == label_HW[:1]).all()
+        return label_HW[0, [1, 14]].tolist(), model.widths
+
+    assert labels((1.0,), False) == ([0, 2], [16])
+    assert labels((1.0, 2.0), False) == ([0, 2], [16, 32])
+    assert labels((4.0,), False) == ([1, 1], [64])
+    assert labels((1.0, 2.0), True) == ([0, 0], [16, 16, 32, 32])
+    assert labels((1.0,), True) == ([0, 0], [16, 16])
+    with pytest.raises(ValidationError, match="scales"):
+        EvaluateSemanticConfig(scales=())
+
+
+def test_the_longest_side_limits_all_scales_alike():
+    """A release has one limit for all looks, so the small ones of a long image are not cut short."""
+    model = BySide()
+    image_HW3 = np.zeros((8, 40, 3), np.uint8)
+    predict_labels(model, [image_HW3], 16, 40, torch.device("cpu"), (0.5, 1.0, 2.0))
+    assert model.widths == [40, 80, 80]
+
+
+def test_one_look_is_what_it_was(tmp_path):
+    """The neutral values change neither identity nor result."""
+    assert identity_document(SMALL) == identity_document(EvaluateSemanticConfig(**SMALL.model_dump()))
+    assert not {"scales", "mirrored"} & identity_document(SMALL).keys()
+    several = SMALL.model_copy(update={"scales": (1.0, 2.0), "mirrored": True})
+    assert {"scales", "mirrored"} <= identity_document(several).keys()
+
+
+def test_the_stage_passes_scales_and_mirror_on(tmp_path, by_colour):
+    truths, predictions = maps(0, [(16, 16)])
+    data = write_data(tmp_path / "data", truths, predictions)
+    run(data, tmp_path / "out", SMALL.model_copy(update={"scales": (0.5, 1.0), "mirrored": True}))
+    assert [shape[-1] for shape in by_colour.seen] == [8, 8, 16, 16]

@@ -3,6 +3,7 @@
 import pytest
 
 from methods.common.miniature.ade20k_view import DrawAde20kConfig
+from methods.common.stages.evaluate_coco_instances import EvaluateCocoInstancesConfig
 from methods.common.stages.evaluate_coco_panoptic import EvaluateCocoPanopticConfig
 from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig
 from methods.common.stages.training_sources import RealSource
@@ -22,7 +23,15 @@ from reproductions.harness.cell import Cell
 from reproductions.seggen.arms import ARMS
 from reproductions.seggen.paper import PAPER
 from reproductions.seggen.plan import SeedPlanner
-from reproductions.seggen.recipe import SeggenStudy, mini, paper_panoptic_r50, paper_r50, smoke_panoptic
+from reproductions.seggen.recipe import SeggenStudy, mini, smoke_instance, smoke_panoptic
+from reproductions.seggen.recipe_paper import (
+    paper_ade20k_instance_r50,
+    paper_ade20k_panoptic_r50,
+    paper_coco_stuff_r50,
+    paper_instance_r50,
+    paper_panoptic_r50,
+    paper_r50,
+)
 from tests.contracts.papers import request
 from tests.unit.plan_edges import differences, outside, table_of
 
@@ -88,7 +97,12 @@ def settings(cell: Cell) -> str:
         case SegGenTrainConfig() | SegGenTrainPanopticConfig() as config:
             after = f" after {config.samples_before}" if config.samples_before else ""
             return f"{config.recipe.iterations}{after}, {config.start}: {source_of(config.source)}"
-        case EvaluateSemanticConfig() | EvaluateCocoPanopticConfig() | ClassLossesConfig() as config:
+        case (
+            EvaluateSemanticConfig()
+            | EvaluateCocoPanopticConfig()
+            | EvaluateCocoInstancesConfig()
+            | ClassLossesConfig() as config
+        ):
             return config.split
         case HardnessConfig() as config:
             return f"{config.variant} at {config.size_px}"
@@ -365,6 +379,56 @@ def test_panoptic_arms_use_segments_and_edges() -> None:
     )
 
 
+def test_instances_are_taught_the_things_of_the_panoptic_pictures() -> None:
+    panoptic, things = (cells_of("img_syn", made) for made in (smoke_panoptic(), smoke_instance()))
+    differ = {"img_syn/train", "img_syn/evaluate"}
+    assert {name: told for name, told in things.items() if name not in differ} == {
+        name: told for name, told in panoptic.items() if name not in differ
+    }
+    planner = SeedPlanner(smoke_instance(), 0, PLACES)
+    cells = planner.arm(BY_ID["img_syn"])
+    train, evaluation = cells.trains[-1].config, cells.evaluation
+    assert isinstance(train, SegGenTrainPanopticConfig)
+    assert (train.source.segments, train.source.p_aug, train.segmenter.num_classes) == ("things", 0.6, 6)
+    assert evaluation is not None
+    assert evaluation.stage.name == "evaluate_coco_instances"
+    alone = planner.arm(BY_ID["real"]).trains[-1].config
+    assert isinstance(alone, SegGenTrainPanopticConfig)
+    assert (alone.source.segments, alone.source.p_aug) == ("things", 0.0)
+    of_panoptic = SeedPlanner(smoke_panoptic(), 0, PLACES).arm(BY_ID["img_syn"]).pairs
+    assert [cell.id for cell in cells.pairs] == [cell.id for cell in of_panoptic], "they share their pictures"
+
+
+def test_ade20k_s_instances_become_segments_before_all_else() -> None:
+    for made, name in (
+        (paper_ade20k_panoptic_r50(), "evaluate_coco_panoptic"),
+        (paper_ade20k_instance_r50(), "evaluate_coco_instances"),
+    ):
+        cells = SeedPlanner(made, 0, PLACES).arm(BY_ID["img_syn"])
+        assert cells.evaluation is not None
+        assert cells.evaluation.stage.name == name
+        for cell in (*cells.trains, *cells.teaching, *cells.pairs, cells.evaluation):
+            (data,) = cell.inputs["data"]
+            assert (data.stage.name, data.external["data"].path) == ("ade20k_segments", PLACES["data"].path)
+            assert "data" not in cell.external
+        assert isinstance(cells.trains[-1].config, SegGenTrainPanopticConfig)
+        assert cells.trains[-1].config.source.split == "training"
+        assert cells.evaluation.config.model_dump()["split"] == "validation"
+    assert len(paper_ade20k_panoptic_r50().training.segmenter.stuff_classes) == 50
+
+
+def test_studies_of_other_data_have_their_sizes() -> None:
+    stuff, instances = paper_coco_stuff_r50(), paper_instance_r50()
+    assert (stuff.training.segmenter.num_classes, stuff.pictures.variants, stuff.real_repeats) == (171, 10, 6)
+    cells = SeedPlanner(stuff, 0, PLACES).arm(BY_ID["freemask"])
+    assert cells.trains[-1].config.model_dump()["source"]["split"] == "train2017"
+    assert cells.evaluation is not None
+    assert cells.evaluation.config.model_dump()["split"] == "val2017"
+    segmenter = instances.training.segmenter
+    assert (segmenter.num_classes, segmenter.stuff_classes, instances.pictures.variants) == (80, (), 10)
+    assert instances.training.evaluation.model_dump()["short_side_px"] == 800
+
+
 def test_twice_as_long_moves_where_the_rate_falls() -> None:
     made = paper_panoptic_r50()
     cells = SeedPlanner(made, 0, PLACES).arm(BY_ID["real_twice"])
@@ -406,6 +470,12 @@ def test_each_segmenter_trains_the_rows_of_its_tables() -> None:
     assert {"real", "real_then_real", "synthetic_then_real", "img_syn"} <= arms("mask2former_swin_l_panoptic")
     assert "mask_syn" not in arms("mask2former_r50_panoptic")
     assert "re_rendered" not in arms("mask2former_r50"), "photographs cannot be drawn again"
+    table_2 = {"real", "real_twice", "real_then_real", "synthetic_then_real", "img_syn"}
+    assert arms("mask2former_r50_instance") == arms("mask2former_swin_l_instance") == table_2
+    for kind in ("panoptic", "instance"):
+        assert arms(f"mask2former_r50_ade20k_{kind}") == {"real", "real_twice", "img_syn"}
+    freemask = {"freemask_filter", "freemask_resample", "freemask"}
+    assert arms("mask2former_r50_coco_stuff") == {"real", "real_twice", "img_syn"} | freemask
 
 
 def test_seeds_share_the_data_and_nothing_else() -> None:

@@ -9,6 +9,7 @@ and the same for ``val2017``, or for any other split. Shape legend: H, W pixels;
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from methods.common.datasets.file_names import NamedFiles
 from methods.common.datasets.labelled_images import IGNORED, check_size
+from methods.common.datasets.lvis_records import LvisCategory, LvisDataset, LvisImage
 from methods.common.datasets.panoptic_files import (
     PanopticCategory,
     PanopticImage,
@@ -151,6 +153,27 @@ def open_coco_panoptic(folder: Path, split: str) -> CocoPanoptic:
             f"{folder} has no split {split!r} (there is no {file}); the splits there are {', '.join(there) or 'none'}"
         )
     return CocoPanoptic(read_panoptic_document(file, file.with_suffix("")), folder / split)
+
+
+def as_records(data: CocoPanoptic, categories: Sequence[PanopticCategory]) -> LvisDataset:
+    """Return the pictures, with classes and no annotation, as detectors read them.
+
+    Args:
+        data: the split.
+        categories: which of its classes.
+
+    Raises:
+        InputError: an image has a text for an id, or no picture.
+    """
+    images = []
+    for index in range(len(data)):
+        image_id, picture = data.image_id(index), data.picture(index)
+        if not isinstance(image_id, int):
+            raise InputError(f"image {image_id!r} has a text for an id; COCO's results need numbers, so write numbers")
+        height, width = read_header(picture).size_seen
+        images.append(LvisImage(image_id, width, height, file_name=picture.name))
+    known = [LvisCategory(category.id, category.name, "f") for category in categories]
+    return LvisDataset(known, images, {image.id: [] for image in images}, data.picture(0).parent)
 
 
 def _check_segments(image: PanopticImage, segment_HW: NDArray[np.uint32]) -> None:

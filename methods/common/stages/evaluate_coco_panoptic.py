@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from methods.common.datasets.coco_panoptic import CocoPanoptic
-    from methods.common.datasets.lvis_records import LvisDataset, LvisImage
+    from methods.common.datasets.lvis_records import LvisImage
     from methods.common.stages.panoptic_maps import Maps
 
 PANOPTIC_FILE, DETECTIONS_FILE, LABELS_FOLDER = "panoptic.json", "detections.json", "labels"
@@ -99,22 +99,6 @@ def evaluate_coco_panoptic(inputs: Inputs, config: EvaluateCocoPanopticConfig, c
     }
 
 
-def _as_records(data: CocoPanoptic) -> LvisDataset:
-    """Return the pictures, with all classes and no annotation, as detectors read them."""
-    from methods.common.datasets.lvis_records import LvisCategory, LvisDataset, LvisImage
-    from methods.common.datasets.pictures import read_header
-
-    images = []
-    for index in range(len(data)):
-        image_id, picture = data.image_id(index), data.picture(index)
-        if not isinstance(image_id, int):
-            raise InputError(f"image {image_id!r} has a text for an id; COCO's results need numbers, so write numbers")
-        height, width = read_header(picture).size_seen
-        images.append(LvisImage(image_id, width, height, file_name=picture.name))
-    categories = [LvisCategory(category.id, category.name, "f") for category in data.categories]
-    return LvisDataset(categories, images, {image.id: [] for image in images}, data.picture(0).parent)
-
-
 def _find_all(data: CocoPanoptic, folder: Path, config: EvaluateCocoPanopticConfig, context: Context) -> int:
     """Write both maps of every picture, the list of their segments, and the detections, whose number is returned.
 
@@ -122,11 +106,12 @@ def _find_all(data: CocoPanoptic, folder: Path, config: EvaluateCocoPanopticConf
     """
     import json
 
+    from methods.common.datasets.coco_panoptic import as_records
     from methods.common.files import write_atomic
     from methods.common.segmenters.instance.prediction import Detect, results_of, write_results
     from methods.common.stages.panoptic_maps import find_all, load_panoptic
 
-    dataset = _as_records(data)
+    dataset = as_records(data, data.categories)
     paths = [_paths(context.out, data.name(index)) for index in range(len(data))]
     place = {record.id: files for record, files in zip(dataset.images, paths, strict=True)}
 

@@ -40,6 +40,12 @@ class EvaluateSemanticConfig(Config):
     """Images are scaled so that the short side has this length; None for the images' own size. [MM], MMSegmentation's setting"""
     max_long_side_px: int = Field(default=2048, ge=16)
     """... unless the long side would pass this. [MM]"""
+    scales: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Added(neutral=[1.0])] = Field(
+        default=(1.0,), min_length=1
+    )
+    """Factors of the short side; what is seen at several of them is added. SegGen section 8.3 [code]"""
+    mirrored: Annotated[bool, Added(neutral=False)] = False
+    """Whether each image is also seen with left and right exchanged."""
     batch_size: int = Field(default=1, ge=1)
     """Neighbouring images of one size that go through the network together."""
     num_samples: int = Field(default=0, ge=0)
@@ -123,7 +129,8 @@ def _segment_all(
     sizes = config.short_side_px, config.max_long_side_px
     rows = ((index, *images[index]) for index in range(len(images)))
     for batch in batches_of_one_size(rows, lambda row: row[1].shape, config.batch_size):
-        predicted_NHW = predict_labels(model, [image_HW3 for _, image_HW3, _ in batch], *sizes, context.device)
+        shown_HW3 = [image_HW3 for _, image_HW3, _ in batch]
+        predicted_NHW = predict_labels(model, shown_HW3, *sizes, context.device, config.scales, config.mirrored)
         for (index, image_HW3, label_HW), predicted_HW in zip(batch, predicted_NHW, strict=True):
             of_image_KK = np.zeros_like(confusion_KK)
             add_confusion(of_image_KK, label_HW, predicted_HW, IGNORED)

@@ -1,4 +1,4 @@
-"""Label maps that a trained segmenter predicts: whole image, one scale, not mirrored (SAM filter section 8 [MM]).
+"""Label maps that a trained segmenter predicts: of the whole image, by default at one scale and not mirrored (SAM filter section 8 [MM]).
 
 Shape legend: N images of one size, H, W pixels, h, w pixels of the scaled image, K classes; 3 RGB.
 """
@@ -27,10 +27,12 @@ def predict_labels(
     short_side_px: int | None,
     max_long_side_px: int,
     device: torch.device,
+    scales: Sequence[float] = (1.0,),
+    mirrored: bool = False,
 ) -> NDArray[np.uint8]:
     """Return the best class of every pixel, uint8 [N, H, W].
 
-    Scores are scaled back to the size of the image before the best one is taken, bilinear.
+    Scores are scaled back to the size of the image before the best one is taken, bilinear; those of several looks at it are added.
 
     Args:
         model: in evaluation mode, on the device.
@@ -38,14 +40,25 @@ def predict_labels(
         short_side_px: see ``size_at_test``; None to leave the images as they are.
         max_long_side_px: see ``size_at_test``.
         device: where the network is.
+        scales: factors of the short side, each a look; the longest side is that of the largest one for all.
+        mirrored: whether each look is also taken with left and right exchanged.
     """
     height, width = images_HW3[0].shape[:2]
-    size = (height, width) if short_side_px is None else size_at_test(height, width, short_side_px, max_long_side_px)
-    image_N3hw = torch.stack([_to_tensor(image_HW3, size) for image_HW3 in images_HW3]).to(device)
-    score_NKHW = model.scores(image_N3hw.float())
-    if size != (height, width):
-        score_NKHW = functional.interpolate(score_NKHW, size=(height, width), mode="bilinear", align_corners=False)
-    return score_NKHW.argmax(1).to(torch.uint8).cpu().numpy()
+    total_NKHW: Tensor | None = None
+    for scale in scales:
+        short_px = min(height, width) if short_side_px is None else short_side_px
+        limit_px = max(height, width) if short_side_px is None else max_long_side_px
+        size = size_at_test(height, width, round(short_px * scale), round(limit_px * max(scales)))
+        image_N3hw = torch.stack([_to_tensor(image_HW3, size) for image_HW3 in images_HW3]).to(device).float()
+        looks = [model.scores(image_N3hw)]
+        if mirrored:
+            looks.append(model.scores(image_N3hw.flip(-1)).flip(-1))
+        for score_NKHW in looks:
+            if size != (height, width):
+                score_NKHW = functional.interpolate(score_NKHW, (height, width), mode="bilinear", align_corners=False)
+            total_NKHW = score_NKHW if total_NKHW is None else total_NKHW + score_NKHW
+    assert total_NKHW is not None, "no scale is given"
+    return total_NKHW.argmax(1).to(torch.uint8).cpu().numpy()
 
 
 def _to_tensor(image_HW3: Image, size: tuple[int, int]) -> Tensor:
