@@ -41,6 +41,15 @@ def voc_folder(folder: Path, lists: Mapping[str, int] = VOC_2012_AUG) -> Inspect
     return judge(dict.fromkeys(problems), [] if problems else [_SAMPLED_NOTE])
 
 
+def voc_val_folder(folder: Path) -> Inspection:
+    """Inspect VOC 2012 as far as it is evaluated on.
+
+    Args:
+        folder: of the data set.
+    """
+    return voc_folder(folder, {"val": VOC_2012_AUG["val"]})
+
+
 def ade20k_folder(folder: Path, splits: Mapping[str, int] = ADE20K_IMAGES) -> Inspection:
     """Inspect ADE20K's scene parsing data: the published numbers of images, each with labels of its size.
 

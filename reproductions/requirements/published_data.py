@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from reproductions.requirements.inspect_cityscapes import cityscapes_folder
@@ -15,6 +16,7 @@ from reproductions.requirements.inspect_labelled import (
     coco_stuff_folder,
     imagenet_s_folder,
     voc_folder,
+    voc_val_folder,
 )
 from reproductions.requirements.inspect_lvis import lvis_folder
 from reproductions.requirements.inspect_wordnet import wordnet_folder
@@ -62,15 +64,22 @@ def _lvis_steps(place: Path) -> tuple[str, ...]:
     )
 
 
+def _voc_val_steps(place: Path) -> tuple[str, ...]:
+    """VOC 2012 as it is published."""
+    folder = shlex.quote(str(place))
+    return (
+        f"mkdir -p {folder} && wget -c -P {folder} {_VOC_ARCHIVE}",
+        f"tar -xf {folder}/{_VOC_ARCHIVE.rsplit('/', 1)[-1]} -C {folder} --strip-components=2 && rm {folder}/*.tar",
+    )
+
+
 def _voc_steps(place: Path) -> tuple[str, ...]:
     """VOC 2012, and where SBD's labels and the training list belong.
 
     SBD's annotations are MATLAB files; the usual 10,582 training labels circulate as PNG files in a folder of their own.
     """
-    folder = shlex.quote(str(place))
     return (
-        f"mkdir -p {folder} && wget -c -P {folder} {_VOC_ARCHIVE}",
-        f"tar -xf {folder}/{_VOC_ARCHIVE.rsplit('/', 1)[-1]} -C {folder} --strip-components=2 && rm {folder}/*.tar",
+        *_voc_val_steps(place),
         f"(put the 12,031 label files of SBD and VOC, as PNG, into {place / 'SegmentationClassAug'})",
         f"(put the list of the 10,582 training images without VOC val into {place / 'ImageSets/Segmentation/trainaug.txt'})",
     )
@@ -206,6 +215,9 @@ CITYSCAPES = DataSet(
     "https://www.cityscapes-dataset.com/downloads/",
     cityscapes_folder,
     _cityscapes_steps,
+)
+VOC_2012_VAL = replace(
+    VOC_2012, title="PASCAL VOC 2012, for evaluation alone", inspect=voc_val_folder, steps=_voc_val_steps
 )
 ADE20K = DataSet(
     "ADE20K, scene parsing with 150 classes",

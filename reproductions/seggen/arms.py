@@ -314,6 +314,8 @@ ARMS: tuple[Arm, ...] = (
 
 ON_UNSEEN = frozenset({"real", "real_twice", "mask_syn", "img_syn", "both", "jittered", "re_rendered"})
 """Arms that are also evaluated on the unseen domain."""
+ON_VOC = frozenset({"real", "real_twice", "real_then_real", "synthetic_then_real", "img_syn"})
+"""Arms of COCO panoptic that are also evaluated on VOC's photographs."""
 AT_SEVERAL_SCALES = frozenset({"real", "real_twice", "both"})
 """Arms that are also evaluated at several scales and mirrored: those of Table 1, which prints both, and their control."""
 OF_PANOPTIC = frozenset({"real", "real_twice", "real_then_real", "synthetic_then_real", "img_syn", "img_syn_people"})

@@ -16,7 +16,7 @@ from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.openers import open_semantic_segmenter
 from reproductions.requirements.places import data, generator, published, shipped
 from reproductions.requirements.published import DataSet, SingleFile
-from reproductions.requirements.published_data import ADE20K, ADE20K_INSTANCES, COCO_PANOPTIC, COCO_STUFF
+from reproductions.requirements.published_data import ADE20K, ADE20K_INSTANCES, COCO_PANOPTIC, COCO_STUFF, VOC_2012_VAL
 from reproductions.requirements.published_weights import (
     BLIP2,
     HRNET_W48,
@@ -27,7 +27,7 @@ from reproductions.requirements.published_weights import (
 )
 from reproductions.requirements.trial import Trial, half_precision_trial, trial
 from reproductions.seggen import openers
-from reproductions.seggen.arms import Arm, MaskStudy, Synthetic
+from reproductions.seggen.arms import ON_VOC, Arm, MaskStudy, Synthetic
 from reproductions.seggen.recipe import InstanceTraining, PanopticTraining, SeggenStudy, SemanticTraining
 from reproductions.study.request import Request
 
@@ -70,6 +70,8 @@ def needs(request: Request, study: SeggenStudy, arms: Sequence[Arm]) -> tuple[Ne
             found.append(shipped("vae", MINIATURE_FLAT_VAE))
         if isinstance(study.captions.captioner, Blip2Captions):
             found.append(published("captioner", BLIP2))
+    if request.tier == "paper" and _published_set(study) is COCO_PANOPTIC and study.training.task == "panoptic":
+        found += [published("unseen", VOC_2012_VAL)] if any(arm.id in ON_VOC for arm in arms) else []
     if study.training.start == "backbone":
         found.append(published("backbone", _BACKBONES[study.backbone]))
     return tuple(found)

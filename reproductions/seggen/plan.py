@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from methods.common.miniature.ade20k_view import DRAW_ADE20K, DrawAde20kConfig
 from methods.common.miniature.coco_panoptic_view import DRAW_COCO_PANOPTIC
+from methods.common.miniature.voc_view import DRAW_VOC
 from methods.common.stage import Config
 from methods.common.stages.ade20k_segments import ADE20K_SEGMENTS
 from methods.common.stages.evaluate_coco_instances import EVALUATE_COCO_INSTANCES
@@ -18,12 +19,14 @@ from methods.seggen.mixing_config import ConcatenatedSource, MixedSegmentsSource
 from methods.seggen.stages.alignment import ALIGNMENT
 from methods.seggen.stages.class_pixels import CLASS_PIXELS, ClassPixelsConfig
 from methods.seggen.stages.evaluate import EVALUATE
+from methods.seggen.stages.evaluate_voc import EVALUATE_VOC, EvaluateVocConfig
 from methods.seggen.stages.train import TRAIN, SegGenTrainConfig
 from methods.seggen.stages.train_panoptic import TRAIN_PANOPTIC, SegGenTrainPanopticConfig
 from reproductions.harness.cell import Cell
 from reproductions.seggen.arms import (
     AT_SEVERAL_SCALES,
     ON_UNSEEN,
+    ON_VOC,
     Arm,
     Copies,
     Elsewhere,
@@ -81,7 +84,7 @@ class ArmCells(planner.ArmCells):
 class SeedPlanner(planner.SeedPlanner[SeggenStudy, How, ArmCells]):
     """Builds the cells of the study with one seed.
 
-    Roles from outside: data, captioner, generator, vae (for Text2Mask), backbone.
+    Roles from outside: data, captioner, generator, vae (for Text2Mask), backbone, unseen (VOC's photographs).
     """
 
     def plan_arm(self, arm: Arm) -> ArmCells:
@@ -215,6 +218,8 @@ class SeedPlanner(planner.SeedPlanner[SeggenStudy, How, ArmCells]):
 
     def _unseen(self, arm: str, model: Cell) -> Cell | None:
         """Evaluate on the unseen domain, where there is one and the arm is asked for there."""
+        if isinstance(self.study.training, PanopticTraining):
+            return self._on_voc(arm, model, self.study.training)
         study, training = self.study, self.study.training
         if study.unseen is None or arm not in ON_UNSEEN or not isinstance(training, SemanticTraining):
             return None
@@ -222,6 +227,24 @@ class SeedPlanner(planner.SeedPlanner[SeggenStudy, How, ArmCells]):
         config = training.evaluation.model_copy(update={"split": study.val_split, "num_samples": 0})
         inputs = {"data": (drawn,), "model": (model,), "frequencies": (self.frequencies,)}
         return self.cell(EVALUATE, config, f"{arm}/unseen", inputs, cost_s=study.expected_evaluate_s)
+
+    def _on_voc(self, arm: str, model: Cell, training: PanopticTraining) -> Cell | None:
+        """Evaluate on VOC's photographs, where they are given or drawn."""
+        study, sizes = self.study, training.evaluation
+        if arm not in ON_VOC or (study.unseen_voc is None and "unseen" not in self.external):
+            return None
+        config = EvaluateVocConfig(
+            trained_split=study.val_split,
+            short_side_px=sizes.short_side_px,
+            long_side_px=sizes.long_side_px,
+            batch_size=sizes.batch_size,
+        )
+        drawn: Inputs = {}
+        if study.unseen_voc is not None:
+            drawn = {"unseen": (Cell(DRAW_VOC, study.unseen_voc, self.seeds, "draw the miniature VOC", cost_s=2.0),)}
+        outside = ("data", *(() if drawn else ("unseen",)))
+        inputs: Inputs = {"model": (model,), **drawn}
+        return self.cell(EVALUATE_VOC, config, f"{arm}/unseen", inputs, outside, study.expected_evaluate_s)
 
     def _aligned(self, arm: str, pairs: tuple[Cell, ...]) -> Cell | None:
         study = self.study

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from methods.common.miniature.ade20k_view import DrawAde20kConfig
 from methods.common.miniature.coco_panoptic_view import DrawCocoPanopticConfig
+from methods.common.miniature.voc_view import DrawVocConfig
 from methods.common.segmenters.hrnet.config import hrnet_miniature
 from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
@@ -117,6 +118,8 @@ class SeggenStudy(StudyConfig):
     """For ADE20K whose instances are to become segments first; None for data that are used as they lie."""
     unseen: DrawAde20kConfig | None = None
     """A domain that no training sees, or None for none. Section 11"""
+    unseen_voc: DrawVocConfig | None = None
+    """Drawn photographs in VOC's layout that panoptic segmenters are evaluated on, or None for VOC's own where these are given. Section 11"""
     train_split: str = "training"
     """Name of the list of real training images."""
     val_split: str = "validation"
@@ -315,6 +318,7 @@ def smoke_panoptic() -> SeggenStudy:
             "train_split": "train2017",
             "val_split": "val2017",
             **of_segments(study, "train2017", variants=2),
+            "unseen_voc": DrawVocConfig(num_train=1, num_val=4),
             "num_shards": 1,
             "training": PanopticTraining(
                 segmenter=recipes.panoptic_miniature(14, stuff),

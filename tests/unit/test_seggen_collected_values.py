@@ -9,7 +9,7 @@ from reproductions.seggen.arms import ARMS
 from reproductions.seggen.claims import METRICS
 from reproductions.seggen.collect import Collector
 from reproductions.seggen.plan import SeedPlanner
-from reproductions.seggen.recipe import SeggenStudy, mini, smoke_panoptic
+from reproductions.seggen.recipe import SeggenStudy, mini, smoke_instance, smoke_panoptic
 from tests.unit.plan_edges import outside
 from tests.unit.told_store import ToldStore, number, seconds
 
@@ -40,6 +40,8 @@ def evaluated(label: str) -> dict[str, Any]:
 
 RECORDS = {
     "seggen_evaluate": evaluated,
+    "seggen_evaluate_voc": lambda label: {"miou": number(label, "miou"), "miou_objects": number(label, "objects")},
+    "evaluate_coco_instances": lambda label: {"metrics": {name: number(label, name) for name in ("AP", "AP50")}},
     "seggen_alignment": lambda label: {"miou": number(label, "alignment")},
     "seggen_class_pixels": lambda label: {"pixels": {"grass": 30, "coin": 10}},
     "seggen_masks": lambda label: {
@@ -197,5 +199,23 @@ def test_panoptic_numbers_have_the_papers_names(tmp_path: Path) -> None:
     collected = collect(smoke_panoptic(), ("real", "synthetic_then_real"), tmp_path)
     names = {"PQ": "PQ", "PQ_things": "PQ_th", "PQ_stuff": "PQ_st", "AP_pan_things": "AP_th", "miou_pan": "mIoU"}
     for one in collected.results():
-        label = f"seed{one.seed}/{one.arm}/evaluate"
-        assert one.metrics == {metric: number(label, name) for metric, name in names.items()}
+        label = f"seed{one.seed}/{one.arm}"
+        assert one.metrics == {
+            **{metric: number(f"{label}/evaluate", name) for metric, name in names.items()},
+            "miou_unseen": number(f"{label}/unseen", "miou"),
+        }
+
+
+def test_instances_have_the_ap_of_masks(tmp_path: Path) -> None:
+    results = list(collect(smoke_instance(), ("real", "img_syn"), tmp_path).results())
+    assert len(results) == 2 * len(SEEDS)
+    for one in results:
+        assert one.metrics == {"AP": number(f"seed{one.seed}/{one.arm}/evaluate", "AP")}
+
+
+def test_several_scales_have_a_column_of_their_own(tmp_path: Path) -> None:
+    collected = collect(mini().model_copy(update={"scales": (0.5, 1.0)}), ("real", "img_syn", "both"), tmp_path)
+    for one in collected.results():
+        label = f"seed{one.seed}/{one.arm}/several_scales"
+        expected = None if one.arm == "img_syn" else number(label, "miou")
+        assert one.metrics.get("miou_ms") == expected, one.arm

@@ -1,5 +1,7 @@
 """What every cell of SegGen's plan is made of, against SegGen sections 2, 4, 5, 6, 7, 9 and 11 written down by themselves."""
 
+from pathlib import Path
+
 import pytest
 
 from methods.common.miniature.ade20k_view import DrawAde20kConfig
@@ -13,13 +15,14 @@ from methods.seggen.sampling.config import PaintImagesConfig, SampleMasksConfig
 from methods.seggen.stages.alignment import AlignmentConfig
 from methods.seggen.stages.captions import CaptionsConfig
 from methods.seggen.stages.copies import CopiesConfig
+from methods.seggen.stages.evaluate_voc import EvaluateVocConfig
 from methods.seggen.stages.freemask_class_losses import ClassLossesConfig
 from methods.seggen.stages.freemask_hardness import HardnessConfig
 from methods.seggen.stages.move_masks import MoveMasksConfig
 from methods.seggen.stages.train import SegGenTrainConfig
 from methods.seggen.stages.train_panoptic import SegGenTrainPanopticConfig
 from methods.seggen.text2mask.config import Text2MaskTrainingConfig
-from reproductions.harness.cell import Cell
+from reproductions.harness.cell import Cell, External
 from reproductions.seggen.arms import ARMS
 from reproductions.seggen.paper import PAPER
 from reproductions.seggen.plan import SeedPlanner
@@ -104,6 +107,8 @@ def settings(cell: Cell) -> str:
             | ClassLossesConfig() as config
         ):
             return config.split
+        case EvaluateVocConfig() as config:
+            return f"{config.split} after {config.trained_split} at {config.short_side_px}"
         case HardnessConfig() as config:
             return f"{config.variant} at {config.size_px}"
         case AlignmentConfig() as config:
@@ -368,6 +373,10 @@ def test_panoptic_arms_use_segments_and_edges() -> None:
     )
     assert found["synthetic_then_real/evaluate"] == f"val2017 | {data}, model<-synthetic_then_real/train"
     assert not [label for label in found if "alignment" in label or "pixels" in label]
+    assert found["synthetic_then_real/unseen"] == (
+        f"val after val2017 at 64 | {data}, model<-synthetic_then_real/train, unseen<-draw_the_miniature_VOC"
+    )
+    assert "img_syn_people/unseen" not in cells_of("img_syn_people", made)
     twice = cells_of("real_then_real", made)
     assert twice["real_then_real/train"] == (
         f"2 after 4, weights: train2017, 0 same image, uniform, seggen | {data}, start<-real/train"
@@ -381,7 +390,7 @@ def test_panoptic_arms_use_segments_and_edges() -> None:
 
 def test_instances_are_taught_the_things_of_the_panoptic_pictures() -> None:
     panoptic, things = (cells_of("img_syn", made) for made in (smoke_panoptic(), smoke_instance()))
-    differ = {"img_syn/train", "img_syn/evaluate"}
+    differ = {"img_syn/train", "img_syn/evaluate", "img_syn/unseen", "draw_the_miniature_VOC"}
     assert {name: told for name, told in things.items() if name not in differ} == {
         name: told for name, told in panoptic.items() if name not in differ
     }
@@ -427,6 +436,37 @@ def test_studies_of_other_data_have_their_sizes() -> None:
     segmenter = instances.training.segmenter
     assert (segmenter.num_classes, segmenter.stuff_classes, instances.pictures.variants) == (80, (), 10)
     assert instances.training.evaluation.model_dump()["short_side_px"] == 800
+
+
+def test_photographs_of_voc_come_from_outside_at_tier_paper() -> None:
+    unseen = External(Path("/voc"), "voc")
+    made, without = paper_panoptic_r50(), SeedPlanner(paper_panoptic_r50(), 0, PLACES).arm(BY_ID["real"])
+    assert without.unseen is None
+    cells = SeedPlanner(made, 0, {**PLACES, "unseen": unseen}).arm(BY_ID["real"])
+    assert cells.unseen is not None
+    assert cells.unseen in cells.wanted
+    assert cells.unseen.external["unseen"] == unseen
+    assert cells.unseen.inputs["model"] == cells.trains
+    assert cells.unseen.config == EvaluateVocConfig()
+    asked = PAPER.needs(request("seggen", "paper", assume_published=True))
+    assert [need.place.name for need in asked if need.role == "unseen"] == ["voc2012"]
+
+
+def test_rows_of_table_1_are_also_evaluated_at_several_scales() -> None:
+    made = study().model_copy(update={"scales": (0.5, 1.0)})
+    for arm, asked in (("real", True), ("both", True), ("img_syn", False)):
+        cells = SeedPlanner(made, 0, PLACES).arm(BY_ID[arm])
+        assert (cells.several_scales is not None) == asked, arm
+        if cells.several_scales is not None:
+            config = cells.several_scales.config
+            assert isinstance(config, EvaluateSemanticConfig)
+            assert (config.scales, config.mirrored, config.split) == ((0.5, 1.0), True, "validation")
+            assert cells.several_scales.inputs["model"] == cells.trains[-1:]
+            assert cells.several_scales in cells.wanted
+            assert cells.evaluation is not None
+            assert cells.evaluation.config.model_dump()["scales"] == (1.0,)
+    assert paper_r50().scales == (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+    assert SeedPlanner(study(), 0, PLACES).arm(BY_ID["both"]).several_scales is None
 
 
 def test_twice_as_long_moves_where_the_rate_falls() -> None:

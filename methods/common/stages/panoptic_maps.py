@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from methods.common.datasets.images import resize, size_at_test
 from methods.common.datasets.lvis_records import LvisDataset, LvisImage
 from methods.common.errors import InputError
 from methods.common.segmenters.image_batches import batches_of_one_size
@@ -31,13 +32,18 @@ Maps = tuple[list[int], NDArray[np.int64], NDArray[np.int64]]
 """Class of each segment, the map [H, W] of their numbers from 1 on with 0 for none, and the class of every pixel [H, W]."""
 
 
-class PanopticSettings(Protocol):
-    """At which size pictures are looked at, and which queries become segments."""
+class ImageSizes(Protocol):
+    """At which size pictures are looked at."""
 
     @property
     def short_side_px(self) -> int: ...  # noqa: D102
     @property
     def long_side_px(self) -> int: ...  # noqa: D102
+
+
+class PanopticSettings(ImageSizes, Protocol):
+    """At which size pictures are looked at, and which queries become segments."""
+
     @property
     def batch_size(self) -> int: ...  # noqa: D102
     @property
@@ -122,6 +128,25 @@ def _segment(
     panoptic = model.segment_panoptic(image_NCHW, thresholds, output_sizes=sizes)
     semantic = model.segment_semantic(image_NCHW, output_sizes=sizes)
     return [_maps(found, class_HW) for found, class_HW in zip(panoptic, semantic, strict=True)]
+
+
+def name_pixels(
+    model: PanopticSegmenter, images_HW3: Sequence[NDArray[np.uint8]], config: ImageSizes, context: Context
+) -> list[NDArray[np.int64]]:
+    """Return the class of every pixel of pictures of one size, [H, W] each.
+
+    Args:
+        model: in evaluation mode.
+        images_HW3: uint8 RGB.
+        config: at which size they are looked at.
+        context: says on which device.
+    """
+    height, width = images_HW3[0].shape[:2]
+    size = size_at_test(height, width, config.short_side_px, config.long_side_px)
+    image_NHW3 = np.stack([resize(image_HW3, *size) for image_HW3 in images_HW3])
+    image_N3HW = torch.from_numpy(image_NHW3).permute(0, 3, 1, 2).float().to(context.device)
+    found = model.segment_semantic(image_N3HW, output_sizes=[(height, width)] * len(images_HW3))
+    return [class_HW.cpu().numpy() for class_HW in found]
 
 
 def _to_network(
