@@ -92,8 +92,8 @@ class SeggenPaper(StudiedPaper[SeggenStudy, How, ArmCells, SeggenReport]):
             raise InputError("--objects has no meaning for seggen, which pastes nothing; leave it out")
         if request.data is not None:
             raise InputError(
-                "--data has no meaning for seggen yet, whose generators must know the words of the classes; leave it out, or use sam_filter "
-                "for your own pictures"
+                "--data has no meaning for seggen: its two generators go on from a text-to-image model that knows your kind of pictures, for 30,000 "
+                "iterations each on GPUs, which tiers mini and smoke have not; leave it out, or use sam_filter for your own pictures"
             )
         match request.tier:
             case "paper":
