@@ -76,8 +76,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _PLAN.mutant(
         "seggen_rate_falls_in_the_middle",
-        "tuple(2 * drop for drop in training.recipe.drops)",
-        "training.recipe.drops",
+        "tuple(2 * drop for drop in recipe.drops)",
+        "recipe.drops",
         "twice as long on COCO, the rate falls where it fell before",
         f"{EDGES}::test_twice_as_long_moves_where_the_rate_falls",
     ),
@@ -195,8 +195,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _COLLECT.mutant(
         "seggen_alignment_is_the_accuracy",
-        '("alignment", cells.alignment)',
-        '("alignment", cells.evaluation)',
+        '"alignment": cells.alignment',
+        '"alignment": cells.evaluation',
         "the report's alignment is the arm's own accuracy",
         f"{VALUES}::test_alignment_is_of_the_arms_own_images",
     ),
