@@ -176,6 +176,20 @@ MUTANTS: tuple[Mutant, ...] = (
         "kernels are normalised on one side",
         f"{CRF}::test_scaling_multiplies_the_entry_of_two_points_by_the_factors_of_both",
     ),
+    _LATTICE.mutant(
+        "channels_without_weights",
+        "per_sample_weights=share",
+        "per_sample_weights=torch.ones_like(share)",
+        "several channels are spread and read without weights",
+        f"{CRF}::test_the_filter_is_near_the_gaussian_and_its_channels_do_not_meet",
+    ),
+    _MEAN_FIELD.mutant(
+        "one_kernel_of_two",
+        "heard_NL += kernel.filter(first_NL)",
+        "heard_NL += 0 * kernel.filter(first_NL)",
+        "what looks alike does not count",
+        f"{CRF}::test_mean_field_is_that_of_sums_over_all_pairs",
+    ),
     _MEAN_FIELD.mutant(
         "the_last_label_counts_once",
         "count_L[:-1] @ message_LN[:-1]) / count_L[-1]",

@@ -117,13 +117,15 @@ def test_points_are_read_with_weights_that_add_up_to_one(seed: int, dims: int) -
 def test_the_filter_is_near_the_gaussian_and_its_channels_do_not_meet(seed: int, dims: int) -> None:
     rng = np.random.default_rng(seed)
     feature = rng.normal(0, 1, (60, dims)).astype(np.float32)
-    value = rng.uniform(0, 1, (2, 60)).astype(np.float32)
+    value = rng.uniform(0, 1, (60, 3)).astype(np.float32)
     lattice = PermutohedralLattice(feature)
     gaussian = np.exp(-0.5 * ((feature[:, None] - feature[None]) ** 2).sum(-1))
-    ours = lattice.filter(value) / lattice.filter(np.ones((1, 60), np.float32))
-    exact = (value @ gaussian) / gaussian.sum(1)
+    ours = lattice.filter(value) / lattice.filter(np.ones((60, 1), np.float32))
+    exact = (gaussian @ value) / gaussian.sum(1)[:, None]
     assert np.abs(ours - exact).mean() < 0.03
-    assert np.allclose(lattice.filter(value[1:]), lattice.filter(value)[1:])
+    for channel in range(3):
+        alone = lattice.filter(value[:, channel : channel + 1])
+        assert np.allclose(alone, lattice.filter(value)[:, channel : channel + 1], rtol=1e-5)
 
 
 def test_scaling_multiplies_the_entry_of_two_points_by_the_factors_of_both() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from methods.common.dense_crf.config import BilateralKernel, DenseCrfConfig
@@ -27,7 +28,7 @@ class DenseCrf:
         """Make the kernels of a picture, uint8 RGB [H, W, 3]."""
         self._size, self._iterations = image_HW3.shape[:2], config.iterations
         self._kernels = _kernels(image_HW3, config) if config.iterations else []
-        self._reach_N = sum((kernel.filter(_ones(kernel))[0] for kernel in self._kernels), np.float32(0))
+        self._reach_N = sum((kernel.filter(_ones(kernel))[:, 0] for kernel in self._kernels), np.float32(0))
 
     def infer(self, energy_LHW: NDArray[np.floating], counts: Sequence[int] | None = None) -> NDArray[np.float32]:
         """Return the labels' probabilities after mean field, float32 [L, H, W]; their argmax is the label map.
@@ -49,7 +50,9 @@ class DenseCrf:
         count_L = np.ones(num_labels, np.float32) if counts is None else np.asarray(counts, np.float32)
         belief_LN = _softmax(wanted_LN.copy(), count_L)
         for _ in range(self._iterations if self._kernels else 0):
-            belief_LN = _softmax(wanted_LN + self._messages(belief_LN, count_L), count_L)
+            value_LN = self._messages(belief_LN, count_L)
+            value_LN += wanted_LN
+            belief_LN = _softmax(value_LN, count_L)
         return belief_LN.reshape(energy_LHW.shape)
 
     def _messages(self, belief_LN: Floats, count_L: Floats) -> Floats:
@@ -57,9 +60,14 @@ class DenseCrf:
 
         Probabilities add up to 1 and kernels are linear, so that the last label's message is what the kernels make of 1 without the others'.
         """
-        first_LN, message_LN = belief_LN[:-1], np.zeros_like(belief_LN)
-        for kernel in self._kernels:
-            message_LN[:-1] += kernel.filter(first_LN)
+        first_NL = torch.from_numpy(belief_LN[:-1]).T.contiguous().numpy()
+        heard_NL = self._kernels[0].filter(first_NL)
+        for kernel in self._kernels[1:]:
+            heard_NL += kernel.filter(first_NL)
+        message_LN = np.empty_like(belief_LN)
+        torch.from_numpy(message_LN[:-1]).copy_(
+            torch.from_numpy(heard_NL).T
+        )  # three times as fast as NumPy's transposed copy
         message_LN[-1] = (self._reach_N - count_L[:-1] @ message_LN[:-1]) / count_L[-1]
         return message_LN
 
@@ -80,11 +88,11 @@ def infer(
 
 
 def _softmax(value_LN: Floats, count_L: Floats) -> Floats:
-    """Return probabilities in the place of the values."""
-    value_LN -= value_LN.max(0)
-    np.exp(value_LN, out=value_LN)
-    value_LN /= count_L @ value_LN
-    return value_LN
+    """Return probabilities, each of one of as many equal labels as its count says; may write into the values."""
+    value_LN += np.log(count_L)[:, None]
+    belief_LN: Floats = torch.from_numpy(value_LN).softmax(0).numpy()
+    belief_LN /= count_L[:, None]
+    return belief_LN
 
 
 def _kernels(image_HW3: NDArray[np.uint8], config: DenseCrfConfig) -> list[PermutohedralLattice]:
@@ -105,13 +113,13 @@ def _place_kernel(height: int, width: int, sigma_px: float, weight: float) -> Pe
 
 def _normalised(lattice: PermutohedralLattice, weight: float) -> PermutohedralLattice:
     """Normalise a kernel on both sides, and weight it."""
-    (mass_N,) = lattice.filter(_ones(lattice))
+    mass_N = lattice.filter(_ones(lattice))[:, 0]
     lattice.scale(np.float32(weight**0.5) / np.sqrt(mass_N + np.float32(_LEAST_MASS)))
     return lattice
 
 
 def _ones(lattice: PermutohedralLattice) -> Floats:
-    return np.ones((1, lattice.num_points), np.float32)
+    return np.ones((lattice.num_points, 1), np.float32)
 
 
 def _places(height: int, width: int) -> Floats:
