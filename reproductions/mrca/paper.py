@@ -124,12 +124,20 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
         return draw_figures(report, folder)
 
     def sections(self, report: MrcaReport) -> Sequence[str]:
-        """Say which idea gains, what an AP costs, how often BSGAL accepts, and what guidance costs and changes."""
+        """Say which idea gains, what an AP costs, what filters and BSGAL accept, the energy's gap, and what guidance costs and changes."""
         from reproductions.mrca.ablation_section import ablation_section
         from reproductions.mrca.cost_section import cost_section, gate_section
+        from reproductions.mrca.divergen_section import filter_section, gap_section
         from reproductions.mrca.figures import guidance_section
 
-        return (ablation_section(report), cost_section(report), gate_section(report), guidance_section(report))
+        return (
+            ablation_section(report),
+            cost_section(report),
+            filter_section(report),
+            gate_section(report),
+            gap_section(report),
+            guidance_section(report),
+        )
 
 
 def _count(data: Path) -> tuple[int, int]:

@@ -18,7 +18,8 @@ from reproductions.mrca.ablation_section import (
 from reproductions.mrca.arms import ARMS, ONLY_ONE, Rounds
 from reproductions.mrca.claims import METRICS
 from reproductions.mrca.cost_section import CALLS, cost_section, draw_calls, frontier, gate_section
-from reproductions.mrca.records import GateRate, MrcaReport
+from reproductions.mrca.divergen_section import filter_section, gap_section
+from reproductions.mrca.records import EnergyGap, FilterRate, GateRate, MrcaReport
 
 BY_ID = {arm.id: arm for arm in ARMS}
 IDEAS = ("budget", "guidance", "unique_mapping", "resizing")
@@ -126,3 +127,38 @@ def test_the_gate_is_told_in_all_and_by_tenths() -> None:
     text = gate_section(report({}, gate_rates=rates))
     assert "| BSGAL | 62.5 | 50, – | 296.4 |" in text
     assert gate_section(report({})) == ""
+
+
+def filtered(arm: str, pool: str, seed: int, chosen: dict[str, int] | None = None, **outcomes: int) -> FilterRate:
+    return FilterRate(arm=arm, backbone="b", seed=seed, pool=pool, outcomes=outcomes, chosen=chosen or {})
+
+
+def test_each_pool_is_told_by_what_its_images_failed() -> None:
+    """Shares are of all seeds' images together, a row a generator, and arms with the same pool are one row."""
+    rates = (
+        filtered("xpaste", "xpaste", 0, {"u2net": 1, "clipseg": 3}, accepted=1, clip_score=3),
+        filtered("bsgal", "xpaste", 0, {"u2net": 1, "clipseg": 3}, accepted=1, clip_score=3),
+        filtered("xpaste", "xpaste", 1, {"u2net": 1, "clipseg": 3}, accepted=11, too_small=1),
+        filtered("bsgal", "xpaste", 1, {"u2net": 1, "clipseg": 3}, accepted=11, too_small=1),
+        filtered("divergen", "divergen", 0, accepted=3, empty_mask=1),
+        filtered("divergen", "divergen_second", 0, accepted=1, too_large=3),
+    )
+    text = filter_section(report({}, filter_rates=rates))
+    assert "| Arm | Pool | Images | Accepted | CLIP | Empty mask | Too small | Too large |" in text
+    assert "| X-Paste and 1 more | xpaste | 16 | 75.0 | 18.8 | 0.0 | 6.2 | 0.0 |" in text
+    assert "| DiverGen | divergen | 4 | 75.0 | 0.0 | 25.0 | 0.0 | 0.0 |" in text
+    assert "| DiverGen | divergen_second | 4 | 25.0 | 0.0 | 0.0 | 0.0 | 75.0 |" in text
+    assert text.endswith("Whose mask of xpaste was best: clipseg 75 %, u2net 25 %.")
+    assert filter_section(report({})) == ""
+
+
+def test_gaps_are_means_over_seeds_of_val_less_training() -> None:
+    gaps = tuple(
+        EnergyGap(arm=arm, backbone="b", seed=seed, gap=val - train, train=train, val=val)
+        for arm, rows in {"no_aug": ((-3.0, -1.0), (-2.0, -1.0)), "divergen": ((-2.0, -1.75),)}.items()
+        for seed, (train, val) in enumerate(rows)
+    )
+    text = gap_section(report({}, energy_gaps=gaps))
+    assert "| No Aug. | -2.50 | -1.00 | +1.50 | +2.00, +1.00 |" in text
+    assert "| DiverGen | -2.00 | -1.75 | +0.25 | +0.25 |" in text
+    assert gap_section(report({})) == ""

@@ -4,14 +4,25 @@ import torch
 from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
+    DDPMScheduler,
     FlowMatchEulerDiscreteScheduler,
+    IFPipeline,
+    IFSuperResolutionPipeline,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
+)
 
 SIZE_PX = 16
 
@@ -137,3 +148,48 @@ def tiny_sd3() -> StableDiffusion3Pipeline:
             tokenizer_3=None,
         )
     )
+
+
+def _pixel_unet(side_px: int, in_channels: int, **changes) -> UNet2DConditionModel:
+    """DeepFloyd's kind of denoiser: of pixels, with a text of its own width and a variance beside the noise."""
+    return _unet(
+        sample_size=side_px,
+        in_channels=in_channels,
+        out_channels=6,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        encoder_hid_dim=12,
+        encoder_hid_dim_type="text_proj",
+        addition_embed_type="text",
+        addition_embed_type_num_heads=2,
+        resnet_time_scale_shift="scale_shift",
+        **changes,
+    )
+
+
+def tiny_deepfloyd() -> tuple[IFPipeline, IFSuperResolutionPipeline]:
+    """Both stages of DeepFloyd IF: pictures of 16 px from text, and of 32 px from those and the text."""
+    torch.manual_seed(0)
+    words = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((letter, -2.0) for letter in "\u2581acefghiopstu")]
+    text = T5Config(
+        vocab_size=len(words) + 100, d_model=12, d_kv=4, d_ff=16, num_layers=1, num_heads=2, decoder_start_token_id=0
+    )
+    noise = DDPMScheduler(variance_type="learned_range", beta_schedule="squaredcos_cap_v2")
+    shared = {"safety_checker": None, "feature_extractor": None, "watermarker": None, "requires_safety_checker": False}
+    first = IFPipeline(
+        tokenizer=T5Tokenizer(vocab=words),
+        text_encoder=T5EncoderModel(text).eval(),
+        unet=_pixel_unet(SIZE_PX, 3),
+        scheduler=noise,
+        **shared,
+    )
+    second = IFSuperResolutionPipeline(
+        tokenizer=None,
+        text_encoder=None,
+        unet=_pixel_unet(2 * SIZE_PX, 6, class_embed_type="timestep"),
+        scheduler=noise,
+        image_noising_scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2"),
+        **shared,
+    )
+    return _quiet(first), _quiet(second)
