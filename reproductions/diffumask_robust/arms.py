@@ -33,10 +33,7 @@ _PRESETS = {"daam": "DAAM", "dataset-diffusion": "Dataset Diffusion", "ovam": "O
 
 _ALL_PRESETS = {"attn2mask": "Attn2mask", **_PRESETS}
 
-_OTHER_SET = "another set of 100,000 pictures of its own prompts and filters, which are not stated"
 _NOT_RUN: tuple[tuple[str, str, str, str], ...] = (
-    ("cityscapes_diffumask", "DiffuMask, street", "DiffuMask's street pictures.", _OTHER_SET),
-    ("cityscapes_diffumask_then_real", "DiffuMask, street, then real", "The same, then real ones.", _OTHER_SET),
     (
         "open_vocabulary",
         "DiffuMask, unseen classes",
@@ -311,6 +308,18 @@ ARMS: tuple[Arm, ...] = (
         Street("real", few=True),
     ),
     _arm(
+        "cityscapes_diffumask",
+        "Street, DiffuMask, 100k",
+        "DiffuMask's pictures of one human or vehicle each, and its masks.",
+        Street("diffumask"),
+    ),
+    _arm(
+        "cityscapes_diffumask_then_real",
+        "Street, DiffuMask, 100k, then 1.5k real",
+        "The same, then fine-tuned on a half of the real street pictures.",
+        Street("diffumask", then_real=True),
+    ),
+    _arm(
         "street_as_is",
         "Street, generator as it is",
         "Pictures of streets by the generator as it is.",
@@ -442,6 +451,8 @@ NOT_AT_MINI = frozenset(
         "diffumask_blur",
         "diffumask_occlusion",
         "cityscapes_real_1500",
+        "cityscapes_diffumask",
+        "cityscapes_diffumask_then_real",
         "cityscapes_19_real",
         "street_19_as_is",
         "street_19_adapted",

@@ -19,7 +19,7 @@ from methods.diffumask_robust.stages.filter_words import FILTER_WORDS
 from methods.diffumask_robust.stages.fold_source import FoldSource
 from methods.diffumask_robust.stages.label import LABEL
 from methods.diffumask_robust.stages.label_config import LabelConfig
-from methods.diffumask_robust.stages.prompts import ROBUST_PROMPTS, DomainPrompts, PromptsConfig
+from methods.diffumask_robust.stages.prompts import ROBUST_PROMPTS, DomainPrompts, GroupPrompts, PromptsConfig
 from methods.diffumask_robust.stages.rate_masks import RATE_MASKS, RateMasksConfig
 from methods.diffumask_robust.stages.segment_named import SEGMENT_NAMED
 from methods.diffumask_robust.stages.sources import LabelledSource
@@ -139,7 +139,7 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
     ) -> Pictures:
         """Prompts, and the pictures of them in shards; ``asked_as`` names the prompts where several sets of pictures share them."""
         outside = ["generator"]
-        if not isinstance(prompts.prompts, DomainPrompts):
+        if not isinstance(prompts.prompts, DomainPrompts | GroupPrompts):
             outside += ["data", *self.lexicon_roles(prompts)]
         asked = self.cell(ROBUST_PROMPTS, prompts, f"{asked_as or name}/prompts", outside=tuple(outside))
         return self.painted(name, asked, prompts.num_prompts, synthesis, adapter)
@@ -300,13 +300,31 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         return self.cell(TRAIN_ROBUST, config, label, inputs, outside, cost_s, size, places=places)
 
     def train_segmenter(
-        self, label: str, source: LabelledSource | FoldSource | RealSource, inputs: Inputs, recipe: PolyRecipe
+        self,
+        label: str,
+        source: LabelledSource | FoldSource | RealSource | CityscapesSource,
+        inputs: Inputs,
+        recipe: PolyRecipe,
+        num_classes: int | None = None,
+        places: Mapping[str, External] | None = None,
     ) -> Cell:
-        """Train DiffuMask's segmenter: from all weights of role ``start`` where that is an input, else as the study starts."""
+        """Train DiffuMask's segmenter: from all weights of role ``start`` where that is an input, else as the study starts.
+
+        Args:
+            label: of the cell.
+            source: what is trained on.
+            inputs: its cells, and the training to start from as role ``start``.
+            recipe: how.
+            num_classes: where they are not the study's.
+            places: of data from outside that is not the study's.
+        """
         study = self.study
+        segmenter = study.diffumask.segmenter
+        if num_classes is not None:
+            segmenter = segmenter.model_copy(update={"num_classes": num_classes})
         start: Literal["scratch", "backbone", "all"] = "all" if "start" in inputs else study.start
         config = TrainSegmenter(
-            segmenter=study.diffumask.segmenter,
+            segmenter=segmenter,
             recipe=recipe,
             augmentation=study.diffumask.augmentation,
             source=source,
@@ -314,7 +332,8 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
             num_workers=study.num_workers,
             num_samples=study.num_samples if self.index == 0 else 0,
         )
-        places = {"backbone": self.external["plain_backbone"]} if start == "backbone" else {}
+        of_start = {"backbone": self.external["plain_backbone"]} if start == "backbone" else {}
+        places = {**(places or {}), **of_start}
         outside = ("data",) if isinstance(source, RealSource) else ()
         cost_s = recipe.iterations * study.expected_step_s
         size = 1e6 * study.expected_model_mb
@@ -424,6 +443,7 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
 
     def _street(self, arm: str, how: Street) -> ArmCells:
         made = StreetPlanner(self).made(arm, how)
-        rated = () if made.rating is None else (RatedMasks(arm, self.study.label.preset, made.rating, made.labels),)
+        preset = "diffumask" if how.pictures == "diffumask" else self.study.label.preset
+        rated = () if made.rating is None else (RatedMasks(arm, preset, made.rating, made.labels),)
         pairs = () if made.pictures is None else made.pictures.pairs
-        return ArmCells(made.evaluation, (made.train,), pairs, (*made.before, *made.labels), rated)
+        return ArmCells(made.evaluation, made.trains, pairs, (*made.before, *made.labels), rated)

@@ -58,10 +58,26 @@ class Made:
 
 
 @dataclass(frozen=True)
+class Subject:
+    """What the pictures show."""
+
+    class_names: tuple[str, ...]
+    """Without background."""
+    num_classes: int | None = None
+    """Of segmenters, where not the study's."""
+
+
+VOC = Subject(VOC_2012.class_names[1:])
+STREET = Subject(("human", "vehicle"), 3)
+"""Cityscapes by groups. Section 9.3"""
+
+
+@dataclass(frozen=True)
 class DiffuMaskPlanner:
     """Builds the cells of one seed."""
 
     planner: SeedPlanner
+    subject: Subject = VOC
 
     def made(self, how: DiffuMask) -> Made:
         """Build everything before the training of an arm."""
@@ -79,6 +95,9 @@ class DiffuMaskPlanner:
 
     def _pictures(self, how: DiffuMask) -> Pictures:
         config = self.planner.study.diffumask
+        if self.subject is STREET:
+            asked = self.planner.study.street.diffumask_prompts
+            return self.planner.synthesized("street_diffumask", asked, config.synthesis)
         kinds = config.prompts.prompts.model_copy(update={"max_subclasses": config.num_subclasses(how.subclasses)})
         prompts = config.prompts.model_copy(update={"prompts": kinds})
         return self.planner.synthesized(f"diffumask_{how.subclasses}", prompts, config.synthesis)
@@ -120,7 +139,7 @@ class DiffuMaskPlanner:
         """One network a class, or one of all."""
         study = self.planner.study
         config = study.diffumask.affinity
-        names = VOC_2012.class_names[1:] if study.diffumask.affinity_by_class else (None,)
+        names = self.subject.class_names if study.diffumask.affinity_by_class else (None,)
         outside = ("trunk",) if config.start != "scratch" else ()
         return tuple(
             self.planner.cell(
@@ -144,7 +163,9 @@ class DiffuMaskPlanner:
         scored = []
         for fold in range(config.num_folds):
             source = FoldSource(num_folds=config.num_folds, fold=fold)
-            train = self.planner.train_segmenter(f"{name}/fold{fold}/train", source, inputs, config.fold_recipe)
+            train = self.planner.train_segmenter(
+                f"{name}/fold{fold}/train", source, inputs, config.fold_recipe, self.subject.num_classes
+            )
             score = ScoreFoldConfig(
                 num_folds=config.num_folds,
                 fold=fold,

@@ -13,8 +13,8 @@ from methods.diffumask_robust.stages.label import LABEL
 from methods.diffumask_robust.stages.rate_masks import RATE_MASKS, RateMasksConfig
 from methods.diffumask_robust.stages.sources import LabelledSource
 from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
-from reproductions.diffumask_robust.kinds import Attention, Street
-from reproductions.diffumask_robust.plan_diffumask import Pictures
+from reproductions.diffumask_robust.kinds import Attention, DiffuMask, Street
+from reproductions.diffumask_robust.plan_diffumask import STREET, DiffuMaskPlanner, Pictures
 from reproductions.harness.cell import Cell, External
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ _NUM_CLASSES = {"groups": 3, "19": 19}
 class StreetCells:
     """The cells of one arm of the street."""
 
-    train: Cell
+    trains: tuple[Cell, ...]
+    """In their order."""
     evaluation: Cell
     pictures: Pictures | None = None
     labels: tuple[Cell, ...] = ()
@@ -48,7 +49,9 @@ class StreetPlanner:
         study = self.planner.study
         if how.pictures == "real":
             real = self._real(arm, how)
-            return StreetCells(real, self._evaluate(arm, real, how))
+            return StreetCells((real,), self._evaluate(arm, real, how))
+        if how.pictures == "diffumask":
+            return self._diffumask(arm, how)
         adapter = self._adapter(how)
         synthesis = study.synthesis.model_copy(
             update={
@@ -65,7 +68,31 @@ class StreetPlanner:
         inputs = {"pairs": pictures.pairs, "labels": labels}
         train = self.planner.train(f"{arm}/train", Attention(), LabelledSource(), inputs, _NUM_CLASSES["groups"])
         rating = self.planner.cell(RATE_MASKS, RateMasksConfig(), f"{arm}/rating", {**inputs, "reference": reference})
-        return StreetCells(train, self._evaluate(arm, train, how), pictures, labels, rating, adapter)
+        return StreetCells((train,), self._evaluate(arm, train, how), pictures, labels, rating, adapter)
+
+    def _diffumask(self, arm: str, how: Street) -> StreetCells:
+        """DiffuMask's whole method on pictures of one human or vehicle each, and perhaps real ones afterwards (sections 9.3 and 9.5)."""
+        planner, config = self.planner, self.planner.study.diffumask
+        made = DiffuMaskPlanner(planner, STREET).made(DiffuMask())
+        inputs = {"pairs": made.train_pairs, "labels": made.train_labels}
+        train = planner.train_segmenter(
+            f"{arm}/train", LabelledSource(), inputs, config.recipe, _NUM_CLASSES[how.classes]
+        )
+        trains: tuple[Cell, ...] = (train,)
+        if how.then_real:
+            source = CityscapesSource(classes=how.classes, max_images=planner.study.street.few_images)
+            tuned = planner.train_segmenter(
+                f"{arm}/fine_tune",
+                source,
+                {"start": (train,), **self._drawn()},
+                config.fine_tuning,
+                _NUM_CLASSES[how.classes],
+                self._outside(),
+            )
+            trains = (train, tuned)
+        rating = planner.rating(made.pictures, made.labels, arm, kept_only=True)
+        evaluation = self._evaluate(arm, trains[-1], how)
+        return StreetCells(trains, evaluation, made.pictures, made.labels, rating, made.before)
 
     def _of_19(
         self, arm: str, how: Street, synthesis: SynthesizeAttentionConfig, adapter: tuple[Cell, ...]
@@ -77,7 +104,7 @@ class StreetPlanner:
         inputs = {"pairs": pictures.pairs, "labels": labels}
         source = LabelledSource(has_background=False)
         train = self.planner.train(f"{arm}/train", Attention(), source, inputs, _NUM_CLASSES[how.classes])
-        return StreetCells(train, self._evaluate(arm, train, how), pictures, labels, None, adapter)
+        return StreetCells((train,), self._evaluate(arm, train, how), pictures, labels, None, adapter)
 
     def _drawn(self) -> dict[str, tuple[Cell, ...]]:
         """The street as input cells of role ``data``; nothing where it comes from outside."""

@@ -41,7 +41,13 @@ from methods.diffumask_robust.stages.caption import CaptionConfig
 from methods.diffumask_robust.stages.evaluate_imagenet_s import EvaluateImageNetSConfig
 from methods.diffumask_robust.stages.filter_words import FilterWordsConfig
 from methods.diffumask_robust.stages.label_config import LabelConfig
-from methods.diffumask_robust.stages.prompts import AugmentedPrompts, DomainPrompts, PromptsConfig, SubclassPrompts
+from methods.diffumask_robust.stages.prompts import (
+    AugmentedPrompts,
+    DomainPrompts,
+    GroupPrompts,
+    PromptsConfig,
+    SubclassPrompts,
+)
 from methods.diffumask_robust.stages.refine_config import RefineConfig
 from methods.diffumask_robust.stages.seed import SeedConfig
 from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
@@ -132,8 +138,10 @@ class StreetConfig(Config):
     """What is asked of the generator. Section 7 [C D55]"""
     prompts_19: PromptsConfig = PromptsConfig(prompts=STREET_19, num_prompts=20_000)
     """What is asked of it for all 19 classes. Section 7 [C D61]"""
+    diffumask_prompts: PromptsConfig = PromptsConfig(prompts=GroupPrompts(), num_prompts=333_334)
+    """What DiffuMask asks of it for both groups: of so many 100,000 are left when 0.7 are pruned. Table 2 [P] [C D67]"""
     few_images: int = Field(default=1500, ge=1)
-    """Real pictures of the arm with a part of them. [P]"""
+    """Real pictures of the arms with a part of them. [P]"""
     segmenter_px: int | None = Field(default=None, ge=16)
     """Short side of generated pictures for the network that rates masks."""
     evaluation: EvaluateSemanticConfig = EvaluateSemanticConfig(short_side_px=None, cityscapes_classes="groups")
@@ -377,6 +385,9 @@ def _small() -> DiffuMaskRobustStudy:
                 lexicon="miniature",
                 num_prompts=96,
             ),
+            diffumask_prompts=PromptsConfig(
+                prompts=GroupPrompts(max_subclasses=0), lexicon="miniature", num_prompts=120
+            ),
             few_images=30,
             segmenter_px=48,
             evaluation=EvaluateSemanticConfig(
@@ -462,6 +473,7 @@ def smoke() -> DiffuMaskRobustStudy:
                     ),
                     "prompts": study.street.prompts.model_copy(update={"num_prompts": 6}),
                     "prompts_19": study.street.prompts_19.model_copy(update={"num_prompts": 6}),
+                    "diffumask_prompts": study.street.diffumask_prompts.model_copy(update={"num_prompts": 12}),
                     "few_images": 2,
                 }
             ),

@@ -30,12 +30,19 @@ from methods.diffumask_robust.crop_config import CropConfig
 from methods.diffumask_robust.lexicon import build_lexicon
 from methods.diffumask_robust.schedule import RobustRecipe
 from methods.diffumask_robust.stages.evaluate_imagenet_s import EvaluateImageNetSConfig, evaluate_imagenet_s
-from methods.diffumask_robust.stages.prompts import AugmentedPrompts, DomainPrompts, PromptsConfig, make_prompts
+from methods.diffumask_robust.stages.prompts import (
+    AugmentedPrompts,
+    DomainPrompts,
+    GroupPrompts,
+    PromptsConfig,
+    make_prompts,
+)
 from methods.diffumask_robust.stages.sources import LabelledSource
 from methods.diffumask_robust.stages.train_robust import TrainRobustConfig, train_robust
 from reproductions.diffumask_robust.recipe import STREET_19
 from tests.unit.small_wordnet import Entry, write_wordnet
 from tests.unit.test_diffumask_robust_stage_values import ramp, write_labels, write_pairs
+from tests.unit.test_prompts import Words
 
 SMALL = DrawImageNetSConfig(num_train=5, num_val=9, num_categories=5)
 
@@ -141,6 +148,23 @@ def test_stuff_is_named_in_every_prompt_before_what_is_drawn(tmp_path: Path) -> 
     lines = [json.loads(line) for line in (tmp_path / "prompts.jsonl").read_text().splitlines()]
     assert {line["text"] for line in lines} == {"coin and tent", "coin and moon"}
     assert all([span[0] for span in line["spans"]] in ([1, 2], [1, 3]) for line in lines)
+
+
+def test_groups_take_turns_and_so_do_their_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thing a picture, read at its own word; persons and cars have DiffuMask's sub-classes, a bus is bare."""
+    words = {"human": ("person",), "vehicle": ("car", "bus", "train")}
+    config = PromptsConfig(prompts=GroupPrompts(words=words, bare_share=0, max_subclasses=1), num_prompts=12)
+    monkeypatch.setattr("methods.diffumask_robust.stages.prompts._tokenizer", lambda inputs: Words())
+    record = make_prompts(Inputs(), config, LocalContext(tmp_path))
+    lines = [json.loads(line) for line in (tmp_path / "prompts.jsonl").read_text().splitlines()]
+    assert [line["spans"][0][0] for line in lines] == [1, 2] * 6
+    read = [line["text"][slice(*line["spans"][0][1:])] for line in lines]
+    assert read == ["person", "car", "person", "bus", "person", "train"] * 2
+    assert {line["text"] for line, word in zip(lines, read, strict=True) if word == "bus"} == {"Photo of a bus"}
+    assert all(line["text"].startswith("Photo of a person ") for line in lines[::2])
+    assert {line["text"] for line in lines[1::6]}.isdisjoint({"Photo of a car"})
+    assert record["images_per_class"] == {"human": 6, "vehicle": 6}
+    assert json.loads((tmp_path / "classes.json").read_text()) == ["background", "human", "vehicle"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from methods.diffumask_robust.stages.filter_masks import FilterMasksConfig
 from methods.diffumask_robust.stages.filter_words import FilterWordsConfig
 from methods.diffumask_robust.stages.fold_source import FoldSource
 from methods.diffumask_robust.stages.label_config import LabelConfig
-from methods.diffumask_robust.stages.prompts import AugmentedPrompts, PromptsConfig, SubclassPrompts
+from methods.diffumask_robust.stages.prompts import AugmentedPrompts, GroupPrompts, PromptsConfig, SubclassPrompts
 from methods.diffumask_robust.stages.prune import PruneConfig
 from methods.diffumask_robust.stages.rate_masks import RateMasksConfig
 from methods.diffumask_robust.stages.refine_config import RefineConfig
@@ -96,6 +96,8 @@ def settings(cell: Cell) -> str:
             return f"shares {' '.join(f'{one:g}' for one in shares.shares)}"
         case PromptsConfig(prompts=SubclassPrompts(max_subclasses=most)):
             return f"{most} sub-classes"
+        case PromptsConfig(prompts=GroupPrompts(words=words)):
+            return " ".join(words)
         case SynthesizeAttentionConfig() as config:
             adapted = f", LoRA {config.lora_rank}" if config.lora_rank else ""
             return f"{' '.join(config.presets)}{adapted}"
@@ -375,6 +377,32 @@ def test_the_street_is_painted_as_it_is_or_adapted() -> None:
     assert cells_of("cityscapes_real")["cityscapes_real/train"] == (
         "plain, 70, train in groups, scratch | data<-draw_the_miniature_street"
     )
+
+
+def test_diffumasks_street_is_its_whole_method_on_groups() -> None:
+    """Pictures of one human or vehicle, pruned and spliced; the networks have the classes of the evaluation."""
+    arm, name, street = "cityscapes_diffumask", "street_diffumask", "data<-draw_the_miniature_street"
+    found = cells_of(arm)
+    assert found[f"{name}/prompts"] == "human vehicle | generator"
+    assert found[f"{name}/pictures0"] == f"diffumask | generator, prompts<-{name}/prompts"
+    assert found[f"{name}/affinity"] == f"pairs<-{name}/pictures0, seeds<-{name}/seeds0"
+    labels, pruned = f"{name}/adaptive/labels0", f"{name}/adaptive/pruned_70"
+    assert found[labels] == f"adaptive | affinity<-{name}/affinity, pairs<-{name}/pictures0"
+    assert found[f"{name}/adaptive/fold1/train"].startswith("30, without fold 1 of 2, scratch | ")
+    assert found[pruned].startswith("0.7 by agreement | ")
+    spliced = f"{name}/adaptive/spliced_perspective_7"
+    assert found[spliced] == f"blur occlusion perspective | labels<-{pruned}, pairs<-{name}/pictures0"
+    assert found[f"{arm}/train"] == f"80, all, scratch | labels<-{spliced}, pairs<-{spliced}"
+    assert found[f"{arm}/evaluate"] == f"val in groups | {street}, model<-{arm}/train"
+    arm, few = "cityscapes_diffumask_then_real", mini().street.few_images
+    found = cells_of(arm)
+    assert found[f"{arm}/fine_tune"] == f"20, {few} of train in groups, all | {street}, start<-{arm}/train"
+    assert found[f"{arm}/evaluate"] == f"val in groups | {street}, model<-{arm}/fine_tune"
+    made = SeedPlanner(study(), 0, PLACES).arm(BY_ID[arm])
+    assert [train.config.segmenter.num_classes for train in made.trains] == [3, 3]
+    whole = SeedPlanner(paper().model_copy(update={"num_shards": 1}), 0, PLACES).arm(BY_ID[arm])
+    labels = {label_of(cell) for cell in whole.behind}
+    assert {f"{name}/affinity_human", f"{name}/affinity_vehicle"} <= labels
 
 
 def test_all_classes_of_the_street_leave_out_what_no_word_claims() -> None:

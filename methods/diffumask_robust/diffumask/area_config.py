@@ -33,14 +33,16 @@ class AreaRule(Config):
         return self
 
 
+_OF_PERSONS = AreaRule(min_share=0.05, max_share=0.5)
 RELEASED_RULES: Mapping[str, AreaRule] = {
-    "person": AreaRule(min_share=0.05, max_share=0.5),
+    "person": _OF_PERSONS,
+    "human": _OF_PERSONS,
     "diningtable": AreaRule(min_share=0.05, max_share=0.9),
     "pottedplant": AreaRule(min_share=0.05, max_share=0.94),
     "sofa": AreaRule(min_share=0.05, max_share=0.94),
     "tvmonitor": AreaRule(min_aspect=1.0, max_aspect=2.5, min_filled=0.7),
 }
-"""Rules of classes that have their own, by VOC's names (section 10.5 [code])."""
+"""Rules of classes that have their own, by VOC's names (section 10.5 [code]); the street's group of humans has that of persons [C D67]."""
 
 
 def rule_of(class_name: str) -> AreaRule:

@@ -78,10 +78,25 @@ class DomainPrompts(Config):
         return self
 
 
+class GroupPrompts(Config):
+    """DiffuMask's prompts of the groups of a street, one thing a picture (sections 9.3 and 10.2)."""
+
+    kind: Literal["groups"] = "groups"
+    """Which prompts these are."""
+    words: dict[str, tuple[str, ...]] = {"human": ("person", "rider"), "vehicle": ("car", "truck", "bus", "train")}
+    """Words of each group, by turns; the classes are background and the groups. [C D67]"""
+    max_subclasses: int = Field(default=100, ge=0)
+    """As in :class:`SubclassPrompts`; persons and cars have some, other words are bare. [C D67]"""
+    bare_share: float = Field(default=0.2, ge=0, le=1)
+    """Share of prompts of cars with the bare word. [C D13]"""
+
+
 class PromptsConfig(Config):
     """Which prompts are made."""
 
-    prompts: Annotated[AugmentedPrompts | SubclassPrompts | DomainPrompts, Field(discriminator="kind")] = (
+    prompts: Annotated[
+        AugmentedPrompts | SubclassPrompts | DomainPrompts | GroupPrompts, Field(discriminator="kind")
+    ] = (
         AugmentedPrompts()
     )
     """How they are made."""
@@ -104,11 +119,12 @@ def make_prompts(inputs: Inputs, config: PromptsConfig, context: Context) -> Rec
     """
     from methods.diffumask_robust.lexicon import write_lexicon
 
-    maker: _Maker | _DomainMaker
+    maker: _Maker | _DomainMaker | _GroupMaker
     unchosen: tuple[str, ...] = ()
-    if isinstance(config.prompts, DomainPrompts):
-        class_names: tuple[str, ...] = (_BACKGROUND, *config.prompts.words)
-        maker = _DomainMaker(config.prompts, context, class_names, _tokenizer(inputs))
+    class_names: tuple[str, ...]
+    if isinstance(config.prompts, DomainPrompts | GroupPrompts):
+        class_names = (_BACKGROUND, *config.prompts.words)
+        maker = _maker_of_own_words(config.prompts, context, class_names, _tokenizer(inputs))
     else:
         lexicon, class_names = lexicon_and_classes(inputs, config.lexicon, config.split)
         unchosen = lexicon.without_synset()
@@ -202,6 +218,40 @@ class _DomainMaker:
             made = classes_prompt(config.template, words, name)
         check_length(made, self._tokenizer, f"prompt {name}")
         return AugmentedPrompt(made, "domain", (), seed)
+
+
+class _GroupMaker:
+    """Makes prompts of groups, one word each."""
+
+    def __init__(self, config: GroupPrompts, context: Context, class_names: tuple[str, ...], tokenizer: Any) -> None:
+        self._config, self._seeds, self._tokenizer = config, context.seeds, tokenizer
+        self._groups = [(class_names.index(name), words) for name, words in config.words.items()]
+
+    def prompt(self, number: int) -> AugmentedPrompt:
+        """Make a prompt; groups take turns, and the words of a group, too."""
+        from methods.diffumask_robust.lexicon import ClassWords
+        from methods.diffumask_robust.prompts import AugmentedPrompt, check_length
+        from methods.diffumask_robust.subclass_prompts import subclass_prompt
+
+        config, name = self._config, f"{number:06d}"
+        turn, place = divmod(number, len(self._groups))
+        class_id, words = self._groups[place]
+        word = words[turn % len(words)]
+        seed = self._seeds.derive("generation", "prompt", number)
+        made = subclass_prompt(
+            class_id, word, ClassWords((word,)), config.max_subclasses, config.bare_share, seed, name
+        )
+        check_length(made, self._tokenizer, f"prompt {name}")
+        return AugmentedPrompt(made, "group", (), seed)
+
+
+def _maker_of_own_words(
+    config: DomainPrompts | GroupPrompts, context: Context, class_names: tuple[str, ...], tokenizer: Any
+) -> _DomainMaker | _GroupMaker:
+    """Return what makes prompts that bring their own words."""
+    if isinstance(config, GroupPrompts):
+        return _GroupMaker(config, context, class_names, tokenizer)
+    return _DomainMaker(config, context, class_names, tokenizer)
 
 
 def lexicon_and_classes(inputs: Inputs, kind: LexiconKind, split: str) -> tuple[Lexicon, tuple[str, ...]]:
