@@ -68,12 +68,13 @@ class DiverGenPlanner:
         self, label: str, config: GenerateConfig, places: dict[str, External], budget: Cell, number: float
     ) -> Cell:
         study = self.planner.study
+        factor = 1.0 if config.upscaling is None else study.divergen.expected_factor_of_stages
         return self.planner.cell(
             GENERATE,
             config,
             f"{label}/generate",
             {"split": (self.classes,), "prompts": (self.classes,), "budget": (budget,)},
-            cost_s=number * study.expected_image_s,
+            cost_s=number * study.expected_image_s * factor,
             disk_bytes=number * study.expected_image_kb * 1000,
             places=places,
         )

@@ -45,7 +45,9 @@ def run(folders: tuple[Path, Path], out: Path, counts: list[int], **changes: Any
     roles = {"split": out / "split", "budget": out / "budget", "generator": folders[0], "upscaler": folders[1]}
     (out / "images").mkdir()
     inputs = Inputs({role: [folder] for role, folder in roles.items()})
-    record = generate(inputs, CONFIG.model_copy(update=changes), LocalContext(out / "images", seeds=Seeds(generation=3)))
+    record = generate(
+        inputs, CONFIG.model_copy(update=changes), LocalContext(out / "images", seeds=Seeds(generation=3))
+    )
     return record, list(read_images(out / "images"))
 
 

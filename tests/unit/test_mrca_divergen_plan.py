@@ -9,7 +9,7 @@ from methods.mrca.stages.train import TrainConfig
 from reproductions.harness.cell import Cell
 from reproductions.mrca.arms import ARMS
 from reproductions.mrca.plan import SeedPlanner
-from reproductions.mrca.recipe import mini, paper_swinl
+from reproductions.mrca.recipe import MrcaStudy, mini, paper_swinl
 from tests.unit.plan_edges import differences, label_of, outside, table_of
 
 PLACES = outside(
@@ -105,3 +105,15 @@ def test_both_pastes_real_objects_too_and_nothing_else_changes(arm: str, words: 
     cells = one.arm(BY_ID[arm])
     assert settings(cells.trains[-1]) == words
     assert [cell.id for cell in cells.pools] == [cell.id for cell in one.arm(BY_ID["xpaste"]).pools]
+
+
+@pytest.mark.parametrize(("study", "factor"), [(paper_swinl(), 20), (mini(), 1)], ids=["paper", "mini"])
+def test_a_picture_of_two_stages_costs_as_many_as_its_calls_weigh(study: MrcaStudy, factor: float) -> None:
+    """2 x (100 x 2.9 + 50 x 10) TFLOPs of DeepFloyd's stages against 2 x 50 x 0.8 of Stable Diffusion's."""
+    images = SeedPlanner(study, 0, PLACES).arm(BY_ID["divergen"]).images
+    seconds = {
+        pool: sum(cell.cost_s for cell in images if cell.config.pool == pool)
+        for pool in ("divergen", "divergen_second")
+    }
+    assert seconds["divergen_second"] / seconds["divergen"] == pytest.approx(factor)
+    assert factor == 1 or factor == pytest.approx((100 * 2.9 + 50 * 10) / (50 * 0.8), rel=0.05)

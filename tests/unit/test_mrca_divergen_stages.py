@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 
 from methods.common.clip import ClipScorer
 from methods.common.cutouts.load import load_cutout
+from methods.common.cutouts.u2net import U2Net
 from methods.common.generated.image_shards import read_images
 from methods.common.miniature.shipped import CHECKPOINTS
 from methods.common.objects.shards import PooledObject, write_pool
@@ -32,6 +33,7 @@ from methods.mrca.stages.train import TrainConfig, train
 from methods.mrca.stages.training_data import TrainingImages
 from methods.mrca.xpaste import XPasteFilterConfig, XPasteSamplerConfig
 from tests.unit.mrca_stage_inputs import NUM_CLASSES, make_inputs
+from tests.unit.tiny_cutters import SMALL_DOWN, SMALL_UP, save_clipseg, save_small_u2net
 
 EXTRA = [{"id": 90 + n, "name": f"broad thing{n}", "def": "wide", "image_count": 7 * (n + 1)} for n in range(3)]
 
@@ -143,6 +145,19 @@ def test_several_cutters_compete_for_every_image(inputs, tmp_path) -> None:
     assert sum(record["chosen"].values()) == record["generated"]
     assert min(record["chosen"].values()) > 0
     assert "chosen" not in run(cut, inputs, CutStageConfig(rule=rule), tmp_path / "one")
+
+
+def test_u2net_and_clipseg_compete_in_the_stage(inputs, tmp_path, monkeypatch) -> None:
+    """Loaded from the files that the roles name; U2-Net at the size of the official small one."""
+    (tmp_path / "clipseg").mkdir()
+    save_clipseg(tmp_path / "clipseg")
+    save_small_u2net(tmp_path / "u2net.pth")
+    monkeypatch.setattr(U2Net.__init__, "__defaults__", (SMALL_DOWN, SMALL_UP))
+    rule = XPasteCutting(filter=XPasteFilterConfig(max_clip_bar=-100, min_area_fraction=0, max_area_fraction=1))
+    config = CutStageConfig(rule=rule, cutters=("u2net", "clipseg"))
+    record = run(cut, inputs, config, tmp_path / "cut", u2net=tmp_path / "u2net.pth", clipseg=tmp_path / "clipseg")
+    assert record["chosen"].keys() == {"u2net", "clipseg"}
+    assert sum(record["chosen"].values()) == record["generated"] > 0
 
 
 def test_one_rule_alone_can_choose() -> None:

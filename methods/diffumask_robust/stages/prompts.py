@@ -96,9 +96,7 @@ class PromptsConfig(Config):
 
     prompts: Annotated[
         AugmentedPrompts | SubclassPrompts | DomainPrompts | GroupPrompts, Field(discriminator="kind")
-    ] = (
-        AugmentedPrompts()
-    )
+    ] = AugmentedPrompts()
     """How they are made."""
     lexicon: LexiconKind = "wordnet"
     """Where words of a class come from: the miniature world's own, role ``wordnet``, or a stored lexicon, role ``lexicon``."""
