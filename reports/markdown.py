@@ -10,7 +10,7 @@ import pandas as pd
 
 from reports.evidence_words import evidence_text, short_label, where_measured, without_unit
 from reports.figure import Figure
-from reports.records import ClaimOutcome, ClaimVerdict, Evidence, Report, Target, TargetVerdict
+from reports.records import ClaimOutcome, ClaimVerdict, Evidence, Report, TargetVerdict
 from reports.tables import (
     NOTHING,
     cost_table,
@@ -19,6 +19,7 @@ from reports.tables import (
     fixed,
     markdown_frame,
     markdown_table,
+    ours_beside,
     paper_table,
     paper_tables,
     result_table,
@@ -301,12 +302,13 @@ def shown_tables(report: Report) -> list[ShownTable]:
     found = []
     shown: set[tuple[str | None, str]] = set()
     for table in paper_tables(report):
-        theirs = next(target for target in report.targets if target.table == table)
-        ours = report.beside.get(theirs.backbone)
-        rows = {(ours, target.arm) for target in report.targets if target.table == table}
-        repeats = ours is not None and bool(rows & shown) and not _ran(report, rows - shown)
+        beside = [
+            (report.beside.get(target.backbone), target.arm) for target in report.targets if target.table == table
+        ]
+        rows = {(ours, arm) for ours, arm in beside if ours is not None}
+        repeats = bool(rows & shown) and not _ran(report, rows - shown)
         notes = (*_unsure(report, table), *_not_run(report, table))
-        found.append(ShownTable(_heading(report, theirs, ours), paper_table(report, table), 2, notes, repeats))
+        found.append(ShownTable(_heading(report, table), paper_table(report, table), 2, notes, repeats))
         shown |= rows
     return found
 
@@ -323,12 +325,15 @@ def tables_section(report: Report) -> str:
     return "\n\n".join(parts)
 
 
-def _heading(report: Report, theirs: Target, ours: str | None) -> str:
-    """Name a table and its segmenter, where one plays a part."""
-    if not theirs.backbone_title:
-        return theirs.table
-    name = f"{theirs.table}: {theirs.backbone_title}"
-    return f"{name} in the paper, {report.backbone_title(ours)} here" if ours and ours != theirs.backbone else name
+def _heading(report: Report, table: str) -> str:
+    """Name a table and its segmenters, where they play a part."""
+    theirs = {target.backbone: target.backbone_title for target in report.targets if target.table == table}
+    titles = [title for title in theirs.values() if title]
+    if not titles:
+        return table
+    name = f"{table}: {' or '.join(titles)}"
+    others = [ours for ours in ours_beside(report, table) if ours is not None and ours not in theirs]
+    return f"{name} in the paper, {' or '.join(map(report.backbone_title, others))} here" if others else name
 
 
 def _ran(report: Report, rows: set[tuple[str | None, str]]) -> bool:

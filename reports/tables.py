@@ -149,27 +149,41 @@ def paper_tables(report: Report) -> list[str]:
 def paper_table(report: Report, table: str) -> pd.DataFrame:
     """Return one of the paper's tables in its own layout, our numbers under each row, then the arms it lacks, all as text.
 
-    The index names the arm of each row.
+    The index names the arm of each row. Where a table prints an arm with several segmenters, each is a row of its own with the segmenter's
+    name, and our row follows those that it stands beside.
     """
     targets = [target for target in report.targets if target.table == table]
     metrics = list(dict.fromkeys(target.metric for target in targets))
-    backbone = report.beside.get(targets[0].backbone)
-    numbers = our_numbers(report, backbone) if backbone is not None else pd.DataFrame()
-    ours = _Ours(report, numbers, metrics)
-    blocks = [
-        (arm, _paper_rows(ours, [target for target in targets if target.arm == arm]))
-        for arm in dict.fromkeys(target.arm for target in targets)
-    ]
+    several = len({target.backbone for target in targets}) > 1
+    beside = {backbone: _ours_beside(report, backbone, metrics) for backbone in ours_beside(report, table)}
+    blocks = []
+    for arm in dict.fromkeys(target.arm for target in targets):
+        of_arm = [target for target in targets if target.arm == arm]
+        for backbone in dict.fromkeys(report.beside.get(target.backbone) for target in of_arm):
+            mine = [target for target in of_arm if report.beside.get(target.backbone) == backbone]
+            blocks.append((arm, _paper_rows(beside[backbone], mine, several)))
+    ours = beside[report.beside.get(targets[0].backbone)]
     for lost in sorted((lost for lost in report.lost_targets if lost.table == table), key=lambda lost: lost.row):
         blocks.insert(lost.row, (lost.arm, _lost_rows(ours, lost)))
-    for extra in filter(lambda arm: ours.ran(arm.id), arms_beside(report, table, backbone)):
-        blocks.append((extra.id, [[f"{extra.title} *(not in the paper)*", "ours", *ours.cells(extra.id)]]))
+    for backbone, numbers in beside.items():
+        for extra in filter(lambda arm, numbers=numbers: numbers.ran(arm.id), arms_beside(report, table, backbone)):
+            title = f"{extra.title} *(not in the paper)*"
+            blocks.append((extra.id, [[title, "ours", *numbers.cells(extra.id)]]))
     titles = [report.metric_title(metric) for metric in metrics]
     return pd.DataFrame(
         [row for _, block in blocks for row in block],
         index=[arm for arm, block in blocks for _ in block],
         columns=["Method", "", report.style.count_title, ITERATIONS, *titles],
     )
+
+
+def ours_beside(report: Report, table: str) -> list[str | None]:
+    """Return which of our segmenters stand beside those of a table, in its order; None for one that has none beside it."""
+    return list(dict.fromkeys(report.beside.get(target.backbone) for target in report.targets if target.table == table))
+
+
+def _ours_beside(report: Report, backbone: str | None, metrics: Sequence[str]) -> _Ours:
+    return _Ours(report, our_numbers(report, backbone) if backbone is not None else pd.DataFrame(), metrics)
 
 
 @dataclass(frozen=True)
@@ -206,18 +220,23 @@ def arms_beside(report: Report, table: str, backbone: str | None) -> list[Arm]:
     ]
 
 
-def _paper_rows(ours: _Ours, targets: list[Target]) -> list[list[str]]:
-    report, first, printed = ours.report, targets[0], {target.metric: target for target in targets}
-    values = [printed_text(printed[metric]) if metric in printed else "" for metric in ours.metrics]
-    rows = [[first.arm_title, "paper", whole(first.objects), whole(first.iterations), *values], *ours.rows(first.arm)]
-    if report.run.tier == "paper" and ours.ran(first.arm):
+def _paper_rows(ours: _Ours, targets: list[Target], name_segmenter: bool) -> list[list[str]]:
+    """What a table prints of an arm, a row a segmenter, with ours, which stands beside all of these, under them."""
+    report, rows, verdicts = ours.report, [], []
+    for backbone in dict.fromkeys(target.backbone for target in targets):
+        of_backbone = [target for target in targets if target.backbone == backbone]
+        first, printed = of_backbone[0], {target.metric: target for target in of_backbone}
+        title = f"{first.arm_title}; {first.backbone_title}" if name_segmenter else first.arm_title
+        values = [printed_text(printed[metric]) if metric in printed else "" for metric in ours.metrics]
+        rows.append([title, "paper", whole(first.objects), whole(first.iterations), *values])
         found = {
             outcome.metric: outcome.verdict
             for outcome in report.outcomes
-            if outcome.table == first.table and outcome.arm == first.arm
+            if (outcome.table, outcome.arm, outcome.backbone) == (first.table, first.arm, backbone)
         }
-        rows.append(["", "verdict", "", "", *(found.get(metric, "") for metric in ours.metrics)])
-    return rows
+        verdicts.append(["", "verdict", "", "", *(found.get(metric, "") for metric in ours.metrics)])
+    has_verdicts = report.run.tier == "paper" and ours.ran(targets[0].arm)
+    return [*rows, *ours.rows(targets[0].arm), *(verdicts if has_verdicts else [])]
 
 
 def _lost_rows(ours: _Ours, lost: LostTarget) -> list[list[str]]:

@@ -273,7 +273,7 @@ ARMS: tuple[Arm, ...] = (
             f"Pruned 0.{tenths}",
             f"Noise learning leaves {10 * tenths} % of each class's masks out.",
             DiffuMask(pruned_tenths=tenths),
-            "Table 4c" if tenths > 7 else "",
+            "DiffuMask, Table 4c" if tenths > 7 else "",
             tenths > 7,
         )
         for tenths in (3, 4, 5, 6, 8, 9)
@@ -283,7 +283,7 @@ ARMS: tuple[Arm, ...] = (
         "Not pruned",
         "All masks, clean or not.",
         DiffuMask(pruned_tenths=0),
-        "Table 4c",
+        "DiffuMask, Table 4c",
         True,
     ),
     _arm(
@@ -291,7 +291,7 @@ ARMS: tuple[Arm, ...] = (
         "Pruned 0.7 at random",
         "As many masks of each class, chosen at random.",
         DiffuMask(pruned_at_random=True),
-        "Table 4c",
+        "DiffuMask, Table 4c",
         True,
     ),
     *(_arm(f"diffumask_{extra}", title, what, DiffuMask(extra=extra)) for extra, title, what in _EXTRAS),
@@ -324,7 +324,7 @@ ARMS: tuple[Arm, ...] = (
         "Street, generator as it is",
         "Pictures of streets by the generator as it is.",
         Street("as_is"),
-        "",
+        "DiffuMask, Table 2",
         True,
     ),
     _arm(
@@ -332,7 +332,7 @@ ARMS: tuple[Arm, ...] = (
         "Street, LoRA without labels",
         "Pictures by the generator adapted to real street pictures, one text for all.",
         Street("adapted"),
-        "",
+        "DiffuMask, Table 2",
         True,
     ),
     _arm(
@@ -340,7 +340,7 @@ ARMS: tuple[Arm, ...] = (
         "Street, LoRA with tags",
         "Pictures by the generator adapted to real street pictures with the classes that they show.",
         Street("adapted_tags"),
-        "",
+        "DiffuMask, Table 2",
         True,
     ),
     _arm(

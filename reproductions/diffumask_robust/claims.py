@@ -37,8 +37,7 @@ METRICS = (
     Metric(id="boundary_miou", title="Boundary mIoU", unit="mIoU"),
     Metric(id="accuracy", title="Category found", unit="%"),
 )
-"""Percent. mIoU over 21 classes, pooled over the evaluation images; of street arms over background and both groups, whose own mean is that of 2
-groups. The masks of an arm's pictures are compared with those that a cut-out network
+"""Percent. mIoU over 21 classes, pooled over the evaluation images; street arms have the mean of 2 groups or of 19 classes instead. The masks of an arm's pictures are compared with those that a cut-out network
 makes of the same pictures (section 9.4): mean over foreground classes; the shares of pixels are of these pictures, background included."""
 
 STYLE = TableStyle(

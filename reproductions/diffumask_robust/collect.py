@@ -15,6 +15,8 @@ from reproductions.diffumask_robust.records import MaskRating
 from reproductions.diffumask_robust.sampling_sheets import sample_rows
 from reproductions.study import collector
 
+_GROUP = GROUPS[0]
+"""A class that only the street by groups has."""
 _NOT_IN_GROUPS = "traffic light"
 """A class of Cityscapes that only the evaluation by 19 classes has."""
 _NUM_SAMPLES = 6
@@ -33,7 +35,7 @@ class Collector(collector.Collector[DiffuMaskRobustStudy, How, ArmCells]):
     def metrics(self, record: dict[str, Any]) -> dict[str, float | None]:
         """Return mIoU and the IoU of classes that tables print apart; the rest comes from other cells.
 
-        ImageNet-S counts classes that never occur, and Cityscapes has 19: their means have names of their own.
+        ImageNet-S counts classes that never occur, and Cityscapes has 19 classes or two groups: their means have names of their own.
         """
         if "boundary_miou" in record:
             own = {"miou_imagenet_s": "miou", "boundary_miou": "boundary_miou", "accuracy": "accuracy"}
@@ -42,7 +44,7 @@ class Collector(collector.Collector[DiffuMaskRobustStudy, How, ArmCells]):
             return {"protocol_iou": record["miou"], "protocol_pooled_iou": record["pooled_iou"]}
         if _NOT_IN_GROUPS in record["iou"]:
             return {"miou_19": record["miou"]}
-        found: dict[str, float | None] = {"miou": record["miou"]}
+        found: dict[str, float | None] = {} if _GROUP in record["iou"] else {"miou": record["miou"]}
         for name, value in record["iou"].items():
             if f"iou_{name}" in self.metric_ids:
                 found[f"iou_{name}"] = value

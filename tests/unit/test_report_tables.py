@@ -3,6 +3,7 @@ import io
 
 import pytest
 
+from reports.markdown import shown_tables
 from reports.records import Deviation, Estimate, Report
 from reports.tables import (
     CSV_HEADER,
@@ -13,6 +14,7 @@ from reports.tables import (
     mean_text,
     p_text,
     paper_table,
+    printed_text,
     result_table,
     summary_csv,
     whole,
@@ -89,6 +91,28 @@ def test_paper_table_keeps_the_papers_rows_and_adds_the_controls_last(report):
     assert titles == ["No Aug.", "X-Paste", "X-Paste + CLIP (stand-in)", "BSGAL", "DiverGen", "MRCA"]
     assert "X-Paste, equal pool and pasting *(not in the paper)*" in lines[-1]
     assert "not run" in lines[titles.index("DiverGen") * 2 + 1]
+
+
+def test_segmenters_of_one_table_keep_their_own_numbers(report):
+    """Each printed number stands in the row of its arm and segmenter, all of which the heading names."""
+    together = tuple(target.model_copy(update={"table": "Both"}) for target in report.targets)
+    both = report.model_copy(update={"targets": together})
+    frame = paper_table(both, "Both")
+    assert len({target.backbone for target in together}) == 2
+    for target in together:
+        row = frame[(frame["Method"] == f"{target.arm_title}; {target.backbone_title}") & (frame[""] == "paper")]
+        assert row[report.metric_title(target.metric)].tolist() == [printed_text(target)]
+    (shown,) = shown_tables(both)
+    assert all(title in shown.heading for title in {target.backbone_title for target in together})
+
+
+def test_segmenters_with_the_same_one_of_ours_beside_them_share_its_row(report):
+    (ours,) = {backbone.id for backbone in report.backbones}
+    together = tuple(target.model_copy(update={"table": "Both"}) for target in report.targets)
+    beside = dict.fromkeys({target.backbone for target in together}, ours)
+    frame = paper_table(report.model_copy(update={"targets": together, "beside": beside}), "Both")
+    assert frame.loc["mrca", ""].tolist() == ["paper", "paper", "ours"]
+    assert (frame["Method"].str.contains("not in the paper")).sum() == 3
 
 
 def test_verdicts_stand_in_the_table_at_tier_paper_only(report):
