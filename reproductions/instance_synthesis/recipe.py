@@ -111,6 +111,8 @@ class PanopticConfig(Config):
     """Class probability that a segment must pass. [OF]"""
     overlap_threshold: float = Field(default=0.8, ge=0, le=1)
     """Least share of its own mask that a segment must win against all others. [OF]"""
+    kept_predictions_mib: float | None = Field(default=64.0, ge=0)
+    """Room for the maps that an evaluation keeps, in the order of the split; None keeps all."""
 
 
 class InstanceSynthesisStudy(StudyConfig):

@@ -262,8 +262,12 @@ def _curve(name: str, iteration: NDArray[Any], values: NDArray[Any]) -> Curve:
 # --- evaluations ------------------------------------------------------------------------------------------------
 
 
+_CLASS_SCORES = {"ap_box": "AP of box, %", "ap_mask": "AP of mask, %", "pq": "PQ, %", "iou": "IoU, %"}
+"""Columns that evaluations write by class, in words."""
+
+
 def _class_scores(folder: Path, record: Mapping[str, Any]) -> Iterator[ClassScores]:
-    """IoU by class of label maps, AP by class of detections."""
+    """IoU by class of label maps, AP by class of detections, panoptic quality by class of segments."""
     from methods.common.metrics.score_files import CLASSES_FILE
 
     if isinstance(record.get("iou"), dict):
@@ -272,9 +276,9 @@ def _class_scores(folder: Path, record: Mapping[str, Any]) -> Iterator[ClassScor
     columns = _columns(folder / CLASSES_FILE)
     names = columns.pop("class", ())
     for title, values in columns.items():
-        if title.startswith("ap_"):
-            kind = title.removeprefix("ap_")
-            yield _listed(f"AP of {kind}, %", dict(zip(map(str, names), map(_finite, values), strict=True)))
+        words = _CLASS_SCORES.get(title)
+        if words is not None:
+            yield _listed(words, dict(zip(map(str, names), map(_finite, values), strict=True)))
 
 
 def _finite(value: float) -> float | None:

@@ -9,6 +9,8 @@ DETAILS = "tests/unit/test_run_details.py"
 HTML = "tests/unit/test_report_html.py"
 BOARD = "tests/unit/test_scoreboard.py"
 KEPT = "tests/unit/test_evaluation_files.py"
+KEPT_SEGMENTS = "tests/unit/test_shown_panoptic.py"
+CITYSCAPES = "tests/unit/test_evaluate_cityscapes.py"
 
 _MRCA_COLLECT = Place("reproductions/mrca/collect.py")
 _STUDY_COLLECTOR = Place("reproductions/study/collector.py")
@@ -31,6 +33,10 @@ _HTML_VIEWS = Place("reports/html/views.py")
 _HTML_DRAWINGS = Place("reports/html/drawings.py")
 _SCOREBOARD = Place("reports/scoreboard.py")
 _SHOWN_INSTANCES = Place("methods/common/stages/shown_instances.py")
+_SHOWN_PANOPTIC = Place("methods/common/stages/shown_panoptic.py")
+_EVALUATE_PANOPTIC = Place("methods/common/stages/evaluate_panoptic.py")
+_EVALUATE_COCO_PANOPTIC = Place("methods/common/stages/evaluate_coco_panoptic.py")
+_PANOPTIC = Place("methods/common/metrics/label_maps/panoptic.py")
 _IMAGE_SCORES = Place("methods/common/metrics/detection/image_scores.py")
 _SEVERAL = Place("reproductions/commands/several.py")
 _SAM_FILTER_CLAIMS = Place("reproductions/sam_filter/claims.py")
@@ -532,5 +538,61 @@ MUTANTS: tuple[Mutant, ...] = (
         "room.keep(images.name(max(index - 1, 0)), predicted_HW)",
         "a kept prediction has the name of another image",
         f"{KEPT}::test_predictions_are_kept_whole_until_their_room_is_full",
+    ),
+    _SHOWN_PANOPTIC.mutant(
+        "panoptic_truth_shown_as_prediction",
+        "(truths[index], results[truths[index].image_id])",
+        "(results[truths[index].image_id], truths[index])",
+        "truth and prediction change places",
+        f"{KEPT_SEGMENTS}::test_truth_and_prediction_are_shown_with_lines_between_segments",
+    ),
+    _SHOWN_PANOPTIC.mutant(
+        "panoptic_worst_shown_as_best",
+        "extremes.offer(score, index, None)",
+        "extremes.offer(-score, index, None)",
+        "the best images are shown as the worst",
+        f"{KEPT_SEGMENTS}::test_truth_and_prediction_are_shown_with_lines_between_segments",
+    ),
+    _PANOPTIC.mutant(
+        "image_quality_of_matches_alone",
+        "[mean_defined(_qualities(statistic_4C)[0]) for",
+        "[mean_defined(_qualities(statistic_4C)[1]) for",
+        "an image's score is SQ, which does not see what is missed",
+        f"{KEPT_SEGMENTS}::test_cocos_layout_keeps_its_own_classes_and_detections",
+    ),
+    _EVALUATE_PANOPTIC.mutant(
+        "pq_and_iou_by_class_swapped",
+        '{"pq": [percent(value) for value in class_pq], "iou": [percent(value) for value in class_iou]}',
+        '{"pq": [percent(value) for value in class_iou], "iou": [percent(value) for value in class_pq]}',
+        "PQ of a class is listed as its IoU",
+        f"{KEPT_SEGMENTS}::test_both_scores_are_kept_by_class",
+    ),
+    _EVALUATE_PANOPTIC.mutant(
+        "label_map_values_named_by_training_ids",
+        "names = {label.id: label.name for",
+        "names = {label.train_id: label.name for",
+        "an exported map's values are named by other ids",
+        f"{KEPT_SEGMENTS}::test_segments_are_exported_as_cocos_and_classes_as_a_folder_of_masks",
+    ),
+    _EVALUATE_PANOPTIC.mutant(
+        "segments_exported_as_classes",
+        "LabelMaps([labels for _, labels in maps], names)",
+        "LabelMaps([segments for segments, _ in maps], names)",
+        "maps of segments are exported as maps of classes",
+        f"{KEPT_SEGMENTS}::test_segments_are_exported_as_cocos_and_classes_as_a_folder_of_masks",
+    ),
+    _EVALUATE_COCO_PANOPTIC.mutant(
+        "coco_label_map_values_in_reverse",
+        "dict(enumerate(data.class_names))",
+        "dict(enumerate(reversed(data.class_names)))",
+        "an exported map's values have other classes' names",
+        f"{KEPT_SEGMENTS}::test_cocos_layout_keeps_its_own_classes_and_detections",
+    ),
+    _EVALUATE_CITYSCAPES.mutant(
+        "cityscapes_class_scores_in_reverse",
+        "[category.name for category in dataset.classes],",
+        "[category.name for category in dataset.classes[::-1]],",
+        "classes get each other's AP",
+        f"{CITYSCAPES}::test_scores_and_pictures_are_kept_of_each_frame",
     ),
 )

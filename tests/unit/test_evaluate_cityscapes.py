@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from methods.common.datasets.cityscapes import find_frames, read_cityscapes
+from methods.common.datasets.png_labels import read_labels
 from methods.common.errors import InputError
 from methods.common.metrics import resamples
 from methods.common.segmenters.instance import segmenters
@@ -22,6 +24,7 @@ from methods.common.stages.evaluate_cityscapes import (
     evaluate_cityscapes,
     predictions_by_frame,
 )
+from methods.common.stages.export_predictions import export_fiftyone
 from tests.unit.cityscapes_frames import add_frame, instance_map
 
 PERSON, CAR, TRAIN = 24, 26, 31
@@ -120,6 +123,25 @@ def test_detections_carry_label_ids_and_come_back_by_frame(inputs: Inputs, tmp_p
     assert crowds == [(1, PERSON, 100.0)]
     assert len({one["id"] for one in coco["annotations"]}) == len(coco["annotations"]) == 5
     assert min(one["id"] for one in coco["annotations"]) == 1
+
+
+def test_scores_and_pictures_are_kept_of_each_frame(inputs: Inputs, tmp_path: Path) -> None:
+    """By COCO's rules: of the first frame's car and person the car is found second, after a person named a car; the group counts nowhere."""
+    (tmp_path / "out").mkdir()
+    record = evaluate_cityscapes(inputs, EvaluateCityscapesConfig(**SIZES), LocalContext(tmp_path / "out"))
+    images = pq.read_table(tmp_path / "out" / "per_image.parquet").to_pydict()
+    assert images["image"] == [f"{name}_leftImg8bit.png" for name in NAMES]
+    assert (images["instances"], images["found"]) == ([2, 0, 2], [0, 0, 2])
+    classes = pq.read_table(tmp_path / "out" / "per_class.parquet").to_pydict()
+    assert classes["class"] == ["person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"]
+    known = [np.nan if value is None else 100 * value for value in record["class_ap"]]
+    assert classes["ap_mask"] == pytest.approx(known, nan_ok=True)
+    shown = json.loads((tmp_path / "out" / "shown" / "shown.json").read_text())
+    assert [one["image"].split(",")[1] for one in shown] == [" 0 of 2 instances", " 2 of 2 instances"]
+    truth_HW = read_labels(tmp_path / "out" / "shown" / shown[1]["pictures"]["truth"])
+    assert (truth_HW[2, 2], truth_HW[13, 7]) == (1 + CLASS[TRAIN], 1 + CLASS[CAR])
+    assert export_fiftyone(tmp_path / "out", EvaluateCityscapesConfig(**SIZES), inputs, tmp_path / "to") == 3
+    assert len(json.loads((tmp_path / "to" / "labels.json").read_text())["annotations"]) == 5
 
 
 def test_a_network_of_19_classes_is_scored_on_the_8_that_have_instances(

@@ -9,4 +9,5 @@ is undefined."""
 SHOWN_FILE = "shown/shown.json"
 """A list of the images with the best and the worst score: ``title``, ``image``, ``score``, and ``pictures``, files beside it by words."""
 PICTURES_FILE = "images.json"
-"""Beside a results file: COCO's ``images`` and ``categories``, and where the pictures lie, ``role`` of the input and folder ``below`` it."""
+"""Beside predictions: COCO's ``images`` and ``categories``, and where the pictures lie, ``role`` of the input and folder ``below`` it. Where
+label maps were predicted also ``label_maps``: their ``files`` below the evaluation, in the order of ``images``, and the ``names`` of their values."""

@@ -45,6 +45,8 @@ class EvaluateCityscapesConfig(Config):
 def evaluate_cityscapes(inputs: Inputs, config: EvaluateCityscapesConfig, context: Context) -> Record:
     """Detect on every picture of a split, write ``detections.json`` (COCO's format, category ids are label ids), and score it.
 
+    Of each class AP by Cityscapes' definition is kept, of each picture the share of its instances that COCO's finds.
+
     Roles: ``data`` (Cityscapes' layout), ``model`` (a cell with ``model/``, the segmenter).
 
     Returns:
@@ -63,12 +65,14 @@ def evaluate_cityscapes(inputs: Inputs, config: EvaluateCityscapesConfig, contex
     from methods.common.metrics.detection.coco import evaluate_coco
     from methods.common.metrics.resamples import resampled
     from methods.common.segmenters.instance.prediction import detect_all
+    from methods.common.stages.evaluation_files import write_class_scores
+    from methods.common.stages.shown_instances import keep_image_scores, write_picture_list
 
     data, detections = inputs.folder("data"), context.out / DETECTIONS_FILE
     frames = find_frames(data, config.split)
     dataset = read_cityscapes(frames, data)
     sides_px = config.short_side_px, config.long_side_px
-    known = dataset if config.segments == "things" else _with_all_classes(dataset)
+    known = dataset if config.segments == "things" else with_all_classes(dataset)
     num_detections = detect_all(
         known, inputs.folder("model") / "model", sides_px, config.batch_size, context, detections
     )
@@ -79,18 +83,27 @@ def evaluate_cityscapes(inputs: Inputs, config: EvaluateCityscapesConfig, contex
     def metrics(weight_I: NDArray[np.float64] | None = None) -> dict[str, Any]:
         return {"metrics": {name: _percent(value) for name, value in scores.metrics(weight_I).items()}}
 
+    class_ap = [row["AP"] for row in scores.per_class()]
+    assert all(value is None or isinstance(value, float) for value in class_ap)
+    write_class_scores(
+        context.out,
+        [category.name for category in dataset.classes],
+        {"ap_mask": [_percent(value) for value in class_ap]},
+    )
+    write_picture_list(known, data, inputs, context.out)
+    keep_image_scores(known, coco.matches, coco.image_ids, detections, context.out)
     return {
         "num_images": len(dataset.images),
         "num_detections": num_detections,
         "split": config.split,
         **metrics(),
-        "class_ap": [row["AP"] for row in scores.per_class()],
+        "class_ap": class_ap,
         "metrics_coco": {name: _percent(value) for name, value in coco.metrics().items()},
         "resamples": resampled(metrics, len(scores.image_ids)),
     }
 
 
-def _with_all_classes(dataset: LvisDataset) -> LvisDataset:
+def with_all_classes(dataset: LvisDataset) -> LvisDataset:
     """Return the same pictures, with class indices that count through all 19 evaluated classes."""
     from methods.common.datasets.cityscapes_labels import classes_of
     from methods.common.datasets.lvis_records import LvisCategory

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from methods.common.errors import InputError
+from methods.common.growth import Added
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from methods.common.datasets.coco_panoptic import CocoPanoptic
-    from methods.common.datasets.lvis_records import LvisImage
+    from methods.common.datasets.lvis_records import LvisDataset, LvisImage
     from methods.common.stages.panoptic_maps import Maps
 
 PANOPTIC_FILE, DETECTIONS_FILE, LABELS_FOLDER = "panoptic.json", "detections.json", "labels"
@@ -42,13 +43,15 @@ class EvaluateCocoPanopticConfig(Config):
     """Class probability that a segment must pass. SegGen section 8.3 [code]"""
     overlap_threshold: float = Field(default=0.8, ge=0, le=1)
     """Least share of its own mask that a segment must win against all others. SegGen section 8.3 [code]"""
+    kept_predictions_mib: Annotated[float | None, Added(neutral=None)] = Field(default=64.0, ge=0)
+    """Room for the maps of segments and classes, which are kept in the order of the split until it is full; None keeps all."""
 
 
 def evaluate_coco_panoptic(inputs: Inputs, config: EvaluateCocoPanopticConfig, context: Context) -> Record:
     """Segment every picture of a split, detect things on it, and score segments, detections and classes of pixels.
 
     Writes ``panoptic.json`` with ``panoptic/`` in panopticapi's format, ``detections.json`` in COCO's results format, and ``labels/``, the class
-    of every pixel.
+    of every pixel; of the maps the first pictures' are kept. Also scores of classes and pictures.
 
     Roles: ``data`` (COCO's panoptic layout, with ``annotations/instances_<split>.json``), ``model`` (a cell with ``model/``, a segmenter of all
     classes).
@@ -63,13 +66,16 @@ def evaluate_coco_panoptic(inputs: Inputs, config: EvaluateCocoPanopticConfig, c
         InputError: data or segmenter are missing or unreadable, or the segmenter does not know all classes.
     Source: SegGen section 10. mIoU is over the classes of all segments, crowds included, as the release makes its ground truth [code].
     """
-    from methods.common.datasets.coco_panoptic import ANNOTATIONS, open_coco_panoptic
+    from methods.common.datasets.coco_panoptic import ANNOTATIONS, as_records, open_coco_panoptic
     from methods.common.metrics.detection.coco import evaluate_coco
     from methods.common.metrics.label_maps.confusion import mean_defined, none_if_nan, pool_images
     from methods.common.metrics.label_maps.panoptic import evaluate_panoptic
     from methods.common.metrics.label_maps.semantic import class_iou
     from methods.common.metrics.resamples import resampled
-    from methods.common.stages.panoptic_maps import percent
+    from methods.common.stages.evaluation_files import write_class_scores
+    from methods.common.stages.panoptic_maps import keep_maps, percent
+    from methods.common.stages.shown_instances import LabelMaps, write_picture_list
+    from methods.common.stages.shown_panoptic import keep_panoptic_scores
 
     data = open_coco_panoptic(inputs.folder("data"), config.split)
     truth = inputs.folder("data") / ANNOTATIONS
@@ -78,8 +84,10 @@ def evaluate_coco_panoptic(inputs: Inputs, config: EvaluateCocoPanopticConfig, c
         raise InputError(
             f"there is no {instances}, by which AP of things is scored; put COCO's instance annotations there"
         )
-    num_detections = _find_all(data, inputs.folder("model") / "model", config, context)
-    panoptic = evaluate_panoptic(truth / f"panoptic_{config.split}.json", context.out / PANOPTIC_FILE)
+    dataset = as_records(data, data.categories)
+    num_detections = _find_all(data, dataset, inputs.folder("model") / "model", config, context)
+    panoptic_truth, maps = truth / f"panoptic_{config.split}.json", [_paths(context.out, name) for name in _names(data)]
+    panoptic = evaluate_panoptic(panoptic_truth, context.out / PANOPTIC_FILE)
     things = evaluate_coco(instances, context.out / DETECTIONS_FILE, "segm").metrics()
     count_I3K = _pixels_of_classes(data, context.out)
 
@@ -88,31 +96,43 @@ def evaluate_coco_panoptic(inputs: Inputs, config: EvaluateCocoPanopticConfig, c
         found = {**panoptic.metrics(weight_I), "mIoU": mean_defined(iou_K)}
         return {name: percent(value) for name, value in found.items()}
 
+    class_pq = [_of_category(panoptic.per_class(), category.id) for category in data.categories]
+    by_class = [none_if_nan(value) for value in class_iou(pool_images(count_I3K, None))]
+    write_class_scores(
+        context.out,
+        data.class_names,
+        {"pq": [percent(value) for value in class_pq], "iou": [percent(value) for value in by_class]},
+    )
+    keep_panoptic_scores(panoptic, panoptic_truth, context.out / PANOPTIC_FILE, dataset, context.out)
+    labels = LabelMaps([classes for _, classes in maps], dict(enumerate(data.class_names)))
+    assert dataset.image_root is not None, "of the pictures' folder"
+    write_picture_list(dataset, dataset.image_root, inputs, context.out, labels)
+    keep_maps(maps, config.kept_predictions_mib)
     return {
         "num_images": len(data),
         "num_detections": num_detections,
         "split": config.split,
         "metrics": {**metrics(), "AP_th": percent(things["AP"])},
-        "class_pq": [_of_category(panoptic.per_class(), category.id) for category in data.categories],
-        "class_iou": [none_if_nan(value) for value in class_iou(pool_images(count_I3K, None))],
+        "class_pq": class_pq,
+        "class_iou": by_class,
         "resamples": resampled(lambda weight_I: {"metrics": metrics(weight_I)}, len(data)),
     }
 
 
-def _find_all(data: CocoPanoptic, folder: Path, config: EvaluateCocoPanopticConfig, context: Context) -> int:
+def _find_all(
+    data: CocoPanoptic, dataset: LvisDataset, folder: Path, config: EvaluateCocoPanopticConfig, context: Context
+) -> int:
     """Write both maps of every picture, the list of their segments, and the detections, whose number is returned.
 
     Maps are written before the results of their picture, so that a run that goes on after these results needs them no more.
     """
     import json
 
-    from methods.common.datasets.coco_panoptic import as_records
     from methods.common.files import write_atomic
     from methods.common.segmenters.instance.prediction import Detect, results_of, write_results
     from methods.common.stages.panoptic_maps import find_all, load_panoptic
 
-    dataset = as_records(data, data.categories)
-    paths = [_paths(context.out, data.name(index)) for index in range(len(data))]
+    paths = [_paths(context.out, name) for name in _names(data)]
     place = {record.id: files for record, files in zip(dataset.images, paths, strict=True)}
 
     def load() -> Detect:
@@ -152,6 +172,10 @@ def segment_ids(classes: list[int]) -> NDArray[np.uint32]:
         ids.append((index + 1) * _SEGMENTS_OF_CLASS + counts[index])
         counts[index] += 1
     return np.array(ids, np.uint32)
+
+
+def _names(data: CocoPanoptic) -> list[str]:
+    return [data.name(index) for index in range(len(data))]
 
 
 def _paths(out: Path, name: str) -> tuple[Path, Path]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from methods.common.growth import Added
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 
 if TYPE_CHECKING:
@@ -41,13 +42,15 @@ class EvaluatePanopticConfig(Config):
     """Class probability that a segment must pass. [OF]"""
     overlap_threshold: float = Field(default=0.8, ge=0, le=1)
     """Least share of its own mask that a segment must win against all others. [OF]"""
+    kept_predictions_mib: Annotated[float | None, Added(neutral=None)] = Field(default=64.0, ge=0)
+    """Room for the maps of segments and classes, which are kept in the order of the split until it is full; None keeps all."""
 
 
 def evaluate_panoptic_cityscapes(inputs: Inputs, config: EvaluatePanopticConfig, context: Context) -> Record:
     """Segment every picture of a split, once for each of the two tasks, and score both.
 
     Writes ``panoptic.json`` with ``panoptic/`` and ``truth.json`` with ``truth/`` in panopticapi's formats, and ``labels/``, label ids, as
-    cityscapesScripts reads them.
+    cityscapesScripts reads them, of which the first pictures' are kept; and scores of classes and pictures.
 
     Roles: ``data`` (Cityscapes' layout), ``model`` (a cell with ``model/``, a segmenter of all 19 classes).
 
@@ -66,21 +69,38 @@ def evaluate_panoptic_cityscapes(inputs: Inputs, config: EvaluatePanopticConfig,
     from methods.common.datasets.cityscapes_panoptic import write_panoptic_truth
     from methods.common.metrics.cityscapes.semantic import evaluate_cityscapes_semantic
     from methods.common.metrics.label_maps.panoptic import evaluate_panoptic
-    from methods.common.stages.panoptic_maps import percent
+    from methods.common.stages.evaluate_cityscapes import with_all_classes
+    from methods.common.stages.evaluation_files import write_class_scores
+    from methods.common.stages.panoptic_maps import keep_maps, percent
+    from methods.common.stages.shown_instances import LabelMaps, write_picture_list
+    from methods.common.stages.shown_panoptic import keep_panoptic_scores
 
     data = inputs.folder("data")
     frames = find_frames(data, config.split)
-    _segment_all(frames, read_cityscapes(frames, data), inputs.folder("model") / "model", config, context)
+    dataset = with_all_classes(read_cityscapes(frames, data))
+    _segment_all(frames, dataset, inputs.folder("model") / "model", config, context)
     write_panoptic_truth(frames, context.out / TRUTH_FILE)
     panoptic = evaluate_panoptic(context.out / TRUTH_FILE, context.out / PANOPTIC_FILE)
     semantic = evaluate_cityscapes_semantic(data / TRUTH / config.split, context.out / LABELS_FOLDER)
     iou = semantic.metrics()["averageScoreClasses"]
+    class_pq = [row["PQ"] for row in panoptic.per_class()]
+    class_iou = [row["IoU"] for row in semantic.per_class()[: len(EVALUATED_LABELS)]]
+    write_class_scores(
+        context.out,
+        [label.name for label in EVALUATED_LABELS],
+        {"pq": [percent(value) for value in class_pq], "iou": [percent(value) for value in class_iou]},
+    )
+    keep_panoptic_scores(panoptic, context.out / TRUTH_FILE, context.out / PANOPTIC_FILE, dataset, context.out)
+    maps = [_paths(context.out, frame) for frame in frames]
+    names = {label.id: label.name for label in EVALUATED_LABELS}
+    write_picture_list(dataset, data, inputs, context.out, LabelMaps([labels for _, labels in maps], names))
+    keep_maps(maps, config.kept_predictions_mib)
     return {
         "num_images": len(frames),
         "split": config.split,
         "metrics": {name: percent(value) for name, value in {**panoptic.metrics(), "IoU": iou}.items()},
-        "class_pq": [row["PQ"] for row in panoptic.per_class()],
-        "class_iou": [row["IoU"] for row in semantic.per_class()[: len(EVALUATED_LABELS)]],
+        "class_pq": class_pq,
+        "class_iou": class_iou,
     }
 
 

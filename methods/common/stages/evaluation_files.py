@@ -113,7 +113,7 @@ def write_shown(folder: Path, shown: Sequence[Shown], what: str) -> None:
     notes = []
     for number, one in enumerate(shown):
         files = {words: f"{number:02d}_{words}.png" for words in ("image", "truth", "prediction")}
-        step = _step(one.truth_HW.shape)
+        step = shown_step(one.truth_HW.shape)
         picture = Image.fromarray(one.image_HW3)
         size = (-(-picture.width // step), -(-picture.height // step))
         (picture if step == 1 else picture.resize(size, Image.Resampling.BOX)).save(place / files["image"])
@@ -127,6 +127,21 @@ def write_shown(folder: Path, shown: Sequence[Shown], what: str) -> None:
     (folder / SHOWN_FILE).write_text(json.dumps(notes, indent=1))
 
 
-def _step(shape: tuple[int, ...]) -> int:
-    """Every how many pixels are kept."""
+def shown_step(shape: tuple[int, ...]) -> int:
+    """Return every how many pixels of a map of this shape are shown."""
     return -(-max(shape) // _SHOWN_PX)
+
+
+def keep_first(files: Sequence[Sequence[Path]], num_bytes: int) -> int:
+    """Remove what does not fit into some room; return how many images keep their files.
+
+    Args:
+        files: of each image, in the order of the split. Those of the first image that does not fit go, and all after it.
+        num_bytes: room for all of them together.
+    """
+    sizes = np.cumsum([sum(path.stat().st_size for path in of_image) for of_image in files])
+    num_kept = int(np.searchsorted(sizes, num_bytes, side="right"))
+    for of_image in files[num_kept:]:
+        for path in of_image:
+            path.unlink()
+    return num_kept

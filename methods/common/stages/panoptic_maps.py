@@ -27,6 +27,7 @@ from methods.common.segmenters.instance.interface import (
 )
 from methods.common.segmenters.instance.prediction import load_image
 from methods.common.stage import Context
+from methods.common.stages.evaluation_files import keep_first
 
 Maps = tuple[list[int], NDArray[np.int64], NDArray[np.int64]]
 """Class of each segment, the map [H, W] of their numbers from 1 on with 0 for none, and the class of every pixel [H, W]."""
@@ -161,6 +162,17 @@ def _to_network(
 
 def _maps(segments: PanopticSegments, class_HW: torch.Tensor) -> Maps:
     return segments.classes_N.tolist(), segments.segment_HW.cpu().numpy(), class_HW.cpu().numpy()
+
+
+def keep_maps(paths: Sequence[Sequence[Path]], room_mib: float | None) -> None:
+    """Keep the maps of the first pictures, as far as there is room for them; once everything is scored, or they would be made anew.
+
+    Args:
+        paths: files of each picture.
+        room_mib: for all of them together; None keeps all.
+    """
+    if room_mib is not None:
+        keep_first(paths, round(room_mib * 2**20))
 
 
 def percent(value: float | None) -> float | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import mmap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,14 +73,27 @@ def keep_image_scores(
     write_shown(folder, shown, "instances found")
 
 
-def write_picture_list(dataset: LvisDataset, images: Path, inputs: Inputs, folder: Path) -> None:
-    """Write which pictures and classes the results file beside it is of; see :data:`~methods.common.metrics.score_files.PICTURES_FILE`.
+@dataclass(frozen=True)
+class LabelMaps:
+    """Label maps that an evaluation keeps beside its list of pictures."""
+
+    files: Sequence[Path]
+    """One a picture, in their order; some may be gone for want of room."""
+    names: Mapping[int, str]
+    """Classes by value."""
+
+
+def write_picture_list(
+    dataset: LvisDataset, images: Path, inputs: Inputs, folder: Path, maps: LabelMaps | None = None
+) -> None:
+    """Write which pictures and classes the predictions beside it are of; see :data:`~methods.common.metrics.score_files.PICTURES_FILE`.
 
     Args:
-        dataset: that was evaluated.
+        dataset: that was evaluated, with the classes that predictions name.
         images: the folder from which it names pictures.
         inputs: of the evaluation, one of which holds that folder.
         folder: of the evaluation.
+        maps: label maps below it, where there are any.
     """
     role, below = next(
         (role, images.relative_to(place).as_posix())
@@ -97,7 +111,10 @@ def write_picture_list(dataset: LvisDataset, images: Path, inputs: Inputs, folde
         for image in dataset.images
     ]
     categories = [{"id": category.id, "name": category.name} for category in dataset.classes]
-    document = {"role": role, "below": below, "images": pictures, "categories": categories}
+    document: dict[str, Any] = {"role": role, "below": below, "images": pictures, "categories": categories}
+    if maps is not None:
+        files = [path.relative_to(folder).as_posix() for path in maps.files]
+        document["label_maps"] = {"files": files, "names": {str(value): name for value, name in maps.names.items()}}
     (folder / PICTURES_FILE).write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
 
 

@@ -25,7 +25,7 @@ class EvaluateCocoConfig(Config):
 
 
 def evaluate(inputs: Inputs, config: EvaluateCocoConfig, context: Context) -> Record:
-    """Detect on every image of a split, write ``detections.json`` (COCO's format), and score it.
+    """Detect on every image of a split, write ``detections.json`` (COCO's format) and scores of classes and images, and score it.
 
     Roles: ``data`` (COCO's layout), ``model`` (a cell with ``model/``, the segmenter).
 
@@ -38,6 +38,8 @@ def evaluate(inputs: Inputs, config: EvaluateCocoConfig, context: Context) -> Re
     from methods.common.datasets.lvis import write_lvis
     from methods.common.metrics.detection.coco import evaluate_coco
     from methods.common.segmenters.instance.prediction import detect_all
+    from methods.common.stages.evaluation_files import write_class_scores
+    from methods.common.stages.shown_instances import keep_image_scores, write_picture_list
     from methods.instance_synthesis.frame_files import CocoFrames
     from methods.instance_synthesis.training_set import read_frames
 
@@ -51,12 +53,22 @@ def evaluate(inputs: Inputs, config: EvaluateCocoConfig, context: Context) -> Re
         truth = context.out / TRUTH_FILE
         write_lvis(own.dataset, truth)
     scores = evaluate_coco(truth, detections, "segm")
+    class_ap = {row["category_id"]: row["AP"] for row in scores.per_class()}
+    by_class = [class_ap[category.id] for category in dataset.classes]
+    names = [category.name for category in dataset.classes]
+    write_class_scores(context.out, names, {"ap_mask": [_percent(value) for value in by_class]})
+    write_picture_list(dataset, data, inputs, context.out)
+    keep_image_scores(dataset, scores.matches, scores.image_ids, detections, context.out)
     return {
         "num_images": len(dataset.images),
         "num_detections": num_detections,
         "split": config.split,
-        "metrics": {name: None if value is None else 100 * value for name, value in scores.metrics().items()},
+        "metrics": {name: _percent(value) for name, value in scores.metrics().items()},
     }
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else 100 * value
 
 
 EVALUATE_COCO = Stage(

@@ -81,6 +81,11 @@ class PanopticEvaluation:
             rows.append({**row, "is_thing": int(category.is_thing), **quality, **count})
         return rows
 
+    def quality_of_images(self) -> NDArray[np.float64]:
+        """Return PQ of each image by itself (I,) in [0, 1]: the mean over the classes with any of TP, FP, FN in it; NaN without any."""
+        means = [mean_defined(_qualities(statistic_4C)[0]) for statistic_4C in self.statistic_I4C]
+        return np.array([np.nan if mean is None else mean for mean in means])
+
     def notes(self) -> list[str]:
         """Say over which categories PQ is the mean, and where the ground truth contradicts itself."""
         absent_C = ~self.statistic_I4C[:, 1:].any(axis=(0, 1))
