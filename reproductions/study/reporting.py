@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from methods.common.files import MADE_HERE
 from reports import records
 from reports.drill import NO_DETAILS, Details
+from reports.loss_curves import loss_figure
 from reports.page import write_page
 from reproductions.harness.plan import Plan
 from reproductions.study.arms import Arm
@@ -68,7 +69,8 @@ def render_report(
     paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], report: ReportT, folder: Path, details: Details = NO_DETAILS
 ) -> Path:
     """Draw the figures and write the pages of judged records, with the runs behind them where they are given; return the Markdown page."""
-    figures = [figure for figure in paper.figures(report, folder) if figure is not None]
+    drawn = (*paper.figures(report, folder), loss_figure(report, details, folder))
+    figures = [figure for figure in drawn if figure is not None]
     return write_page(report, folder, figures, paper.sections(report), details)
 
 

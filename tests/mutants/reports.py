@@ -9,6 +9,7 @@ DETAILS = "tests/unit/test_run_details.py"
 HTML = "tests/unit/test_report_html.py"
 BOARD = "tests/unit/test_scoreboard.py"
 KEPT = "tests/unit/test_evaluation_files.py"
+LOSSES = "tests/unit/test_loss_curves.py"
 KEPT_SEGMENTS = "tests/unit/test_shown_panoptic.py"
 CITYSCAPES = "tests/unit/test_evaluate_cityscapes.py"
 
@@ -37,6 +38,7 @@ _SHOWN_PANOPTIC = Place("methods/common/stages/shown_panoptic.py")
 _EVALUATE_PANOPTIC = Place("methods/common/stages/evaluate_panoptic.py")
 _EVALUATE_COCO_PANOPTIC = Place("methods/common/stages/evaluate_coco_panoptic.py")
 _PANOPTIC = Place("methods/common/metrics/label_maps/panoptic.py")
+_LOSS_CURVES = Place("reports/loss_curves.py")
 _IMAGE_SCORES = Place("methods/common/metrics/detection/image_scores.py")
 _SEVERAL = Place("reproductions/commands/several.py")
 _SAM_FILTER_CLAIMS = Place("reproductions/sam_filter/claims.py")
@@ -594,5 +596,26 @@ MUTANTS: tuple[Mutant, ...] = (
         "[category.name for category in dataset.classes[::-1]],",
         "classes get each other's AP",
         f"{CITYSCAPES}::test_scores_and_pictures_are_kept_of_each_frame",
+    ),
+    _LOSS_CURVES.mutant(
+        "losses_of_the_training_before",
+        "if run.id in inputs)",
+        "if run.id not in inputs)",
+        "a row shows the losses of a warm-up instead of those of its model",
+        f"{LOSSES}::test_each_row_shows_the_training_that_it_is_evaluated_on",
+    ),
+    _LOSS_CURVES.mutant(
+        "losses_of_the_first_seed",
+        "details.of(arm.id, backbone.id, seed)",
+        "details.of(arm.id, backbone.id, report.run.seeds[0])",
+        "every line is the first seed's",
+        f"{LOSSES}::test_each_row_shows_the_training_that_it_is_evaluated_on",
+    ),
+    _LOSS_CURVES.mutant(
+        "learning_rates_drawn_as_losses",
+        'curve.name == "loss"',
+        'curve.name == "learning_rate"',
+        "the learning rate is drawn as the loss",
+        f"{LOSSES}::test_each_row_shows_the_training_that_it_is_evaluated_on",
     ),
 )
