@@ -117,6 +117,6 @@ def _title(titles: Sequence[str]) -> str:
     more = f" (and {len(titles) - 1} more)" if len(titles) > 1 else ""
     lines = textwrap.wrap(titles[0] + more, _TITLE_CHARACTERS)
     if len(lines) > _TITLE_LINES:
-        room = _TITLE_CHARACTERS * _TITLE_LINES - len(more) - 3
+        room = _TITLE_CHARACTERS * _TITLE_LINES - 2 * len(more) - 6  # less than there is, as lines end between words
         lines = textwrap.wrap(f"{titles[0][:room].rstrip()}...{more}", _TITLE_CHARACTERS)
     return "\n".join(lines)

@@ -81,6 +81,10 @@ WaitOption = Annotated[bool, typer.Option("--wait", help="Stay until the cluster
 ParallelOption = Annotated[int | None, typer.Option("--max-parallel", min=1, help="Jobs of an array at once.")]
 HoursOption = Annotated[float | None, typer.Option("--max-gpu-hours", min=0, help="Refuse to start more than this.")]
 LoadOption = Annotated[bool, typer.Option("--load", help="Also load each network and send a tiny batch through it.")]
+CurvesOption = Annotated[
+    Path | None,
+    typer.Option("--tensorboard", metavar="FOLDER", help="Show curves of running trainings there, for TensorBoard."),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Submit though `check` finds problems.")]
 
 
@@ -110,6 +114,7 @@ def run(
     max_parallel: ParallelOption = None,
     max_gpu_hours: HoursOption = None,
     force: ForceOption = False,
+    tensorboard: CurvesOption = None,
     out: OutOption = DEFAULT_OUT,
 ) -> None:
     """Run what is missing, then write the report. Interrupt it at any time; the same command goes on. PAPER may be all."""
@@ -117,7 +122,7 @@ def run(
     from reproductions.commands.several import for_each_paper
     from reproductions.harness.store import Store
 
-    how = How(check_cluster(cluster), workers, in_process, wait, max_parallel, max_gpu_hours, force)
+    how = How(check_cluster(cluster), workers, in_process, wait, max_parallel, max_gpu_hours, force, tensorboard)
 
     def one(paper: Paper, request: Request) -> int:
         Store.create(request.store.root)
@@ -142,6 +147,7 @@ def retry(
     max_parallel: ParallelOption = None,
     max_gpu_hours: HoursOption = None,
     force: ForceOption = False,
+    tensorboard: CurvesOption = None,
     out: OutOption = DEFAULT_OUT,
 ) -> None:
     """Try failed cells again, and what waits for them; nothing else is started."""
@@ -150,7 +156,7 @@ def retry(
 
     if failed and cell is not None:
         raise InputError("--failed means all failed cells and --cell one; give only one of them")
-    how = How(check_cluster(cluster), workers, False, wait, max_parallel, max_gpu_hours, force)
+    how = How(check_cluster(cluster), workers, False, wait, max_parallel, max_gpu_hours, force, tensorboard)
     Store.create(request.store.root)
     planned = paper.plan(request)
     raise typer.Exit(_run(paper, request, planned, failed_part(planned, request, cell), how, out))

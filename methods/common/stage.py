@@ -107,6 +107,10 @@ class Context(Protocol):
     def batch_parts(self) -> int:
         """In at least how many parts this process's share of a batch goes through the network, >= 1. Never changes a result."""
 
+    @property
+    def curves(self) -> Path | None:
+        """Folder for curves of a running training that TensorBoard shows; None where nobody asked for them. No part of the result."""
+
     def checkpoint_due(self) -> bool:
         """True when it is time to save again, equally for the whole team. When it fires never changes a result."""
 
@@ -151,6 +155,7 @@ class LocalContext:
     history: list[tuple[int, int, str, dict[str, float]]] = field(default_factory=list)
     team: Team = ALONE
     batch_parts: int = 1
+    curves: Path | None = None
     _saved_at: float = field(default_factory=time.monotonic)
 
     @property

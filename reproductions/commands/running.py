@@ -43,6 +43,8 @@ class How:
     max_gpu_hours: float | None = None
     force: bool = False
     """Submit though the preflight fails."""
+    tensorboard: Path | None = None
+    """Folder in which trainings show their curves while they run."""
 
 
 def check_cluster(name: str) -> Cluster:
@@ -76,8 +78,23 @@ def run_plan(paper: Paper, request: Request, planned: Plan, how: How, console: C
     """Run what is missing; None when jobs were submitted and nobody waits for them.
 
     Raises:
-        InputError: the plan costs more than allowed, or the preflight of a cluster run fails.
+        InputError: the plan costs more than allowed, the preflight of a cluster run fails, or TensorBoard is asked for and not installed.
     """
+    if how.tensorboard is None:
+        return _run_plan(paper, request, planned, how, console)
+    from methods.common.training.live_curves import require_tensorboard
+    from reproductions.harness.threads import changed_environment
+    from reproductions.harness.worker import CURVES_VARIABLE
+
+    require_tensorboard()
+    folder = how.tensorboard.resolve()
+    console.print(f"curves: tensorboard --logdir {folder}", markup=False, highlight=False, soft_wrap=True)
+    with changed_environment({CURVES_VARIABLE: str(folder)}):
+        return _run_plan(paper, request, planned, how, console)
+
+
+def _run_plan(paper: Paper, request: Request, planned: Plan, how: How, console: Console) -> Outcome | None:
+    """Run what is missing; see :func:`run_plan`."""
     from reproductions.harness.launcher import run_in_process, run_local
     from reproductions.harness.progress import Display
 

@@ -67,10 +67,12 @@ class CellContext:
         checkpoint_every_s: float,
         team: Team = ALONE,
         batch_parts: int = 1,
+        curves: Path | None = None,
     ) -> None:
         self.seeds = seeds
         self.team = team
         self.batch_parts = batch_parts
+        self.curves = curves
         self._work = store.work_folder(cell_id)
         self._uses_gpu = uses_gpu
         self._stop = stop

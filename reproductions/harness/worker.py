@@ -42,6 +42,8 @@ OUT_OF_MEMORY_STATUS = 125
 """Exit status of a process of a team that lacks memory, as of a step that SLURM ends for it: the others have to leave too."""
 TEAM_LOST_STATUS = 124
 """Exit status of a process that has lost another one of its team; lower than what the other may have left with."""
+CURVES_VARIABLE = "SEGREPRO_TENSORBOARD"
+"""Environment variable with the folder in which trainings show their curves; it is no part of a cell, so it goes by the environment."""
 _TORCH_DEFAULT_SEED = 67280421310721
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 
@@ -222,7 +224,8 @@ class Worker:
         _fix_global_randomness()
         seeds = DeclaredSeeds(declared=stage.seed_axes, **spec.identity["seeds"])
         context = CellContext(
-            self.store, spec.id, seeds, stage.uses_gpu, self.stop, CHECKPOINT_EVERY_S, self._team, batch_parts
+            *(self.store, spec.id, seeds, stage.uses_gpu, self.stop, CHECKPOINT_EVERY_S, self._team, batch_parts),
+            curves=_curves_folder(spec),
         )
         return stage.run(self._inputs(spec), config, context)
 
@@ -354,6 +357,12 @@ def _clear_leftovers(work: Path) -> None:
 def _remove_parts(folder: Path) -> None:
     for path in folder.rglob(".*.part"):
         path.unlink(missing_ok=True)
+
+
+def _curves_folder(spec: CellSpec) -> Path | None:
+    """Where a training shows its curves: a folder by its label, with digits of its id, as other settings make another curve."""
+    place = os.environ.get(CURVES_VARIABLE)
+    return Path(place) / f"{spec.label}-{spec.id[:8]}" if place else None
 
 
 def _fix_global_randomness() -> None:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from methods.common.training.history_files import HISTORY_FILE, PACE_FILE
+from methods.common.training.live_curves import LiveCurves
 
 _MIB = 1 << 20
 
@@ -26,8 +27,15 @@ _MIB = 1 << 20
 class History:
     """The numbers of each iteration so far; everything in it goes into checkpoints."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, live: LiveCurves | None = None) -> None:
+        """Start without iterations.
+
+        Args:
+            device: where the network is.
+            live: is told every iteration as soon as all of it is known, those that are loaded included; None where nobody watches.
+        """
         self._device = device
+        self._live = live
         self._columns: dict[str, list[float]] = {}
         self._pace: dict[str, list[float]] = {"seconds": [], "memory_mib": []}
         self._last_norm: Tensor | None = None
@@ -65,6 +73,14 @@ class History:
             column += [float("nan")] * (len(self) - 1 - len(column))
             column.append(float(self._last_norm))
             self._last_norm = None
+            self._show(len(self) - 1)
+
+    def _show(self, number: int) -> None:
+        """Tell who watches one iteration."""
+        if self._live is not None:
+            pace = {f"pace/{name}": column[number] for name, column in self._pace.items()}
+            known = {name: column[number] for name, column in self._columns.items() if number < len(column)}
+            self._live.add(number, {**known, **pace})
 
     def _memory_mib(self) -> float:
         if self._device.type == "cuda":
@@ -87,6 +103,8 @@ class History:
         }
         self._pace = {name: np.asarray(column).tolist() for name, column in pace.items()}
         self._last_s = time.perf_counter()
+        for number in range(len(losses) if self._live is not None else 0):
+            self._show(number)
 
     def write(self, folder: Path, first_iteration: int) -> None:
         """Write both files into a folder.

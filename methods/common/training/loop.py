@@ -22,6 +22,7 @@ from methods.common.training.batch_norm import RunningStatistics, batch_norms
 from methods.common.training.distributed import ALONE, Team
 from methods.common.training.ema import ExponentialMovingAverage
 from methods.common.training.history import History
+from methods.common.training.live_curves import LiveCurves, live_curves
 from methods.common.training.losses import Losses
 from methods.common.training.recipe import Recipe
 
@@ -177,7 +178,19 @@ def run_training(
     Raises:
         NotFiniteError: the loss is not finite; the newest checkpoint holds the step before.
     """
-    history = _go_on(training, context)
+    with live_curves(context.curves if context.team.is_first else None, iterations.start) as live:
+        return _run(training, iterations, batches_from, context, live)
+
+
+def _run(
+    training: Training[ModelT, BatchT],
+    iterations: range,
+    batches_from: Callable[[int], Iterable[BatchT]],
+    context: Context,
+    live: LiveCurves | None,
+) -> list[float]:
+    """Train; see :func:`run_training`."""
+    history = _go_on(training, context, live)
     left = iterations[len(history) :]
     context.progress(len(history), len(iterations), "iterations")
     for iteration, batch in zip(left, batches_from(left.start), strict=True):
@@ -196,9 +209,9 @@ def run_training(
     return history.losses
 
 
-def _go_on(training: Training[Any, Any], context: Context) -> History:
+def _go_on(training: Training[Any, Any], context: Context, live: LiveCurves | None) -> History:
     """Go on from the newest checkpoint that the first process finds; return the history so far."""
-    history = History(context.device)
+    history = History(context.device, live)
     tree = _newest_state(training, context) if context.team.is_first else None
     if context.team.size > 1:  # a shared file system may show an older folder on another node
         tree = state_from_bytes(context.team.agree_bytes(state_to_bytes(tree)))
