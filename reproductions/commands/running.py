@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -186,16 +186,26 @@ def preflight(paper: Paper, request: Request, cluster: Cluster, planned: Plan | 
     Raises:
         InputError: the request itself makes no sense.
     """
-    from reproductions.requirements.preflight import disk_finding, fatal, findings
+    from reproductions.requirements.preflight import disk_finding, fatal, findings, gpu_finding
 
     found = findings(paper, request, runs_here=cluster == "local")
     if planned is None and not fatal(found):
         planned = paper.plan(request)
     needed = sum(cost.disk_bytes for cost in costs(planned, request, cluster)) if planned is not None else None
+    if cluster == "local":
+        found.append(gpu_finding(_one_seed(paper, request) if planned is None else planned))
     found.append(disk_finding(request, needed))
     if cluster == "slurm" and planned is not None:
         found.append(_cluster_finding(planned, request.site))
     return found
+
+
+def _one_seed(paper: Paper, request: Request) -> Plan | None:
+    """Plan a seed though published data and weights are not there; None where something else is missing."""
+    try:
+        return paper.plan(replace(request, assume_published=True, num_seeds=1))
+    except InputError:
+        return None
 
 
 def try_networks(paper: Paper, request: Request, found: Sequence[Finding]) -> list[Finding]:

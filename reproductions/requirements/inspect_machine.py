@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from reproductions.requirements.file_checks import refusal
 from reproductions.requirements.inspection import Inspection
@@ -14,7 +15,9 @@ from reproductions.requirements.need import GpuNeed
 
 _GIB = 1 << 30
 _MIB_PER_GIB = 1024
-_QUERY = ("nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits")
+_FORMAT = "--format=csv,noheader,nounits"
+_QUERY = ("nvidia-smi", "--query-gpu=index,uuid,memory.total", _FORMAT)
+_QUERY_KINDS = ("nvidia-smi", "--query-gpu=index,uuid,memory.total,driver_version,name", _FORMAT)
 
 
 def free_disk(place: Path, needed_bytes: float | None) -> Inspection:
@@ -92,19 +95,35 @@ def _estimate(need: GpuNeed) -> str:
     )
 
 
+def gpus_in_words() -> tuple[bool, str]:
+    """Return whether a GPU is visible here, and kind, memory and driver of each, or why there is none."""
+    rows, why_none = _visible_gpus(_QUERY_KINDS)
+    kinds: dict[str, list[str]] = {}
+    for index, _, mib, driver, *name in rows:
+        kinds.setdefault(f"{', '.join(name)}, {mib / _MIB_PER_GIB:.0f} GiB, driver {driver}", []).append(index)
+    return bool(rows), "; ".join(f"{kind} (number {', '.join(numbers)})" for kind, numbers in kinds.items()) or why_none
+
+
+def _visible_gpus(query: tuple[str, ...]) -> tuple[list[tuple[Any, ...]], str]:
+    """Return index, uuid, MiB and what else is asked for of each visible GPU; where there is none, why."""
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
+        rows = [[part.strip() for part in row] for row in _rows(answer)]
+        gpus = [(index, uuid, float(mib), *more) for index, uuid, mib, *more in rows]
+    except FileNotFoundError:
+        return [], "there is no NVIDIA driver here"
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return [], "nvidia-smi does not tell what is here"
+    visible = [gpu for gpu in gpus if _is_visible(gpu[0], gpu[1])]
+    return visible, "" if visible else "no GPU is visible here"
+
+
 def _smallest_gpu() -> tuple[float | None, str]:
     """Return the memory in GiB of the smallest visible GPU, or None, and a few words on it."""
-    try:
-        answer = subprocess.run(_QUERY, capture_output=True, text=True, timeout=20, check=True).stdout
-        gpus = [(index.strip(), uuid.strip(), float(mib)) for index, uuid, mib in _rows(answer)]
-    except FileNotFoundError:
-        return None, "there is no NVIDIA driver here"
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return None, "nvidia-smi does not tell what is here"
-    visible = [mib for index, uuid, mib in gpus if _is_visible(index, uuid)]
+    visible, why_none = _visible_gpus(_QUERY)
     if not visible:
-        return None, "no GPU is visible here"
-    smallest_gib = min(visible) / _MIB_PER_GIB
+        return None, why_none
+    smallest_gib = min(mib for _, _, mib in visible) / _MIB_PER_GIB
     return smallest_gib, f"the smallest GPU here has {smallest_gib:.0f} GiB"
 
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from reproductions.harness.fingerprint import Fingerprints
 from reproductions.harness.site import SITE_FILE, Site
 from reproductions.requirements.file_checks import refusal
-from reproductions.requirements.inspect_machine import free_disk, gpu_memory
+from reproductions.requirements.inspect_machine import free_disk, gpu_memory, gpus_in_words
 from reproductions.requirements.inspection import HARMLESS, Inspection, State, inspect_place, judge
 from reproductions.requirements.need import GpuNeed, Need
+from reproductions.requirements.precisions import precisions
 from reproductions.study.request import Request
 
 if TYPE_CHECKING:
@@ -97,6 +98,20 @@ def disk_finding(request: Request, needed_bytes: float | None) -> Finding:
     seen = free_disk(request.store.root, needed_bytes)
     steps = ("free some, or name a store on a larger disk with --store",) if seen.problems else ()
     return Finding("disk", str(request.store.root), seen.state, seen.problems, seen.notes, steps=steps)
+
+
+def gpu_finding(planned: Plan | None) -> Finding:
+    """Say which GPUs a run here uses and in which precision, or that it uses none.
+
+    Args:
+        planned: what would run; None where that is not known yet.
+    """
+    is_there, words = gpus_in_words()
+    if not is_there:
+        return Finding("GPU", "this machine", "ok", notes=(f"none is used, {words}: all is computed on the processor",))
+    computed = precisions(planned or ())
+    note = f"{words}; CUDA_VISIBLE_DEVICES chooses" + (f"; there the tier computes: {computed}" if computed else "")
+    return Finding("GPU", "this machine", "ok", notes=(note,))
 
 
 def fatal(found: Iterable[Finding]) -> list[Finding]:

@@ -62,7 +62,7 @@ def test_a_documented_command_is_understood(document: str, command: str, tmp_pat
             options = iter(words[1:])
             kept = ["plan"]
             for word in options:
-                if word in ("--out", "--cluster", "--workers", "--max-gpu-hours", "--max-parallel"):
+                if word in ("--out", "--cluster", "--workers", "--max-gpu-hours", "--max-parallel", "--tensorboard"):
                     next(options)
                 elif word not in ("--in-process", "--wait", "--force"):
                     kept.append(word)

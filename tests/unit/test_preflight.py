@@ -145,6 +145,40 @@ def test_gpus_of_this_machine(
     assert told in found.notes[0]
 
 
+KINDS = "echo '0, GPU-aaaa, 81920, 570.1, NVIDIA H100'; echo '1, GPU-bbbb, 8192, 570.1, Small, one'; echo '2, GPU-cccc, 81920, 570.1, NVIDIA H100'"
+
+
+@pytest.mark.parametrize(
+    ("script", "visible", "told"),
+    [
+        (KINDS, None, "NVIDIA H100, 80 GiB, driver 570.1 (number 0, 2); Small, one, 8 GiB, driver 570.1 (number 1)"),
+        (KINDS, "1", "Small, one, 8 GiB, driver 570.1 (number 1); CUDA_VISIBLE_DEVICES chooses"),
+        (KINDS, "", "none is used, no GPU is visible here: all is computed on the processor"),
+        ("exit 9", None, "none is used, nvidia-smi does not tell what is here: all is computed on the processor"),
+    ],
+)
+def test_the_gpus_that_a_run_uses_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, visible: str | None, told: str
+) -> None:
+    fake_nvidia_smi(tmp_path, monkeypatch, script)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    found = preflight.gpu_finding(None)
+    assert not found.is_fatal
+    assert told in found.notes[0]
+
+
+def test_the_precision_of_a_plan_is_told_by_kind_of_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_nvidia_smi(tmp_path, monkeypatch, KINDS)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    planned = SamFilterPaper().plan(Request("sam_filter", Store(tmp_path), "mini", num_seeds=1))
+    assert (
+        "there the tier computes: evaluate in float32, filter in float32, generate in float16"
+        in preflight.gpu_finding(planned).notes[0]
+    )
+
+
 def test_elsewhere_the_gpus_of_this_machine_say_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_nvidia_smi(tmp_path, monkeypatch, "echo '0, GPU-aaaa, 1'")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
