@@ -49,12 +49,15 @@ class Named:
 
 
 def explain(name: str, other: str | None, search: Search) -> tuple[Named, Named, list[Difference]]:
-    """Compare two named cells, or what the store holds of one with what the plans ask for now.
+    """Compare two named cells, before all ones that the store knows, or what the store holds of one with what the plans ask for now.
 
     Raises:
         InputError: a name fits nothing, or several cells.
     """
-    left, right = (search.find(name), search.find(other)) if other is not None else _then_and_now(name, search)
+    if other is None:
+        left, right = _then_and_now(name, search)
+    else:
+        left, right = search.find_begun(name), search.find_begun(other)
     return _named(left, search), _named(right, search), list(differences(left.identity, right.identity))
 
 

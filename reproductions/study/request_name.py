@@ -53,7 +53,7 @@ def name_request(paper: StudiedPaper[Any, Any, Any, Any], request: Request, stud
     if paper.num_seeds(request) != usual:
         identity["seeds"] = request.num_seeds
         readable.append(f"{request.num_seeds}seeds")
-        told.append(f"{request.num_seeds} seeds instead of {usual}")
+        told.append(f"{request.num_seeds} seed{'' if request.num_seeds == 1 else 's'} instead of {usual}")
     for what, place in (("data", request.data), ("objects", request.objects), ("generator", request.generator)):
         if place is not None:
             identity[what] = str(place.resolve())

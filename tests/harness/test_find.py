@@ -117,8 +117,18 @@ def test_why_compares_a_stored_cell_with_what_is_asked_now(store: Store) -> None
         assert left.name == f"walk/0 as stored ({stored.id[:12]}, toy-then)"
         assert re.fullmatch(r"walk/0 as asked now \(.{12}, toy-now\)", right.name)
         assert found == [Difference("config.steps", 5, 6)]
-    _, _, found = explain("walk/0", "walk/1", Search(planned(walk_cell(0, draw_cell(), steps=5), walk_cell(1)), store))
+    other = Search(planned(walk_cell(0, draw_cell(), steps=5), walk_cell(2)), store)
+    _, _, found = explain("walk/0", "walk/2", other)
     assert {one.path for one in found} == {"config.steps", "inputs.start", "seeds.training"}
+
+
+def test_why_of_two_labels_compares_what_was_run_not_what_could_be(store: Store) -> None:
+    """A label stands for other cells at another tier, whose plan is at hand as well."""
+    run = [walk_cell(0, draw_cell(), steps=5), walk_cell(1, steps=5)]
+    prepare(Plan("toy-then", tuple(run)), store)
+    usual = planned(walk_cell(0, draw_cell(), steps=9), walk_cell(1, steps=9))
+    left, right, _ = explain("walk/0", "walk/1", Search(usual, store))
+    assert [left.cell.id, right.cell.id] == [cell.id for cell in run]
 
 
 def test_why_takes_the_stored_cell_that_is_most_alike(store: Store) -> None:

@@ -9,6 +9,7 @@ DETAILS = "tests/unit/test_run_details.py"
 HTML = "tests/unit/test_report_html.py"
 BOARD = "tests/unit/test_scoreboard.py"
 KEPT = "tests/unit/test_evaluation_files.py"
+LIVE = "tests/unit/test_live_curves.py"
 LOSSES = "tests/unit/test_loss_curves.py"
 KEPT_SEGMENTS = "tests/unit/test_shown_panoptic.py"
 CITYSCAPES = "tests/unit/test_evaluate_cityscapes.py"
@@ -38,6 +39,10 @@ _SHOWN_PANOPTIC = Place("methods/common/stages/shown_panoptic.py")
 _EVALUATE_PANOPTIC = Place("methods/common/stages/evaluate_panoptic.py")
 _EVALUATE_COCO_PANOPTIC = Place("methods/common/stages/evaluate_coco_panoptic.py")
 _PANOPTIC = Place("methods/common/metrics/label_maps/panoptic.py")
+_LIVE_CURVES = Place("methods/common/training/live_curves.py")
+_HISTORY = Place("methods/common/training/history.py")
+_HARNESS_WHY = Place("reproductions/harness/why.py")
+_PRECISIONS = Place("reproductions/requirements/precisions.py")
 _LOSS_CURVES = Place("reports/loss_curves.py")
 _IMAGE_SCORES = Place("methods/common/metrics/detection/image_scores.py")
 _SEVERAL = Place("reproductions/commands/several.py")
@@ -617,5 +622,40 @@ MUTANTS: tuple[Mutant, ...] = (
         'curve.name == "learning_rate"',
         "the learning rate is drawn as the loss",
         f"{LOSSES}::test_each_row_shows_the_training_that_it_is_evaluated_on",
+    ),
+    _LIVE_CURVES.mutant(
+        "live_curves_of_killed_attempts_stay",
+        'stale.write_bytes(b"")',
+        "stale.exists()",
+        "points of an attempt that was killed are there twice",
+        f"{LIVE}::test_after_kills_no_point_is_twice_and_none_is_lost",
+    ),
+    _LIVE_CURVES.mutant(
+        "live_curves_count_from_0",
+        "step=self._first + number)",
+        "step=number)",
+        "a stretch that begins later is shown from 0 on",
+        f"{LIVE}::test_every_iteration_is_shown_with_the_numbers_of_the_history",
+    ),
+    _HISTORY.mutant(
+        "live_curves_begin_at_the_checkpoint",
+        "for number in range(len(losses) if self._live is not None else 0):",
+        "for number in range(0):",
+        "what was trained before an interruption is no longer shown",
+        f"{LIVE}::test_after_kills_no_point_is_twice_and_none_is_lost",
+    ),
+    _HARNESS_WHY.mutant(
+        "why_of_two_labels_as_asked_now",
+        "search.find_begun(name), search.find_begun(other)",
+        "search.find(name), search.find(other)",
+        "two runs of a small tier are compared as another tier would ask for them",
+        "tests/harness/test_find.py::test_why_of_two_labels_compares_what_was_run_not_what_could_be",
+    ),
+    _PRECISIONS.mutant(
+        "precision_of_cells_without_a_gpu",
+        "if cell.stage.uses_gpu:",
+        "if not cell.stage.uses_gpu:",
+        "the precision on a GPU is told of stages that use none",
+        "tests/unit/test_preflight.py::test_the_precision_of_a_plan_is_told_by_kind_of_stage",
     ),
 )
