@@ -67,6 +67,8 @@ def test_a_documented_command_is_understood(document: str, command: str, tmp_pat
                 elif word not in ("--in-process", "--wait", "--force"):
                     kept.append(word)
             words = kept
+        if document == "tour.md":
+            continue  # test_the_tour_can_be_walked runs them
         if "--help" not in words and words[:1] not in (["compare"], ["palette-check"]):
             words = [*words, "--store", str(tmp_path / "store")]
         done = segrepro(*words)
@@ -75,6 +77,45 @@ def test_a_documented_command_is_understood(document: str, command: str, tmp_pat
             done.stderr + done.stdout,
         )
         assert done.returncode == 0 or missing_outside, f"{document}: `{command}` -> {done.stderr}"
+
+
+def walked(command: str, folder: Path) -> list[str]:
+    """A command of the tour as it is run in a folder: what `make` would call, patterns of file names filled in, everything in this process."""
+    [words] = underlying(command)
+    filled = []
+    for word in words:
+        found = (
+            sorted(path.relative_to(folder).as_posix() for path in folder.glob(word)) if set(word) & set("*?") else []
+        )
+        filled += found or [word]
+    return [*filled, "--in-process"] if words[0] == "run" else filled
+
+
+@pytest.mark.slow
+def test_the_tour_can_be_walked(tmp_path: Path) -> None:
+    """Every command in its order, in one folder, on one store, with the answer that the page promises."""
+    page = (REPOSITORY / "docs" / "tour.md").read_text()
+    blocks = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    told = {}
+    for command in [line for block in blocks for line in block.splitlines()]:
+        done = segrepro(*walked(command, tmp_path), folder=tmp_path)
+        assert done.returncode == 0, f"`{command}`: {done.stderr}"
+        told[command] = " ".join((done.stdout + done.stderr).split())
+    assert len(told) == sum(len(block.splitlines()) for block in blocks) >= 12
+
+    def answer(start: str) -> str:
+        return next(text for command, text in told.items() if command.startswith(start))
+
+    assert "config.recipe.iterations 2 4" in answer("segrepro why seed0/sbd/train")
+    assert "recipe.base_lr 0.005 float > 0 [MM] sbd" in answer("segrepro settings")
+    assert "3 cells, 1 done, 2 missing" in answer("segrepro plan")
+    assert "recipe.base_lr" in answer("segrepro compare")
+    assert "config.recipe.base_lr" in answer("segrepro why seed0/sbd/evaluate")
+    assert (tmp_path / "predictions" / "predictions.json").is_file()
+    assert (tmp_path / "reports" / "generated" / "index.html").is_file()
+    wrong = segrepro("plan", "sam_filter", "--tier", "smoke", "--set", "base_lr=0.001", folder=tmp_path)
+    assert wrong.returncode == 2
+    assert wrong.stderr.strip() in page
 
 
 def test_documents_hold_no_place_of_one_machine() -> None:
