@@ -26,7 +26,7 @@ HEAVY = (
 
 SEGMENTERS = "methods.common.segmenters."
 ROOMS = {
-    "backbones": ("checkpoints",),
+    "backbones": ("checkpoints", "saved"),
     "checkpoints": ("pickled_weights",),
     "pickled_weights": (),
     "saved": ("construction",),

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from methods.common.growth import Added
+from methods.common.segmenters.backbones.generative.config import GenerativeConfig
 from methods.common.stage import Config
 
 Positive = Annotated[int, Field(ge=1)]
@@ -229,4 +230,34 @@ class HRNetConfig(Config):
         return (4, 8, 16, 32)
 
 
-BackboneConfig = Annotated[ResNetConfig | SwinConfig | ConvNeXtConfig, Field(discriminator="kind")]
+BackboneConfig = Annotated[ResNetConfig | SwinConfig | ConvNeXtConfig | GenerativeConfig, Field(discriminator="kind")]
+"""Every backbone a segmenter can have: each says the ``output_channels`` and ``output_strides`` of the maps that its network returns."""
+
+
+def check_backbone(
+    backbone: ResNetConfig | SwinConfig | ConvNeXtConfig | GenerativeConfig,
+    outputs: int,
+    segmenter: str,
+    pad_multiple: int,
+    colours: tuple[tuple[float, float, float], tuple[float, float, float]],
+) -> None:
+    """Refuse a backbone that a segmenter cannot read.
+
+    Args:
+        backbone: of the segmenter's config.
+        outputs: number of maps that it reads.
+        segmenter: its name, for the message.
+        pad_multiple: of which its images' sides become multiples.
+        colours: that it subtracts, and divides by.
+
+    Raises:
+        ValueError: the number of maps, their strides or the colours do not fit.
+    """
+    strides = backbone.output_strides
+    if len(strides) != outputs:
+        named = "levels names {} levels" if isinstance(backbone, GenerativeConfig) else "output_stages names {} stages"
+        raise ValueError(f"backbone.{named.format(len(strides))}; {segmenter} reads {outputs}")
+    if pad_multiple % strides[-1]:
+        raise ValueError(f"pad_multiple {pad_multiple} is no multiple of the backbone's stride {strides[-1]}")
+    if isinstance(backbone, GenerativeConfig):
+        backbone.check_images(pad_multiple, *colours)

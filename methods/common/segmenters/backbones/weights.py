@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from methods.common.segmenters.backbones.build import Backbone
+from methods.common.segmenters.backbones.generative.backbone import GenerativeBackbone
 from methods.common.segmenters.backbones.hrnet import HRNet
 from methods.common.segmenters.backbones.mmclassification import is_mmclassification, our_names
 from methods.common.segmenters.checkpoints import name_with_shapes, read_checkpoint, refuse_misfits
@@ -29,11 +30,18 @@ def load_backbone_weights(backbone: Backbone | HRNet, path: Path | str) -> None:
     ``convnext_large_22k_1k_384.pth`` (ConvNeXt's names), the release's ``hrnetv2_w48_imagenet_pretrained.pth``, timm's ``hrnet_w48`` and
     MMSegmentation's ``hrnetv2_w48-d2186c55.pth`` (one set of names), also as ``.safetensors``.
 
+    A generative backbone takes a folder, see :func:`load_generator`.
+
     Raises:
         InputError: unreadable, or entries are missing, unexpected or of another shape; the message names them.
     Source: MRCA sections 6.1 and 7; SAM filter sections 8 and 11 (torchvision's ImageNet weights);
     InstSynth section 8.3 (ConvNeXt); Attn2mask section 13 (ResNet-101-D); SegGen section 7 (HRNet).
     """
+    if isinstance(backbone, GenerativeBackbone):
+        from methods.common.segmenters.backbones.generative.loading import load_generator  # brings diffusers
+
+        load_generator(backbone, Path(path))
+        return
     found = read_checkpoint(path)
     if is_mmclassification(found):
         found = our_names(found)

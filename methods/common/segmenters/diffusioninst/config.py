@@ -16,6 +16,7 @@ from methods.common.segmenters.backbones.config import (
     Positive,
     Probability,
     ResNetConfig,
+    check_backbone,
 )
 from methods.common.stage import Config
 
@@ -134,11 +135,8 @@ class DiffusionInstConfig(Config):
 
     @model_validator(mode="after")
     def _sizes_agree(self) -> Self:
-        strides = self.backbone.output_strides
-        if len(strides) != POOLED_LEVELS:
-            raise ValueError(f"backbone.output_stages names {len(strides)} stages; DiffusionInst reads {POOLED_LEVELS}")
-        if self.pad_multiple % strides[-1]:
-            raise ValueError(f"pad_multiple {self.pad_multiple} is no multiple of the backbone's stride {strides[-1]}")
+        colours = self.pixel_mean, self.pixel_std
+        check_backbone(self.backbone, POOLED_LEVELS, "DiffusionInst", self.pad_multiple, colours)
         if self.width % self.attention_heads:
             raise ValueError(f"width {self.width} is no multiple of attention_heads {self.attention_heads}")
         return self

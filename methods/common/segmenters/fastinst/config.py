@@ -11,7 +11,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from methods.common.segmenters.backbones.config import NonNegative, Positive, Probability, ResNetConfig
+from methods.common.segmenters.backbones.config import (
+    BackboneConfig,
+    NonNegative,
+    Positive,
+    Probability,
+    ResNetConfig,
+    check_backbone,
+)
 from methods.common.stage import Config
 
 NUM_BACKBONE_OUTPUTS = 3
@@ -48,7 +55,7 @@ class FastInstConfig(Config):
     """Which segmenter this is."""
     num_classes: Positive
     """Number K of classes of objects; output K is "no object"."""
-    backbone: ResNetConfig = ResNetConfig()
+    backbone: BackboneConfig = ResNetConfig()
     """The network that makes three feature maps. [FI] ResNet-50 with frozen batch norms."""
     width: Positive = 256
     """Channels of pixel decoder, queries and masks. [FI]"""
@@ -83,14 +90,8 @@ class FastInstConfig(Config):
 
     @model_validator(mode="after")
     def _sizes_agree(self) -> Self:
-        if len(self.backbone.output_stages) != NUM_BACKBONE_OUTPUTS:
-            raise ValueError(
-                f"backbone.output_stages names {len(self.backbone.output_stages)} stages; FastInst reads {NUM_BACKBONE_OUTPUTS}"
-            )
-        if self.pad_multiple % self.backbone.output_strides[-1]:
-            raise ValueError(
-                f"pad_multiple {self.pad_multiple} is no multiple of the backbone's stride {self.backbone.output_strides[-1]}"
-            )
+        colours = self.pixel_mean, self.pixel_std
+        check_backbone(self.backbone, NUM_BACKBONE_OUTPUTS, "FastInst", self.pad_multiple, colours)
         for name, parts in (("norm_groups", self.norm_groups), ("heads", self.heads), ("the pooling's", 4)):
             if self.width % parts:
                 raise ValueError(f"width {self.width} is no multiple of {name} {parts}")

@@ -5,13 +5,15 @@ Shape legend: N images or instances of one image, Q queries, K classes, H, W pix
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from methods.common.segmenters.backbones.build import Backbone, build_backbone
 from methods.common.segmenters.backbones.resnet import ResNet
 from methods.common.segmenters.construction import PixelNorm, weights_drawn_from
 from methods.common.segmenters.fastinst.config import FastInstConfig
@@ -56,7 +58,7 @@ class FastInst(SavedWithConfig[FastInstConfig], InstanceSegmenter):
     Source: InstSynth section 7; arXiv 2303.08594.
     """
 
-    backbone: ResNet
+    backbone: Backbone
 
     config_type = FastInstConfig
 
@@ -66,10 +68,11 @@ class FastInst(SavedWithConfig[FastInstConfig], InstanceSegmenter):
         self.config = config
         self.num_classes = config.num_classes
         with weights_drawn_from(generator):
-            self.backbone = ResNet(config.backbone)
+            self.backbone = build_backbone(config.backbone)
             self.pixel_decoder = PixelDecoder(config)
             self.decoder = Decoder(config)
-        self.backbone.fold_norms()
+        if isinstance(self.backbone, ResNet):
+            self.backbone.fold_norms()
         self.normalise = PixelNorm(config.pixel_mean, config.pixel_std)
 
     def prepare(self, image_N3HW: Tensor, image_sizes: Sequence[Size] | None = None) -> tuple[Tensor, list[Size]]:
@@ -92,10 +95,18 @@ class FastInst(SavedWithConfig[FastInstConfig], InstanceSegmenter):
         image = functional.pad(image, (0, -width % multiple, 0, -height % multiple))
         return image.contiguous(memory_format=torch.channels_last), sizes
 
-    def forward(self, image_N3HW: Tensor, image_sizes: Sequence[Size] | None = None) -> FastInstOutputs:
-        """Run the network; see :meth:`prepare`. In evaluation mode only the last prediction has classes."""
+    def forward(
+        self,
+        image_N3HW: Tensor,
+        image_sizes: Sequence[Size] | None = None,
+        draw: Callable[[], Tensor] | None = None,
+    ) -> FastInstOutputs:
+        """Run the network; see :meth:`prepare`. In evaluation mode only the last prediction has classes.
+
+        ``draw`` gives a number in [0, 1) for each image, for backbones that skip blocks in training.
+        """
         image, sizes = self.prepare(image_N3HW, image_sizes)
-        features = self.backbone(image)
+        features = self.backbone(image, draw)
         pyramid = self.pixel_decoder(features)
         decoded: DecoderOutputs = self.decoder(pyramid)
         return FastInstOutputs(
@@ -122,7 +133,7 @@ class FastInst(SavedWithConfig[FastInstConfig], InstanceSegmenter):
         assert len(targets) == len(image_NCHW), f"{len(targets)} targets for a batch of {len(image_NCHW)}"
         share = share or BatchShare(0, len(targets), len(targets))
         with torch.autocast(image_NCHW.device.type, backbone_dtype, enabled=backbone_dtype is not None):
-            outputs = self(image_NCHW, image_sizes)
+            outputs = self(image_NCHW, image_sizes, partial(share.uniform, generator))
             joined = join_targets(targets, outputs.padded_size)
             return fastinst_losses(self.decoder, outputs, joined, self.config, generator, share)
 

@@ -10,7 +10,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from methods.common.segmenters.backbones.config import BackboneConfig, NonNegative, Positive, ResNetConfig
+from methods.common.segmenters.backbones.config import (
+    BackboneConfig,
+    NonNegative,
+    Positive,
+    ResNetConfig,
+    check_backbone,
+)
 from methods.common.segmenters.mask_queries.config import MaskSetLossConfig
 from methods.common.stage import Config
 
@@ -76,14 +82,8 @@ class Mask2FormerNetworkConfig(Config):
 
     @model_validator(mode="after")
     def _sizes_agree(self) -> Self:
-        if len(self.backbone.output_stages) != NUM_BACKBONE_OUTPUTS:
-            raise ValueError(
-                f"backbone.output_stages names {len(self.backbone.output_stages)} stages; Mask2Former reads {NUM_BACKBONE_OUTPUTS}"
-            )
-        if self.pad_multiple % self.backbone.output_strides[-1]:
-            raise ValueError(
-                f"pad_multiple {self.pad_multiple} is no multiple of the backbone's stride {self.backbone.output_strides[-1]}"
-            )
+        colours = self.pixel_mean, self.pixel_std
+        check_backbone(self.backbone, NUM_BACKBONE_OUTPUTS, "Mask2Former", self.pad_multiple, colours)
         if self.feature_width % 32 or self.feature_width % self.norm_groups:
             raise ValueError(
                 f"feature_width {self.feature_width} is no multiple of 32 and of norm_groups {self.norm_groups}"

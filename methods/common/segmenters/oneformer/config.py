@@ -10,7 +10,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from methods.common.segmenters.backbones.config import BackboneConfig, NonNegative, Positive, Probability, ResNetConfig
+from methods.common.segmenters.backbones.config import (
+    BackboneConfig,
+    NonNegative,
+    Positive,
+    Probability,
+    ResNetConfig,
+    check_backbone,
+)
 from methods.common.segmenters.mask_queries.config import MaskSetLossConfig, Task
 from methods.common.stage import Config
 
@@ -114,14 +121,8 @@ class OneFormerConfig(Config):
 
     @model_validator(mode="after")
     def _sizes_agree(self) -> Self:
-        if len(self.backbone.output_stages) != NUM_BACKBONE_OUTPUTS:
-            raise ValueError(
-                f"backbone.output_stages names {len(self.backbone.output_stages)} stages; OneFormer reads {NUM_BACKBONE_OUTPUTS}"
-            )
-        if self.pad_multiple % self.backbone.output_strides[-1]:
-            raise ValueError(
-                f"pad_multiple {self.pad_multiple} is no multiple of the backbone's stride {self.backbone.output_strides[-1]}"
-            )
+        colours = self.pixel_mean, self.pixel_std
+        check_backbone(self.backbone, NUM_BACKBONE_OUTPUTS, "OneFormer", self.pad_multiple, colours)
         if self.width % 32 or self.width % self.norm_groups or self.width % (2 * self.heads):
             raise ValueError(
                 f"width {self.width} is no multiple of 32, of norm_groups {self.norm_groups} and of twice the {self.heads} heads"
