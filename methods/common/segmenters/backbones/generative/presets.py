@@ -109,6 +109,7 @@ def generative_backbone(
     preset: Preset = "decoder",
     strides_px: tuple[int, ...] = DIFFUSIONINST_STRIDES,
     width: int = 256,
+    taps: tuple[str, ...] | None = None,
     **extractor: object,
 ) -> GenerativeConfig:
     """Return a backbone by one of three sets of choices (InstSynth section 4).
@@ -122,9 +123,11 @@ def generative_backbone(
         preset: which choices.
         strides_px: of the levels, finest first.
         width: channels of every level.
-        extractor: fields of :class:`ExtractorConfig` that shall differ.
+        taps: others than the preset's, which go to the levels of their strides.
+        extractor: further fields of :class:`ExtractorConfig` that shall differ.
     """
-    taps = odise_taps(networks) if preset == "odise" else decoder_taps(networks)
+    if taps is None:
+        taps = odise_taps(networks) if preset == "odise" else decoder_taps(networks)
     choices: dict[str, object] = {"timestep": 1, "noise": "none"} if preset == "vpd" else {}
     document = {"networks": networks, "taps": taps, **choices, **extractor}
     return GenerativeConfig(
