@@ -66,7 +66,8 @@ def load_official(path_or_state_dict: Path | str | Mapping[str, Any], config: Fa
     """
     weights, origin = weights_and_origin(path_or_state_dict)
     model = FastInst.without_weights(config or infer_config(weights))
-    names = names_of(deep_stem=model.config.backbone.stem == "deep")
+    backbone = model.config.backbone
+    names = names_of(deep_stem=isinstance(backbone, ResNetConfig) and backbone.stem == "deep")
     used = {name: value for name, value in weights.items() if not names.unused.fullmatch(name)}
     unused = names.unused.fullmatch
     fill(model, used, names, origin, "FastInst that was asked for", lambda name: unused(name) is not None)

@@ -54,15 +54,15 @@ class GenerativeBackbone(nn.Module):
         """Return the levels, finest first, [N, width, h, w] float32, of images in [-1, 1]; ``draw`` is not used."""
         maps = dict(zip(self.config.extractor.taps, self.features(image_NCHW), strict=True))
         height, width = image_NCHW.shape[2:]
-        return [
-            torch.stack(
-                [
-                    projection(resized(maps[tap].float(), (height // level.stride_px, width // level.stride_px)))
-                    for tap, projection in zip(level.taps, projections, strict=True)  # type: ignore[arg-type]
-                ]
-            ).sum(dim=0)
-            for level, projections in zip(self.config.levels, self.projections, strict=True)
-        ]
+        levels = []
+        for level, projections in zip(self.config.levels, self.projections, strict=True):
+            assert isinstance(projections, nn.ModuleList)
+            size = height // level.stride_px, width // level.stride_px
+            parts = [
+                project(resized(maps[tap].float(), size)) for tap, project in zip(level.taps, projections, strict=True)
+            ]
+            levels.append(torch.stack(parts).sum(dim=0))
+        return levels
 
     def use_cache(self, folders: Sequence[Path]) -> FeatureCache:
         """Read features from folders where they have an image's; returns the cache, which counts. The weights must be there already.

@@ -86,7 +86,7 @@ class FeatureCache:
         path = self._places[key]
         try:
             if path not in self._files:
-                self._files[path] = safe_open(path, framework="pt", device="cpu")  # type: ignore[no-untyped-call]
+                self._files[path] = safe_open(path, framework="pt", device="cpu")
             return [self._files[path].get_tensor(f"{key}.{tap}") for tap in range(number)]
         except (OSError, SafetensorError) as error:
             raise InputError(f"{path} cannot be read ({reason(error)}); extract the features again") from error

@@ -77,11 +77,12 @@ class Extractor(SavedWithConfig[ExtractorConfig]):
 
     def encode(self, image_N3HW: Tensor) -> Tensor:
         """Return scaled posterior means, which are its modes, [N, C, h, w]. Source: InstSynth section 4, items 1 and 2."""
-        latent: Tensor = self.vae.encode(image_N3HW.to(self.vae.dtype)).latent_dist.mean
-        return latent * self.config.networks.vae.scaling_factor
+        mean_NChw: Tensor = self.vae.encode(image_N3HW.to(self.vae.dtype)).latent_dist.mean
+        return mean_NChw * self.config.networks.vae.scaling_factor
 
     def noised(self, latent_NChw: Tensor) -> Tensor:
-        """Return latents as of the time step: the same noise for every image, drawn for one image's shape on the processor."""
+        """Return latents as of the time step: the same noise for every image, drawn for one image's shape on the
+        processor [C InstSynth D59]."""
         if self.config.noise == "none":
             return latent_NChw
         generator = torch.Generator("cpu").manual_seed(self.config.noise_seed)

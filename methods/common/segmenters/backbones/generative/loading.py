@@ -36,6 +36,8 @@ from methods.common.stage import Config
 
 _SAYS_NOTHING = {"sample_size", "force_upcast"}
 """Entries that two folders of the same networks may differ in."""
+EXTRACTOR_FOLDER = "extractor"
+"""Where stages write one, below their folder."""
 _FIXED_OF_VAE = {"down_block_types": "DownEncoderBlock2D", "up_block_types": "UpDecoderBlock2D"}
 
 
@@ -107,8 +109,8 @@ def load_generator(backbone: GenerativeBackbone | Extractor, place: Path) -> Non
 
     Args:
         backbone: or the extractor itself.
-        place: a diffusers folder, whose heads are pruned where the config keeps only some; or what an extractor's
-            ``save_pretrained`` wrote.
+        place: a diffusers folder, whose heads are pruned where the config keeps only some; what an extractor's
+            ``save_pretrained`` wrote; or a cell that has it in ``extractor/``.
 
     Raises:
         InputError: the place holds neither, or other networks than the config's.
@@ -118,6 +120,8 @@ def load_generator(backbone: GenerativeBackbone | Extractor, place: Path) -> Non
         _take_pipeline(extractor, place)
     elif (place / CONFIG_FILE).is_file():
         _take_extractor(extractor, place)
+    elif (place / EXTRACTOR_FOLDER / CONFIG_FILE).is_file():
+        _take_extractor(extractor, place / EXTRACTOR_FOLDER)
     else:
         raise InputError(
             f"{place} holds no generator; give a diffusers folder of Stable Diffusion, or one of an extractor"
@@ -141,8 +145,8 @@ def fill(extractor: Extractor, pipeline: Any) -> None:
         narrow_attention(pipeline.unet, strongest_heads(pipeline.unet, config.networks.heads_kept))
     cut_unet(pipeline.unet, config.taps)
     cut_autoencoder(pipeline.vae, config.taps)
-    _copy(extractor.unet, pipeline.unet.state_dict())
-    _copy(extractor.vae, pipeline.vae.state_dict())
+    copy_weights(extractor.unet, pipeline.unet.state_dict())
+    copy_weights(extractor.vae, pipeline.vae.state_dict())
 
 
 def _take_extractor(extractor: Extractor, folder: Path) -> None:
@@ -159,7 +163,7 @@ def _take_extractor(extractor: Extractor, folder: Path) -> None:
         try:
             extractor.get_buffer("text_TD").copy_(weights["text_TD"])
             for name, network in (("unet.", extractor.unet), ("vae.", extractor.vae)):
-                _copy(
+                copy_weights(
                     network, {key.removeprefix(name): value for key, value in weights.items() if key.startswith(name)}
                 )
         except (KeyError, RuntimeError) as error:
@@ -168,7 +172,7 @@ def _take_extractor(extractor: Extractor, folder: Path) -> None:
             ) from error
 
 
-def _copy(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+def copy_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Copy weights by name; a layer with updates beside it takes them where it was."""
     with torch.no_grad():
         for name, tensor in network.state_dict().items():

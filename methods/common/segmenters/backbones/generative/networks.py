@@ -22,7 +22,7 @@ Heads = Mapping[str, Sequence[int]]
 
 def build_unet(networks: Networks, taps: Sequence[str]) -> Any:
     """Build a U-Net with random weights that ends with the last of its taps."""
-    unet = UNet2DConditionModel(**networks.unet.model_dump())
+    unet: Any = UNet2DConditionModel(**networks.unet.model_dump())  # type: ignore[no-untyped-call]
     if networks.heads_kept < 1:
         narrow_attention(unet, first_heads(unet, networks.heads_kept))
     cut_unet(unet, taps)
@@ -31,7 +31,7 @@ def build_unet(networks: Networks, taps: Sequence[str]) -> Any:
 
 def build_autoencoder(networks: Networks, taps: Sequence[str]) -> Any:
     """Build an autoencoder with random weights; it has a decoder only where one is tapped, and then up to the last tap."""
-    vae = AutoencoderKL(
+    vae: Any = AutoencoderKL(  # type: ignore[no-untyped-call]
         **networks.vae.model_dump(exclude={"down_block_types", "up_block_types"}),
         down_block_types=("DownEncoderBlock2D",) * len(networks.vae.block_out_channels),
         up_block_types=("UpDecoderBlock2D",) * len(networks.vae.block_out_channels),
