@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from methods.common.errors import InputError
+from methods.common.segmenters.backbones.config import ResNetConfig
 from methods.common.segmenters.checkpoints import weights_and_origin
 from methods.common.segmenters.fastinst.config import FastInstConfig
 from methods.common.segmenters.fastinst.model import FastInst

@@ -81,8 +81,10 @@ class Extractor(SavedWithConfig[ExtractorConfig]):
         return mean_NChw * self.config.networks.vae.scaling_factor
 
     def noised(self, latent_NChw: Tensor) -> Tensor:
-        """Return latents as of the time step: the same noise for every image, drawn for one image's shape on the
-        processor [C InstSynth D59]."""
+        """Return latents as of the time step, with the same noise for every image [C InstSynth D59].
+
+        It is drawn for one image's shape on the processor.
+        """
         if self.config.noise == "none":
             return latent_NChw
         generator = torch.Generator("cpu").manual_seed(self.config.noise_seed)
