@@ -13,14 +13,15 @@ from methods.common.stage import Config
 from methods.instance_synthesis.crop import Crop
 from methods.instance_synthesis.frames import Box, Image
 
-Normalise = Literal["paper", "none", "signed_mean"]
+Normalise = Literal["paper", "none", "signed_mean", "histogram"]
 
 
 class PasteConfig(Config):
     """How a repainted instance is fitted to its image."""
 
     normalise: Normalise = "paper"
-    """Offset of its intensities: as released, always darker; none; or the signed mean difference, which follows its sign. [code]"""
+    """Offset of its intensities: as released, always darker; none; or the signed mean difference, which follows its sign. [code]
+    ``histogram``: no offset, each channel gets the distribution of the real crop's (section 6.1)."""
 
 
 def intensity_offset(generated_SS3: Image, crop: Crop, normalise: Normalise) -> int:
@@ -34,7 +35,7 @@ def intensity_offset(generated_SS3: Image, crop: Crop, normalise: Normalise) -> 
 
     outside_SS = (~crop.mask_HW).view(np.uint8)
     count = 3 * int(np.count_nonzero(outside_SS))
-    if normalise == "none" or count == 0:
+    if normalise in ("none", "histogram") or count == 0:
         return 0
     if normalise == "signed_mean":
         sums = [sum(cv2.mean(image, outside_SS)) for image in (generated_SS3, crop.image_HW3)]
@@ -42,6 +43,23 @@ def intensity_offset(generated_SS3: Image, crop: Crop, normalise: Normalise) -> 
     difference_SS3 = cv2.absdiff(generated_SS3, crop.image_HW3)
     total = int(sum(cv2.sumElems(cv2.copyTo(difference_SS3, outside_SS))))
     return -(-total // count)
+
+
+def match_histogram(picture_HW3: Image, reference_HW3: Image) -> Image:
+    """Return a picture whose channels have, value by value, the ranks of another's; one that has them already is returned as it is.
+
+    Source: section 6.1: the synthetic image to the original one.
+    """
+    matched_HW3 = np.empty_like(picture_HW3)
+    for channel in range(3):
+        counts, wanted = (
+            np.bincount(image[:, :, channel].ravel(), minlength=256) for image in (picture_HW3, reference_HW3)
+        )
+        occurring = np.flatnonzero(wanted)
+        share, wanted_share = counts.cumsum() / counts.sum(), wanted.cumsum()[occurring] / wanted.sum()
+        table = np.rint(np.interp(share, wanted_share, occurring)).astype(np.uint8)
+        matched_HW3[:, :, channel] = table[picture_HW3[:, :, channel]]
+    return matched_HW3
 
 
 def fit_to_window(generated_GG3: Image, crop: Crop, config: PasteConfig) -> tuple[Image, int]:
@@ -65,6 +83,8 @@ def fit_to_window(generated_GG3: Image, crop: Crop, config: PasteConfig) -> tupl
     picture = generated_GG3
     if picture.shape[0] != side:
         picture = np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_NEAREST_EXACT))
+    if config.normalise == "histogram":
+        picture = match_histogram(picture, crop.image_HW3)
     offset = intensity_offset(picture, crop, config.normalise)
     if offset == 0:
         return picture, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from pydantic import Field
@@ -44,10 +45,17 @@ class Chosen(NamedTuple):
     box: Box
 
 
-def choose_instances(frame: Frame, config: SelectConfig) -> list[Chosen]:
+def choose_instances(
+    frame: Frame, config: SelectConfig, listed: Collection[tuple[int, int]] | None = None
+) -> list[Chosen]:
     """Return the largest instances of a frame, largest first, equal ones by id; none for a frame without instances.
 
     Groups are never taken. Size limits hold before the largest are chosen [C D22].
+
+    Args:
+        frame: to choose from.
+        config: how many, and of which classes.
+        listed: (layer, id) of instances in a support list; all of these are taken and no other (section 6.1).
     """
     counts = [pixels_by_id(id_HW) for id_HW in frame.id_LHW]
     sized = sorted(
@@ -56,7 +64,9 @@ def choose_instances(frame: Frame, config: SelectConfig) -> list[Chosen]:
     )
     chosen: list[Chosen] = []
     for area_px, instance in sized:
-        if len(chosen) == config.per_frame:
+        if listed is not None and (instance.layer, instance.id) not in listed:
+            continue
+        if listed is None and len(chosen) == config.per_frame:
             break
         if area_px == 0 or (config.classes is not None and instance.class_name not in config.classes):
             continue

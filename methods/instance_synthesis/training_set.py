@@ -26,6 +26,7 @@ from methods.common.errors import InputError
 from methods.common.seeds import Seeds
 from methods.instance_synthesis.frame_files import CocoFrames, Layout
 from methods.instance_synthesis.manifest import SAMPLES_FILE, SampleRow, read_rows
+from methods.instance_synthesis.novel import NovelClasses
 from methods.instance_synthesis.sample_files import SPLIT
 
 
@@ -47,6 +48,7 @@ def read_training_set(
     shares: Shares,
     seeds: Seeds,
     segments: Segments = "things",
+    novel: NovelClasses | None = None,
 ) -> LvisDataset:
     """Read real frames and samples as one set of records.
 
@@ -58,21 +60,28 @@ def read_training_set(
         shares: how much of both.
         seeds: the data seed draws shares: smaller ones lie inside larger ones, and are the same whatever the samples show [C D2].
         segments: see :func:`read_frames`.
+        novel: classes of which only some instances may be known, or none; None where all are.
 
     Raises:
         InputError: a file is missing or faulty, or there are too few samples for the share.
     """
+    novel = novel or NovelClasses()
     real = read_frames(data, layout, split, segments)
     frames = {image.id: _frame_name(image, layout) for image in real.images}
     kept = set(limited_names(list(frames.values()), shares.percent / 100, seeds))
+    kept = kept if novel.support is None else kept & novel.support.keys()
     real = _only(real, [image for image in real.images if frames[image.id] in kept])
+    real = novel.hidden(real, layout, frames)
     known = {frames[image.id] for image in real.images}
     parts, left = [real], []
     for folder in samples:
         rows = read_rows(folder / SAMPLES_FILE, SampleRow)
         of_known = {row.name for row in rows if row.frame in known}
         if of_known:
-            parts.append(read_frames(folder, layout, SPLIT, segments))
+            part, frame_of = read_frames(folder, layout, SPLIT, segments), {row.name: row.frame for row in rows}
+            parts.append(
+                novel.hidden(part, layout, {image.id: frame_of[_sample_name(image, layout)] for image in part.images})
+            )
             left.append(of_known)
     chosen = _chosen(set().union(*left), len(real.images), shares.synthetic_percent, seeds)
     parts[1:] = [
@@ -162,8 +171,9 @@ def instances_by_class(dataset: LvisDataset, segments: Segments = "things") -> d
 def _counted(
     categories: Sequence[LvisCategory], annotations: Mapping[int, Sequence[LvisAnnotation]]
 ) -> list[LvisCategory]:
-    instances = Counter(one.category_id for found in annotations.values() for one in found)
-    images = Counter(known for found in annotations.values() for known in {one.category_id for one in found})
+    learnt = [[one.category_id for one in found if not one.crowd] for found in annotations.values()]
+    instances = Counter(known for found in learnt for known in found)
+    images = Counter(known for found in learnt for known in set(found))
     return [
         replace(
             category,

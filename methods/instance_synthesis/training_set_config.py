@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class FramesSource(Config):
-    """Real frames, and the samples that were made of them. Roles: ``data``, and ``samples`` (integration cells) where there are some."""
+    """Real frames, and the samples that were made of them.
+
+    Roles: ``data``; ``samples`` (integration cells) and ``support`` (a support list) where there are some.
+    """
 
     kind: Literal["frames"] = "frames"
     """Which source this is."""
@@ -33,15 +36,27 @@ class FramesSource(Config):
     """What each image teaches: its instances, or also one region for each of Cityscapes' classes without instances, which OneFormer
     learns from, too (section 8.3)."""
 
+    novel: Annotated[tuple[str, ...], Added(neutral=())] = ()
+    """Classes whose instances are neither learnt nor background, but for those that a support list names (role ``support``), whose frames
+    then are all that is trained on. Section 6.1"""
+
     def open(self, inputs: Inputs, seeds: Seeds) -> LvisDataset:
         """Read the records of all training images.
 
         Raises:
             InputError: a file is missing or faulty, or there are too few samples for the share.
         """
+        from methods.instance_synthesis.novel import NovelClasses
         from methods.instance_synthesis.training_set import Shares, read_training_set
 
         shares = Shares(self.percent, self.synthetic_percent)
         return read_training_set(
-            inputs.folder("data"), self.layout, self.split, inputs.folders("samples"), shares, seeds, self.segments
+            inputs.folder("data"),
+            self.layout,
+            self.split,
+            inputs.folders("samples"),
+            shares,
+            seeds,
+            self.segments,
+            NovelClasses.of(self.novel, inputs.folders("support")),
         )

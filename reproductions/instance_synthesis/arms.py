@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from reproductions.instance_synthesis.back_ends import GENERATORS, BackEndId
+from reproductions.instance_synthesis.branch_b_arms import BRANCH_B_ARMS, FewShot
 from reproductions.study import arms
 
-BackEndId = Literal["blended", "inpainting", "gligen", "identity", "copy_paste"]
-"""What repaints: three generators, nothing, or another real instance."""
-GENERATORS: tuple[BackEndId, ...] = ("gligen", "inpainting", "blended")
-"""Those with a network, in the order of Table 1."""
 PERCENTS = (10, 25, 50)
 """Limited shares of the real images; section 10, item 1."""
 Setup = Literal["reproduced", "large_crop", "published"]
@@ -85,7 +83,7 @@ class Quoted:
     topics: frozenset[str] = frozenset()
 
 
-How = RealImages | WithSamples | Quoted
+How = RealImages | WithSamples | FewShot | Quoted
 Arm = arms.Arm[How]
 
 
@@ -202,9 +200,10 @@ ARMS: tuple[Arm, ...] = (
     *_ROWS,
     *_CONTROLS,
     *(_twin(_BY_ID[arm], percent) for percent in reversed(PERCENTS) for arm in _COMPARED),
+    *BRANCH_B_ARMS,
     *_QUOTED,
 )
-"""In the order of the tables, then the controls, then the same arms on less data, then what the paper quotes."""
+"""In the order of the tables, then the controls, then the same arms on less data, the few-shot arms, and what the paper quotes."""
 
 OWN_ARMS: tuple[Arm, ...] = tuple(_BY_ID[arm] for arm in ("real", "zoom", "copy_paste", "inpainting"))
 """On own data; the generator is the miniature inpainting network or a folder of one's own."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from reports.records import Metric, TableStyle
-from reproductions.instance_synthesis.arms import GENERATORS, PERCENTS, limited
+from reproductions.instance_synthesis.arms import PERCENTS, limited
+from reproductions.instance_synthesis.back_ends import GENERATORS
+from reproductions.instance_synthesis.branch_b_metrics import FEW_SHOT_METRICS
 from reproductions.verdicts.claims import Claim
 from reproductions.verdicts.differences import Gain, NoGain
 
@@ -19,6 +21,7 @@ METRICS: tuple[Metric, ...] = (
     *(Metric(id=name, title=name, unit=name) for name in PANOPTIC),
     Metric(id="AP", title="AP"),
     Metric(id="AP50", title="AP50"),
+    *FEW_SHOT_METRICS,
     Metric(id="clip_image_similarity", title="CLIPScore (image to image)", unit=""),
     Metric(id="FID", title="FID", unit=""),
     Metric(id="SSIM", title="SSIM", unit=""),

@@ -9,7 +9,10 @@ import numpy as np
 
 from reports.records import Result, ScatterPoint
 from reports.samples import InstanceSample, RepaintedSample, save_sample
-from reproductions.instance_synthesis.arms import GENERATORS, Arm, BackEndId, How, WithSamples
+from reproductions.instance_synthesis.arms import Arm, How, WithSamples
+from reproductions.instance_synthesis.back_ends import GENERATORS, BackEndId
+from reproductions.instance_synthesis.branch_b_metrics import few_shot_metrics
+from reproductions.instance_synthesis.branch_b_plan import NOVEL
 from reproductions.instance_synthesis.claims import CLASSES, PANOPTIC, QUALITY
 from reproductions.instance_synthesis.plan import ArmCells, SampleCells
 from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy
@@ -47,7 +50,8 @@ class Collector(collector.Collector[InstanceSynthesisStudy, How, ArmCells]):
     def metrics(self, record: dict[str, Any]) -> dict[str, float | None]:
         """Return what an evaluation measures; the rest comes from other cells."""
         found: dict[str, float | None] = record["metrics"]
-        return {name: found[name] for name in ("AP", "AP50")}
+        known = {name: found[name] for name in ("AP", "AP50")}
+        return known if f"AP_{NOVEL}" not in found else known | few_shot_metrics(found)
 
     def results(self) -> Iterator[Result]:
         """One a finished evaluation, with what was measured of the same arm's crops and counts."""
@@ -80,7 +84,7 @@ class Collector(collector.Collector[InstanceSynthesisStudy, How, ArmCells]):
 
     def cost(self, cells: ArmCells) -> dict[str, Any]:
         """Count crops and calls of the arm's own samples; a share of the real images needs that share of them."""
-        (train,) = cells.trains
+        train = cells.trains[-1]
         found = {**super().cost(cells), "training_images": self.store.record(train)["num_images"]}
         if cells.made is None:
             return found

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from reports.records import Report
 from reports.tables import NOTHING, fixed, markdown_table
-from reproductions.instance_synthesis.arms import GENERATORS, PERCENTS, limited
+from reproductions.instance_synthesis.arms import PERCENTS, limited
+from reproductions.instance_synthesis.back_ends import GENERATORS
 from reproductions.instance_synthesis.claims import BASELINES
 from reproductions.verdicts.variance import paired_difference
 from reproductions.verdicts.verdict import missed_baselines

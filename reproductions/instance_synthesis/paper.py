@@ -7,8 +7,11 @@ from pathlib import Path
 
 from methods.common.errors import InputError
 from reports.figure import Figure
-from reproductions.instance_synthesis import oneformer_recipe, places, recipe
+from reproductions.instance_synthesis import branch_b_recipe, oneformer_recipe, places, recipe
 from reproductions.instance_synthesis.arms import ARMS, OWN_ARMS, Arm, How
+from reproductions.instance_synthesis.branch_b_arms import FewShot
+from reproductions.instance_synthesis.branch_b_claims import BRANCH_B_CLAIMS
+from reproductions.instance_synthesis.branch_b_facts import few_shot_facts
 from reproductions.instance_synthesis.claims import BASELINES, CLAIMS, METRICS, OF_FASTINST, OWN_DATA_CLAIMS, STYLE
 from reproductions.instance_synthesis.collect import Collector
 from reproductions.instance_synthesis.own_data import class_names, layout_of, num_frames
@@ -31,7 +34,7 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
     source = "Nguyen, Nguyen, Nguyen, AAAI 2025 (student abstract), with InstSynth, MAPR 2024"
     folder = Path(__file__).parent
     arms = ARMS
-    claims = CLAIMS
+    claims = (*CLAIMS, *BRANCH_B_CLAIMS)
     metrics = METRICS
     style = STYLE
     backbones = {
@@ -40,6 +43,8 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
         "fastinst_r50": "FastInst, ResNet-50",
         "oneformer_convnext_l": "OneFormer, ConvNeXt-L",
         "oneformer_swin_l": "OneFormer, Swin-L",
+        "diffusioninst_miniature": "miniature DiffusionInst",
+        "diffusioninst_r50": "DiffusionInst, ResNet-50",
     }
     beside = {
         "fastinst_miniature": _PRINTED,
@@ -64,14 +69,17 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
             return (_own_data(request.data, request),)
         match request.tier:
             case "paper":
-                return (recipe.paper(), oneformer_recipe.paper_convnextl(), oneformer_recipe.paper_swinl())
+                oneformer = oneformer_recipe.paper_convnextl(), oneformer_recipe.paper_swinl()
+                return (branch_b_recipe.paper(), recipe.paper(), *oneformer)
             case "mini":
-                return (recipe.mini(),)
+                return (branch_b_recipe.mini(), recipe.mini())
             case "smoke":
-                return (oneformer_recipe.smoke(), recipe.smoke())
+                return (branch_b_recipe.smoke(), oneformer_recipe.smoke(), recipe.smoke())
 
     def impossible(self, arm: Arm, request: Request, study: InstanceSynthesisStudy) -> str | None:
-        """Say why OneFormer does not train an arm."""
+        """Say why a network does not train an arm."""
+        if isinstance(arm.how, FewShot) != (study.few_shot is not None):
+            return "is a row of DiffusionInst alone" if study.few_shot is None else "is none of the few-shot rows"
         if study.reproduced.segments == "things":
             return None
         if arm.id in oneformer_recipe.FASTINST_ARMS:
@@ -89,8 +97,11 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
         return self.claims if request.data is None else OWN_DATA_CLAIMS
 
     def study_claims(self, request: Request, study: InstanceSynthesisStudy) -> Sequence[Claim]:
-        """Leave out what only FastInst's rows can answer."""
-        asked = self.asked_claims(request)
+        """Leave out what the rows of other networks answer."""
+        of_branch_b = {claim.id for claim in BRANCH_B_CLAIMS}
+        asked = [
+            claim for claim in self.asked_claims(request) if (claim.id in of_branch_b) == (study.few_shot is not None)
+        ]
         if study.reproduced.segments == "things":
             return asked
         return [claim for claim in asked if claim.id not in OF_FASTINST]
@@ -109,6 +120,8 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
             if focus is None
             else f"focused, ratio {focus.ratio.replace('_', ' ')} of Normal({focus.mean:g}, {focus.sigma:g})"
         )
+        if study.few_shot is not None:
+            return few_shot_facts(study)
         length = f"{setup.recipe.iterations} iterations, batch {setup.recipe.batch_size}"
         length += f", crops of {crop[0]} x {crop[1]} px" if crop is not None else ""
         facts = {
@@ -128,10 +141,11 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
         return draw_figures(report, folder)
 
     def sections(self, report: InstanceSynthesisReport) -> Sequence[str]:
-        """Say what synthesis adds to the zoom, beside what the paper says that it adds."""
+        """Say what synthesis adds to the zoom, beside what the paper says that it adds, and what few samples teach."""
+        from reproductions.instance_synthesis.branch_b_section import few_shot_section
         from reproductions.instance_synthesis.gains import gains_section
 
-        return (gains_section(report),)
+        return (gains_section(report), few_shot_section(report))
 
 
 def _own_data(data: Path, request: Request) -> InstanceSynthesisStudy:

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from methods.common.stages.train_instances import InstanceTrainingConfig
 from reproductions.instance_synthesis import openers
-from reproductions.instance_synthesis.arms import Arm, BackEndId, RealImages, WithSamples
+from reproductions.instance_synthesis.arms import Arm, RealImages, WithSamples
+from reproductions.instance_synthesis.back_ends import GENERATORS, BackEndId
+from reproductions.instance_synthesis.branch_b_arms import FewShot
+from reproductions.instance_synthesis.branch_b_plan import base_setup
 from reproductions.instance_synthesis.own_data import own_frames_folder
 from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy, SetupConfig
 from reproductions.requirements import gpu_estimates
@@ -56,6 +59,7 @@ _TRAINING_GPU: Mapping[str, GpuEstimate] = {
     "fastinst_r50": gpu_estimates.FASTINST_R50,
     "oneformer_convnext_l": gpu_estimates.ONEFORMER_CONVNEXT_L,
     "oneformer_swin_l": gpu_estimates.ONEFORMER_SWIN_L,
+    "diffusioninst_r50": gpu_estimates.DIFFUSIONINST_R50,
 }
 
 
@@ -73,18 +77,23 @@ def needs(request: Request, study: InstanceSynthesisStudy, arms: Sequence[Arm]) 
 
 def _weights_to_start_from(study: InstanceSynthesisStudy, arms: Sequence[Arm]) -> Iterator[Need]:
     """Yield what trainings of these arms start from, and the vocabulary of a text branch."""
-    if study.reproduced.start == "backbone":
+    starts = {_setup(study, arm).start for arm in arms}
+    if "backbone" in starts and study.backbone.endswith("miniature"):
+        yield shipped("backbone", MINIATURE_STREET_SEGMENTER)
+    elif "backbone" in starts:
         yield published("backbone", SWIN_L if study.backbone == "oneformer_swin_l" else RESNET50)
-    if study.reproduced.start == "all_but_classes":
+    if "all_but_classes" in starts:
         yield shipped("start", MINIATURE_STREET_SEGMENTER)
-    if study.reproduced.start == "official_all_but_classes":
+    if "official_all_but_classes" in starts:
         yield published("start", ONEFORMER_CONVNEXT_L_MAPILLARY)
     if any(_setup(study, arm).needs_tokenizer for arm in arms):
         yield published("tokenizer", CLIP_TOKENIZER)
 
 
 def _setup(study: InstanceSynthesisStudy, arm: Arm) -> SetupConfig:
-    """How an arm trains; all with samples as the paper's baseline."""
+    """How an arm trains, a few-shot arm in its base stage; all with samples as the paper's baseline."""
+    if isinstance(arm.how, FewShot):
+        return base_setup(study, arm.how)
     name = arm.how.setup if isinstance(arm.how, RealImages) else "reproduced"
     setup: SetupConfig = getattr(study, name)
     return setup
@@ -92,8 +101,8 @@ def _setup(study: InstanceSynthesisStudy, arm: Arm) -> SetupConfig:
 
 def _generators(arms: Sequence[Arm]) -> tuple[BackEndId, ...]:
     """Back ends with a network that these arms use, each once."""
-    hows = [arm.how for arm in arms if isinstance(arm.how, WithSamples)]
-    return tuple(dict.fromkeys(how.back_end for how in hows if how.generates))
+    hows = [arm.how for arm in arms if isinstance(arm.how, WithSamples | FewShot)]
+    return tuple(dict.fromkeys(how.back_end for how in hows if how.back_end in GENERATORS))
 
 
 def _generator(back_end: BackEndId, request: Request) -> Need:
@@ -133,7 +142,7 @@ def gpu_needs(request: Request, study: InstanceSynthesisStudy, arms: Sequence[Ar
     """Return what GPUs must hold for these arms; nothing for small tiers and own data."""
     if request.tier != "paper" or request.data is not None:
         return ()
-    setups = {"": study.reproduced, ", published recipe": study.published}
+    setups = {"": study.reproduced, **({} if study.few_shot else {", published recipe": study.published})}
     estimate = _TRAINING_GPU[study.backbone]
     needs = [
         estimate.training(f"{study.backbone}{words}", _side_px(setup), setup.recipe.batch_size)

@@ -15,7 +15,10 @@ from methods.instance_synthesis.stages.select import SELECT
 from methods.instance_synthesis.stages.train import TRAIN, TrainConfig
 from methods.instance_synthesis.training_set_config import FramesSource
 from reproductions.harness.cell import Cell
-from reproductions.instance_synthesis.arms import Arm, BackEndId, How, Quoted, RealImages, WithSamples
+from reproductions.instance_synthesis.arms import Arm, How, Quoted, RealImages, WithSamples
+from reproductions.instance_synthesis.back_ends import BackEndId
+from reproductions.instance_synthesis.branch_b_arms import FewShot
+from reproductions.instance_synthesis.branch_b_plan import BranchBPlanner
 from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy, SetupConfig
 from reproductions.study import planner
 from reproductions.study.planner import Inputs
@@ -45,6 +48,8 @@ class ArmCells(planner.ArmCells):
     """Of the generated crops; for the arms on all real images."""
     panoptic: Cell | None = None
     """Panoptic quality and IoU, for networks that know stuff."""
+    support: Cell | None = None
+    """The list of few samples."""
 
     @property
     def wanted(self) -> tuple[Cell, ...]:
@@ -72,6 +77,9 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
                 return self._real_images(arm.id, arm.how)
             case WithSamples():
                 return self._with_samples(arm.id, arm.how)
+            case FewShot():
+                cells = BranchBPlanner(self).plan(arm.id, arm.how)
+                return ArmCells(cells.evaluation, cells.trains, cells.made, support=cells.support)
             case Quoted():
                 raise AssertionError(f"{arm.id} is not run: {arm.not_run}")
 
@@ -95,14 +103,17 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
         """Repaint every chosen instance and make samples of it; by a back end without a network the same way."""
         variants = self.study.selection.num_variants * (2 if doubled else 1)
         name, manifest = f"{back_end}_doubled" if doubled else back_end, self._manifest(variants)
-        pictures = self._pictures(name, back_end, manifest, variants)
-        return SampleCells(manifest, pictures, self._samples(name, manifest, pictures, variants))
+        return self.painted(name, back_end, manifest, self.study.pictures_a_shard(variants))
 
-    def _pictures(self, name: str, back_end: BackEndId, manifest: Cell, variants: int) -> tuple[Cell, ...]:
+    def painted(self, name: str, back_end: BackEndId, manifest: Cell, number: float) -> SampleCells:
+        """Repaint the instances of a manifest, and make samples of them; ``number`` is that of a shard's pictures, roughly."""
+        pictures = self._pictures(name, back_end, manifest, number)
+        return SampleCells(manifest, pictures, self._samples(name, manifest, pictures, number))
+
+    def _pictures(self, name: str, back_end: BackEndId, manifest: Cell, number: float) -> tuple[Cell, ...]:
         study, role = self.study, f"{back_end}_generator"
         places = {"generator": self.external[role]} if role in self.external else {}
         painting = study.generation.model_copy(update={"back_end": study.back_ends.of(back_end)})
-        number = study.pictures_a_shard(variants)
         return tuple(
             self.cell(
                 GENERATE,
@@ -117,8 +128,8 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
             for shard in range(study.num_shards)
         )
 
-    def _samples(self, name: str, manifest: Cell, pictures: tuple[Cell, ...], variants: int) -> tuple[Cell, ...]:
-        study, number = self.study, self.study.pictures_a_shard(variants)
+    def _samples(self, name: str, manifest: Cell, pictures: tuple[Cell, ...], number: float) -> tuple[Cell, ...]:
+        study = self.study
         return tuple(
             self.cell(
                 INTEGRATE,
@@ -140,7 +151,8 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
 
     # -- training and evaluation --------------------------------------------------------------------------------------
 
-    def _train(self, label: str, setup: SetupConfig, source: FramesSource, inputs: Inputs) -> Cell:
+    def train(self, label: str, setup: SetupConfig, source: FramesSource, inputs: Inputs) -> Cell:
+        """Train a segmenter from what its setup starts with."""
         study = self.study
         config = TrainConfig(
             segmenter=setup.segmenter,
@@ -189,7 +201,7 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
         setup = {"reproduced": study.reproduced, "large_crop": study.large_crop, "published": study.published}[
             how.setup
         ]
-        train = self._train(f"{arm}/train", setup, self._source(how.percent), {})
+        train = self.train(f"{arm}/train", setup, self._source(how.percent), {})
         evaluation, panoptic = self._evaluations(arm, train)
         return ArmCells(evaluation, (train,), panoptic=panoptic)
 
@@ -197,7 +209,7 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
         study = self.study
         made = self.made(how.back_end, how.doubled)
         source = self._source(how.percent, how.synthetic_percent)
-        train = self._train(f"{arm}/train", study.reproduced, source, {"samples": made.samples})
+        train = self.train(f"{arm}/train", study.reproduced, source, {"samples": made.samples})
         whole = how.percent == 100 and how.synthetic_percent is None
         evaluation, panoptic = self._evaluations(arm, train)
         return ArmCells(

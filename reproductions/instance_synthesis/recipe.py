@@ -21,6 +21,7 @@ from methods.common.generators.repainting.configs import (
 )
 from methods.common.miniature.street_classes import STREET_KINDS
 from methods.common.miniature.street_view import DrawCityscapesConfig
+from methods.common.segmenters.diffusioninst.config import DiffusionInstConfig
 from methods.common.segmenters.fastinst.config import FastInstConfig
 from methods.common.segmenters.fastinst.presets import (
     cityscapes_recipe,
@@ -33,6 +34,7 @@ from methods.common.segmenters.oneformer.config import OneFormerConfig
 from methods.common.stage import Config
 from methods.common.stages.evaluate_cityscapes import EvaluateCityscapesConfig
 from methods.common.training.poly_recipe import PolyRecipe
+from methods.common.training.step_recipe import StepRecipe
 from methods.instance_synthesis.focus import FocusConfig
 from methods.instance_synthesis.frame_files import Layout
 from methods.instance_synthesis.prompts import PromptConfig
@@ -40,7 +42,8 @@ from methods.instance_synthesis.stages.generate import GenerateStageConfig
 from methods.instance_synthesis.stages.integrate import IntegrateStageConfig
 from methods.instance_synthesis.stages.quality import QualityConfig
 from methods.instance_synthesis.stages.select import SelectStageConfig
-from reproductions.instance_synthesis.arms import BackEndId
+from methods.instance_synthesis.stages.support import SupportStageConfig
+from reproductions.instance_synthesis.back_ends import BackEndId
 from reproductions.study.config import StudyConfig
 from reproductions.study.request import Tier
 
@@ -76,9 +79,9 @@ class BackEndsConfig(Config):
 class SetupConfig(Config):
     """How a segmenter is trained."""
 
-    segmenter: Annotated[FastInstConfig | OneFormerConfig, Field(discriminator="kind")]
+    segmenter: Annotated[FastInstConfig | OneFormerConfig | DiffusionInstConfig, Field(discriminator="kind")]
     """The network."""
-    recipe: PolyRecipe
+    recipe: PolyRecipe | StepRecipe
     """Its training."""
     augmentation: ShortSideAugmentConfig
     """Of training images."""
@@ -104,6 +107,17 @@ class SetupConfig(Config):
         return isinstance(segmenter, OneFormerConfig) and segmenter.text is not None and segmenter.tokens == "clip"
 
 
+class FewShotConfig(Config):
+    """What is learnt from few samples, and how (section 6.1)."""
+
+    support: SupportStageConfig = SupportStageConfig()
+    """Base and novel classes, and how support lists are drawn; an arm says how many instances."""
+    recipe: PolyRecipe | StepRecipe
+    """Of the novel stage; the network, and how images are augmented, are those of the base stage."""
+    frozen: tuple[str, ...] = ("backbone", "pyramid")
+    """Parts that the novel stage leaves as they are; classifier, box and mask heads are updated. Section 6.1 [C D64]"""
+
+
 class PanopticConfig(Config):
     """Which queries become segments of a panoptic map; split and sizes are those of the evaluation."""
 
@@ -119,7 +133,13 @@ class InstanceSynthesisStudy(StudyConfig):
     """Everything behind the tables."""
 
     backbone: Literal[
-        "fastinst_miniature", "fastinst_r50", "oneformer_miniature", "oneformer_convnext_l", "oneformer_swin_l"
+        "fastinst_miniature",
+        "fastinst_r50",
+        "oneformer_miniature",
+        "oneformer_convnext_l",
+        "oneformer_swin_l",
+        "diffusioninst_miniature",
+        "diffusioninst_r50",
     ]
     """Which segmenter, as reports call it."""
     world: DrawCityscapesConfig | None = None
@@ -150,6 +170,8 @@ class InstanceSynthesisStudy(StudyConfig):
     """Split and test-time size, of all that is measured. Section 10, item 6 [C D8]"""
     panoptic: PanopticConfig = PanopticConfig()
     """How maps of segments are made where the network knows stuff. Section 9.5"""
+    few_shot: FewShotConfig | None = None
+    """The novel stage, whose base stage is ``reproduced``; None for branch A. Section 6.1"""
     expected_instances: int = Field(default=8_900, ge=1)
     """Rough number of instances that are repainted."""
     expected_sample_s: float = Field(default=0.4, gt=0)
@@ -226,21 +248,21 @@ def mini() -> InstanceSynthesisStudy:
     reproduced = SetupConfig(
         segmenter=fastinst_miniature(NUM_CLASSES),
         recipe=recipe,
-        augmentation=_mini_crops(64, 128),
+        augmentation=mini_crops(64, 128),
         start="all_but_classes",
     )
     larger = recipe.model_copy(update={"batch_size": 6})
     return InstanceSynthesisStudy(
         backbone="fastinst_miniature",
         world=world,
-        back_ends=_mini_back_ends(num_steps=8),
+        back_ends=mini_back_ends(num_steps=8),
         generation=GenerateStageConfig(batch_size=16, pictures_per_shard=64),
         integration=IntegrateStageConfig(focus=FocusConfig(width_px=192, height_px=96)),
         num_shards=1,
         quality=QualityConfig(features="clip", allow_few=True),
         reproduced=reproduced,
-        large_crop=reproduced.model_copy(update={"augmentation": _mini_crops(96, 192)}),
-        published=reproduced.model_copy(update={"recipe": larger, "augmentation": _mini_crops(96, 192)}),
+        large_crop=reproduced.model_copy(update={"augmentation": mini_crops(96, 192)}),
+        published=reproduced.model_copy(update={"recipe": larger, "augmentation": mini_crops(96, 192)}),
         evaluation=EvaluateCityscapesConfig(short_side_px=96, long_side_px=192, batch_size=10),
         expected_instances=170,
         expected_step_s=0.07,
@@ -254,7 +276,8 @@ def mini() -> InstanceSynthesisStudy:
     )
 
 
-def _mini_crops(height_px: int, width_px: int) -> ShortSideAugmentConfig:
+def mini_crops(height_px: int, width_px: int) -> ShortSideAugmentConfig:
+    """Return scales of 0.75 to 1.5 times the drawn frame's height, and crops of this size."""
     return ShortSideAugmentConfig(
         short_sides_px=(72, 84, 96, 112, 128, 144),
         max_long_side_px=384,
@@ -263,7 +286,7 @@ def _mini_crops(height_px: int, width_px: int) -> ShortSideAugmentConfig:
     )
 
 
-def _mini_back_ends(num_steps: int) -> BackEndsConfig:
+def mini_back_ends(num_steps: int) -> BackEndsConfig:
     """Sampling with the miniature generators: 64 px, few steps. The noise of the last one would stay in a background of its level before it."""
     changes = {
         "num_steps": num_steps,
@@ -295,7 +318,7 @@ def smoke() -> InstanceSynthesisStudy:
             "selection": study.selection.model_copy(
                 update={"select": study.selection.select.model_copy(update={"per_frame": 2})}
             ),
-            "back_ends": _mini_back_ends(num_steps=4),
+            "back_ends": mini_back_ends(num_steps=4),
             "num_shards": 2,
             "reproduced": short(study.reproduced),
             "large_crop": short(study.large_crop),
@@ -360,7 +383,7 @@ def own_data(layout: Layout, class_names: tuple[str, ...], num_frames: int, tier
                 "reproduced": few,
                 "large_crop": few,
                 "published": few,
-                "back_ends": _mini_back_ends(num_steps=2),
+                "back_ends": mini_back_ends(num_steps=2),
             }
         )
     return study

@@ -34,3 +34,5 @@ class Arm(Generic[HowT_co]):
     """For a row of the paper that this suite cannot run: why. It is known to targets and ledger, and never planned."""
     extra: bool = False
     """True for an arm that runs only where it is named or all are asked for, and at tier smoke, which tries everything."""
+    asked_as: str = ""
+    """A name that asks for it together with others that have the same; empty for none."""

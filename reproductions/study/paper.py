@@ -187,7 +187,7 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
             raise InputError(
                 "--tier paper is the paper's own recipe on the paper's own data; own data (--data) run at --tier mini, or smoke to try"
             )
-        studies = [changed(study, request.settings) for study in self.studies(request)]
+        studies = self.studies(request)
         known = [arm for arm in self.known_arms(request) if not arm.not_run]
         possible = [[arm for arm in known if self.impossible(arm, request, study) is None] for study in studies]
         if request.arms is None:
@@ -195,19 +195,21 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
         elif request.arms != ALL_ARMS:
             somewhere = [arm for arm in known if any(arm in arms for arms in possible)]
             self._check_arms(request, studies, known, somewhere)
-            possible = [[arm for arm in arms if arm.id in (request.arms or ())] for arms in possible]
+            possible = [[arm for arm in arms if {arm.id, arm.asked_as} & set(request.arms or ())] for arms in possible]
         return tuple(
-            Asked(study, tuple(arms))
+            Asked(changed(study, request.settings), tuple(arms))
             for study, arms in zip(studies, possible, strict=True)
-            if arms or request.arms in (None, ALL_ARMS)
+            if arms or not any(possible)
         )
 
     def _check_arms(
         self, request: Request, studies: Sequence[StudyT], known: Sequence[Arm[HowT]], possible: Sequence[Arm[HowT]]
     ) -> None:
         """Refuse arms that are unknown, or that make sense in no study."""
-        choice = f"choose from {', '.join(arm.id for arm in possible)}, or {ALL_ARMS[0]} alone"
-        by_id = {arm.id: arm for arm in known}
+        together = list(dict.fromkeys(arm.asked_as for arm in possible if arm.asked_as))
+        names = [*(arm.id for arm in possible if not arm.asked_as), *together]
+        choice = f"choose from {', '.join(names)}, or {ALL_ARMS[0]} alone"
+        by_id = {**{arm.asked_as: arm for arm in (*known, *possible) if arm.asked_as}, **{arm.id: arm for arm in known}}
         for name in request.arms or ():
             if name not in by_id:
                 raise InputError(f"unknown arm {name!r}; {choice}")

@@ -112,6 +112,12 @@ def objects_in(id_HW: NDArray[np.uint16]) -> list[CityscapesObject]:
     return found
 
 
+def evaluated_instances(id_HW: NDArray[np.uint16]) -> list[CityscapesObject]:
+    """List the instances of the eight evaluated classes, in the order of a frame's records (:func:`read_cityscapes`)."""
+    evaluated = {label.id for label in INSTANCE_LABELS}
+    return [one for one in objects_in(id_HW) if not one.is_group and one.label_id in evaluated]
+
+
 def find_frames(root: Path, split: str) -> list[CityscapesFrame]:
     """List the frames of a split by name.
 
@@ -178,11 +184,9 @@ def _read_frame(frame: CityscapesFrame, image_id: int, segments: Segments) -> tu
     _check_picture(frame, id_HW)
     # Masks are compressed column by column, which this order makes quick.
     id_WH = np.ascontiguousarray(id_HW.T)
-    evaluated = {label.id for label in INSTANCE_LABELS}
-    chosen = [one for one in objects_in(id_HW) if not one.is_group and one.label_id in evaluated]
     found = [
         annotation_from_mask(number, image_id, one.label_id, (id_WH == one.id).T)
-        for number, one in enumerate(chosen, start=1)
+        for number, one in enumerate(evaluated_instances(id_HW), start=1)
     ]
     if segments == "things_and_stuff":
         found += _stuff(frame, id_HW, image_id, len(found))

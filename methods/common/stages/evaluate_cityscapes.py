@@ -40,6 +40,8 @@ class EvaluateCityscapesConfig(Config):
     """Pictures of one size that go through the network together."""
     segments: Annotated[Segments, Added(neutral="things")] = "things"
     """What the segmenter was trained on, which tells its classes: the 8 that have instances, or all 19, of which it finds things alone."""
+    groups: Annotated[dict[str, tuple[str, ...]], Added(neutral={})] = {}
+    """Classes by the name of a group, for which AP and AP50 are also told, as ``AP_<group>``; such as base and novel (InstSynth section 6.1)."""
 
 
 def evaluate_cityscapes(inputs: Inputs, config: EvaluateCityscapesConfig, context: Context) -> Record:
@@ -50,7 +52,8 @@ def evaluate_cityscapes(inputs: Inputs, config: EvaluateCityscapesConfig, contex
     Roles: ``data`` (Cityscapes' layout), ``model`` (a cell with ``model/``, the segmenter).
 
     Returns:
-        ``num_images``, ``num_detections`` and ``split``; AP and AP50 by Cityscapes' definition in percent (``metrics``), AP of each class in
+        ``num_images``, ``num_detections`` and ``split``; AP and AP50 by Cityscapes' definition in percent (``metrics``), those of groups of
+        classes too; AP of each class in
         [0, 1] in the order of the class indices (``class_ap``), None without objects to find; and COCO's numbers of masks in percent
         (``metrics_coco``), for which groups are crowds, while void and the limit of 100 px mean nothing; and ``metrics`` on resamples of the
         pictures (``resamples``, see :mod:`methods.common.metrics.resamples`).
@@ -81,7 +84,10 @@ def evaluate_cityscapes(inputs: Inputs, config: EvaluateCityscapesConfig, contex
     coco = evaluate_coco(context.out / COCO_FILE, detections, "segm")
 
     def metrics(weight_I: NDArray[np.float64] | None = None) -> dict[str, Any]:
-        return {"metrics": {name: _percent(value) for name, value in scores.metrics(weight_I).items()}}
+        found = scores.metrics(weight_I)
+        for group, names in config.groups.items():
+            found |= {f"{name}_{group}": value for name, value in scores.metrics(weight_I, names).items()}
+        return {"metrics": {name: _percent(value) for name, value in found.items()}}
 
     class_ap = [row["AP"] for row in scores.per_class()]
     assert all(value is None or isinstance(value, float) for value in class_ap)

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from methods.common.errors import InputError
 from methods.common.growth import Added
+from methods.common.segmenters.diffusioninst.config import DiffusionInstConfig
 from methods.common.segmenters.instance.augmentation import AugmentConfig
 from methods.common.segmenters.instance.segmenters import SegmenterConfig
 from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
@@ -39,11 +40,14 @@ class InstanceTrainingConfig(Config):
     augmentation: AugmentConfig | ShortSideAugmentConfig
     """What happens to each training image."""
     start: Literal["scratch", "backbone", "weights", "all_but_classes", "official_all_but_classes"] = "scratch"
-    """``scratch``: random weights; ``backbone``: published weights of role ``backbone`` in the backbone; ``weights``: all of a
+    """``scratch``: random weights; ``backbone``: published weights of role ``backbone`` in the backbone, or, where that is a folder, those of
+    another segmenter's; ``weights``: all of a
     training of the same config, role ``start``; ``all_but_classes``: of one with other classes, all but what has their number;
     ``official_all_but_classes``: the same of a OneFormer that its authors published, a file of role ``start``."""
     samples_before: Annotated[int, Added(neutral=0)] = Field(default=0, ge=0)
     """Samples of the training that it goes on from; its own are numbered after them, so that it sees other images in another order."""
+    frozen: Annotated[tuple[str, ...], Added(neutral=())] = ()
+    """Parts of the network that stay as they start, statistics of their batch norms too, such as ``backbone``."""
     num_workers: int = Field(default=0, ge=0)
     """Processes that prepare images; the images do not depend on it."""
 
@@ -96,7 +100,13 @@ def train_on(dataset: LvisDataset, inputs: Inputs, config: InstanceTrainingConfi
     from methods.common.segmenters.instance.training_images import RealImages
 
     origin = str(dataset.annotation_file or dataset.image_root)
-    return train_on_images(RealImages(dataset), origin, inputs, config, context)
+    images = RealImages(dataset)
+    ignored = images.num_ignored
+    if ignored and not isinstance(config.segmenter, DiffusionInstConfig):
+        raise InputError(
+            f"{ignored} objects of {origin} are to be ignored, which of all networks DiffusionInst alone can; set segmenter to one"
+        )
+    return train_on_images(images, origin, inputs, config, context)
 
 
 def train_on_images(
@@ -126,7 +136,15 @@ def train_on_images(
         )
     model = build_to_train(inputs, config, context.seeds.torch("training", "initial weights"))
     trained, losses = train_segmenter(
-        model, images, config.augmentation, config.recipe, context, config.num_workers, order, config.samples_before
+        model,
+        images,
+        config.augmentation,
+        config.recipe,
+        context,
+        config.num_workers,
+        order,
+        config.samples_before,
+        config.frozen,
     )
     if context.team.is_first:
         trained.save_pretrained(context.out / "model")
@@ -163,10 +181,12 @@ def build_to_train(inputs: Inputs, config: InstanceTrainingConfig, generator: to
 def _take_weights(model: InstanceSegmenter, place: Path, config: InstanceTrainingConfig) -> None:
     """Fill a network from what its start names."""
     from methods.common.segmenters.backbones.weights import load_backbone_weights
-    from methods.common.segmenters.instance.starting import copy_all_but_classes, take_all_but_classes
+    from methods.common.segmenters.instance.starting import copy_all_but_classes, take_all_but_classes, take_backbone
     from methods.common.segmenters.saved import load_weights
 
-    if config.start == "backbone":
+    if config.start == "backbone" and (place / "model").is_dir() and not _is_generative(config):
+        take_backbone(model, place / "model")
+    elif config.start == "backbone":
         load_backbone_weights(model.backbone, place)  # type: ignore[arg-type]
     elif config.start == "all_but_classes":
         take_all_but_classes(model, place / "model")
@@ -177,6 +197,11 @@ def _take_weights(model: InstanceSegmenter, place: Path, config: InstanceTrainin
         copy_all_but_classes(model, official_weights_of_other_classes(place, config.segmenter), str(place))
     else:
         load_weights(model, place / "model")
+
+
+def _is_generative(config: InstanceTrainingConfig) -> bool:
+    """Whether the backbone is a generator, whose weights are a folder, too."""
+    return getattr(config.segmenter.backbone, "kind", "") == "generative"
 
 
 def _set_sentences(model: InstanceSegmenter, inputs: Inputs) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -39,7 +40,7 @@ class SelectStageConfig(Config):
 def select(inputs: Inputs, config: SelectStageConfig, context: Context) -> Record:
     """Write ``manifest.parquet``, frame after frame, largest instances first; frames without instances have no row.
 
-    Roles: ``data`` (a folder in the layout asked for).
+    Roles: ``data`` (a folder in the layout asked for); ``support`` (a support list), where its instances are to be taken and no others.
 
     Raises:
         InputError: the data set or a frame of it is faulty, a frame that is asked for is not there, or a class has no phrase.
@@ -49,13 +50,15 @@ def select(inputs: Inputs, config: SelectStageConfig, context: Context) -> Recor
     from methods.instance_synthesis.manifest import MANIFEST_FILE, InstanceRow, write_rows
 
     source = open_frames(inputs.folder("data"), config.layout, config.split)
-    names = list(source.names) if config.frames is None else list(config.frames)
+    listed = _listed(inputs)
+    names = list(source.names if listed is None else listed) if config.frames is None else list(config.frames)
     for name in set(names) - set(source.names):
         raise InputError(f"{inputs.folder('data')} has no frame {name!r} in split {config.split!r}; correct `frames`")
     rows: list[InstanceRow] = []
     idle = 0
     for done, name in enumerate(names, start=1):
-        found = rows_of_frame(source.read(name, with_image=False), config, context.seeds, len(rows))
+        wanted = None if listed is None else listed.get(name, frozenset())
+        found = rows_of_frame(source.read(name, with_image=False), config, context.seeds, len(rows), wanted)
         idle += not found
         rows += found
         context.progress(done, len(names), "frames")
@@ -68,13 +71,27 @@ def select(inputs: Inputs, config: SelectStageConfig, context: Context) -> Recor
     }
 
 
-def rows_of_frame(frame: Frame, config: SelectStageConfig, seeds: Seeds, first: int) -> list[InstanceRow]:
+def _listed(inputs: Inputs) -> dict[str, frozenset[tuple[int, int]]] | None:
+    """Return the instances of a support list by frame; None without a list."""
+    from methods.instance_synthesis.support import SUPPORT_FILE, by_frame, read_support
+
+    folders = inputs.folders("support")
+    return by_frame(read_support(inputs.folder("support") / SUPPORT_FILE)) if folders else None
+
+
+def rows_of_frame(
+    frame: Frame,
+    config: SelectStageConfig,
+    seeds: Seeds,
+    first: int,
+    listed: Collection[tuple[int, int]] | None = None,
+) -> list[InstanceRow]:
     """Return the rows of one frame, numbered from ``first``; their seeds depend on frame, instance and variant alone."""
     from methods.instance_synthesis.manifest import InstanceRow
 
     height, width = frame.size
     rows = []
-    for number, chosen in enumerate(choose_instances(frame, config.select), start=first):
+    for number, chosen in enumerate(choose_instances(frame, config.select, listed), start=first):
         instance, box = chosen.instance, chosen.box
         key = (frame.name, instance.layer, instance.id)
         window = square_window(box, height, width, config.window, f"instance {instance.id} of frame {frame.name}")

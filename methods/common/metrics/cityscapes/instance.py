@@ -95,9 +95,24 @@ class CityscapesInstanceEvaluation:
         "void and groups ignored, no interpolation"
     )
 
-    def metrics(self, weight_I: NDArray[np.float64] | None = None) -> dict[str, float | None]:
-        """Return AP and AP50, with distances also AP100m, AP50m and AP50_50m, in [0, 1]; None without objects to find."""
-        return self._named(self._average_precision(weight_I))
+    def metrics(
+        self, weight_I: NDArray[np.float64] | None = None, classes: Sequence[str] | None = None
+    ) -> dict[str, float | None]:
+        """Return AP and AP50, with distances also AP100m, AP50m and AP50_50m, in [0, 1]; None without objects to find.
+
+        Args:
+            weight_I: how often each image counts; None for once.
+            classes: over whose AP the mean is taken; None for all.
+
+        Raises:
+            InputError: a class is none of the 8.
+        """
+        names = [label.name for label in INSTANCE_LABELS]
+        for name in classes or ():
+            if name not in names:
+                raise InputError(f"{name!r} is none of the classes that are evaluated: {', '.join(names)}")
+        chosen = [names.index(name) for name in (names if classes is None else classes)]
+        return self._named(self._average_precision(weight_I)[chosen])
 
     def per_class(self) -> list[dict[str, str | int | float | None]]:
         """Return the same numbers for each of the 8 classes."""

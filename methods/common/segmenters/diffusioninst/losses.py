@@ -26,6 +26,9 @@ from methods.common.training.batch_shard import BatchShare
 NAMES = ("class", "box", "giou", "mask")
 """Losses of a head."""
 _DICE_EPSILON = 1e-5
+IGNORED_SHARE = 0.5
+"""A proposal without object is no background where more than this share of it lies in an ignored box. Our choice, as COCO's evaluation
+does with crowds."""
 
 
 def dice_loss(logit_MHW: Tensor, true_MHW: Tensor) -> Tensor:
@@ -94,7 +97,17 @@ def diffusioninst_losses(
 def _without_slivers(target: InstanceTarget) -> InstanceTarget:
     """Leave out objects whose box has no area: no overlap with one is defined."""
     wide_N = (target.boxes_N4[:, 2:] > target.boxes_N4[:, :2]).all(dim=1)
-    return InstanceTarget(target.boxes_N4[wide_N], target.classes_N[wide_N], target.masks_NHW[wide_N])
+    return target.select(wide_N)
+
+
+def in_ignored(boxes_Q4: Tensor, ignored_M4: Tensor) -> Tensor:
+    """Return whether a proposal lies in an ignored box by more than :data:`IGNORED_SHARE`, bool (Q,)."""
+    if not len(ignored_M4):
+        return torch.zeros(len(boxes_Q4), dtype=torch.bool, device=boxes_Q4.device)
+    side_Q2 = boxes_Q4[:, 2:] - boxes_Q4[:, :2]
+    low_QM2 = torch.maximum(boxes_Q4[:, None, :2], ignored_M4[:, :2])
+    shared_QM2 = (torch.minimum(boxes_Q4[:, None, 2:], ignored_M4[:, 2:]) - low_QM2).clamp(min=0)
+    return (shared_QM2.prod(dim=2) > IGNORED_SHARE * side_Q2.prod(dim=1)[:, None]).any(dim=1)
 
 
 def _head_losses(
@@ -109,9 +122,10 @@ def _head_losses(
 ) -> tuple[Tensor, ...]:
     """Return the weighted losses of one head, in the order of ``NAMES``, each divided by the batch's number of matched proposals."""
     weights = config.loss
-    wanted_NQK = torch.zeros_like(head.class_logit_NQK)
+    wanted_NQK, counts_NQ = torch.zeros_like(head.class_logit_NQK), torch.ones_like(head.class_logit_NQK[:, :, 0])
     sums = [head.class_logit_NQK.new_zeros(()) for _ in range(3)]
     for row, (object_Q, target, true_GHW, size) in enumerate(zip(objects, targets, true_masks, sizes, strict=True)):
+        counts_NQ[row, (object_Q < 0) & in_ignored(head.boxes_NQ4[row].detach(), target.ignored_M4)] = 0
         matched_M = torch.nonzero(object_Q >= 0)[:, 0]
         object_M = object_Q[matched_M]
         wanted_NQK[row, matched_M, target.classes_N[object_M]] = 1
@@ -124,8 +138,7 @@ def _head_losses(
             dice_loss(logit_MHW, true_GHW[object_M]).sum(),
         )
         sums = [total + part for total, part in zip(sums, parts, strict=True)]
-    focal = sigmoid_focal_loss(
-        head.class_logit_NQK, wanted_NQK, weights.focal_alpha, weights.focal_gamma, reduction="sum"
-    )
+    focal_NQK = sigmoid_focal_loss(head.class_logit_NQK, wanted_NQK, weights.focal_alpha, weights.focal_gamma)
+    focal = (focal_NQK * counts_NQ[:, :, None]).sum()
     factors = weights.class_weight, weights.box_weight, weights.giou_weight, weights.dice_weight
     return tuple(factor * total / count for factor, total in zip(factors, (focal, *sums), strict=True))

@@ -14,6 +14,8 @@ Image = NDArray[np.uint8]
 """A picture, RGB [H, W, 3] or RGBA [H, W, 4]."""
 Mask = NDArray[np.bool_]
 """A mask [H, W], or several [N, H, W]."""
+IGNORED = -1
+"""In place of a class index: an object that is neither to be learnt nor background."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Instances:
     boxes_N4: NDArray[np.float32]
     """Corners x0, y0, x1, y1 in pixels; x1 and y1 lie one past the last pixel."""
     class_N: NDArray[np.int64]
-    """Class indices 0..C-1."""
+    """Class indices 0..C-1, or :data:`IGNORED`."""
     mask_NHW: Mask
     source_N: NDArray[np.uint8]
     """0 for real instances, 1 for pasted ones."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -30,15 +30,28 @@ class InstanceTarget:
         boxes_N4: float32 xyxy in pixels of the image that the network sees.
         classes_N: int64 in [0, num_classes).
         masks_NHW: bool at that image's resolution (without the batch's padding, or with it).
+        ignored_M4: boxes of objects that are neither to be found nor background, for networks that know what to do with them.
     """
 
     boxes_N4: Tensor
     classes_N: Tensor
     masks_NHW: Tensor
+    ignored_M4: Tensor = field(default_factory=lambda: torch.zeros(0, 4))
 
     def to(self, device: torch.device) -> InstanceTarget:
         """Return the same target on a device."""
-        return InstanceTarget(self.boxes_N4.to(device), self.classes_N.to(device), self.masks_NHW.to(device))
+        return InstanceTarget(
+            self.boxes_N4.to(device), self.classes_N.to(device), self.masks_NHW.to(device), self.ignored_M4.to(device)
+        )
+
+    def select(self, keep_N: Tensor) -> InstanceTarget:
+        """Return some of the objects, with all that is ignored."""
+        return replace(
+            self,
+            boxes_N4=self.boxes_N4[keep_N],
+            classes_N=self.classes_N[keep_N],
+            masks_NHW=self.masks_NHW[keep_N],
+        )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Weights that a training starts from: those of the same network with other classes."""
+"""Weights that a training starts from: those of the same network with other classes, or of the backbone of another network."""
 
 from __future__ import annotations
 
@@ -57,3 +57,31 @@ def copy_all_but_classes(model: InstanceSegmenter, found: Mapping[str, Tensor], 
         for name in mine.keys() - set(left):
             mine[name].copy_(found[name])
     return left
+
+
+def take_backbone(model: InstanceSegmenter, folder: Path) -> None:
+    """Copy the backbone of a saved segmenter of any kind, whose backbone has the same layers.
+
+    Raises:
+        InputError: the file is unreadable, or its backbone is another one.
+    """
+    prefix = "backbone."
+    found = {
+        name.removeprefix(prefix): value for name, value in read_weights(folder).items() if name.startswith(prefix)
+    }
+    mine = model.backbone.state_dict()
+    wrong = sorted(
+        name
+        for name in mine.keys() | found.keys()
+        if name not in mine or name not in found or _differ(mine, found, name)
+    )
+    if wrong:
+        raise InputError(
+            f"{folder / WEIGHTS_FILE} has another backbone: {wrong[0]} and {len(wrong) - 1} more entries are missing, unknown or of "
+            "another size; start from a segmenter whose backbone has the same layers"
+        )
+    model.backbone.load_state_dict(found)
+
+
+def _differ(mine: Mapping[str, Tensor], found: Mapping[str, Tensor], name: str) -> bool:
+    return mine[name].shape != found[name].shape

@@ -9,7 +9,7 @@ Shape legend: N images or instances, H, W pixels.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from methods.common.errors import InputError
 from methods.common.opencv import one_opencv_thread, use_one_opencv_thread
 from methods.common.seeds import Seeds
 from methods.common.segmenters.image_order import ImageOrder
@@ -97,10 +98,13 @@ def _epochs_of_rare_classes(real: InstanceImages, threshold: float, seeds: Seeds
 
 
 def begin_training(
-    model: InstanceSegmenter, recipe: TrainingRecipe | GroupedRecipe, context: Context
+    model: InstanceSegmenter, recipe: TrainingRecipe | GroupedRecipe, context: Context, frozen: Sequence[str] = ()
 ) -> Training[InstanceSegmenter, Batch]:
-    """Make the state at the start of a training, on the context's device; collective. A :class:`TrainingRecipe` averages."""
-    share_model(model, context)
+    """Make the state at the start of a training, on the context's device; collective. A :class:`TrainingRecipe` averages.
+
+    Parts named in ``frozen`` keep weights and statistics; see :func:`train_segmenter`.
+    """
+    freeze(share_model(model, context), frozen)
     average = (
         ExponentialMovingAverage(model, recipe.ema_decay, recipe.ema_warmup)
         if isinstance(recipe, TrainingRecipe)
@@ -110,6 +114,27 @@ def begin_training(
     share = BatchShare.of(context.team, recipe.batch_size)
     add_gradients = partial(_add_gradients, model, context, share, dtype)
     return Training(model, recipe.build_optimizer(model), recipe, add_gradients, context.team, average, dtype)
+
+
+def freeze(model: InstanceSegmenter, parts: Sequence[str]) -> None:
+    """Keep parts of a network as they are, statistics of batch norms too.
+
+    Args:
+        model: in training mode.
+        parts: attributes of the network, such as ``backbone``.
+
+    Raises:
+        InputError: there is no such part, or nothing would be left to train.
+    """
+    known = {name for name, _ in model.named_children()}
+    for part in parts:
+        if part not in known:
+            raise InputError(
+                f"{type(model).__name__} has no part {part!r} to freeze; it consists of {', '.join(sorted(known))}"
+            )
+        model.get_submodule(part).eval().requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise InputError(f"{' and '.join(parts)} are all of {type(model).__name__}; leave a part to train")
 
 
 def _add_gradients(
@@ -142,6 +167,7 @@ def train_segmenter(
     num_workers: int = 0,
     order: ImageOrder | None = None,
     samples_before: int = 0,
+    frozen: Sequence[str] = (),
 ) -> tuple[InstanceSegmenter, list[float]]:
     """Train from the newest checkpoint, or from the start, to the end of the recipe; collective.
 
@@ -154,6 +180,7 @@ def train_segmenter(
         num_workers: processes that prepare images; the images do not depend on it.
         order: which image each sample shows; None for that of the recipe.
         samples_before: of the training that this one goes on from; its own are numbered after them.
+        frozen: parts of the network that stay as they are.
 
     Returns:
         The network, the averaged one where the recipe averages, and the loss of each iteration.
@@ -165,7 +192,7 @@ def train_segmenter(
     threshold = recipe.repeat_threshold if isinstance(recipe, TrainingRecipe) else 0.0
     images = AugmentedImages(real, augmentation, threshold, context.seeds, order, samples_before)
     model.set_class_counts(image_counts(real))
-    training = begin_training(model, recipe, context)
+    training = begin_training(model, recipe, context, frozen)
     share, last = BatchShare.of(context.team, recipe.batch_size), recipe.iterations
     if context.team.is_first:
         print(describe_shares(context.team, recipe.batch_size, context.batch_parts), file=sys.stderr)

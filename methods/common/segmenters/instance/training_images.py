@@ -16,7 +16,7 @@ from methods.common.datasets.lvis import LvisDataset, LvisImage
 from methods.common.datasets.pictures import read_rgb
 from methods.common.errors import InputError
 from methods.common.segmenters.image_cache import ImageCache
-from methods.common.segmenters.instance.instances import Instances, real_instances
+from methods.common.segmenters.instance.instances import IGNORED, Instances, real_instances
 from methods.common.segmenters.instance.interface import InstanceTarget
 from methods.common.training.distributed import Team
 
@@ -64,11 +64,13 @@ class InstanceImages(Protocol):
 
 
 class RealImages:
-    """Decoded real training images with their instances; small sets stay in memory."""
+    """Decoded real training images with their instances, crowds as what is ignored; small sets stay in memory."""
 
     def __init__(self, dataset: LvisDataset) -> None:
         self.dataset = dataset
-        self.images: list[LvisImage] = [image for image in dataset.images if dataset.annotations[image.id]]
+        self.images: list[LvisImage] = [
+            image for image in dataset.images if not all(item.crowd for item in dataset.annotations[image.id])
+        ]
         """Images without labels are left out. [D]"""
         if not self.images:
             where = dataset.annotation_file or dataset.image_root
@@ -88,7 +90,12 @@ class RealImages:
     def classes(self, index: int) -> list[int]:
         """Return the class indices of an image's instances, without reading it."""
         annotations = self.dataset.annotations[self.images[index].id]
-        return [self.dataset.class_index[item.category_id] for item in annotations]
+        return [self.dataset.class_index[item.category_id] for item in annotations if not item.crowd]
+
+    @property
+    def num_ignored(self) -> int:
+        """Objects in the images that are neither learnt nor background."""
+        return sum(item.crowd for image in self.images for item in self.dataset.annotations[image.id])
 
     def __getitem__(self, index: int) -> Labelled:
         """Read an image and its instances."""
@@ -97,7 +104,8 @@ class RealImages:
     def _read(self, image: LvisImage) -> Labelled:
         image_HW3 = read_rgb(self.dataset.image_path(image), image.height, image.width)
         annotations = self.dataset.annotations[image.id]
-        class_N = np.array([self.dataset.class_index[item.category_id] for item in annotations], np.int64)
+        classes = [IGNORED if item.crowd else self.dataset.class_index[item.category_id] for item in annotations]
+        class_N = np.array(classes, np.int64)
         mask_NHW = np.stack([item.mask(image.height, image.width) for item in annotations])
         box_N4 = np.array([item.bbox_xywh for item in annotations], np.float32)
         box_N4[:, 2:] += box_N4[:, :2]
@@ -105,18 +113,21 @@ class RealImages:
 
 
 def collate(rows: Sequence[tuple[NDArray[np.uint8], Instances]]) -> Batch:
-    """Pad images to the largest and turn instances into targets."""
+    """Pad images to the largest and turn instances into targets, which of ignored ones keep the boxes."""
     sizes = [(image_HW3.shape[0], image_HW3.shape[1]) for image_HW3, _ in rows]
     height, width = max(size[0] for size in sizes), max(size[1] for size in sizes)
     image_NCHW = torch.zeros(len(rows), 3, height, width, dtype=torch.uint8)
     targets = []
     for row, (image_HW3, instances) in enumerate(rows):
         image_NCHW[row, :, : sizes[row][0], : sizes[row][1]] = torch.from_numpy(image_HW3).permute(2, 0, 1)
+        ignored_N = instances.class_N == IGNORED
+        learnt = instances.select(~ignored_N) if ignored_N.any() else instances
         targets.append(
             InstanceTarget(
-                torch.from_numpy(instances.boxes_N4),
-                torch.from_numpy(instances.class_N),
-                torch.from_numpy(instances.mask_NHW),
+                torch.from_numpy(learnt.boxes_N4),
+                torch.from_numpy(learnt.class_N),
+                torch.from_numpy(learnt.mask_NHW),
+                torch.from_numpy(instances.boxes_N4[ignored_N]),
             )
         )
     return Batch(image_NCHW, sizes, targets)

@@ -1,0 +1,141 @@
+"""The cells of the few-shot arms: base stage, support list, images made of it, novel stage, evaluation (sections 4 to 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from methods.common.stages.evaluate_cityscapes import EVALUATE_CITYSCAPES
+from methods.instance_synthesis.stages.select import SELECT
+from methods.instance_synthesis.stages.support import SUPPORT
+from methods.instance_synthesis.stages.train import TRAIN, TrainConfig
+from methods.instance_synthesis.training_set_config import FramesSource
+from reproductions.harness.cell import Cell
+from reproductions.instance_synthesis.branch_b_arms import FewShot
+from reproductions.instance_synthesis.recipe import FewShotConfig, InstanceSynthesisStudy, SetupConfig
+
+if TYPE_CHECKING:
+    from reproductions.instance_synthesis.plan import SampleCells, SeedPlanner
+
+BASE, NOVEL = "base", "novel"
+"""Groups of classes, as the metrics call them."""
+
+
+def base_setup(study: InstanceSynthesisStudy, how: FewShot) -> SetupConfig:
+    """Return how the base stage of an arm trains."""
+    setup = study.reproduced
+    if how.extractor == "scratch":
+        setup = setup.model_copy(update={"start": "scratch"})
+    if not how.noise:
+        segmenter = setup.segmenter
+        assert segmenter.kind == "diffusioninst", "the study of branch B trains DiffusionInst"
+        diffusion = segmenter.diffusion.model_copy(update={"start": "fixed"})
+        setup = setup.model_copy(update={"segmenter": segmenter.model_copy(update={"diffusion": diffusion})})
+    return setup
+
+
+@dataclass(frozen=True)
+class FewShotCells:
+    """The cells of one arm with one seed."""
+
+    evaluation: Cell
+    trains: tuple[Cell, ...]
+    """The base stage, and the novel one where there is one."""
+    support: Cell | None
+    made: SampleCells | None
+
+
+@dataclass(frozen=True)
+class BranchBPlanner:
+    """Builds the cells of few-shot arms with one seed."""
+
+    planner: SeedPlanner
+
+    @property
+    def study(self) -> InstanceSynthesisStudy:
+        """What is planned."""
+        return self.planner.study
+
+    @property
+    def few_shot(self) -> FewShotConfig:
+        """What it says of few samples."""
+        assert self.study.few_shot is not None, "few-shot arms belong to the study of branch B"
+        return self.study.few_shot
+
+    def plan(self, arm: str, how: FewShot) -> FewShotCells:
+        """Build the cells of one arm."""
+        base = self._base(how)
+        if how.shots == "none":
+            return FewShotCells(self._evaluate(arm, base), (base,), None, None)
+        support = None if how.shots == "all" else self._support(how.shots)
+        made = self._made(how, support)
+        novel = self._novel(arm, how, base, support, made)
+        return FewShotCells(self._evaluate(arm, novel), (base, novel), support, made)
+
+    def _source(self, *, knows_all: bool = False) -> FramesSource:
+        study = self.study
+        novel = () if knows_all else self.few_shot.support.novel
+        return FramesSource(layout=study.layout, split=study.train_split, novel=novel)
+
+    def _base(self, how: FewShot) -> Cell:
+        """Train on the base classes; arms with the same backbone and decoder share it."""
+        setup, name = base_setup(self.study, how), how.extractor if how.noise else f"{how.extractor}_no_noise"
+        return self.planner.train(f"base_{name}/train", setup, self._source(), {})
+
+    def _support(self, shots: int) -> Cell:
+        study = self.study
+        config = self.few_shot.support.model_copy(update={"shots": shots, "split": study.train_split})
+        return self.planner.cell(SUPPORT, config, f"support/{shots}", outside=("data",), cost_s=2.0)
+
+    def _made(self, how: FewShot, support: Cell | None) -> SampleCells | None:
+        """Repaint the novel instances of a list."""
+        if how.back_end is None:
+            return None
+        assert support is not None, f"{how.back_end} needs a support list"
+        study, name, number = self.study, f"few_{how.shots}_{how.back_end}", how.num_augmented
+        novel = self.few_shot.support.novel
+        config = study.selection.model_copy(
+            update={
+                "layout": study.layout,
+                "split": study.train_split,
+                "num_variants": number,
+                "select": study.selection.select.model_copy(update={"classes": novel}),
+            }
+        )
+        label = f"support/{how.shots}_select_{number}"
+        manifest = self.planner.cell(SELECT, config, label, {"support": (support,)}, ("data",), cost_s=2.0)
+        assert isinstance(how.shots, int), "a list has a number of shots"
+        pictures = how.shots * len(novel) * number / study.num_shards
+        return self.planner.painted(f"{name}_{number}", how.back_end, manifest, pictures)
+
+    def _novel(self, arm: str, how: FewShot, base: Cell, support: Cell | None, made: SampleCells | None) -> Cell:
+        """Go on from the base stage with the support list and what was made of it."""
+        study, setup = self.study, base_setup(self.study, how)
+        config = TrainConfig(
+            segmenter=setup.segmenter,
+            recipe=self.few_shot.recipe,
+            augmentation=setup.augmentation,
+            source=self._source(knows_all=support is None),
+            start="weights",
+            frozen=self.few_shot.frozen,
+            samples_before=setup.recipe.iterations * setup.recipe.batch_size,
+            num_workers=study.num_workers,
+        )
+        inputs = {
+            "start": (base,),
+            **({} if support is None else {"support": (support,)}),
+            **({} if made is None else {"samples": made.samples}),
+        }
+        cost_s = self.few_shot.recipe.iterations * study.expected_step_s
+        size = 1e6 * study.expected_model_mb
+        return self.planner.cell(TRAIN, config, f"{arm}/train", inputs, ("data",), cost_s, size)
+
+    def _evaluate(self, arm: str, model: Cell) -> Cell:
+        """Score all classes, and those of the base and of the novel stage by themselves."""
+        study, support = self.study, self.few_shot.support
+        groups = {BASE: support.base, NOVEL: support.novel}
+        config = study.evaluation.model_copy(update={"groups": groups})
+        inputs = {"model": (model,)}
+        return self.planner.cell(
+            EVALUATE_CITYSCAPES, config, f"{arm}/evaluate", inputs, ("data",), study.expected_evaluate_s
+        )

@@ -1,0 +1,113 @@
+"""The study of branches B and C: DiffusionInst, a base stage on frequent classes and a novel stage on few samples (sections 5 and 6)."""
+
+from __future__ import annotations
+
+from methods.common.miniature.street_classes import StreetConfig
+from methods.common.miniature.street_view import DrawCityscapesConfig
+from methods.common.segmenters.diffusioninst.presets import (
+    cityscapes_recipe,
+    diffusioninst_miniature,
+    diffusioninst_r50,
+    miniature_recipe,
+)
+from methods.common.training.poly_recipe import PolyRecipe
+from methods.instance_synthesis.paste import PasteConfig
+from methods.instance_synthesis.stages.integrate import IntegrateStageConfig
+from methods.instance_synthesis.stages.select import SelectStageConfig
+from methods.instance_synthesis.stages.support import SupportStageConfig
+from reproductions.instance_synthesis import recipe
+from reproductions.instance_synthesis.recipe import (
+    NUM_CLASSES,
+    FewShotConfig,
+    InstanceSynthesisStudy,
+    SetupConfig,
+    crops,
+    mini_crops,
+)
+
+WHOLE_FRAMES = IntegrateStageConfig(paste=PasteConfig(normalise="histogram"), focus=None)
+"""A novel instance is repainted in its whole frame, without the zoom of branch A, and its histogram matched to the real crop's [C D65]."""
+
+
+def _as_base(study: InstanceSynthesisStudy, base: SetupConfig, few_shot: FewShotConfig) -> InstanceSynthesisStudy:
+    """Turn the study of branch A into that of branch B, on the same data and with the same generators."""
+    return study.model_copy(
+        update={
+            "reproduced": base,
+            "large_crop": base,
+            "published": base,
+            "few_shot": few_shot,
+            "integration": WHOLE_FRAMES,
+            "selection": SelectStageConfig(prompts=study.selection.prompts),
+            "num_shards": 1,
+            "quality": None,
+        }
+    )
+
+
+def paper() -> InstanceSynthesisStudy:
+    """DiffusionInst with ResNet-50 on Cityscapes: 90,000 iterations of 4 images, then 2,000 on the support (sections 5.5 and 6.1)."""
+    segmenter = diffusioninst_r50(NUM_CLASSES).model_copy(update={"num_proposals": 300})
+    base = SetupConfig(segmenter=segmenter, recipe=cityscapes_recipe(), augmentation=crops(360, 720), start="backbone")
+    novel = cityscapes_recipe().model_copy(
+        update={"iterations": 2_000, "drops": (1_600, 1_900), "warmup_iterations": 100}
+    )
+    study = _as_base(recipe.paper(), base, FewShotConfig(recipe=novel))
+    return study.model_copy(
+        update={"backbone": "diffusioninst_r50", "expected_step_s": 0.4, "expected_model_mb": 450.0}
+    )
+
+
+def mini() -> InstanceSynthesisStudy:
+    """The hypotheses on the miniature street; see docs/miniature.md for what it takes."""
+    rates = miniature_recipe()
+    base_recipe = PolyRecipe(
+        iterations=200,
+        batch_size=4,
+        base_lr=rates.base_lr,
+        backbone_lr_factor=rates.backbone_lr_factor,
+        weight_decay=rates.weight_decay,
+        undecayed=(),
+        warmup_iterations=rates.warmup_iterations,
+        max_gradient_norm=rates.max_gradient_norm,
+    )
+    base = SetupConfig(
+        segmenter=diffusioninst_miniature(NUM_CLASSES),
+        recipe=base_recipe,
+        augmentation=mini_crops(64, 128),
+        start="backbone",
+    )
+    novel = base_recipe.model_copy(update={"iterations": 60, "warmup_iterations": 5})
+    study = _as_base(recipe.mini(), base, FewShotConfig(recipe=novel))
+    assert study.world is not None
+    return study.model_copy(
+        update={
+            "backbone": "diffusioninst_miniature",
+            "world": study.world.model_copy(update={"num_train": 160}),
+            "expected_step_s": 0.09,
+            "expected_evaluate_s": 4.0,
+        }
+    )
+
+
+def smoke() -> InstanceSynthesisStudy:
+    """Every code path of every arm; the numbers mean nothing."""
+    study, small = mini(), recipe.smoke()
+    assert study.few_shot is not None
+    few = {"iterations": 2, "batch_size": 2, "warmup_iterations": 1}
+    base = study.reproduced.model_copy(update={"recipe": study.reproduced.recipe.model_copy(update=few)})
+    few_shot = FewShotConfig(
+        support=SupportStageConfig(min_area_px=1),
+        recipe=study.few_shot.recipe.model_copy(update=few),
+    )
+    return study.model_copy(
+        update={
+            "world": DrawCityscapesConfig(num_train=80, num_val=4, scene=StreetConfig(evenness=1.0)),
+            "back_ends": small.back_ends,
+            "reproduced": base,
+            "large_crop": base,
+            "published": base,
+            "few_shot": few_shot,
+            "expected_evaluate_s": 0.5,
+        }
+    )
