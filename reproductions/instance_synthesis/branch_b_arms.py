@@ -21,8 +21,27 @@ USUAL_SHOTS = 5
 AUGMENTED = (1, 4)
 """N_aug, the images that are made of each novel instance; section 6.1."""
 
-Extractor = Literal["pretrained", "scratch"]
-"""What the decoder reads: a backbone with weights of other classes, or one from random weights."""
+Extractor = Literal[
+    "pretrained",
+    "scratch",
+    "generator",
+    "generator_random",
+    "generator_scratch",
+    "generator_lora",
+    "generator_half",
+    "generator_pruned",
+]
+"""What the decoder reads: a backbone with weights of other classes, or one from random weights; or the features of a generator, e(G): as it is, with
+random weights, trained from them, with low-rank updates, in half precision, with half of its attention heads."""
+GENERATIVE: tuple[Extractor, ...] = (
+    "generator",
+    "generator_random",
+    "generator_scratch",
+    "generator_lora",
+    "generator_half",
+    "generator_pruned",
+)
+"""Those that have a generator's networks."""
 FewShotGroup = Literal["real", "repeated", "copy-paste", "synthesis", "backbone"]
 """Colour in the figures."""
 
@@ -60,6 +79,7 @@ class FewShot:
     def topics(self) -> frozenset[str]:
         """What the ledger says of it."""
         found = {"few_shot"} | ({"few_shot_made"} if self.back_end is not None else set())
+        found |= {"generative"} if self.extractor in GENERATIVE else set()
         return frozenset(found | ({"generated", str(self.back_end)} if self.generates else set()))
 
 
@@ -98,6 +118,22 @@ def _with_images(shots: int, back_end: BackEndId, number: int) -> arms.Arm[FewSh
     )
 
 
+_OF_GENERATOR: dict[Extractor, tuple[str, str]] = {
+    "generator": ("e(G)", "The decoder reads features of the text-to-image generator, which stays as it is."),
+    "generator_random": ("e(random G)", "The same networks with random weights, which stay as they are."),
+    "generator_scratch": (
+        "G from scratch",
+        "The same networks from random weights, the U-Net trained in the base stage.",
+    ),
+    "generator_lora": (
+        "e(G) with LoRA",
+        "Low-rank updates of the generator's attention are trained in the base stage.",
+    ),
+    "generator_half": ("e(G) in half precision", "The generator's weights and passes are in bfloat16."),
+    "generator_pruned": ("e(G), half of the heads", "Of each attention the weaker half of the heads is cut off."),
+}
+
+
 BRANCH_B_ARMS: tuple[arms.Arm[FewShot], ...] = (
     _arm("few_base", "base stage", "Base classes alone; novel instances are ignored.", FewShot("none")),
     *(
@@ -122,6 +158,10 @@ BRANCH_B_ARMS: tuple[arms.Arm[FewShot], ...] = (
         f"{USUAL_SHOTS}-shot, no noise",
         "The decoder begins with the same boxes always, in training too: nothing is freed from noise.",
         FewShot(noise=False),
+    ),
+    *(
+        _arm(f"few_{extractor}", f"{USUAL_SHOTS}-shot, {title}", what, FewShot(extractor=extractor))
+        for extractor, (title, what) in _OF_GENERATOR.items()
     ),
 )
 """In the order of the table."""

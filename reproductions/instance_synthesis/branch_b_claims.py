@@ -8,11 +8,13 @@ from reproductions.instance_synthesis.back_ends import GENERATORS, BackEndId
 from reproductions.instance_synthesis.branch_b_arms import AUGMENTED, SHOTS, USUAL_SHOTS, few_shot_id
 from reproductions.instance_synthesis.branch_b_metrics import BASE_AP, HARMONIC_AP, NOVEL_AP
 from reproductions.verdicts.claims import Claim
-from reproductions.verdicts.differences import Gain
+from reproductions.verdicts.differences import Gain, NoGain
 
 _NOVEL, _HARMONIC, _BASE = (NOVEL_AP,), (HARMONIC_AP,), (BASE_AP,)
 _USUAL, _MOST = few_shot_id(USUAL_SHOTS), max(AUGMENTED)
 _OURS = "ours"
+MARGIN = 1.0
+"""Points of novel AP that a smaller generator may cost. [C D34]"""
 
 
 def _with(back_end: BackEndId, number: int = _MOST) -> str:
@@ -78,6 +80,40 @@ BRANCH_B_CLAIMS: tuple[Claim, ...] = (
         wording=f"{_MOST} images of each novel instance are better than {min(AUGMENTED)}, with each generator.",
         source=_OURS,
         tests=tuple(Gain(_with(name), _with(name, min(AUGMENTED)), _NOVEL) for name in GENERATORS),
+        control=True,
+    ),
+    Claim(
+        id="B9",
+        wording="What the generator has learnt is what helps: e(G) beats the same networks with random weights, frozen or trained from them.",
+        source="ours, from section 4",
+        tests=tuple(
+            Gain("few_generator", other, _NOVEL + _HARMONIC)
+            for other in ("few_generator_random", "few_generator_scratch")
+        ),
+        control=True,
+    ),
+    Claim(
+        id="B10",
+        wording="The generator's features teach novel classes better than those of a network that was trained to tell classes.",
+        source="ours, from section 4",
+        tests=(Gain("few_generator", _USUAL, _NOVEL + _HARMONIC),),
+        control=True,
+    ),
+    Claim(
+        id="B11",
+        wording="Low-rank updates of the generator in the base stage are better than none.",
+        source="ours, from section 4",
+        tests=(Gain("few_generator_lora", "few_generator", _NOVEL + _HARMONIC),),
+        control=True,
+    ),
+    Claim(
+        id="B12",
+        wording=f"A smaller generator does as well: half precision or half of the heads cost less than {MARGIN:g} points of novel AP.",
+        source="ours, from section 6.2",
+        tests=tuple(
+            NoGain("few_generator", smaller, NOVEL_AP, MARGIN)
+            for smaller in ("few_generator_half", "few_generator_pruned")
+        ),
         control=True,
     ),
 )

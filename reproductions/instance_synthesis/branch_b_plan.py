@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from methods.common.segmenters.backbones.generative.config import GenerativeConfig
+from methods.common.segmenters.backbones.generative.presets import on_generator
+from methods.common.segmenters.diffusioninst.config import DiffusionInstConfig
 from methods.common.stages.evaluate_cityscapes import EVALUATE_CITYSCAPES
 from methods.instance_synthesis.stages.select import SELECT
 from methods.instance_synthesis.stages.support import SUPPORT
 from methods.instance_synthesis.stages.train import TRAIN, TrainConfig
 from methods.instance_synthesis.training_set_config import FramesSource
 from reproductions.harness.cell import Cell
-from reproductions.instance_synthesis.branch_b_arms import FewShot
+from reproductions.instance_synthesis.branch_b_arms import GENERATIVE, Extractor, FewShot
 from reproductions.instance_synthesis.recipe import FewShotConfig, InstanceSynthesisStudy, SetupConfig
 
 if TYPE_CHECKING:
@@ -19,19 +22,50 @@ if TYPE_CHECKING:
 
 BASE, NOVEL = "base", "novel"
 """Groups of classes, as the metrics call them."""
+GENERATOR_ROLE = "extractor"
+"""Of the generator that features are read from, among the places from outside."""
+RANDOM: tuple[Extractor, ...] = ("scratch", "generator_random", "generator_scratch")
+"""What begins with random weights."""
 
 
 def base_setup(study: InstanceSynthesisStudy, how: FewShot) -> SetupConfig:
     """Return how the base stage of an arm trains."""
     setup = study.reproduced
-    if how.extractor == "scratch":
+    segmenter = setup.segmenter
+    assert isinstance(segmenter, DiffusionInstConfig), "the study of branch B trains DiffusionInst"
+    if how.extractor in GENERATIVE:
+        segmenter = on_generator(segmenter, generator_of(study, how.extractor))
+        setup = setup.model_copy(update={"segmenter": segmenter, "start": "backbone"})
+    if how.extractor in RANDOM:
         setup = setup.model_copy(update={"start": "scratch"})
     if not how.noise:
-        segmenter = setup.segmenter
-        assert segmenter.kind == "diffusioninst", "the study of branch B trains DiffusionInst"
         diffusion = segmenter.diffusion.model_copy(update={"start": "fixed"})
         setup = setup.model_copy(update={"segmenter": segmenter.model_copy(update={"diffusion": diffusion})})
     return setup
+
+
+def reads_generator(how: FewShot) -> bool:
+    """Whether an arm begins with the weights of a generator."""
+    return how.extractor in GENERATIVE and how.extractor not in RANDOM
+
+
+def generator_of(study: InstanceSynthesisStudy, extractor: Extractor) -> GenerativeConfig:
+    """Return the generator as a backbone of a kind."""
+    assert study.few_shot is not None, "the study of branch B"
+    config = study.few_shot.generator
+    inside = config.extractor
+    match extractor:
+        case "generator_scratch":
+            return config.model_copy(update={"tuning": "all"})
+        case "generator_lora":
+            return config.model_copy(update={"tuning": "lora"})
+        case "generator_half":
+            return config.model_copy(update={"extractor": inside.model_copy(update={"precision": "bfloat16"})})
+        case "generator_pruned":
+            networks = inside.networks.model_copy(update={"heads_kept": 0.5})
+            return config.model_copy(update={"extractor": inside.model_copy(update={"networks": networks})})
+        case _:
+            return config
 
 
 @dataclass(frozen=True)
@@ -80,7 +114,8 @@ class BranchBPlanner:
     def _base(self, how: FewShot) -> Cell:
         """Train on the base classes; arms with the same backbone and decoder share it."""
         setup, name = base_setup(self.study, how), how.extractor if how.noise else f"{how.extractor}_no_noise"
-        return self.planner.train(f"base_{name}/train", setup, self._source(), {})
+        places = {"backbone": self.planner.external[GENERATOR_ROLE]} if reads_generator(how) else {}
+        return self.planner.train(f"base_{name}/train", setup, self._source(), {}, places)
 
     def _support(self, shots: int) -> Cell:
         study = self.study

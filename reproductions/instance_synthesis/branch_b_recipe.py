@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from methods.common.miniature.street_classes import StreetConfig
 from methods.common.miniature.street_view import DrawCityscapesConfig
+from methods.common.segmenters.backbones.generative.presets import (
+    generative_backbone,
+    miniature_networks,
+    stable_diffusion_1,
+)
 from methods.common.segmenters.diffusioninst.presets import (
     cityscapes_recipe,
     diffusioninst_miniature,
@@ -52,7 +57,9 @@ def paper() -> InstanceSynthesisStudy:
     novel = cityscapes_recipe().model_copy(
         update={"iterations": 2_000, "drops": (1_600, 1_900), "warmup_iterations": 100}
     )
-    study = _as_base(recipe.paper(), base, FewShotConfig(recipe=novel))
+    study = _as_base(
+        recipe.paper(), base, FewShotConfig(recipe=novel, generator=generative_backbone(stable_diffusion_1()))
+    )
     return study.model_copy(
         update={"backbone": "diffusioninst_r50", "expected_step_s": 0.4, "expected_model_mb": 450.0}
     )
@@ -78,7 +85,8 @@ def mini() -> InstanceSynthesisStudy:
         start="backbone",
     )
     novel = base_recipe.model_copy(update={"iterations": 60, "warmup_iterations": 5})
-    study = _as_base(recipe.mini(), base, FewShotConfig(recipe=novel))
+    generator = generative_backbone(miniature_networks(), width=64)
+    study = _as_base(recipe.mini(), base, FewShotConfig(recipe=novel, generator=generator))
     assert study.world is not None
     return study.model_copy(
         update={
@@ -99,6 +107,7 @@ def smoke() -> InstanceSynthesisStudy:
     few_shot = FewShotConfig(
         support=SupportStageConfig(min_area_px=1),
         recipe=study.few_shot.recipe.model_copy(update=few),
+        generator=study.few_shot.generator,
     )
     return study.model_copy(
         update={

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from methods.common.segmenters.instance.segmenters import SegmenterConfig
 from methods.common.stages.train_instances import InstanceTrainingConfig
 from reproductions.instance_synthesis import openers
 from reproductions.instance_synthesis.arms import Arm, RealImages, WithSamples
 from reproductions.instance_synthesis.back_ends import GENERATORS, BackEndId
 from reproductions.instance_synthesis.branch_b_arms import FewShot
-from reproductions.instance_synthesis.branch_b_plan import base_setup
+from reproductions.instance_synthesis.branch_b_plan import GENERATOR_ROLE, base_setup, reads_generator
 from reproductions.instance_synthesis.own_data import own_frames_folder
 from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy, SetupConfig
 from reproductions.requirements import gpu_estimates
@@ -26,12 +27,14 @@ from reproductions.requirements.published_weights import (
     FID_INCEPTION,
     GLIGEN_INPAINTING,
     MINIATURE_CLIP,
+    MINIATURE_GENERATOR,
     MINIATURE_GLIGEN,
     MINIATURE_INPAINTING,
     MINIATURE_STREET_SEGMENTER,
     ONEFORMER_CONVNEXT_L_MAPILLARY,
     RESNET50,
     STABLE_DIFFUSION_2_INPAINTING,
+    STABLE_DIFFUSION_15,
     STABLE_DIFFUSION_XL,
     SWIN_L,
     ShippedModel,
@@ -77,7 +80,11 @@ def needs(request: Request, study: InstanceSynthesisStudy, arms: Sequence[Arm]) 
 
 def _weights_to_start_from(study: InstanceSynthesisStudy, arms: Sequence[Arm]) -> Iterator[Need]:
     """Yield what trainings of these arms start from, and the vocabulary of a text branch."""
-    starts = {_setup(study, arm).start for arm in arms}
+    of_generator = [arm for arm in arms if isinstance(arm.how, FewShot) and reads_generator(arm.how)]
+    if of_generator:
+        small = study.backbone.endswith("miniature")
+        yield shipped(GENERATOR_ROLE, MINIATURE_GENERATOR) if small else published(GENERATOR_ROLE, STABLE_DIFFUSION_15)
+    starts = {_setup(study, arm).start for arm in arms if arm not in of_generator}
     if "backbone" in starts and study.backbone.endswith("miniature"):
         yield shipped("backbone", MINIATURE_STREET_SEGMENTER)
     elif "backbone" in starts:
@@ -125,8 +132,13 @@ def trials(request: Request, study: InstanceSynthesisStudy, arms: Sequence[Arm])
     ]
     if "clip" in place:
         tried.append(trial(place["clip"], "clip", open_clip))
-    setups = {(one.segmenter, one.start): one for one in (_setup(study, arm) for arm in arms)}
-    return (*tried, *(_start_trial(setup, place) for setup in setups.values() if setup.roles))
+    setups: dict[tuple[SegmenterConfig, str], tuple[SetupConfig, Mapping[str, Need]]] = {}
+    for arm in arms:
+        setup, of_arm = _setup(study, arm), place
+        if isinstance(arm.how, FewShot) and reads_generator(arm.how):
+            of_arm = {**place, "backbone": place[GENERATOR_ROLE]}
+        setups[setup.segmenter, setup.start] = setup, of_arm
+    return (*tried, *(_start_trial(setup, of_arm) for setup, of_arm in setups.values() if setup.roles))
 
 
 def _start_trial(setup: SetupConfig, place: Mapping[str, Need]) -> Trial:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from methods.common.miniature.street_view import DRAW_CITYSCAPES
@@ -14,7 +15,7 @@ from methods.instance_synthesis.stages.quality import QUALITY
 from methods.instance_synthesis.stages.select import SELECT
 from methods.instance_synthesis.stages.train import TRAIN, TrainConfig
 from methods.instance_synthesis.training_set_config import FramesSource
-from reproductions.harness.cell import Cell
+from reproductions.harness.cell import Cell, External
 from reproductions.instance_synthesis.arms import Arm, How, Quoted, RealImages, WithSamples
 from reproductions.instance_synthesis.back_ends import BackEndId
 from reproductions.instance_synthesis.branch_b_arms import FewShot
@@ -151,8 +152,15 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
 
     # -- training and evaluation --------------------------------------------------------------------------------------
 
-    def train(self, label: str, setup: SetupConfig, source: FramesSource, inputs: Inputs) -> Cell:
-        """Train a segmenter from what its setup starts with."""
+    def train(
+        self,
+        label: str,
+        setup: SetupConfig,
+        source: FramesSource,
+        inputs: Inputs,
+        places: Mapping[str, External] | None = None,
+    ) -> Cell:
+        """Train a segmenter from what its setup starts with, at ``places`` where they are not those of every arm."""
         study = self.study
         config = TrainConfig(
             segmenter=setup.segmenter,
@@ -168,8 +176,9 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
             * setup.recipe.batch_size
             / study.reproduced.recipe.batch_size
         )
-        outside = ("data", *setup.roles)
-        return self.cell(TRAIN, config, label, inputs, outside, cost_s, 1e6 * study.expected_model_mb)
+        places = places or {}
+        outside = ("data", *(role for role in setup.roles if role not in places))
+        return self.cell(TRAIN, config, label, inputs, outside, cost_s, 1e6 * study.expected_model_mb, places=places)
 
     def _evaluate(self, label: str, model: Cell) -> Cell:
         study, inputs = self.study, {"model": (model,)}

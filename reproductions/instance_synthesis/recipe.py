@@ -21,6 +21,7 @@ from methods.common.generators.repainting.configs import (
 )
 from methods.common.miniature.street_classes import STREET_KINDS
 from methods.common.miniature.street_view import DrawCityscapesConfig
+from methods.common.segmenters.backbones.generative.config import GenerativeConfig
 from methods.common.segmenters.diffusioninst.config import DiffusionInstConfig
 from methods.common.segmenters.fastinst.config import FastInstConfig
 from methods.common.segmenters.fastinst.presets import (
@@ -114,6 +115,8 @@ class FewShotConfig(Config):
     """Base and novel classes, and how support lists are drawn; an arm says how many instances."""
     recipe: PolyRecipe | StepRecipe
     """Of the novel stage; the network, and how images are augmented, are those of the base stage."""
+    generator: GenerativeConfig
+    """The text-to-image generator as a backbone. Section 4"""
     frozen: tuple[str, ...] = ("backbone", "pyramid")
     """Parts that the novel stage leaves as they are; classifier, box and mask heads are updated. Section 6.1 [C D64]"""
 
