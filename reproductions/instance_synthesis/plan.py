@@ -185,14 +185,14 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
         if study.layout == "cityscapes":
             known = study.evaluation.model_copy(update={"segments": study.reproduced.segments})
             return self.cell(EVALUATE_CITYSCAPES, known, label, inputs, ("data",), study.expected_evaluate_s)
-        config = EvaluateCocoConfig(**study.evaluation.model_dump(exclude={"segments"}))
+        config = EvaluateCocoConfig(**study.evaluation.model_dump(exclude={"segments", "groups"}))
         return self.cell(EVALUATE_COCO, config, label, inputs, ("data",), study.expected_evaluate_s)
 
     def _panoptic(self, label: str, model: Cell) -> Cell | None:
         study = self.study
         if study.reproduced.segments == "things":
             return None
-        sizes = study.evaluation.model_dump(exclude={"segments"})
+        sizes = study.evaluation.model_dump(exclude={"segments", "groups"})
         config = EvaluatePanopticConfig(**sizes, **study.panoptic.model_dump())
         cost_s = 2 * study.expected_evaluate_s
         return self.cell(EVALUATE_PANOPTIC, config, label, {"model": (model,)}, ("data",), cost_s, _MAPS_BYTES)

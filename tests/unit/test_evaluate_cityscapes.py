@@ -93,6 +93,27 @@ def test_the_scores_are_those_of_the_definition(inputs: Inputs, tmp_path: Path, 
     assert record["metrics_coco"]["AP"] == pytest.approx(100 * (0.0 + (51 + 50 * 2 / 3) / 101 + 1.0) / 3)
 
 
+def test_groups_of_classes_have_scores_of_their_own(inputs: Inputs, tmp_path: Path) -> None:
+    """The car has 0.25, the person 0, the train 1; a bus is not there to be found."""
+    (tmp_path / "out").mkdir()
+    groups = {"base": ("person", "car"), "novel": ("bus", "train"), "none": ("bus",)}
+    record = evaluate_cityscapes(
+        inputs, EvaluateCityscapesConfig(groups=groups, **SIZES), LocalContext(tmp_path / "out")
+    )
+    found = record["metrics"]
+    assert (found["AP_base"], found["AP_novel"], found["AP_none"]) == (12.5, 100.0, None)
+    assert (found["AP50_base"], found["AP50_novel"]) == (12.5, 100.0)
+    assert found["AP"] == pytest.approx(100 * 1.25 / 3)
+    assert set(record["resamples"][0]["metrics"]) == set(found)
+
+
+def test_a_group_of_unknown_classes_is_refused(inputs: Inputs, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    config = EvaluateCityscapesConfig(groups={"novel": ("zebra",)}, **SIZES)
+    with pytest.raises(InputError, match="'zebra' is none of the classes that are evaluated: person"):
+        evaluate_cityscapes(inputs, config, LocalContext(tmp_path / "out"))
+
+
 def test_resamples_are_the_scores_of_the_pictures_drawn(inputs: Inputs, tmp_path: Path, monkeypatch) -> None:
     """Of the last picture alone: the train is found, and no car is there to be found; AP is 1 of one class."""
     monkeypatch.setattr(resamples, "draw_weights", lambda num_images, draws: np.array([0.0, 0.0, 3.0])[:num_images])
