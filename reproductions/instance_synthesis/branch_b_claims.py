@@ -108,7 +108,7 @@ BRANCH_B_CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         id="B12",
-        wording=f"A smaller generator does as well: half precision or half of the heads cost less than {MARGIN:g} points of novel AP.",
+        wording=f"A smaller generator does as well: half precision or half of the heads cost less than {MARGIN:g} AP on novel classes.",
         source="ours, from section 6.2",
         tests=tuple(
             NoGain("few_generator", smaller, NOVEL_AP, MARGIN)

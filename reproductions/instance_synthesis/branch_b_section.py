@@ -54,7 +54,8 @@ def _row(report: Report, arm: Arm[FewShot]) -> list[str]:
         means.append(fixed(mean_interval(values).mean, 2) if values else NOTHING)
     real = f"few_{arm.how.shots}" if arm.how.back_end is not None else None
     gained = NOTHING if real is None else _difference(report, backbone, NOVEL_AP, arm.id, real)
-    kept = NOTHING if arm.id == "few_base" else _difference(report, backbone, BASE_AP, arm.id, "few_base")
+    usual = arm.how.extractor == "pretrained" and arm.how.noise
+    kept = NOTHING if arm.id == "few_base" or not usual else _difference(report, backbone, BASE_AP, arm.id, "few_base")
     return [arm.title, *means, gained, kept]
 
 

@@ -12,6 +12,8 @@ from reports.figures import GREY, PALETTE
 from reports.sample_sheets import instance_sheet, repainted_sheet
 from reports.scatter_plot import scatter_plot
 from reproductions.instance_synthesis.arms import LIMITED, PERCENTS, limited
+from reproductions.instance_synthesis.branch_b_arms import BRANCH_B_ARMS, USUAL_SHOTS, few_shot_id
+from reproductions.instance_synthesis.branch_b_metrics import BASE_AP, NOVEL_AP
 from reproductions.instance_synthesis.claims import ACCURACY
 from reproductions.instance_synthesis.collect import GENERATORS_STUDY
 from reproductions.instance_synthesis.records import InstanceSynthesisReport
@@ -21,6 +23,8 @@ _COLOURS: dict[str, str] = {
     "zoom": PALETTE[0],
     "copy-paste": PALETTE[2],
     "synthesis": PALETTE[1],
+    "repeated": PALETTE[0],
+    "backbone": PALETTE[3],
 }
 _LINES = {
     "real": ("R", GREY),
@@ -32,6 +36,8 @@ _LINES = {
 }
 """Arms that are trained on every share of the real images, with label and colour."""
 _REFERENCES = {"real": "R", "zoom": "R + Z"}
+_FEW_SHOT_REFERENCES = {few_shot_id(USUAL_SHOTS): f"{USUAL_SHOTS}-shot"}
+_FEW_SHOT = {arm.id for arm in BRANCH_B_ARMS}
 _SHARES = {
     "zoom": ("R + Z: zoom only", PALETTE[0], {"0 %": "real", "50 %": "zoom_half", "all": "zoom"}),
     "blended": ("R + S, blended", PALETTE[1], {"0 %": "real", "50 %": "blended_half", "all": "blended"}),
@@ -40,6 +46,10 @@ _SHARES = {
 
 def draw_figures(report: InstanceSynthesisReport, folder: Path) -> list[Figure | None]:
     """Draw what the records allow."""
+    if any(arm.id in _FEW_SHOT for arm in report.arms):
+        backbone = report.backbones[0].id
+        of_arms = [_few_shot(report, folder, backbone, metric) for metric in (NOVEL_AP, BASE_AP)]
+        return [*of_arms, differences(report, folder, long_labels=True)]
     return [
         *(_accuracy(report, folder, backbone.id, metric) for backbone in report.backbones for metric in ACCURACY),
         _differences(report, folder),
@@ -72,6 +82,18 @@ def _accuracy(report: InstanceSynthesisReport, folder: Path, backbone: str, metr
         f"{metric} by arm, {report.backbone_title(backbone)}",
         f"{ACCURACY_CAPTION} Colour: what is added to the real images. Dotted lines: means of R and R + Z.",
         lambda path: grouped_dot_plot(report, backbone, metric, rows, _COLOURS, _REFERENCES, path),
+    )
+
+
+def _few_shot(report: InstanceSynthesisReport, folder: Path, backbone: str, metric: str) -> Figure | None:
+    rows = [Row("", arm.id, arm.title, arm.group) for arm in report.arms]
+    title = report.metric_title(metric)
+    return drawn(
+        folder,
+        f"few_shot_{metric}_{backbone}",
+        f"{title[0].upper()}{title[1:]} by arm, {report.backbone_title(backbone)}",
+        f"{ACCURACY_CAPTION} Colour: what is added to the real samples, or another backbone. Dotted line: mean of {USUAL_SHOTS}-shot.",
+        lambda path: grouped_dot_plot(report, backbone, metric, rows, _COLOURS, _FEW_SHOT_REFERENCES, path),
     )
 
 
