@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from reproductions.instance_synthesis.back_ends import GENERATORS, BackEndId
-from reproductions.instance_synthesis.branch_b_arms import BRANCH_B_ARMS, FewShot
+from reproductions.instance_synthesis.branch_b_arms import BRANCH_B_ARMS, SIZES_ARM, FewShot, Sizes
 from reproductions.study import arms
 
 PERCENTS = (10, 25, 50)
@@ -83,7 +83,7 @@ class Quoted:
     topics: frozenset[str] = frozenset()
 
 
-How = RealImages | WithSamples | FewShot | Quoted
+How = RealImages | WithSamples | FewShot | Sizes | Quoted
 Arm = arms.Arm[How]
 
 
@@ -201,6 +201,7 @@ ARMS: tuple[Arm, ...] = (
     *_CONTROLS,
     *(_twin(_BY_ID[arm], percent) for percent in reversed(PERCENTS) for arm in _COMPARED),
     *BRANCH_B_ARMS,
+    SIZES_ARM,
     *_QUOTED,
 )
 """In the order of the tables, then the controls, then the same arms on less data, the few-shot arms, and what the paper quotes."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from methods.instance_synthesis.sizes import RungId
 from reproductions.instance_synthesis.back_ends import GENERATORS, BackEndId
 from reproductions.study import arms
 
-BRANCH_B, GRID = "branch_b", "branch_b_grid"
-"""Names that ask for the arms of the branch's report, and for the rest of the grid of shots, generators and numbers of images."""
+BRANCH_B, GRID, LADDER = "branch_b", "branch_b_grid", "branch_b_ladder"
+"""Names that ask for the arms of the branch's report; for the rest of the grid of shots, generators and numbers of images; and for the ladder of
+sizes, whose every rung has a base stage of its own."""
 SHOTS = (1, 5, 10)
 """K; section 6.1."""
 USUAL_SHOTS = 5
@@ -29,19 +31,29 @@ Extractor = Literal[
     "generator_scratch",
     "generator_lora",
     "generator_half",
-    "generator_pruned",
+    "generator_cut",
+    "generator_blocks",
+    "generator_heads",
 ]
 """What the decoder reads: a backbone with weights of other classes, or one from random weights; or the features of a generator, e(G): as it is, with
-random weights, trained from them, with low-rank updates, in half precision, with half of its attention heads."""
-GENERATIVE: tuple[Extractor, ...] = (
-    "generator",
-    "generator_random",
-    "generator_scratch",
-    "generator_lora",
-    "generator_half",
-    "generator_pruned",
-)
-"""Those that have a generator's networks."""
+random weights, trained from them, with low-rank updates; or those of a rung of the ladder of sizes."""
+RUNG_OF: dict[Extractor, RungId] = {
+    **dict.fromkeys(("generator", "generator_random", "generator_scratch", "generator_lora"), "full"),
+    "generator_half": "half",
+    "generator_cut": "cut",
+    "generator_blocks": "block_pruned",
+    "generator_heads": "head_pruned",
+}
+"""Those that have a generator's networks, and how much of them. Section 6.2"""
+ARM_OF_RUNG: dict[RungId, str] = {
+    "full": "few_generator",
+    "half": "few_generator_half",
+    "features_only": "few_generator_half",
+    "cut": "few_generator_cut",
+    "block_pruned": "few_generator_blocks",
+    "head_pruned": "few_generator_heads",
+}
+"""Which arm reads a rung; without what features do not need they stay the same."""
 FewShotGroup = Literal["real", "repeated", "copy-paste", "synthesis", "backbone"]
 """Colour in the figures."""
 
@@ -79,8 +91,16 @@ class FewShot:
     def topics(self) -> frozenset[str]:
         """What the ledger says of it."""
         found = {"few_shot"} | ({"few_shot_made"} if self.back_end is not None else set())
-        found |= {"generative"} if self.extractor in GENERATIVE else set()
+        found |= {"generative"} if self.extractor in RUNG_OF else set()
         return frozenset(found | ({"generated", str(self.back_end)} if self.generates else set()))
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Measures what each rung of the ladder of sizes costs an image; trains nothing."""
+
+    group: Literal["backbone"] = "backbone"
+    topics: frozenset[str] = frozenset({"few_shot", "generative"})
 
 
 BACK_ENDS: dict[BackEndId, str] = {
@@ -129,8 +149,13 @@ _OF_GENERATOR: dict[Extractor, tuple[str, str]] = {
         "e(G) with LoRA",
         "Low-rank updates of the generator's attention are trained in the base stage.",
     ),
-    "generator_half": ("e(G) in half precision", "The generator's weights and passes are in bfloat16."),
-    "generator_pruned": ("e(G), half of the heads", "Of each attention the weaker half of the heads is cut off."),
+    "generator_half": ("e(G), half precision", "The generator's weights and passes have half of the bits."),
+    "generator_cut": ("e(G), cut", "The finest block on the U-Net's way up is left out, too."),
+    "generator_blocks": ("e(G), fewer blocks", "A U-Net with fewer layers, which learnt the features of the cut one."),
+    "generator_heads": (
+        "e(G), fewer heads",
+        "The cut U-Net with half of its attention heads, which learnt the features of all.",
+    ),
 }
 
 
@@ -160,8 +185,27 @@ BRANCH_B_ARMS: tuple[arms.Arm[FewShot], ...] = (
         FewShot(noise=False),
     ),
     *(
-        _arm(f"few_{extractor}", f"{USUAL_SHOTS}-shot, {title}", what, FewShot(extractor=extractor))
+        _arm(
+            f"few_{extractor}",
+            f"{USUAL_SHOTS}-shot, {title}",
+            what,
+            FewShot(extractor=extractor),
+            LADDER if RUNG_OF[extractor] != "full" else BRANCH_B,
+        )
         for extractor, (title, what) in _OF_GENERATOR.items()
     ),
 )
 """In the order of the table."""
+SIZES_ARM: arms.Arm[Sizes] = arms.Arm(
+    "few_sizes",
+    "ladder of sizes",
+    "What each rung of the ladder of sizes costs an image.",
+    Sizes(),
+    True,
+    "few-shot",
+    topics=Sizes().topics,
+    row=False,
+    extra=True,
+    asked_as=LADDER,
+)
+"""Beside the table."""

@@ -9,12 +9,15 @@ from methods.common.segmenters.backbones.generative.config import GenerativeConf
 from methods.common.segmenters.backbones.generative.presets import on_generator
 from methods.common.segmenters.diffusioninst.config import DiffusionInstConfig
 from methods.common.stages.evaluate_cityscapes import EVALUATE_CITYSCAPES
+from methods.instance_synthesis.sizes import DISTILLED
+from methods.instance_synthesis.stages.distill import DISTILL
 from methods.instance_synthesis.stages.select import SELECT
+from methods.instance_synthesis.stages.sizes import SIZES, SizesConfig
 from methods.instance_synthesis.stages.support import SUPPORT
 from methods.instance_synthesis.stages.train import TRAIN, TrainConfig
 from methods.instance_synthesis.training_set_config import FramesSource
-from reproductions.harness.cell import Cell
-from reproductions.instance_synthesis.branch_b_arms import GENERATIVE, Extractor, FewShot
+from reproductions.harness.cell import Cell, External
+from reproductions.instance_synthesis.branch_b_arms import RUNG_OF, Extractor, FewShot
 from reproductions.instance_synthesis.recipe import FewShotConfig, InstanceSynthesisStudy, SetupConfig
 
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ def base_setup(study: InstanceSynthesisStudy, how: FewShot) -> SetupConfig:
     setup = study.reproduced
     segmenter = setup.segmenter
     assert isinstance(segmenter, DiffusionInstConfig), "the study of branch B trains DiffusionInst"
-    if how.extractor in GENERATIVE:
+    if how.extractor in RUNG_OF:
         segmenter = on_generator(segmenter, generator_of(study, how.extractor))
         setup = setup.model_copy(update={"segmenter": segmenter, "start": "backbone"})
     if how.extractor in RANDOM:
@@ -46,26 +49,15 @@ def base_setup(study: InstanceSynthesisStudy, how: FewShot) -> SetupConfig:
 
 def reads_generator(how: FewShot) -> bool:
     """Whether an arm begins with the weights of a generator."""
-    return how.extractor in GENERATIVE and how.extractor not in RANDOM
+    return how.extractor in RUNG_OF and how.extractor not in RANDOM
 
 
 def generator_of(study: InstanceSynthesisStudy, extractor: Extractor) -> GenerativeConfig:
     """Return the generator as a backbone of a kind."""
     assert study.few_shot is not None, "the study of branch B"
-    config = study.few_shot.generator
-    inside = config.extractor
-    match extractor:
-        case "generator_scratch":
-            return config.model_copy(update={"tuning": "all"})
-        case "generator_lora":
-            return config.model_copy(update={"tuning": "lora"})
-        case "generator_half":
-            return config.model_copy(update={"extractor": inside.model_copy(update={"precision": "bfloat16"})})
-        case "generator_pruned":
-            networks = inside.networks.model_copy(update={"heads_kept": 0.5})
-            return config.model_copy(update={"extractor": inside.model_copy(update={"networks": networks})})
-        case _:
-            return config
+    config = study.few_shot.ladder.backbone(RUNG_OF[extractor])
+    tuning = {"generator_scratch": "all", "generator_lora": "lora"}.get(extractor, "frozen")
+    return config.model_copy(update={"tuning": tuning})
 
 
 @dataclass(frozen=True)
@@ -114,8 +106,42 @@ class BranchBPlanner:
     def _base(self, how: FewShot) -> Cell:
         """Train on the base classes; arms with the same backbone and decoder share it."""
         setup, name = base_setup(self.study, how), how.extractor if how.noise else f"{how.extractor}_no_noise"
-        places = {"backbone": self.planner.external[GENERATOR_ROLE]} if reads_generator(how) else {}
-        return self.planner.train(f"base_{name}/train", setup, self._source(), {}, places)
+        learnt = self._distilled(how.extractor)
+        inputs = {} if learnt is None else {"backbone": (learnt,)}
+        places = self._generator() if reads_generator(how) and learnt is None else {}
+        return self.planner.train(f"base_{name}/train", setup, self._source(), inputs, places)
+
+    def _generator(self) -> dict[str, External]:
+        return {"backbone": self.planner.external[GENERATOR_ROLE]}
+
+    def _distilled(self, extractor: Extractor) -> Cell | None:
+        """Teach a smaller U-Net the features of the cut one; None for what keeps the generator's own."""
+        rung = RUNG_OF.get(extractor)
+        if rung not in DISTILLED:
+            return None
+        study, ladder = self.study, self.few_shot.ladder
+        teacher, student = (
+            ladder.backbone(one).extractor.model_copy(update={"precision": "float32"}) for one in ("cut", rung)
+        )
+        config = self.few_shot.distillation.model_copy(
+            update={
+                "teacher": teacher,
+                "student": student,
+                "source": FramesSource(layout=study.layout, split=study.train_split),
+            }
+        )
+        cost_s = config.recipe.iterations * study.expected_step_s
+        return self.planner.cell(
+            DISTILL, config, f"{extractor}/distill", outside=("data",), cost_s=cost_s, places=self._generator()
+        )
+
+    def sizes(self) -> Cell:
+        """Measure what each rung of the ladder costs, on one image of the evaluation's size."""
+        sides = self.study.evaluation
+        ladder = self.few_shot.ladder.model_dump()
+        config = SizesConfig(**ladder, image_px=(sides.short_side_px, sides.long_side_px))
+        places = self._generator()
+        return self.planner.cell(SIZES, config, "ladder/sizes", of_seed=False, cost_s=30.0, places=places)
 
     def _support(self, shots: int) -> Cell:
         study = self.study

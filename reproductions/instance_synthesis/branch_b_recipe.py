@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from methods.common.miniature.street_classes import StreetConfig
 from methods.common.miniature.street_view import DrawCityscapesConfig
 from methods.common.segmenters.backbones.generative.presets import (
-    generative_backbone,
     miniature_networks,
     stable_diffusion_1,
 )
@@ -16,7 +17,10 @@ from methods.common.segmenters.diffusioninst.presets import (
     miniature_recipe,
 )
 from methods.common.training.poly_recipe import PolyRecipe
+from methods.common.training.recipe import TrainingRecipe
 from methods.instance_synthesis.paste import PasteConfig
+from methods.instance_synthesis.sizes import LadderConfig
+from methods.instance_synthesis.stages.distill import DistillConfig
 from methods.instance_synthesis.stages.integrate import IntegrateStageConfig
 from methods.instance_synthesis.stages.select import SelectStageConfig
 from methods.instance_synthesis.stages.support import SupportStageConfig
@@ -50,6 +54,12 @@ def _as_base(study: InstanceSynthesisStudy, base: SetupConfig, few_shot: FewShot
     )
 
 
+def _ladder(ladder: LadderConfig, **changes: Any) -> dict[str, Any]:
+    """Return a ladder, and how its smaller rungs learn; who learns from whom is for the plan to say."""
+    whole = ladder.backbone("cut").extractor.model_copy(update={"precision": "float32"})
+    return {"ladder": ladder, "distillation": DistillConfig(teacher=whole, student=whole, **changes)}
+
+
 def paper() -> InstanceSynthesisStudy:
     """DiffusionInst with ResNet-50 on Cityscapes: 90,000 iterations of 4 images, then 2,000 on the support (sections 5.5 and 6.1)."""
     segmenter = diffusioninst_r50(NUM_CLASSES).model_copy(update={"num_proposals": 300})
@@ -58,7 +68,7 @@ def paper() -> InstanceSynthesisStudy:
         update={"iterations": 2_000, "drops": (1_600, 1_900), "warmup_iterations": 100}
     )
     study = _as_base(
-        recipe.paper(), base, FewShotConfig(recipe=novel, generator=generative_backbone(stable_diffusion_1()))
+        recipe.paper(), base, FewShotConfig(recipe=novel, **_ladder(LadderConfig(networks=stable_diffusion_1())))
     )
     return study.model_copy(
         update={"backbone": "diffusioninst_r50", "expected_step_s": 0.4, "expected_model_mb": 450.0}
@@ -85,8 +95,9 @@ def mini() -> InstanceSynthesisStudy:
         start="backbone",
     )
     novel = base_recipe.model_copy(update={"iterations": 60, "warmup_iterations": 5})
-    generator = generative_backbone(miniature_networks(), width=64)
-    study = _as_base(recipe.mini(), base, FewShotConfig(recipe=novel, generator=generator))
+    ladder = LadderConfig(networks=miniature_networks(), width=64, half="bfloat16")
+    smaller = _ladder(ladder, crop_px=(64, 128), recipe=TrainingRecipe(iterations=60, batch_size=8, base_lr=1e-3))
+    study = _as_base(recipe.mini(), base, FewShotConfig(recipe=novel, **smaller))
     assert study.world is not None
     return study.model_copy(
         update={
@@ -107,7 +118,10 @@ def smoke() -> InstanceSynthesisStudy:
     few_shot = FewShotConfig(
         support=SupportStageConfig(min_area_px=1),
         recipe=study.few_shot.recipe.model_copy(update=few),
-        generator=study.few_shot.generator,
+        ladder=study.few_shot.ladder,
+        distillation=study.few_shot.distillation.model_copy(
+            update={"recipe": study.few_shot.distillation.recipe.model_copy(update={"iterations": 2, "batch_size": 2})}
+        ),
     )
     return study.model_copy(
         update={

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from methods.instance_synthesis.sizes import TITLES
 from reports.records import Result, ScatterPoint
 from reports.samples import InstanceSample, RepaintedSample, save_sample
 from reproductions.instance_synthesis.arms import Arm, How, WithSamples
 from reproductions.instance_synthesis.back_ends import GENERATORS, BackEndId
-from reproductions.instance_synthesis.branch_b_metrics import few_shot_metrics
+from reproductions.instance_synthesis.branch_b_arms import ARM_OF_RUNG, Sizes
+from reproductions.instance_synthesis.branch_b_metrics import NOVEL_AP, few_shot_metrics
 from reproductions.instance_synthesis.branch_b_plan import NOVEL
 from reproductions.instance_synthesis.claims import CLASSES, PANOPTIC, QUALITY
 from reproductions.instance_synthesis.plan import ArmCells, SampleCells
 from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy
+from reproductions.instance_synthesis.records import RungCost
 from reproductions.study import collector
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 GENERATORS_STUDY = "generators"
 """Id of the points of the study over generators: similarity of crops on x, AP on y."""
+LADDER_STUDY = "ladder"
+"""Id of the points of the ladder of sizes: giga multiply-adds of an image on x, novel AP on y."""
 _MEASURED = dict(
     zip(QUALITY, ("clip-similarity-release", "fid-paired-crops", "ssim-grey-release", "psnr"), strict=True)
 )
@@ -106,10 +111,32 @@ class Collector(collector.Collector[InstanceSynthesisStudy, How, ArmCells]):
     def extras(self) -> dict[str, Any]:
         """Return the records that only this report has."""
         return {
-            "points": tuple(self._points()),
+            "points": (*self._points(), *self._points_of_ladder()),
             "repainted": tuple(self._repainted()),
             "focused": tuple(self._focused()),
+            "ladder": tuple(self._ladder()),
         }
+
+    def _ladder(self) -> Iterator[RungCost]:
+        """What was measured of each rung; the two that read the same features have one arm."""
+        of_ladder = [arm for arm in self.arms if isinstance(arm.how, Sizes)]
+        for arm in of_ladder:
+            cell = self.planners[0].arm(arm).sizes
+            if cell is not None and self.done(cell):
+                record = self.store.record(cell)
+                for row in record["rungs"]:
+                    known = {"title": TITLES[row["rung"]], "arm": ARM_OF_RUNG[row["rung"]], "device": record["device"]}
+                    yield RungCost(**row, **known)
+
+    def _points_of_ladder(self) -> Iterator[ScatterPoint]:
+        """Novel AP of each rung over what it costs."""
+        costs = {rung.arm: rung for rung in self._ladder()}
+        for result in self.results() if costs else ():
+            value = result.metrics.get(NOVEL_AP)
+            if result.arm in costs and value is not None:
+                rung = costs[result.arm]
+                named = {"scatter": LADDER_STUDY, "variant": rung.title, "backbone": self.backbone, "seed": result.seed}
+                yield ScatterPoint(**named, x=rung.multiply_adds / 1e9, y=value, cells=result.cells)
 
     def _points(self) -> Iterator[ScatterPoint]:
         """AP of each back end over how similar its crops are to the real ones; untouched crops are equal."""

@@ -15,7 +15,7 @@ from reproductions.instance_synthesis.arms import LIMITED, PERCENTS, limited
 from reproductions.instance_synthesis.branch_b_arms import BRANCH_B_ARMS, USUAL_SHOTS, few_shot_id
 from reproductions.instance_synthesis.branch_b_metrics import BASE_AP, NOVEL_AP
 from reproductions.instance_synthesis.claims import ACCURACY
-from reproductions.instance_synthesis.collect import GENERATORS_STUDY
+from reproductions.instance_synthesis.collect import GENERATORS_STUDY, LADDER_STUDY
 from reproductions.instance_synthesis.records import InstanceSynthesisReport
 
 _COLOURS: dict[str, str] = {
@@ -49,7 +49,7 @@ def draw_figures(report: InstanceSynthesisReport, folder: Path) -> list[Figure |
     if any(arm.id in _FEW_SHOT for arm in report.arms):
         backbone = report.backbones[0].id
         of_arms = [_few_shot(report, folder, backbone, metric) for metric in (NOVEL_AP, BASE_AP)]
-        return [*of_arms, differences(report, folder, long_labels=True)]
+        return [*of_arms, differences(report, folder, long_labels=True), _ladder(report, folder, backbone)]
     return [
         *(_accuracy(report, folder, backbone.id, metric) for backbone in report.backbones for metric in ACCURACY),
         _differences(report, folder),
@@ -94,6 +94,16 @@ def _few_shot(report: InstanceSynthesisReport, folder: Path, backbone: str, metr
         f"{title[0].upper()}{title[1:]} by arm, {report.backbone_title(backbone)}",
         f"{ACCURACY_CAPTION} Colour: what is added to the real samples, or another backbone. Dotted line: mean of {USUAL_SHOTS}-shot.",
         lambda path: grouped_dot_plot(report, backbone, metric, rows, _COLOURS, _FEW_SHOT_REFERENCES, path),
+    )
+
+
+def _ladder(report: InstanceSynthesisReport, folder: Path, backbone: str) -> Figure | None:
+    return drawn(
+        folder,
+        f"ladder_{backbone}",
+        "Novel AP against the generator's size",
+        f"Rungs of the ladder of sizes, {USUAL_SHOTS} shots. Large points: means over seeds.",
+        lambda path: scatter_plot(report, LADDER_STUDY, backbone, "multiply-adds of an image, G", "novel AP", path),
     )
 
 

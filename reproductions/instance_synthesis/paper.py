@@ -9,7 +9,7 @@ from methods.common.errors import InputError
 from reports.figure import Figure
 from reproductions.instance_synthesis import branch_b_recipe, oneformer_recipe, places, recipe
 from reproductions.instance_synthesis.arms import ARMS, OWN_ARMS, Arm, How
-from reproductions.instance_synthesis.branch_b_arms import FewShot
+from reproductions.instance_synthesis.branch_b_arms import FewShot, Sizes
 from reproductions.instance_synthesis.branch_b_claims import BRANCH_B_CLAIMS
 from reproductions.instance_synthesis.branch_b_facts import few_shot_facts
 from reproductions.instance_synthesis.claims import BASELINES, CLAIMS, METRICS, OF_FASTINST, OWN_DATA_CLAIMS, STYLE
@@ -78,7 +78,7 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
 
     def impossible(self, arm: Arm, request: Request, study: InstanceSynthesisStudy) -> str | None:
         """Say why a network does not train an arm."""
-        if isinstance(arm.how, FewShot) != (study.few_shot is not None):
+        if isinstance(arm.how, FewShot | Sizes) != (study.few_shot is not None):
             return "is a row of DiffusionInst alone" if study.few_shot is None else "is none of the few-shot rows"
         if study.reproduced.segments == "things":
             return None
@@ -142,10 +142,10 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
 
     def sections(self, report: InstanceSynthesisReport) -> Sequence[str]:
         """Say what synthesis adds to the zoom, beside what the paper says that it adds, and what few samples teach."""
-        from reproductions.instance_synthesis.branch_b_section import few_shot_section
+        from reproductions.instance_synthesis.branch_b_section import few_shot_section, ladder_section
         from reproductions.instance_synthesis.gains import gains_section
 
-        return (gains_section(report), few_shot_section(report))
+        return (gains_section(report), few_shot_section(report), ladder_section(report))
 
 
 def _own_data(data: Path, request: Request) -> InstanceSynthesisStudy:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from methods.common.segmenters.instance.segmenters import SegmenterConfig
 from methods.common.stages.train_instances import InstanceTrainingConfig
+from methods.instance_synthesis.sizes import DISTILLED
 from reproductions.instance_synthesis import openers
 from reproductions.instance_synthesis.arms import Arm, RealImages, WithSamples
 from reproductions.instance_synthesis.back_ends import GENERATORS, BackEndId
-from reproductions.instance_synthesis.branch_b_arms import FewShot
+from reproductions.instance_synthesis.branch_b_arms import RUNG_OF, FewShot, Sizes
 from reproductions.instance_synthesis.branch_b_plan import GENERATOR_ROLE, base_setup, reads_generator
 from reproductions.instance_synthesis.own_data import own_frames_folder
 from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy, SetupConfig
@@ -80,7 +82,7 @@ def needs(request: Request, study: InstanceSynthesisStudy, arms: Sequence[Arm]) 
 
 def _weights_to_start_from(study: InstanceSynthesisStudy, arms: Sequence[Arm]) -> Iterator[Need]:
     """Yield what trainings of these arms start from, and the vocabulary of a text branch."""
-    of_generator = [arm for arm in arms if isinstance(arm.how, FewShot) and reads_generator(arm.how)]
+    of_generator = [arm for arm in arms if _reads_generator(arm)]
     if of_generator:
         small = study.backbone.endswith("miniature")
         yield shipped(GENERATOR_ROLE, MINIATURE_GENERATOR) if small else published(GENERATOR_ROLE, STABLE_DIFFUSION_15)
@@ -97,10 +99,19 @@ def _weights_to_start_from(study: InstanceSynthesisStudy, arms: Sequence[Arm]) -
         yield published("tokenizer", CLIP_TOKENIZER)
 
 
+def _reads_generator(arm: Arm) -> bool:
+    return isinstance(arm.how, Sizes) or (isinstance(arm.how, FewShot) and reads_generator(arm.how))
+
+
 def _setup(study: InstanceSynthesisStudy, arm: Arm) -> SetupConfig:
     """How an arm trains, a few-shot arm in its base stage; all with samples as the paper's baseline."""
+    if isinstance(arm.how, Sizes):
+        return base_setup(study, FewShot(extractor="generator"))
     if isinstance(arm.how, FewShot):
-        return base_setup(study, arm.how)
+        learnt = (
+            RUNG_OF.get(arm.how.extractor) in DISTILLED
+        )  # from features of the cut one, which is what comes from outside
+        return base_setup(study, replace(arm.how, extractor="generator_cut") if learnt else arm.how)
     name = arm.how.setup if isinstance(arm.how, RealImages) else "reproduced"
     setup: SetupConfig = getattr(study, name)
     return setup
@@ -135,7 +146,7 @@ def trials(request: Request, study: InstanceSynthesisStudy, arms: Sequence[Arm])
     setups: dict[tuple[SegmenterConfig, str], tuple[SetupConfig, Mapping[str, Need]]] = {}
     for arm in arms:
         setup, of_arm = _setup(study, arm), place
-        if isinstance(arm.how, FewShot) and reads_generator(arm.how):
+        if _reads_generator(arm):
             of_arm = {**place, "backbone": place[GENERATOR_ROLE]}
         setups[setup.segmenter, setup.start] = setup, of_arm
     return (*tried, *(_start_trial(setup, of_arm) for setup, of_arm in setups.values() if setup.roles))

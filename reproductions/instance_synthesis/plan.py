@@ -18,7 +18,7 @@ from methods.instance_synthesis.training_set_config import FramesSource
 from reproductions.harness.cell import Cell, External
 from reproductions.instance_synthesis.arms import Arm, How, Quoted, RealImages, WithSamples
 from reproductions.instance_synthesis.back_ends import BackEndId
-from reproductions.instance_synthesis.branch_b_arms import FewShot
+from reproductions.instance_synthesis.branch_b_arms import FewShot, Sizes
 from reproductions.instance_synthesis.branch_b_plan import BranchBPlanner
 from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy, SetupConfig
 from reproductions.study import planner
@@ -51,11 +51,13 @@ class ArmCells(planner.ArmCells):
     """Panoptic quality and IoU, for networks that know stuff."""
     support: Cell | None = None
     """The list of few samples."""
+    sizes: Cell | None = None
+    """What rungs of the ladder of sizes cost."""
 
     @property
     def wanted(self) -> tuple[Cell, ...]:
         """The evaluations, and the quality of the crops."""
-        return (*super().wanted, *(cell for cell in (self.quality, self.panoptic) if cell is not None))
+        return (*super().wanted, *(cell for cell in (self.quality, self.panoptic, self.sizes) if cell is not None))
 
     @property
     def behind(self) -> tuple[Cell, ...]:
@@ -81,6 +83,8 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
             case FewShot():
                 cells = BranchBPlanner(self).plan(arm.id, arm.how)
                 return ArmCells(cells.evaluation, cells.trains, cells.made, support=cells.support)
+            case Sizes():
+                return ArmCells(None, (), sizes=BranchBPlanner(self).sizes())
             case Quoted():
                 raise AssertionError(f"{arm.id} is not run: {arm.not_run}")
 
@@ -177,7 +181,7 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
             / study.reproduced.recipe.batch_size
         )
         places = places or {}
-        outside = ("data", *(role for role in setup.roles if role not in places))
+        outside = ("data", *(role for role in setup.roles if role not in {*places, *inputs}))
         return self.cell(TRAIN, config, label, inputs, outside, cost_s, 1e6 * study.expected_model_mb, places=places)
 
     def _evaluate(self, label: str, model: Cell) -> Cell:

@@ -21,7 +21,6 @@ from methods.common.generators.repainting.configs import (
 )
 from methods.common.miniature.street_classes import STREET_KINDS
 from methods.common.miniature.street_view import DrawCityscapesConfig
-from methods.common.segmenters.backbones.generative.config import GenerativeConfig
 from methods.common.segmenters.diffusioninst.config import DiffusionInstConfig
 from methods.common.segmenters.fastinst.config import FastInstConfig
 from methods.common.segmenters.fastinst.presets import (
@@ -39,6 +38,8 @@ from methods.common.training.step_recipe import StepRecipe
 from methods.instance_synthesis.focus import FocusConfig
 from methods.instance_synthesis.frame_files import Layout
 from methods.instance_synthesis.prompts import PromptConfig
+from methods.instance_synthesis.sizes import LadderConfig
+from methods.instance_synthesis.stages.distill import DistillConfig
 from methods.instance_synthesis.stages.generate import GenerateStageConfig
 from methods.instance_synthesis.stages.integrate import IntegrateStageConfig
 from methods.instance_synthesis.stages.quality import QualityConfig
@@ -115,8 +116,10 @@ class FewShotConfig(Config):
     """Base and novel classes, and how support lists are drawn; an arm says how many instances."""
     recipe: PolyRecipe | StepRecipe
     """Of the novel stage; the network, and how images are augmented, are those of the base stage."""
-    generator: GenerativeConfig
-    """The text-to-image generator as a backbone. Section 4"""
+    ladder: LadderConfig
+    """The text-to-image generator as a backbone, and ever cheaper ones. Sections 4 and 6.2"""
+    distillation: DistillConfig
+    """How smaller generators learn the features of the larger one, which a rung names. Section 6.2"""
     frozen: tuple[str, ...] = ("backbone", "pyramid")
     """Parts that the novel stage leaves as they are; classifier, box and mask heads are updated. Section 6.1 [C D64]"""
 

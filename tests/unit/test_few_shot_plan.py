@@ -7,14 +7,16 @@ import pytest
 
 from methods.common.errors import InputError
 from methods.common.stages.evaluate_cityscapes import EvaluateCityscapesConfig
+from methods.instance_synthesis.stages.distill import DistillConfig
 from methods.instance_synthesis.stages.generate import GenerateStageConfig
 from methods.instance_synthesis.stages.integrate import IntegrateStageConfig
 from methods.instance_synthesis.stages.select import SelectStageConfig
+from methods.instance_synthesis.stages.sizes import SizesConfig
 from methods.instance_synthesis.stages.support import SupportStageConfig
 from methods.instance_synthesis.stages.train import TrainConfig
 from reproductions.harness.cell import Cell
 from reproductions.harness.store import Store
-from reproductions.instance_synthesis.branch_b_arms import BRANCH_B_ARMS, GENERATIVE
+from reproductions.instance_synthesis.branch_b_arms import BRANCH_B_ARMS, RUNG_OF, SIZES_ARM
 from reproductions.instance_synthesis.branch_b_metrics import few_shot_metrics, harmonic_mean
 from reproductions.instance_synthesis.branch_b_recipe import mini, paper, smoke
 from reproductions.instance_synthesis.paper import PAPER
@@ -53,7 +55,10 @@ def settings(cell: Cell) -> str:
             of_generator = ""
             if backbone.kind == "generative":
                 inside = backbone.extractor
-                of_generator = f", {backbone.tuning} {inside.precision} {inside.networks.heads_kept:g}"
+                of_generator = (
+                    f", {backbone.tuning} {inside.precision} {inside.networks.heads_kept:g} of {len(inside.taps)} taps"
+                )
+                of_generator += "" if inside.networks.unet.mid_block_type else ", no middle"
             words = [f"{config.recipe.iterations} steps from {config.start}"]
             words += [f"boxes {config.segmenter.diffusion.start}{of_generator}"]
             words += [
@@ -61,6 +66,15 @@ def settings(cell: Cell) -> str:
                 f"frozen {'+'.join(config.frozen) or 'nothing'}",
             ]
             return f"{', '.join(words)}, after {config.samples_before}"
+        case DistillConfig() as config:
+            sides = [
+                f"{len(one.taps)} taps {one.precision} {one.networks.heads_kept:g}"
+                for one in (config.teacher, config.student)
+            ]
+            middle = "" if config.student.networks.unet.mid_block_type else ", no middle"
+            return f"{' from '.join(sides)}{middle}"
+        case SizesConfig() as config:
+            return f"{len(config.rungs)} rungs at {config.image_px}"
         case SupportStageConfig() as config:
             return f"{config.shots} of {'+'.join(config.base)} and {'+'.join(config.novel)} of {config.split}"
         case SelectStageConfig() as config:
@@ -82,6 +96,8 @@ GROUPS = {"base": tuple(BASE.split("+")), "novel": tuple(NOVEL.split("+"))}
 def base_stage(name: str, start: str = "backbone", boxes: str = "noise", more: str = "") -> dict[str, str]:
     """InstSynth section 6.1: base classes on all frames, novel instances ignored."""
     given = f"backbone, {DATA}" if start == "backbone" else DATA
+    if name in LEARNT:
+        given = f"backbone<-{name}/distill, {DATA}"
     words = f"30 steps from {start}, boxes {boxes}{more}, ignoring {NOVEL}, frozen nothing, after 0"
     return {WORLD: "", f"base_{name}/train": f"{words} | {given}"}
 
@@ -110,14 +126,21 @@ BATCH = mini().reproduced.recipe.batch_size
 BACKBONES = {
     "scratch": ("scratch", "", ""),
     "no_noise": ("backbone", "fixed", ""),
-    "generator": ("backbone", "", ", frozen float32 1"),
-    "generator_random": ("scratch", "", ", frozen float32 1"),
-    "generator_scratch": ("scratch", "", ", all float32 1"),
-    "generator_lora": ("backbone", "", ", lora float32 1"),
-    "generator_half": ("backbone", "", ", frozen bfloat16 1"),
-    "generator_pruned": ("backbone", "", ", frozen float32 0.5"),
+    "generator": ("backbone", "", ", frozen float32 1 of 3 taps"),
+    "generator_random": ("scratch", "", ", frozen float32 1 of 3 taps"),
+    "generator_scratch": ("scratch", "", ", all float32 1 of 3 taps"),
+    "generator_lora": ("backbone", "", ", lora float32 1 of 3 taps"),
+    "generator_half": ("backbone", "", ", frozen bfloat16 1 of 3 taps"),
+    "generator_cut": ("backbone", "", ", frozen bfloat16 1 of 2 taps"),
+    "generator_blocks": ("backbone", "", ", frozen bfloat16 1 of 2 taps, no middle"),
+    "generator_heads": ("backbone", "", ", frozen bfloat16 0.5 of 2 taps"),
 }
 """Start of the base stage, boxes, and what of a generator is said, of arms that compare backbones."""
+LEARNT = {
+    "generator_blocks": "2 taps float32 1 from 2 taps float32 1, no middle",
+    "generator_heads": "2 taps float32 1 from 2 taps float32 0.5",
+}
+"""U-Nets that learn the features of the cut one, InstSynth section 6.2: the larger, and the smaller."""
 
 
 def expected(arm: str) -> dict[str, str]:
@@ -129,8 +152,10 @@ def expected(arm: str) -> dict[str, str]:
         start, boxes, more = BACKBONES[what]
         base = "pretrained_no_noise" if what == "no_noise" else what
         more_words = {"boxes": boxes or "noise", "more": more}
+        learnt = {f"{base}/distill": f"{LEARNT[base]} | backbone, {DATA}"} if base in LEARNT else {}
         return (
-            base_stage(base, start, **more_words)
+            learnt
+            | base_stage(base, start, **more_words)
             | novel_stage(arm, base, 5, **more_words)
             | evaluated(arm, f"{arm}/train")
         )
@@ -166,7 +191,9 @@ def test_arms_are_the_ones_that_the_hypotheses_need() -> None:
     backbones = {f"few_{name}" for name in BACKBONES}
     assert {"few_base", "few_1", "few_5", "few_10", "few_all", *made, *backbones} == set(BY_ID)
     usual = {f"few_5_{name}_{n}" for name in KINDS for n in (1, 4)} - {"few_5_identity_1"}
-    assert {"few_base", "few_1", "few_5", "few_10", "few_all", *usual, *backbones} == IN_CORE
+    ladder = {f"few_generator_{rung}" for rung in ("half", "cut", "blocks", "heads")}
+    assert {"few_base", "few_1", "few_5", "few_10", "few_all", *usual, *(backbones - ladder)} == IN_CORE
+    assert {arm.id for arm in BRANCH_B_ARMS if arm.asked_as == "branch_b_ladder"} == ladder
 
 
 def test_generators_and_extractors_come_from_their_own_places() -> None:
@@ -174,12 +201,20 @@ def test_generators_and_extractors_come_from_their_own_places() -> None:
     for name in GENERATORS:
         made = planner.arm(BY_ID[f"few_5_{name}_4"]).made
         assert {cell.external["generator"].fingerprint for cell in made.pictures} == {f"{name}_generator"}
-    for name in GENERATIVE:
+    for name in RUNG_OF.keys() - LEARNT.keys():
         given = planner.arm(BY_ID[f"few_{name}"]).trains[0].external
         assert {role: place.fingerprint for role, place in given.items()} == (
             {} if name in ("generator_random", "generator_scratch") else {"backbone": "extractor"}
         )
     assert planner.arm(BY_ID["few_5"]).trains[0].external["backbone"].fingerprint == "backbone"
+
+
+def test_the_ladder_is_measured_once_on_an_image_of_the_evaluation() -> None:
+    one, other = (SeedPlanner(study(), index, PLACES).arm(SIZES_ARM) for index in (0, 1))
+    assert one.wanted == (one.sizes,)
+    assert one.sizes.id == other.sizes.id
+    assert {role: place.fingerprint for role, place in one.sizes.external.items()} == {"backbone": "extractor"}
+    assert settings(one.sizes) == "6 rungs at (96, 192)"
 
 
 def test_every_seed_has_a_support_of_its_own_and_uses_no_other() -> None:
@@ -236,19 +271,21 @@ def asked(tier: str, *arms: str):
 
 def test_one_name_asks_for_the_branch_and_another_for_the_rest_of_the_grid() -> None:
     assert asked("mini", "branch_b") == {"diffusioninst_miniature": IN_CORE}
-    assert asked("mini", "branch_b", "branch_b_grid") == {"diffusioninst_miniature": set(BY_ID)}
+    every = asked("mini", "branch_b", "branch_b_grid", "branch_b_ladder")
+    assert every == {"diffusioninst_miniature": {*BY_ID, "few_sizes"}}
     assert asked("mini", "few_5", "real") == {"diffusioninst_miniature": {"few_5"}, "fastinst_miniature": {"real"}}
 
 
 def test_nobody_else_gets_it_and_smoke_tries_all_of_it() -> None:
     assert set(asked("mini")) == {"fastinst_miniature"}
     assert set(asked("paper")) == {"fastinst_r50", "oneformer_convnext_l", "oneformer_swin_l"}
-    assert asked("smoke")["diffusioninst_miniature"] == set(BY_ID)
+    assert asked("smoke")["diffusioninst_miniature"] == {*BY_ID, "few_sizes"}
 
 
 def test_a_wrong_name_is_told_the_names() -> None:
     with pytest.raises(
-        InputError, match=r"unknown arm 'branch_c'; choose from .*blended_half.*, branch_b, branch_b_grid, or all alone"
+        InputError,
+        match=r"unknown arm 'branch_c'; choose from .*blended_half.*, branch_b, branch_b_grid, branch_b_ladder, or all alone",
     ):
         asked("mini", "branch_c")
 
