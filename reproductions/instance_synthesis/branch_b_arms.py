@@ -196,6 +196,14 @@ BRANCH_B_ARMS: tuple[arms.Arm[FewShot], ...] = (
     ),
 )
 """In the order of the table."""
+OWN_FEW_SHOT_ARMS: tuple[arms.Arm[FewShot], ...] = tuple(
+    arm
+    for arm in BRANCH_B_ARMS
+    if arm.asked_as == BRANCH_B
+    and arm.how.extractor == "pretrained"
+    and arm.how.back_end in (None, "identity", "copy_paste", "inpainting")
+)
+"""On own data, where they are named; the generator is the miniature inpainting network or a folder of one's own."""
 SIZES_ARM: arms.Arm[Sizes] = arms.Arm(
     "few_sizes",
     "ladder of sizes",

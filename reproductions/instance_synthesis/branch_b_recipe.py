@@ -33,6 +33,7 @@ from reproductions.instance_synthesis.recipe import (
     crops,
     mini_crops,
 )
+from reproductions.study.request import Tier
 
 WHOLE_FRAMES = IntegrateStageConfig(paste=PasteConfig(normalise="histogram"), focus=None)
 """A novel instance is repainted in its whole frame, without the zoom of branch A, and its histogram matched to the real crop's [C D65]."""
@@ -134,3 +135,18 @@ def smoke() -> InstanceSynthesisStudy:
             "expected_evaluate_s": 0.5,
         }
     )
+
+
+def own_data(class_names: tuple[str, ...], num_frames: int, tier: Tier) -> InstanceSynthesisStudy:
+    """A user's own instances in Cityscapes' layout, with the miniature DiffusionInst; sizes are those of branch A's study of own data."""
+    study, few = recipe.own_data("cityscapes", class_names, num_frames, tier), mini() if tier == "mini" else smoke()
+    assert few.few_shot is not None
+    length = study.reproduced.recipe.iterations
+    base = few.reproduced.model_copy(
+        update={
+            "recipe": few.reproduced.recipe.model_copy(update={"iterations": length}),
+            "augmentation": study.reproduced.augmentation,
+        }
+    )
+    made = _as_base(study, base, few.few_shot.model_copy(update={"support": SupportStageConfig()}))
+    return made.model_copy(update={"backbone": few.backbone})

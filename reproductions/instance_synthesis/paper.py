@@ -9,7 +9,7 @@ from methods.common.errors import InputError
 from reports.figure import Figure
 from reproductions.instance_synthesis import branch_b_recipe, oneformer_recipe, places, recipe
 from reproductions.instance_synthesis.arms import ARMS, OWN_ARMS, Arm, How
-from reproductions.instance_synthesis.branch_b_arms import FewShot, Sizes
+from reproductions.instance_synthesis.branch_b_arms import OWN_FEW_SHOT_ARMS, FewShot, Sizes
 from reproductions.instance_synthesis.branch_b_claims import BRANCH_B_CLAIMS
 from reproductions.instance_synthesis.branch_b_facts import few_shot_facts
 from reproductions.instance_synthesis.claims import BASELINES, CLAIMS, METRICS, OF_FASTINST, OWN_DATA_CLAIMS, STYLE
@@ -66,7 +66,7 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
                 "--objects has no meaning for instance_synthesis, which repaints what the data show; leave it out"
             )
         if request.data is not None:
-            return (_own_data(request.data, request),)
+            return _own_data(request.data, request)
         match request.tier:
             case "paper":
                 oneformer = oneformer_recipe.paper_convnextl(), oneformer_recipe.paper_swinl()
@@ -90,11 +90,11 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
 
     def known_arms(self, request: Request) -> Sequence[Arm]:
         """Return the arms of the tables, or those of own data."""
-        return self.arms if request.data is None else OWN_ARMS
+        return self.arms if request.data is None else (*OWN_ARMS, *OWN_FEW_SHOT_ARMS)
 
     def asked_claims(self, request: Request) -> Sequence[Claim]:
         """Return the paper's claims, or what can be asked of own data."""
-        return self.claims if request.data is None else OWN_DATA_CLAIMS
+        return self.claims if request.data is None else (*OWN_DATA_CLAIMS, *BRANCH_B_CLAIMS[:2])
 
     def study_claims(self, request: Request, study: InstanceSynthesisStudy) -> Sequence[Claim]:
         """Leave out what the rows of other networks answer."""
@@ -148,16 +148,24 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
         return (gains_section(report), few_shot_section(report), ladder_section(report))
 
 
-def _own_data(data: Path, request: Request) -> InstanceSynthesisStudy:
-    """Return the study of own data.
+def _own_data(data: Path, request: Request) -> tuple[InstanceSynthesisStudy, ...]:
+    """Return the study of own data, and that of few samples where one of its arms is named.
 
     Raises:
-        InputError: they cannot be read.
+        InputError: they cannot be read, or lie in a layout that few-shot learning cannot follow.
     """
     if not data.is_dir():
         raise InputError(f"--data: there is no folder {data}; own data are a folder as docs/own-data.md describes")
     layout = layout_of(data)
-    return recipe.own_data(layout, class_names(data), num_frames(data), request.tier)
+    described = class_names(data), num_frames(data), request.tier
+    study = recipe.own_data(layout, *described)
+    if not {name for arm in OWN_FEW_SHOT_ARMS for name in (arm.id, arm.asked_as)} & set(request.arms or ()):
+        return (study,)
+    if layout != "cityscapes":
+        raise InputError(
+            f"--data: {data} lies in COCO's layout, and few-shot arms follow instances by the ids of Cityscapes'; give data in that layout"
+        )
+    return (branch_b_recipe.own_data(*described), study)
 
 
 PAPER = InstanceSynthesisPaper()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from methods.common.errors import InputError
@@ -18,11 +19,12 @@ from reproductions.harness.cell import Cell
 from reproductions.harness.store import Store
 from reproductions.instance_synthesis.branch_b_arms import BRANCH_B_ARMS, RUNG_OF, SIZES_ARM
 from reproductions.instance_synthesis.branch_b_metrics import few_shot_metrics, harmonic_mean
-from reproductions.instance_synthesis.branch_b_recipe import mini, paper, smoke
+from reproductions.instance_synthesis.branch_b_recipe import mini, own_data, paper, smoke
 from reproductions.instance_synthesis.paper import PAPER
 from reproductions.instance_synthesis.plan import SeedPlanner
 from reproductions.study.request import Request
-from tests.unit.plan_edges import differences, outside, table_of
+from tests.unit.instance_frames import street_frame, write_cityscapes, write_coco
+from tests.unit.plan_edges import differences, label_of, outside, table_of
 
 GENERATORS = ("gligen", "inpainting", "blended")
 PLACES = outside(*(f"{name}_generator" for name in GENERATORS), "backbone", "extractor")
@@ -301,3 +303,41 @@ def test_settings_are_those_of_the_study_that_is_asked_for() -> None:
     assert one.study.few_shot.support.min_area_px == 7
     with pytest.raises(InputError, match=r"there is no setting .few_shot\.support\.min_area_px"):
         PAPER.asked(replace(request, arms=("real",)))
+
+
+# -- own data ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_cityscapes(tmp_path_factory.mktemp("own"), [street_frame(name="aachen_000000_000019")])
+    return write_cityscapes(folder, [street_frame(name="bonn_000000_000019")], "val")
+
+
+def asked_of_own(data: Path, *arms: str, tier: str = "mini"):
+    request = Request("instance_synthesis", Store(Path("/nowhere")), tier=tier, arms=arms or None, data=data)
+    return {one.study.backbone: {arm.id for arm in one.arms} for one in PAPER.asked(request)}
+
+
+def test_own_data_get_few_shot_arms_where_they_are_named(own: Path) -> None:
+    usual = {"fastinst_miniature": {"real", "zoom", "copy_paste", "inpainting"}}
+    assert asked_of_own(own) == asked_of_own(own, tier="smoke") == usual
+    assert asked_of_own(own, "few_1", "real") == {"diffusioninst_miniature": {"few_1"}, "fastinst_miniature": {"real"}}
+    made = {"few_5_identity_4", *(f"few_5_{name}_{n}" for name in ("copy_paste", "inpainting") for n in (1, 4))}
+    named = {"few_base", "few_1", "few_5", "few_10", "few_all", "few_no_noise", *made}
+    assert asked_of_own(own, "branch_b") == {"diffusioninst_miniature": named}
+
+
+def test_few_shot_arms_of_own_data_have_the_same_cells(own: Path) -> None:
+    study_of_own = own_data(("person", "car"), 40, "mini")
+    cells = SeedPlanner(study_of_own, 0, PLACES | outside("data")).arm(BY_ID["few_5_inpainting_4"])
+    assert [label_of(cell) for cell in cells.trains] == ["base_pretrained/train", "few_5_inpainting_4/train"]
+    assert all(cell.external["data"].fingerprint == "data" for cell in (*cells.trains, cells.support, cells.evaluation))
+    assert cells.support.config.novel == ("truck", "bus", "train")
+
+
+def test_few_shot_arms_ask_for_the_layout_that_keeps_ids(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        write_coco(tmp_path, np.eye(24, 48, dtype=bool)[None], split=split)
+    with pytest.raises(InputError, match="lies in COCO's layout, and few-shot arms follow instances by the ids"):
+        asked_of_own(tmp_path, "branch_b")
