@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Generator, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -54,19 +54,23 @@ def shared() -> Path:
 
 @pytest.fixture
 def in_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let metrics that are given two processes work in them however little there is to do; fails if none was started."""
-    started: list[ProcessPoolExecutor] = []
+    """Let metrics that are given two processes work in them, or in threads, however little there is to do; fails if none was started."""
+    started: list[Executor] = []
 
-    class Counted(ProcessPoolExecutor):
-        def submit(self, *arguments, **options):
-            if self not in started:
-                started.append(self)
-            return super().submit(*arguments, **options)
+    def counted(kind: type[Executor]) -> type[Executor]:
+        class Counted(kind):
+            def submit(self, *arguments, **options):
+                if self not in started:
+                    started.append(self)
+                return super().submit(*arguments, **options)
 
-    monkeypatch.setattr("methods.common.metrics.processes.ProcessPoolExecutor", Counted)
+        return Counted
+
+    monkeypatch.setattr("methods.common.metrics.processes.ProcessPoolExecutor", counted(ProcessPoolExecutor))
+    monkeypatch.setattr(detections_parts, "ThreadPoolExecutor", counted(ThreadPoolExecutor))
     monkeypatch.setattr(png_folders, "ALONE_S", 0)
     monkeypatch.setattr(png_folders, "_help", lambda *_: [])
-    monkeypatch.setattr(detections_parts, "_WORTH_PROCESSES", 0)
+    monkeypatch.setattr(detections_parts, "_WORTH_WORKERS", 0)
     monkeypatch.setattr(bootstrap, "_WORTH_PROCESSES_S", 0.0)
     yield
     assert started, "all was done in one process"

@@ -5,10 +5,16 @@ from tests.mutants.mutant import Mutant, Place
 OTHERS = "tests/e2e/test_evaluate_other_peoples_files.py"
 
 KID = "tests/unit/test_kid_sums.py"
-COLUMNS = "tests/unit/test_json_columns.py"
+LOOPS = "tests/unit/test_compiled_loops.py"
 
 _KID_SUMS = Place("methods/common/metrics/generated_images/kid_sums.py")
-_JSON_COLUMNS = Place("methods/common/metrics/detection/json_columns.py")
+_COMPILED = "methods/common/metrics/detection/compiled"
+_OUTLINES_C = Place(f"{_COMPILED}/outlines.c")
+_OVERLAPS_C = Place(f"{_COMPILED}/overlaps.c")
+_MATCHING_C = Place(f"{_COMPILED}/matching.c")
+_ACCUMULATION_C = Place(f"{_COMPILED}/accumulation.c")
+_COMPILED_MATCHING = Place(f"{_COMPILED}/matching.py")
+_JSON_TEXT = Place(f"{_COMPILED}/json_text.h")
 _RECORD_RULES = Place("methods/common/datasets/record_rules.py")
 _OUTLINE_RULES = Place("methods/common/datasets/outline_rules.py")
 _RLE = Place("methods/common/datasets/rle.py")
@@ -144,12 +150,54 @@ MUTANTS: tuple[Mutant, ...] = (
         "KID's pairs within a folder are counted by halves",
         f"{KID}::test_sums_are_those_of_the_pairs_of_each_subset",
     ),
-    _JSON_COLUMNS.mutant(
-        "places_of_records_taken_apart",
-        "text.count(_LINE, begin, start) + (start > begin)",
-        "text.count(_LINE, begin, start)",
+    _ANNOTATION_READING.mutant(
+        "places_of_encoded_masks",
+        "np.delete(np.arange(num_records), places), places]",
+        "places, np.delete(np.arange(num_records), places)]",
         "crowds change places with their neighbours",
-        f"{COLUMNS}::test_records_with_a_mark_are_taken_apart",
+        f"{LOOPS}::test_an_annotation_file_is_read_alike_without_loops",
+    ),
+    _OUTLINES_C.mutant(
+        "later_of_two_rows",
+        "before < after ? before : after",
+        "before < after ? after : before",
+        "outlines are drawn a pixel lower than pycocotools draws them",
+        f"{LOOPS}::test_outlines_are_drawn_as_pycocotools_draws_them",
+    ),
+    _OVERLAPS_C.mutant(
+        "crowds_like_others",
+        "truth->crowd[other] ? area : area + theirs",
+        "0 ? area : area + theirs",
+        "overlap with a crowd is not the share of the detection inside",
+        f"{LOOPS}::test_loops_and_numpy_agree_to_the_last_bit",
+    ),
+    _MATCHING_C.mutant(
+        "ignored_instances_first",
+        "(way ? ignored : ~ignored)",
+        "(way ? ~ignored : ignored)",
+        "detections choose ignored instances before those that count",
+        f"{LOOPS}::test_loops_and_numpy_agree_to_the_last_bit",
+    ),
+    _ACCUMULATION_C.mutant(
+        "weights_of_wrong_detections",
+        "wrong += times;",
+        "wrong += 1;",
+        "resampled images count their wrong detections once",
+        f"{LOOPS}::test_loops_and_numpy_agree_to_the_last_bit",
+    ),
+    _COMPILED_MATCHING.mutant(
+        "known_and_open_classes",
+        "(ground_truth.crowd_G, ignored_G, known_Q, open_Q)",
+        "(ground_truth.crowd_G, ignored_G, open_Q, known_Q)",
+        "classes listed as not exhaustive are taken for those that are known",
+        f"{LOOPS}::test_loops_and_numpy_agree_to_the_last_bit",
+    ),
+    _JSON_TEXT.mutant(
+        "rounded_twice",
+        "if ((bits & 0x7FF) == 0x400) return 0;",
+        "",
+        "numbers halfway between two doubles are off by one bit",
+        f"{LOOPS}::test_numbers_halfway_between_two_doubles",
     ),
     _RUN.mutant(
         "official_package_on_unchecked_files",

@@ -24,10 +24,14 @@ from methods.common.datasets.record_rules import (
 )
 from methods.common.datasets.rle import has_size, join_texts, rle_fault, runs_to_rle, sum_runs
 from methods.common.errors import InputError, reason
-from methods.common.metrics.detection.annotations import Annotations, PlainAnnotations, empty_masks, rasterise
+from methods.common.metrics.detection.annotations import Annotations, empty_masks, rasterise
+from methods.common.metrics.detection.compiled.library import library
+from methods.common.metrics.detection.compiled.masks import draw_masks
+from methods.common.metrics.detection.compiled.records import AnnotationRecords
+from methods.common.metrics.detection.compiled.records import read_annotations as read_plain
 from methods.common.metrics.detection.file_workers import Workers
 from methods.common.metrics.detection.ground_truth import Bools, Canvas, Floats, distinct
-from methods.common.metrics.detection.json_columns import FilePart, Lines, lines_of, parts_of_annotations, take_apart
+from methods.common.metrics.detection.json_columns import FilePart, parts_of_annotations
 
 
 class Layout(Protocol):
@@ -64,7 +68,7 @@ def read_annotations(
 def _read_parts(
     file: Path, kind: str, read_layout: ReadLayout[LayoutT], with_masks: bool, workers: Workers
 ) -> tuple[LayoutT, Annotations] | None:
-    found = parts_of_annotations(file, workers.part_bytes(file))
+    found = None if library() is None else parts_of_annotations(file, workers.part_bytes(file))
     if found is None:
         return None
     rest, parts = found
@@ -114,46 +118,39 @@ def _layout(file: Path, kind: str, content: Any, read_layout: ReadLayout[LayoutT
 
 
 def _read_part(part: FilePart, context: tuple[Canvas, bool]) -> Annotations | None:
-    canvas, with_masks = context
-    lines = lines_of(part)
-    # Crowds have run-length masks among the outlines of the others.
-    found = take_apart(lines, b'"counts"') if with_masks else (lines, [])
-    if found is None:
-        return None
-    outlined, encoded = found
-    annotations = _from_lines(outlined, canvas, with_masks)
-    if annotations is None or not encoded:
+    (canvas, with_masks), text = context, part.read()
+    records = read_plain(text, with_outlines=with_masks)
+    annotations = None if records is None else _from_columns(records, canvas, with_masks)
+    if records is None or annotations is None or not records.encoded:
         return annotations
-    places, records = zip(*encoded, strict=True)
+    # Crowds have run-length masks among the outlines of the others.
+    places, spans = zip(*records.encoded, strict=True)
     try:
-        others = _from_records(RecordTable(part.file, "annotation", list(records)), canvas, with_masks)
+        encoded = [json.loads(text[span].tobytes()) for span in spans]
+        others = _from_records(RecordTable(part.file, "annotation", encoded), canvas, with_masks)
     except InputError:
         return None
-    place_N = np.concatenate([np.delete(np.arange(lines.num_records), places), places])
+    num_records = len(records.id_N) + len(places)
+    place_N = np.concatenate([np.delete(np.arange(num_records), places), places])
     return Annotations.concatenate([annotations, others], with_masks).reordered(np.argsort(place_N))
 
 
-def _from_lines(lines: Lines, canvas: Canvas, with_masks: bool) -> Annotations | None:
-    if not lines.num_records:
-        return Annotations.concatenate([], with_masks)
-    plain = PlainAnnotations.read(lines, with_outlines=with_masks)
-    return None if plain is None else _from_columns(plain, canvas, with_masks)
-
-
-def _from_columns(plain: PlainAnnotations, canvas: Canvas, with_masks: bool) -> Annotations | None:
-    image_N, class_N = canvas.images_of(plain.image_id_N), canvas.classes_of(plain.category_id_N)
-    if image_N is None or class_N is None or (plain.id_N < 0).any():
+def _from_columns(records: AnnotationRecords, canvas: Canvas, with_masks: bool) -> Annotations | None:
+    image_N, class_N = canvas.images_of(records.image_id_N), canvas.classes_of(records.category_id_N)
+    if image_N is None or class_N is None or faulty_areas(records.area_N).any() or faulty_boxes(records.box_N4).any():
         return None
-    if faulty_areas(plain.area_N).any() or faulty_boxes(plain.box_N4).any():
-        return None
+    texts: Any = (None, None)
+    empty_N = (records.box_N4[:, 2:] == 0).any(1)
     if with_masks:
-        if not plain.num_outlines_N.all() or not are_points(np.diff(plain.end_O1)):
+        outlines = records.num_outlines_N, records.number_X, records.end_O1
+        if not are_points(np.diff(records.end_O1)):
             return None
-        image_O = np.repeat(image_N, plain.num_outlines_N)
-        sides = canvas.height_I[image_O], canvas.width_I[image_O]
-        if faulty_outlines(plain.number_X, plain.end_O1, *sides).any():
+        image_O = np.repeat(image_N, records.num_outlines_N)
+        if faulty_outlines(*outlines[1:], canvas.height_I[image_O], canvas.width_I[image_O]).any():
             return None
-    return plain.placed(canvas, image_N, class_N, with_masks)
+        *texts, empty_N = draw_masks(*outlines, canvas.height_I[image_N], canvas.width_I[image_N])
+    flags = records.ignore_N, records.crowd_N, empty_N
+    return Annotations(records.id_N, image_N, class_N, records.area_N, records.box_N4, *flags, *texts)
 
 
 def _from_records(table: RecordTable, canvas: Canvas, with_masks: bool) -> Annotations:
@@ -169,7 +166,7 @@ def _from_records(table: RecordTable, canvas: Canvas, with_masks: bool) -> Annot
     empty_N = (box_N4[:, 2:] == 0).any(1)
     if with_masks:
         texts = join_texts(_texts(table, list(sizes)))
-        empty_N = empty_masks(texts[0], texts[1], longest=None)
+        empty_N = empty_masks(texts[0], texts[1])
     ignore_N, crowd_N = _flags(table, "ignore"), _flags(table, "iscrowd")
     return Annotations(table.integers("id"), image_N, class_N, area_N, box_N4, ignore_N, crowd_N, empty_N, *texts)
 

@@ -127,7 +127,8 @@ def evaluate_coco(
         InputError: ground truth or detections are faulty; the message names file and record.
     """
     ground_truth, detections = as_path(ground_truth), file_or_records(detections)
-    with workers(num_processes, [file for file in (ground_truth, detections) if isinstance(file, Path)]) as helpers:
+    files = [file for file in (ground_truth, detections) if isinstance(file, Path)]
+    with workers(num_processes, files, loops_in_c=iou_type != "boundary") as helpers:
         coco = read_ground_truth(ground_truth, iou_type, helpers)
         measured = read_and_measure(detections, coco.ground_truth, iou_type, helpers, progress)
     matches = match(coco.ground_truth, measured, limit=MAX_DETECTIONS[-1], num_threads=num_processes)

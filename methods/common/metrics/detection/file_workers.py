@@ -1,10 +1,10 @@
-"""Work on the parts of large files, in this process or in several."""
+"""Work on the parts of large files, alone, in threads or in processes."""
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -17,21 +17,21 @@ from methods.common.metrics.processes import process_pool
 ContextT = TypeVar("ContextT")
 ResultT = TypeVar("ResultT")
 
-_WORTH_PROCESSES = 8 * 2**20
-"""Bytes below which starting processes takes longer than what they save."""
+_WORTH_WORKERS = 8 * 2**20
+"""Bytes below which starting workers takes longer than what they save."""
 
 
 class Workers:
-    """Processes that answer for parts of files, or this process alone."""
+    """Threads or processes that answer for parts of files, or this thread alone."""
 
-    def __init__(self, num_processes: int, pool: ProcessPoolExecutor | None = None, folder: Path = Path()) -> None:
-        """Make workers; see :func:`workers`."""
-        self._num_processes, self._pool, self._folder = num_processes, pool, folder
+    def __init__(self, num_workers: int, pool: Executor | None = None, folder: Path | None = None) -> None:
+        """Make workers; see :func:`workers`. Processes get what they need by way of a folder."""
+        self._num_workers, self._pool, self._folder = num_workers, pool, folder
         self._numbers = count()
 
     def part_bytes(self, file: Path) -> int:
-        """Return a size of parts, 1 to 8 MiB, that gives every process many, so that all are done at about the same time."""
-        return min(8 * 2**20, max(2**20, _num_bytes(file) // (16 * self._num_processes)))
+        """Return a size of parts, 1 to 8 MiB, that gives every worker many, so that all are done at about the same time."""
+        return min(8 * 2**20, max(2**20, _num_bytes(file) // (16 * self._num_workers)))
 
     def map(
         self, work: Callable[[FilePart, ContextT], ResultT], parts: Sequence[FilePart], context: ContextT
@@ -45,32 +45,44 @@ class Workers:
         """
         if self._pool is None or len(parts) < 2:
             yield from (work(part, context) for part in parts)
-            return
-        place = self._folder / str(next(self._numbers))
-        place.write_bytes(pickle.dumps(context, protocol=pickle.HIGHEST_PROTOCOL))
-        futures = [self._pool.submit(_answer, work, part, place) for part in parts]
-        try:
-            for future in futures:
-                yield future.result()
-        except GeneratorExit:
-            for future in futures:
-                future.cancel()
-            raise
-        finally:
-            place.unlink()
+        elif self._folder is None:
+            yield from _in_order([self._pool.submit(work, part, context) for part in parts])
+        else:
+            place = self._folder / str(next(self._numbers))
+            place.write_bytes(pickle.dumps(context, protocol=pickle.HIGHEST_PROTOCOL))
+            try:
+                yield from _in_order([self._pool.submit(_answer, work, part, place) for part in parts])
+            finally:
+                place.unlink()
+
+
+def _in_order(futures: Sequence[Future[ResultT]]) -> Generator[ResultT]:
+    try:
+        for future in futures:
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 @contextmanager
-def workers(num_processes: int, files: Sequence[Path]) -> Generator[Workers]:
-    """Start processes for work on these files, where they are large enough to be worth it; stop them at the end."""
-    if num_processes == 1 or sum(map(_num_bytes, files)) < _WORTH_PROCESSES:
+def workers(num_workers: int, files: Sequence[Path], loops_in_c: bool) -> Generator[Workers]:
+    """Start workers on these files, where they are large enough to be worth it; stop them at the end.
+
+    Args:
+        num_workers: at least 1.
+        files: those that are worked on.
+        loops_in_c: whether nearly all work is in compiled loops, which threads do side by side; else it takes processes.
+    """
+    if num_workers == 1 or sum(map(_num_bytes, files)) < _WORTH_WORKERS:
         yield Workers(1)
-        return
-    preload = ["methods.common.metrics.detection.reading", "pyarrow.json"]
-    with TemporaryDirectory() as folder, process_pool(num_processes, preload) as pool:
-        for _ in range(num_processes):
-            pool.submit(_get_ready)  # while this one reads the beginnings of the files
-        yield Workers(num_processes, pool, Path(folder))
+    elif loops_in_c:
+        with ThreadPoolExecutor(num_workers) as pool:
+            yield Workers(num_workers, pool)
+    else:
+        preload = ["methods.common.metrics.detection.reading"]
+        with TemporaryDirectory() as folder, process_pool(num_workers, preload) as processes:
+            yield Workers(num_workers, processes, Path(folder))
 
 
 def _num_bytes(file: Path) -> int:
@@ -79,10 +91,6 @@ def _num_bytes(file: Path) -> int:
         return file.stat().st_size
     except (OSError, ValueError):
         return 0
-
-
-def _get_ready() -> None:
-    import pyarrow.json  # noqa: F401
 
 
 _latest: tuple[Path, Any] = (Path(), None)

@@ -1,8 +1,8 @@
-"""Large JSON files of records, cut into parts that are read column by column, without a Python object for each record.
+"""Large JSON files of records, cut into parts that can be read one by one.
 
-This covers files as tools write them: records of one list, one behind the other in one style of spaces and line ends, numbers where
-numbers belong, no lists of objects within a record. Whatever looks otherwise is answered with None, and the caller reads the part
-again with `json`, which takes anything and whose checks name the fault.
+This covers files as tools write them: records of one list, one behind the other, no lists of objects within a record. Whatever looks
+otherwise is answered with None, and the caller reads the file with `json`, which takes anything and whose checks name the fault.
+A cut in a wrong place, such as within a text, leaves parts that are no sound records, which the reader of the parts finds.
 """
 
 from __future__ import annotations
@@ -12,16 +12,12 @@ import re
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 _SEAM = re.compile(rb"\}\s*,\s*\{")
-_SHORT_SEAMS = (b"},{", b"}, {", b"},\n{")
 _ANNOTATIONS = re.compile(rb'"annotations"\s*:\s*\[\s*\{')
 _CUT_OUT = "segrepro reads the records of this list apart"
 _LIST_END = re.compile(rb"\}\s*\]")
@@ -34,6 +30,10 @@ class FilePart:
     file: Path
     start: int
     stop: int
+
+    def read(self) -> NDArray[np.uint8]:
+        """Return the bytes."""
+        return np.fromfile(self.file, np.uint8, self.stop - self.start, offset=self.start)
 
 
 def parts_of_list(file: Path, part_bytes: int) -> list[FilePart] | None:
@@ -92,96 +92,3 @@ def _cut(file: Path, content: mmap, start: int, stop: int, part_bytes: int) -> l
         parts.append(FilePart(file, start, end))
         start = following
     return parts
-
-
-@dataclass(frozen=True)
-class Lines:
-    """Text that holds one record a line."""
-
-    text: NDArray[np.uint8]
-    num_records: int
-
-
-def lines_of(part: FilePart) -> Lines:
-    """Read a part and turn what is between its records into line ends.
-
-    The seams of files that are not indented are found a few times as fast as by searching for any seam.
-    """
-    text = np.fromfile(part.file, np.uint8, part.stop - part.start, offset=part.start)
-    first = _SEAM.search(text.data)
-    if first is not None and first[0] not in _SHORT_SEAMS:
-        lines, num_seams = _SEAM.subn(b"}\n{", text.data)
-        return Lines(np.frombuffer(lines, np.uint8), num_seams + 1)
-    brace = np.flatnonzero(text == ord("{"))[1:]
-    brace = brace[brace >= 3]
-    before, further, furthest = text[brace - 1], text[brace - 2], text[brace - 3]
-    tight = (before == ord(",")) & (further == ord("}"))
-    spaced = ((before == ord(" ")) | (before == ord("\n"))) & (further == ord(",")) & (furthest == ord("}"))
-    commas = np.concatenate([brace[tight] - 1, brace[spaced] - 2])
-    text[commas] = ord("\n")
-    if spaced.any():
-        text[brace[spaced] - 1] = ord("\n")
-    return Lines(text, len(commas) + 1)
-
-
-def take_apart(lines: Lines, mark: bytes) -> tuple[Lines, list[tuple[int, Any]]] | None:
-    """Take the records that hold a mark out of the others, with their places; None where one is no JSON."""
-    text = lines.text.tobytes()
-    kept, apart = [], []
-    begin, place = 0, 0  # of the text that was not looked at yet, and the number of its first record
-    while (found := text.find(mark, begin)) >= 0:
-        start = text.rfind(_LINE, begin, found) + 1 or begin
-        stop = text.find(_LINE, found)
-        stop = len(text) if stop < 0 else stop + 1
-        place += text.count(_LINE, begin, start) + (start > begin)
-        try:
-            apart.append((place, json.loads(text[start:stop])))
-        except (ValueError, RecursionError):
-            return None
-        kept.append(text[begin:start])
-        begin, place = stop, place + 1
-    if not apart:
-        return lines, []
-    kept.append(text[begin:])
-    return Lines(np.frombuffer(b"".join(kept), np.uint8), lines.num_records - len(apart)), apart
-
-
-_LINE = b"\n{"
-"""Where a record begins, but for the first. Indented records have line ends inside, but no brace behind one."""
-
-
-def read_table(lines: Lines, schema: pa.Schema) -> dict[str, pa.Array] | None:
-    """Read the fields of ``schema``, one column each; None where a record has one of another type or lacks a required one.
-
-    Fields marked as nullable may be absent.
-    """
-    import pyarrow as pa
-    from pyarrow import json as arrow_json
-
-    try:
-        table = arrow_json.read_json(
-            pa.BufferReader(pa.py_buffer(lines.text)),
-            read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(lines.text) + 1),
-            parse_options=arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
-            memory_pool=pa.system_memory_pool(),  # which gives the next part the memory of the last one
-        )
-    except pa.ArrowInvalid:
-        return None
-    required = [field.name for field in schema if not field.nullable]
-    if table.num_rows != lines.num_records or any(table.column(name).null_count for name in required):
-        return None
-    return {name: table.column(name).combine_chunks() for name in schema.names}
-
-
-def as_array(column: pa.Array) -> NDArray[Any]:
-    """Return a column of numbers, none missing.
-
-    Arrow's own `to_numpy` would load pandas, which takes a second.
-    """
-    return np.from_dlpack(column)
-
-
-def as_lists(column: pa.Array) -> tuple[NDArray[np.int64], pa.Array]:
-    """Return a column of lists as where each list begins, with the end, and the members of all lists."""
-    offset_N1 = as_array(column.offsets).astype(np.int64)
-    return offset_N1 - offset_N1[0], column.values[int(offset_N1[0]) : int(offset_N1[-1])]

@@ -121,7 +121,8 @@ def evaluate_lvis(
     """
     truth = ground_truth if isinstance(ground_truth, LvisDataset) else as_path(ground_truth)
     detections = file_or_records(detections)
-    with workers(num_processes, [file for file in (truth, detections) if isinstance(file, Path)]) as helpers:
+    files = [file for file in (truth, detections) if isinstance(file, Path)]
+    with workers(num_processes, files, loops_in_c=True) as helpers:
         lvis = read_ground_truth(truth, iou_type, helpers)
         measured = read_and_measure(detections, lvis.ground_truth, iou_type, helpers, progress)
     matches = match(lvis.ground_truth, _counted(measured), num_threads=num_processes)

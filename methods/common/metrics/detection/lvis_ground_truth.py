@@ -85,7 +85,7 @@ def _of_dataset(dataset: LvisDataset, canvas: Canvas, with_masks: bool) -> Annot
     empty_N = (box_N4[:, 2:] == 0).any(1)
     if with_masks:
         texts = join_texts([record.rle(*size)["counts"] for record, size in zip(records, sizes, strict=True)])
-        empty_N = empty_masks(texts[0], texts[1], longest=None)
+        empty_N = empty_masks(texts[0], texts[1])
     return Annotations(
         np.array([record.id for record in records], np.int64),
         image_N,

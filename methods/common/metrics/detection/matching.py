@@ -6,7 +6,7 @@ ignored, of equal overlaps the later instance; a crowd is always free. A detecti
 has none and its own area lies outside the range.
 
 Each of the 40 cases (10 thresholds in each of 4 area ranges) is one bit of a whole number, so that one operation decides
-all of them; and all images and classes take their next step together.
+all of them. Compiled loops do it where there is a compiler; with numpy all images and classes take their next step together.
 
 Shape legend: N detections; G instances; P pairs; E entries, one a pair and way to match; I images.
 """
@@ -16,11 +16,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.metrics.detection.compiled.library import library
+from methods.common.metrics.detection.compiled.matching import match_all
 from methods.common.metrics.detection.ground_truth import Bools, Floats, GroundTruth, Ints, is_among
 from methods.common.metrics.detection.overlaps import Measured
 
@@ -67,14 +69,12 @@ def match(ground_truth: GroundTruth, detections: Measured, limit: int | None = N
         num_threads: share the work; the answer does not depend on it.
     """
     ignored_G = np.where(ground_truth.ignored_G, ALL_CASES, _outside_ranges(ground_truth.area_G))
-    free_G = np.full(len(ground_truth), ALL_CASES, np.int64)  # shared by all groups: none have an instance in common
-
-    def match_group(group: Measured) -> _Columns:
-        return _match_group(ground_truth, group, ignored_G, free_G, limit)
-
-    with ThreadPoolExecutor(num_threads) as threads:
-        groups = list(threads.map(match_group, _groups_of_classes(detections, ground_truth.canvas.num_classes)))
-    columns = _Columns(*(np.concatenate(column) for column in zip(*groups, strict=True)))
+    if library() is None:
+        columns = _match_in_step(ground_truth, detections, ignored_G, limit, num_threads)
+    else:
+        outside_N, num_ranges = _outside_ranges(detections.area_N), len(AREA_RANGES)
+        rules: Any = {"thresholds_T": IOU_THRESHOLDS, "num_ranges": num_ranges, "limit": limit}
+        columns = _Columns(*match_all(ground_truth, detections, ignored_G=ignored_G, outside_N=outside_N, **rules))
     return Matches(
         **columns._asdict(),
         class_G=ground_truth.class_index,
@@ -82,6 +82,20 @@ def match(ground_truth: GroundTruth, detections: Measured, limit: int | None = N
         counts_G=~ignored_G & ALL_CASES,
         num_classes=ground_truth.canvas.num_classes,
     )
+
+
+def _match_in_step(
+    ground_truth: GroundTruth, detections: Measured, ignored_G: Ints, limit: int | None, num_threads: int
+) -> _Columns:
+    """Match with numpy, all images and classes in step."""
+    free_G = np.full(len(ground_truth), ALL_CASES, np.int64)  # shared by all groups: none have an instance in common
+
+    def match_group(group: Measured) -> _Columns:
+        return _match_group(ground_truth, group, ignored_G, free_G, limit)
+
+    with ThreadPoolExecutor(num_threads) as threads:
+        groups = list(threads.map(match_group, _groups_of_classes(detections, ground_truth.canvas.num_classes)))
+    return _Columns(*(np.concatenate(column) for column in zip(*groups, strict=True)))
 
 
 class _Columns(NamedTuple):

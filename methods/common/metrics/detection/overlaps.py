@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from methods.common.datasets.rle import decode_runs
 from methods.common.metrics.boundary import boundary_table
+from methods.common.metrics.detection.compiled.library import library
+from methods.common.metrics.detection.compiled.masks import box_pairs, mask_pairs
 from methods.common.metrics.detection.ground_truth import Floats, GroundTruth, Ints
 from methods.common.metrics.detection.run_length_masks import MaskTable
 
@@ -125,9 +127,29 @@ _NOTHING = Measured(_NO_INDICES, _NO_INDICES, _NO_NUMBERS, _NO_NUMBERS, _NO_PLAC
 
 def measure(ground_truth: GroundTruth, detections: DetectionColumns, overlap: Overlap) -> Measured | None:
     """Compute areas and overlaps; None where a mask is no sound run-length mask of its image's size."""
+    key_N = detections.image_N * ground_truth.canvas.num_classes + detections.class_N
+    if library() is None or overlap == "boundary":
+        return _measure_in_blocks(ground_truth, detections, key_N, overlap)
+    if detections.box_N4 is not None and detections.area_N is not None:
+        area_N, pairs = detections.area_N, box_pairs(ground_truth, key_N, detections.box_N4)
+    else:
+        assert detections.text_C is not None
+        assert detections.text_offset_N1 is not None
+        texts = detections.text_C, detections.text_offset_N1
+        found = mask_pairs(ground_truth, detections.image_N, key_N, *texts)
+        if found is None:
+            return None
+        area_N, pairs = found
+    image_N, class_N = detections.image_N.astype(np.int32), detections.class_N.astype(np.int32)
+    return Measured(image_N, class_N, detections.score_N, area_N, *pairs)
+
+
+def _measure_in_blocks(
+    ground_truth: GroundTruth, detections: DetectionColumns, key_N: Ints, overlap: Overlap
+) -> Measured | None:
+    """Compute them with numpy, which knows boundaries too."""
     height_N = ground_truth.canvas.height_I[detections.image_N]
     pixels_N = height_N * ground_truth.canvas.width_I[detections.image_N]
-    key_N = detections.image_N * ground_truth.canvas.num_classes + detections.class_N
     theirs = None if overlap == "bbox" else _Theirs.of(ground_truth, key_N)
     stretches = []
     for start in range(0, len(key_N), _BLOCK):

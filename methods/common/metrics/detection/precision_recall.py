@@ -10,6 +10,7 @@ D classes with instances that count; T = 10 thresholds; R = 101 recalls; A = 4 a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +18,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.metrics.detection.compiled.library import library
+from methods.common.metrics.detection.compiled.matching import fill_curves, hits_of_best
 from methods.common.metrics.detection.ground_truth import Floats, Ints
 from methods.common.metrics.detection.matching import AREA_RANGES, IOU_THRESHOLDS, Matches, case_bit
 
@@ -59,8 +62,21 @@ def curves(matches: Matches, weight_I: Floats | None = None, num_threads: int = 
     class_C = np.flatnonzero(np.bincount(matches.class_G, minlength=matches.num_classes))
     shape = (len(AREA_RANGES), len(IOU_THRESHOLDS), len(RECALLS), len(class_C))
     found = Curves(class_C, np.full(shape, -1.0), np.full((*shape[:2], shape[3]), -1.0))
-    num_AC = [num_instances(matches, area_range, weight_I)[class_C] for area_range in range(len(AREA_RANGES))]
+    num_AC = np.stack([num_instances(matches, area_range, weight_I)[class_C] for area_range in range(len(AREA_RANGES))])
     start_K1 = np.searchsorted(matches.class_N, np.arange(matches.num_classes + 1))
+    if library() is None:
+        fill = _fill_with_numpy(found, matches, weight_I, start_K1, num_AC)
+    else:
+        fill = fill_curves(found, matches, weight_I, start_K1, num_AC, RECALLS)
+    with ThreadPoolExecutor(num_threads) as threads:
+        list(threads.map(fill, _groups(start_K1[class_C])))
+    return found
+
+
+def _fill_with_numpy(
+    found: Curves, matches: Matches, weight_I: Floats | None, start_K1: Ints, num_AC: Floats
+) -> Callable[[slice], None]:
+    class_C = found.class_C
 
     def fill(group: slice) -> None:
         """Accumulate some neighbouring classes."""
@@ -81,9 +97,7 @@ def curves(matches: Matches, weight_I: Floats | None = None, num_threads: int = 
                 found.precision_ATRC[area_range, threshold][:, place_D] = precision_DR.T
                 found.recall_ATC[area_range, threshold, place_D] = total_D / num_D
 
-    with ThreadPoolExecutor(num_threads) as threads:
-        list(threads.map(fill, _groups(start_K1[class_C])))
-    return found
+    return fill
 
 
 _GROUP = 200_000
@@ -100,14 +114,18 @@ def recall_of_best(matches: Matches, limit: int, weight_I: Floats | None = None)
     """Return the recall over all areas of the ``limit`` best detections an image and class, float64 [T, K]."""
     num_K = num_instances(matches, 0, weight_I)
     recall_TK = np.full((len(IOU_THRESHOLDS), matches.num_classes), -1.0)
+    count = _hits_of_best if library() is None else hits_of_best
+    found_TK = count(matches, limit, weight_I, len(IOU_THRESHOLDS))
+    recall_TK[:, num_K > 0] = found_TK[:, num_K > 0] / num_K[num_K > 0]
+    return recall_TK
+
+
+def _hits_of_best(matches: Matches, limit: int, weight_I: Floats | None, num_thresholds: int) -> Floats:
     best_N = np.flatnonzero(matches.rank_N < limit)
     true_N, class_N = matches.true_N[best_N], matches.class_N[best_N]
     weight_N = np.ones(len(best_N)) if weight_I is None else weight_I[matches.image_N[best_N]]
-    for threshold in range(len(IOU_THRESHOLDS)):
-        hit_N = (true_N >> case_bit(threshold, 0)) & 1
-        found_K = np.bincount(class_N, hit_N * weight_N, matches.num_classes)
-        recall_TK[threshold, num_K > 0] = found_K[num_K > 0] / num_K[num_K > 0]
-    return recall_TK
+    hits = [(true_N >> case_bit(threshold, 0)) & 1 for threshold in range(num_thresholds)]
+    return np.stack([np.bincount(class_N, hit_N * weight_N, matches.num_classes) for hit_N in hits])
 
 
 def official_mean(values: Floats) -> float | None:

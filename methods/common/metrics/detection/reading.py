@@ -9,18 +9,12 @@ from typing import Any
 import numpy as np
 
 from methods.common.datasets.record_rules import faulty_boxes
-from methods.common.metrics.detection.annotations import boxes_of
+from methods.common.metrics.detection.compiled.library import library
+from methods.common.metrics.detection.compiled.records import read_detections
 from methods.common.metrics.detection.detections import DetectionTable
 from methods.common.metrics.detection.file_workers import Workers
 from methods.common.metrics.detection.ground_truth import GroundTruth
-from methods.common.metrics.detection.json_columns import (
-    FilePart,
-    as_array,
-    as_lists,
-    lines_of,
-    parts_of_list,
-    read_table,
-)
+from methods.common.metrics.detection.json_columns import FilePart, parts_of_list
 from methods.common.metrics.detection.overlaps import DetectionColumns, Measured, Overlap, measure
 from methods.common.metrics.evaluation import Progress
 
@@ -56,7 +50,7 @@ def read_and_measure(
 def _measure_file(
     file: Path, ground_truth: GroundTruth, overlap: Overlap, workers: Workers, progress: Progress | None
 ) -> Measured | None:
-    parts = parts_of_list(file, workers.part_bytes(file))
+    parts = None if library() is None else parts_of_list(file, workers.part_bytes(file))
     if parts is None:
         return None
     num_images, stretches = len(ground_truth.canvas.image_id_I), []
@@ -77,34 +71,17 @@ def _measure_part(part: FilePart, context: tuple[GroundTruth, Overlap]) -> Measu
 
 def _read_part(part: FilePart, ground_truth: GroundTruth, with_masks: bool) -> DetectionColumns | None:
     """Read a part; None where a record is not as the official format has it."""
-    import pyarrow as pa
-
-    mask = pa.struct([("size", pa.list_(pa.int64())), ("counts", pa.string())])
-    fields = [pa.field(name, pa.int64(), nullable=False) for name in ("image_id", "category_id")]
-    fields.append(pa.field("score", pa.float64(), nullable=False))
-    shape = ("segmentation", mask) if with_masks else ("bbox", pa.list_(pa.float64()))
-    table = read_table(lines_of(part), pa.schema([*fields, pa.field(*shape, nullable=False)]))
-    if table is None:
+    records = read_detections(part.read(), with_masks)
+    if records is None:
         return None
-    image_N = ground_truth.canvas.images_of(as_array(table["image_id"]))
-    class_N = ground_truth.canvas.classes_of(as_array(table["category_id"]))
-    score_N = as_array(table["score"])
-    if image_N is None or class_N is None or not np.isfinite(score_N).all():
+    canvas, score_N, box_N4 = ground_truth.canvas, records.score_N, records.box_N4
+    image_N, class_N = canvas.images_of(records.image_id_N), canvas.classes_of(records.category_id_N)
+    if image_N is None or class_N is None:
         return None
-    column = table[shape[0]]
-    if not with_masks:
-        box_N4 = boxes_of(column)
-        if box_N4 is None or faulty_boxes(box_N4).any():
+    if box_N4 is not None:
+        if faulty_boxes(box_N4).any():
             return None
         return DetectionColumns(image_N, class_N, score_N, box_N4, box_N4[:, 2] * box_N4[:, 3])
-    size, counts = column.field("size"), column.field("counts")
-    offset_N1, sides = as_lists(size)
-    if size.null_count or counts.null_count or sides.null_count or (np.diff(offset_N1) != 2).any():
+    if (records.size_N2 != np.stack([canvas.height_I[image_N], canvas.width_I[image_N]], 1)).any():
         return None
-    size_N2 = as_array(sides).reshape(-1, 2)
-    if (size_N2 != np.stack([ground_truth.canvas.height_I[image_N], ground_truth.canvas.width_I[image_N]], 1)).any():
-        return None
-    _, offsets, text = counts.buffers()
-    text_offset_N1 = np.frombuffer(offsets, np.int32)[counts.offset : counts.offset + len(counts) + 1].astype(np.int64)
-    text_C = np.frombuffer(text, np.uint8) if text is not None else np.zeros(0, np.uint8)
-    return DetectionColumns(image_N, class_N, score_N, None, None, text_C, text_offset_N1)
+    return DetectionColumns(image_N, class_N, score_N, None, None, records.text_C, records.text_offset_N1)
