@@ -211,7 +211,7 @@ def numbers(truth: GroundTruth, found: DetectionColumns, overlap: Any, limit: in
         )
     measured = overlaps.measure(truth, found, overlap)
     assert measured is not None
-    matches = matching.match(truth, measured, limit)
+    matches = matching.match(truth, measured, limit, num_threads=2)
     weight_I = np.array([2.0, 0.0, 1.0])
     answers = [vars(measured)[name] for name in vars(measured)] + list(vars(matches).values())[:-1]
     for weights in (None, weight_I):

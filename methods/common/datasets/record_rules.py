@@ -64,6 +64,8 @@ def whole_numbers(values: Sequence[Any]) -> list[int | None]:
 def faulty_boxes(box_N4: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Mark boxes with a number that is not finite or not below ``EXACT_BELOW``, or with a negative size, bool (N,)."""
     inside_N4 = np.abs(box_N4) < EXACT_BELOW  # not a number is not
+    if inside_N4.all() and (box_N4[:, 2:] >= 0).all():  # nearly always, and soon known
+        return np.zeros(len(box_N4), bool)
     return np.asarray(~inside_N4.all(1) | (box_N4[:, 2:] < 0).any(1))
 
 

@@ -8,11 +8,9 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from methods.common.metrics.detection.json_columns import FilePart
-from methods.common.metrics.processes import process_pool
 
 ContextT = TypeVar("ContextT")
 ResultT = TypeVar("ResultT")
@@ -80,6 +78,10 @@ def workers(num_workers: int, files: Sequence[Path], loops_in_c: bool) -> Genera
         with ThreadPoolExecutor(num_workers) as pool:
             yield Workers(num_workers, pool)
     else:
+        from tempfile import TemporaryDirectory
+
+        from methods.common.metrics.processes import process_pool  # which takes as long to load as a small file to read
+
         preload = ["methods.common.metrics.detection.reading"]
         with TemporaryDirectory() as folder, process_pool(num_workers, preload) as processes:
             yield Workers(num_workers, processes, Path(folder))

@@ -55,6 +55,15 @@ class Canvas:
 
 
 def _places(known_id: Ints, id_N: Ints) -> Ints | None:
+    """Look up the beginning of each stretch of equal ids: records of one image mostly follow each other."""
+    first = np.flatnonzero(np.append(True, id_N[1:] != id_N[:-1])[: len(id_N)])
+    if 2 * len(first) > len(id_N):
+        return _places_one_by_one(known_id, id_N)
+    place = _places_one_by_one(known_id, id_N[first])
+    return None if place is None else np.repeat(place, np.diff(first, append=len(id_N)))
+
+
+def _places_one_by_one(known_id: Ints, id_N: Ints) -> Ints | None:
     place_N = np.searchsorted(known_id, id_N)
     found_N = place_N < len(known_id)
     found_N[found_N] = known_id[place_N[found_N]] == id_N[found_N]

@@ -67,7 +67,7 @@ class LvisEvaluation:
     @cached_property
     def class_ap(self) -> dict[int, float | None]:
         """AP in [0, 1] by category id, for every category of the file."""
-        return {category.id: self.curves.row(k)["AP"] for k, category in enumerate(self.categories)}
+        return {category.id: self.curves.average_precision(k) for k, category in enumerate(self.categories)}
 
     def per_class(self) -> list[dict[str, str | int | float | None]]:
         """Return AP by thresholds and areas, and AR, of every category of the file, with its name and frequency group."""

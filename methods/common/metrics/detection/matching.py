@@ -73,7 +73,12 @@ def match(ground_truth: GroundTruth, detections: Measured, limit: int | None = N
         columns = _match_in_step(ground_truth, detections, ignored_G, limit, num_threads)
     else:
         outside_N, num_ranges = _outside_ranges(detections.area_N), len(AREA_RANGES)
-        rules: Any = {"thresholds_T": IOU_THRESHOLDS, "num_ranges": num_ranges, "limit": limit}
+        rules: Any = {
+            "thresholds_T": IOU_THRESHOLDS,
+            "num_ranges": num_ranges,
+            "limit": limit,
+            "num_threads": num_threads,
+        }
         columns = _Columns(*match_all(ground_truth, detections, ignored_G=ignored_G, outside_N=outside_N, **rules))
     return Matches(
         **columns._asdict(),

@@ -35,10 +35,18 @@ class Curves:
     precision_ATRC: Floats
     recall_ATC: Floats
 
+    def _place(self, class_index: int) -> tuple[int, bool]:
+        place = int(np.searchsorted(self.class_C, class_index))
+        return place, bool(place < len(self.class_C) and self.class_C[place] == class_index)
+
+    def average_precision(self, class_index: int) -> float | None:
+        """Return the AP of one class; None where nothing defines one."""
+        place, present = self._place(class_index)
+        return official_mean(self.precision_ATRC[0, ..., place]) if present else None
+
     def row(self, class_index: int) -> dict[str, float | None]:
         """Return AP, AP50, AP75, APs, APm, APl and AR of one class; None where nothing defines one."""
-        place = int(np.searchsorted(self.class_C, class_index))
-        present = place < len(self.class_C) and self.class_C[place] == class_index
+        place, present = self._place(class_index)
         precision_ATR = self.precision_ATRC[..., place] if present else np.full((4, 10, 1), -1.0)
         numbers = {"AP": official_mean(precision_ATR[0])}
         numbers |= {f"AP{percent}": official_mean(precision_ATR[0, at_percent(percent)]) for percent in (50, 75)}

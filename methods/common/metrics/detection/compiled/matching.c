@@ -25,6 +25,11 @@ typedef struct {
     int64_t num_thresholds, num_ranges, limit; /* the limit is -1 for none */
 } Rules;
 
+/* Classes from `first` to before `end`: each thread matches some. */
+typedef struct {
+    int32_t first, end;
+} Classes;
+
 /* What comes out: rows by class, falling score, image. */
 typedef struct {
     int32_t *class, *image, *rank;
@@ -41,9 +46,9 @@ static int is_among(const int64_t *keys, int64_t num, int64_t key) {
     return low < num && keys[low] == key;
 }
 
-enum { DIGITS = 1 << 16 };
+enum { BITS = 11, DIGITS = 1 << BITS };
 
-/* Sort by 16 bits of the sort keys; equal ones stay as they come. Returns 0 where all were equal, which changes nothing. */
+/* Sort by 11 bits of the sort keys; equal ones stay as they come. Returns 0 where all were equal, which changes nothing. */
 static int sort_by_digit(const uint64_t *sort_key, int shift, const int64_t *from, int64_t *to, int64_t num, int64_t *count) {
     memset(count, 0, DIGITS * sizeof *count);
     for (int64_t k = 0; k < num; k++) count[(sort_key[from[k]] >> shift) & (DIGITS - 1)]++;
@@ -59,7 +64,10 @@ static int sort_by_digit(const uint64_t *sort_key, int shift, const int64_t *fro
 }
 
 static void sort_by(const uint64_t *sort_key, int64_t **order, int64_t **spare, int64_t num, int64_t *count) {
-    for (int shift = 0; shift < 64; shift += 16)
+    int64_t risen = 1;
+    while (risen < num && sort_key[(*order)[risen - 1]] <= sort_key[(*order)[risen]]) risen++;
+    if (risen >= num) return; /* as the images of most files are */
+    for (int shift = 0; shift < 64; shift += BITS)
         if (sort_by_digit(sort_key, shift, *order, *spare, num, count)) {
             int64_t *swapped = *order;
             *order = *spare;
@@ -75,11 +83,12 @@ static uint64_t falling(double score) {
     return bits >> 63 ? bits : ~bits & ~(UINT64_C(1) << 63);
 }
 
-/* Put the detections of known classes into order; return their number. */
-static int64_t sort_detections(const Detections *found, const Rules *rules, uint64_t *sort_key, int64_t **order, int64_t **spare,
-                               int64_t *count) {
+/* Put the detections of these classes, where they are known, into order; return their number. */
+static int64_t sort_detections(const Detections *found, const Rules *rules, Classes classes, uint64_t *sort_key, int64_t **order,
+                               int64_t **spare, int64_t *count) {
     int64_t num = 0;
     for (int64_t k = 0; k < found->num; k++) {
+        if (found->class[k] < classes.first || found->class[k] >= classes.end) continue;
         int64_t key = found->image[k] * rules->num_classes + found->class[k];
         if (!rules->known || is_among(rules->known, rules->num_known, key)) (*order)[num++] = k;
     }
@@ -171,8 +180,9 @@ static int64_t match_sorted(const Detections *found, const Rules *rules, const O
     return row;
 }
 
-/* Match all detections; return the number of rows, or -1 where memory is lacking. There is room for all detections. */
-int64_t match_detections(const Detections *found, const Rules *rules, const Outcome *out) {
+/* Match the detections of some classes; return the number of rows, or -1 where memory is lacking. There is room for all of them. */
+int64_t match_detections(const Detections *found, const Rules *rules, int32_t first_class, int32_t end_class, const Outcome *out) {
+    Classes classes = {first_class, end_class};
     size_t num = (size_t)found->num + 1;
     int64_t most = 0, rows = -1;
     Memory memory = {malloc(num * 8), malloc(num * 8), malloc(num * 8), malloc(DIGITS * 8),
@@ -188,7 +198,7 @@ int64_t match_detections(const Detections *found, const Rules *rules, const Outc
     }
     if (memory.sort_key && memory.order && memory.spare && memory.count && memory.free_cases && memory.rank && memory.choices) {
         for (int64_t k = 0; k < rules->num_instances; k++) memory.free_cases[k] = -1;
-        int64_t sorted = sort_detections(found, rules, memory.sort_key, &memory.order, &memory.spare, memory.count);
+        int64_t sorted = sort_detections(found, rules, classes, memory.sort_key, &memory.order, &memory.spare, memory.count);
         rows = match_sorted(found, rules, out, &memory, sorted);
     }
     free(memory.sort_key);

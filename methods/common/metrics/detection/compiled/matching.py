@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,6 +59,7 @@ def match_all(
     thresholds_T: Floats,
     num_ranges: int,
     limit: int | None,
+    num_threads: int,
 ) -> Rows:
     """Match detections, by the rule and in the order of :class:`Matches`.
 
@@ -69,6 +71,7 @@ def match_all(
         thresholds_T: rising.
         num_ranges: of areas.
         limit: how many of an image and class take part; None for all.
+        num_threads: share the classes; the answer does not depend on it.
 
     Returns:
         Class, image, rank, bits of the cases in which it is right, bits of those in which it is wrong, of each that takes part.
@@ -91,12 +94,30 @@ def match_all(
         num_ranges,
         -1 if limit is None else limit,
     )
-    small = [np.empty(num, np.int32) for _ in range(3)]
-    bits = [np.empty(num, np.int64) for _ in range(2)]
-    rows = loops().match_detections(*map(ctypes.byref, (found, rules, _Outcome(*map(address, (*small, *bits))))))
-    if rows < 0:
-        raise MemoryError
-    return (*(column[:rows] for column in small), *(column[:rows] for column in bits))
+
+    def match_classes(first: int, end: int, room: int) -> Rows:
+        small = [np.empty(room, np.int32) for _ in range(3)]
+        bits = [np.empty(room, np.int64) for _ in range(2)]
+        out = _Outcome(*map(address, (*small, *bits)))
+        some = map(ctypes.c_int32, (first, end))
+        rows = loops().match_detections(ctypes.byref(found), ctypes.byref(rules), *some, ctypes.byref(out))
+        if rows < 0:
+            raise MemoryError
+        return (*(column[:rows] for column in small), *(column[:rows] for column in bits))
+
+    groups = _classes_in_groups(detections.class_N, canvas.num_classes, num_threads)
+    with ThreadPoolExecutor(num_threads) as threads:
+        return tuple(map(np.concatenate, zip(*threads.map(match_classes, *groups), strict=True)))
+
+
+def _classes_in_groups(
+    class_N: NDArray[np.int32], num_classes: int, num_groups: int
+) -> tuple[list[int], list[int], list[int]]:
+    """Cut the classes into groups of neighbours with about as many detections; return first, end and number of each."""
+    before_K1 = np.concatenate([[0], np.cumsum(np.bincount(class_N, minlength=num_classes))])
+    bounds = np.searchsorted(before_K1, before_K1[-1] * np.arange(1, num_groups) / num_groups)
+    bound = [0, *bounds.tolist(), num_classes]
+    return bound[:-1], bound[1:], np.diff(before_K1[bound]).tolist()
 
 
 class _Matches(ctypes.Structure):
