@@ -47,9 +47,11 @@ def sums_within(feature_ND: NDArray[np.floating], member_SN: Floats) -> Floats:
     for rows in _blocks(len(feature_ND)):
         feature_AD = feature_ND[rows].astype(np.float64)
         for columns in _blocks(len(feature_ND), rows.start):
-            kernel_AB = kernel(feature_AD, feature_ND[columns].astype(np.float64))
             if columns.start == rows.start:
+                kernel_AB = kernel(feature_AD, feature_AD)  # a matrix by itself: numpy computes one half of it
                 np.fill_diagonal(kernel_AB, 0)
+            else:
+                kernel_AB = kernel(feature_AD, feature_ND[columns].astype(np.float64))
             times = 1 if columns.start == rows.start else 2  # the kernel is symmetric
             total_S += times * ((member_SN[:, rows] @ kernel_AB) * member_SN[:, columns]).sum(axis=1)
     return total_S
