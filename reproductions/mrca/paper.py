@@ -22,6 +22,7 @@ from reproductions.mrca.plan import ArmCells, SeedPlanner
 from reproductions.mrca.recipe import MrcaStudy
 from reproductions.mrca.records import MrcaReport
 from reproductions.study.arms import Arm
+from reproductions.study.own_start import EFFICIENTNET, starts_from_imagenet
 from reproductions.study.paper import StudiedPaper
 from reproductions.study.request import Request
 from reproductions.verdicts.claims import Claim
@@ -44,6 +45,7 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
         "miniature": "miniature CenterNet2",
         "resnet50": "CenterNet2, ResNet-50",
         "swinl": "CenterNet2, Swin-L",
+        EFFICIENTNET: "miniature CenterNet2, EfficientNet-Lite0 from ImageNet",
     }
     mini_seeds = 4
     smoke_seeds = 1
@@ -58,7 +60,8 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
     def studies(self, request: Request) -> tuple[MrcaStudy, ...]:
         """Return the study of each table: one at the small tiers, one a backbone at tier paper."""
         if request.data is not None:
-            return (recipe.own_data(*_count(request.data), request.tier),)
+            study = recipe.own_data(*_count(request.data), request.tier)
+            return (recipe.with_imagenet_start(study) if starts_from_imagenet(request) else study,)
         if request.tier == "paper":
             return (recipe.paper_r50(), recipe.paper_swinl())
         return (recipe.mini() if request.tier == "mini" else recipe.smoke(),)

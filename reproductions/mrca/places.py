@@ -19,7 +19,17 @@ from reproductions.requirements.inspect_divergen import class_list, prompts_fold
 from reproductions.requirements.inspect_own import own_cutouts_folder, own_instances_folder
 from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.openers import CutterTrial, open_clip, open_cutter
-from reproductions.requirements.places import SHIPPED, data, either, generator, own, published, shipped, with_own_code
+from reproductions.requirements.places import (
+    SHIPPED,
+    data,
+    either,
+    generator,
+    installed,
+    own,
+    published,
+    shipped,
+    with_own_code,
+)
 from reproductions.requirements.published_data import DIVERGEN_CLASSES, DIVERGEN_PROMPTS, LVIS_V1
 from reproductions.requirements.published_weights import (
     BIREFNET,
@@ -28,6 +38,7 @@ from reproductions.requirements.published_weights import (
     CLIPSEG,
     DEEPFLOYD_IF_I,
     DEEPFLOYD_IF_II,
+    EFFICIENTNET_LITE0,
     MINIATURE_CLIP,
     MINIATURE_CUTTER,
     MINIATURE_SAM,
@@ -42,6 +53,7 @@ from reproductions.requirements.published_weights import (
 )
 from reproductions.requirements.trial import Trial, half_precision_trial, trial
 from reproductions.study.arms import Arm
+from reproductions.study.own_start import starts_from_imagenet
 from reproductions.study.request import Request
 
 if TYPE_CHECKING:
@@ -60,6 +72,8 @@ def needs(request: Request, study: MrcaStudy, arms: Arms) -> tuple[Need, ...]:
         found += _objects(request, study, arms)
     if request.data is None and request.tier != "paper":
         found.append(shipped("pretrained", MINIATURE_SEGMENTER))
+    if starts_from_imagenet(request):
+        found.append(installed("backbone", EFFICIENTNET_LITE0))
     if request.tier == "paper" and request.data is None:
         found.append(published("backbone", RESNET50_21K if study.backbone == "resnet50" else SWIN_L))
     return tuple(found)

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from methods.common.miniature.lvis_view import DrawLvisConfig
 from methods.common.segmenters.centernet2.config import CenterNet2Config
 from methods.common.segmenters.centernet2.presets import (
+    centernet2_lite0,
     centernet2_miniature,
     centernet2_r50,
     centernet2_swinl,
@@ -103,7 +104,7 @@ class XPasteConfig(Config):
 class MrcaStudy(StudyConfig):
     """Everything behind the arms of one table."""
 
-    backbone: Literal["miniature", "resnet50", "swinl"]
+    backbone: Literal["miniature", "resnet50", "swinl", "efficientnet_lite0"]
     """Which segmenter; the column group of the tables."""
     world: DrawLvisConfig | None = None
     """The miniature world to draw, or None for data from outside."""
@@ -340,5 +341,20 @@ def own_data(num_classes: int, num_images: int, tier: Tier) -> MrcaStudy:
             ),
             "expected_step_s": 0.3,
             "expected_evaluate_s": 12.0,
+        }
+    )
+
+
+def with_imagenet_start(study: MrcaStudy) -> MrcaStudy:
+    """Return a study of own data whose segmenter starts from the ImageNet weights of EfficientNet-Lite0.
+
+    The backbone learns at a tenth of the rate of the rest, as usual where it has been trained before. Our choice.
+    """
+    return study.model_copy(
+        update={
+            "backbone": "efficientnet_lite0",
+            "segmenter": centernet2_lite0(study.segmenter.num_classes),
+            "recipe": study.recipe.model_copy(update={"backbone_lr_factor": 0.1}),
+            "expected_model_mb": 5.0,
         }
     )

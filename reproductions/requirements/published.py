@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from reproductions.requirements.inspect_weights import torch_file
@@ -109,6 +110,37 @@ class SingleFile:
         if self.by_hand:
             return (f"({self.by_hand}, and put the file at {place})",)
         return (shlex.join(["curl", "-fL", "--create-dirs", "-o", str(place), self.url]),)
+
+
+@dataclass(frozen=True)
+class InstalledFile:
+    """Weights that a Python package holds, so that they are there wherever this project's optional dependencies are."""
+
+    title: str
+    """What people call it."""
+    package: str
+    """Name on the index."""
+    module: str
+    """Folder of the installed package."""
+    name: str
+    """The file's path below it."""
+    licence: str
+    extra: str
+    """Of this project's optional dependencies, which brings the package."""
+    inspect: Inspector = torch_file
+    """Tells whether it is whole."""
+    checksums: Checksums = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """Address of the publisher's page."""
+        return f"https://pypi.org/project/{self.package}/"
+
+    def place(self) -> Path | None:
+        """Where the file lies; None where the package is not installed. Nothing of the package is run."""
+        found = find_spec(self.module)
+        folders = None if found is None else found.submodule_search_locations
+        return Path(folders[0]) / self.name if folders else None
 
 
 @dataclass(frozen=True)

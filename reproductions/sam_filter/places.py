@@ -11,11 +11,12 @@ from reproductions.requirements import gpu_estimates
 from reproductions.requirements.inspect_labelled import labelled_folder
 from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.openers import open_captioner, open_semantic_segmenter
-from reproductions.requirements.places import data, generator, published
+from reproductions.requirements.places import data, generator, installed, published
 from reproductions.requirements.prompters import prompter_needs, prompter_trials
 from reproductions.requirements.published_data import VOC_2012
 from reproductions.requirements.published_weights import (
     BLIP,
+    EFFICIENTNET_LITE0,
     RESNET50,
     STABLE_DIFFUSION_21,
 )
@@ -23,6 +24,7 @@ from reproductions.requirements.trial import Trial, half_precision_trial, trial
 from reproductions.sam_filter import openers
 from reproductions.sam_filter.arms import Arm, GeneratedPairs, PilotStudy
 from reproductions.sam_filter.recipe import SamFilterStudy
+from reproductions.study.own_start import EFFICIENTNET
 from reproductions.study.request import Request
 
 _OWN_SIZE_PX = 512
@@ -39,7 +41,8 @@ def needs(request: Request, study: SamFilterStudy, arms: Sequence[Arm]) -> tuple
         found += [published("captioner", BLIP)] if study.prompts.captioner.kind != "template" else []
         found += prompter_needs(request, prompters)
     if study.classifier is None and any("imagenet" in arm.topics for arm in arms):
-        found.append(published("backbone", RESNET50))
+        of_own = study.backbone == EFFICIENTNET
+        found.append(installed("backbone", EFFICIENTNET_LITE0) if of_own else published("backbone", RESNET50))
     return tuple(found)
 
 

@@ -194,6 +194,8 @@ class SeedPlanner(planner.SeedPlanner[SamFilterStudy, How, ArmCells]):
         if backbone and study.imagenet_segmenter is not None:
             segmenter = study.imagenet_segmenter
         changes = {"iterations": iterations, "base_lr": base_lr or study.recipe.base_lr}
+        if backbone and study.imagenet_backbone_lr_factor is not None:
+            changes["backbone_lr_factor"] = study.imagenet_backbone_lr_factor
         if isinstance(source, DrawnSource):
             segmenter = segmenter.model_copy(update={"num_classes": source.drawn.num_categories + 1})
         config = TrainConfig(
@@ -268,8 +270,16 @@ class SeedPlanner(planner.SeedPlanner[SamFilterStudy, How, ArmCells]):
         study = self.study
         first, start = self._start(how.pretraining)
         iterations = study.real_iterations + (study.pretraining.iterations if how.longer else 0)
-        begin: Literal["scratch", "all_but_classes"] = "scratch" if first is None else "all_but_classes"
-        train = self._train(f"{arm}/train", iterations, RealSource(split=study.train_split), start, begin)
+        source, published = RealSource(split=study.train_split), how.pretraining == "imagenet"
+        begin: Literal["scratch", "backbone", "all_but_classes"] = "backbone" if published else "scratch"
+        train = self._train(
+            f"{arm}/train",
+            iterations,
+            source,
+            start,
+            begin if first is None else "all_but_classes",
+            backbone=published,
+        )
         trains = (train,) if first is None else (first, train)
         return ArmCells(self._evaluate(f"{arm}/evaluate", train), trains, first)
 

@@ -21,6 +21,11 @@ from methods.common.prompters.configs import (
     SalientConfig,
 )
 from methods.common.segment_anything.automatic_masks import AutomaticMasksConfig
+from methods.common.segmenters.backbones.config import (
+    EFFICIENTNET_LITE0_MEAN,
+    EFFICIENTNET_LITE0_STD,
+    EfficientNetLiteConfig,
+)
 from methods.common.segmenters.mask2former.presets import mask2former_miniature, mask2former_r50
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
@@ -54,7 +59,7 @@ class PretrainingConfig(Config):
 class SamFilterStudy(StudyConfig):
     """Everything behind the tables."""
 
-    backbone: Literal["convolutional", "mask2former_miniature", "mask2former_r50"]
+    backbone: Literal["convolutional", "mask2former_miniature", "mask2former_r50", "efficientnet_lite0"]
     """Which segmenter, as reports call it."""
     world: DrawVocConfig | None = None
     """The miniature world to draw, or None for data from outside."""
@@ -100,6 +105,8 @@ class SamFilterStudy(StudyConfig):
     """SemSegFDSL."""
     imagenet_segmenter: SegmenterConfig | None = None
     """The network of rows with ImageNet weights, where it differs. [MM] leaves its batch norms' affine parameters untrained"""
+    imagenet_backbone_lr_factor: float | None = Field(default=None, ge=0)
+    """Learning rate of a backbone with ImageNet weights over that of the rest; None: that of every other training."""
     classifier: PretrainClassifierConfig | None = None
     """Trains the backbone that stands in for ImageNet weights; None where real ones come from outside."""
     expected_segment_s: float = Field(default=0.5, gt=0)
@@ -303,6 +310,7 @@ def own_data(num_classes: int, num_images: int, tier: Tier) -> SamFilterStudy:
             "world": None,
             "train_split": "train",
             "segmenter": ConvolutionalConfig(num_classes=num_classes),
+            "classifier": None,
             "augmentation": SemanticAugmentConfig(
                 crop_px=128, min_scale_tenths=9, max_scale_tenths=18, max_class_share=1.0, photometric=None
             ),
@@ -319,3 +327,18 @@ def own_data(num_classes: int, num_images: int, tier: Tier) -> SamFilterStudy:
         recipe = study.recipe.model_copy(update={"batch_size": 2})
         study = study.model_copy(update={"real_iterations": 2, "pretraining": few, "recipe": recipe})
     return study
+
+
+def with_imagenet_start(study: SamFilterStudy) -> SamFilterStudy:
+    """Return a study of own pictures whose network has EfficientNet-Lite0 as its encoder, for arms that start from its ImageNet weights.
+
+    A backbone with these weights learns at a tenth of the rate of the rest, as usual where it has been trained before. Our choice.
+    """
+    segmenter = ConvolutionalConfig(
+        num_classes=study.segmenter.num_classes,
+        backbone=EfficientNetLiteConfig(),
+        pixel_mean=EFFICIENTNET_LITE0_MEAN,
+        pixel_std=EFFICIENTNET_LITE0_STD,
+    )
+    changes = {"imagenet_backbone_lr_factor": 0.1, "expected_step_s": 0.2, "expected_model_mb": 13.0}
+    return study.model_copy(update={"backbone": "efficientnet_lite0", "segmenter": segmenter, **changes})

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from methods.common.growth import Added
 from methods.common.stage import Config
 from methods.common.training.schedule import warmup_cosine
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    from methods.common.segmenters.instance.interface import InstanceSegmenter
 
 NonNegative = Annotated[float, Field(ge=0)]
 
@@ -47,6 +50,8 @@ class TrainingRecipe(Recipe):
     """Images a step, over all processes. [R]"""
     base_lr: Annotated[float, Field(gt=0)] = 1e-4
     """Learning rate of AdamW that the cosine starts from. [R]"""
+    backbone_lr_factor: Annotated[NonNegative, Added(neutral=1.0)] = 1.0
+    """Learning rate of the backbone over that of the rest. [R] 1."""
     weight_decay: NonNegative = 1e-4
     """Of AdamW, on all parameters. [R][D]"""
     betas: tuple[float, float] = (0.9, 0.999)
@@ -70,13 +75,20 @@ class TrainingRecipe(Recipe):
         """Return the learning rate of an iteration counted from 0."""
         return warmup_cosine(iteration, self.base_lr, self.iterations, self.warmup_iterations, self.warmup_factor)
 
-    def build_optimizer(self, model: nn.Module) -> torch.optim.AdamW:
+    def build_optimizer(self, model: InstanceSegmenter) -> torch.optim.AdamW:
         """Return AdamW over all parameters that need a gradient, at the rate of iteration 0."""
         import torch
 
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        groups: list[dict[str, Any]] = [{"params": parameters}]
+        if self.backbone_lr_factor != 1.0:
+            of_backbone = {id(parameter) for parameter in model.backbone.parameters()}
+            groups = [
+                {"params": [one for one in parameters if id(one) not in of_backbone]},
+                {"params": [one for one in parameters if id(one) in of_backbone], "lr_factor": self.backbone_lr_factor},
+            ]
         return torch.optim.AdamW(
-            parameters, lr=self.rate_at(0), betas=self.betas, weight_decay=self.weight_decay, fused=True
+            groups, lr=self.rate_at(0), betas=self.betas, weight_decay=self.weight_decay, fused=True
         )
 
     def clip_gradients(self, parameters: Iterable[nn.Parameter]) -> None:

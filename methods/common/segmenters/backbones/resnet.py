@@ -10,12 +10,12 @@ from methods.common.segmenters.backbones.folding import DeformableConv2d, normal
 from methods.common.training.batch_norm import TeamBatchNorm2d
 
 
-def make_norm(kind: NormKind, channels: int) -> nn.Module:
+def make_norm(kind: NormKind, channels: int, epsilon: float = 1e-5) -> nn.Module:
     """Return the normalisation of a config: frozen batch norm, trained batch norm, or group norm with 8 groups."""
     if kind == "frozen":
-        frozen: nn.Module = FrozenBatchNorm2d(channels)
+        frozen: nn.Module = FrozenBatchNorm2d(channels, epsilon)
         return frozen
-    return TeamBatchNorm2d(channels) if kind == "batch" else nn.GroupNorm(8, channels)
+    return TeamBatchNorm2d(channels, epsilon) if kind == "batch" else nn.GroupNorm(8, channels, epsilon)
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from methods.common.segmenters.backbones.build import Backbone
+from methods.common.segmenters.backbones.efficientnet_lite import EfficientNetLite
 from methods.common.segmenters.backbones.generative.backbone import GenerativeBackbone
 from methods.common.segmenters.backbones.hrnet import HRNet
 from methods.common.segmenters.backbones.mmclassification import is_mmclassification, our_names
@@ -28,7 +29,7 @@ def load_backbone_weights(backbone: Backbone | HRNet, path: Path | str) -> None:
     Takes ``resnet50_miil_21k.pth`` (timm's names, which are torchvision's), torchvision's ``resnet50-*.pth``, timm's
     ``resnet50d_ra2-464e36ba.pth`` and mmclassification's ``resnetv1d101_*.pth`` (deep stem, pooled shortcuts), ``swin_large_patch4_window12_384_22k.pth`` (Swin's names),
     ``convnext_large_22k_1k_384.pth`` (ConvNeXt's names), the release's ``hrnetv2_w48_imagenet_pretrained.pth``, timm's ``hrnet_w48`` and
-    MMSegmentation's ``hrnetv2_w48-d2186c55.pth`` (one set of names), also as ``.safetensors``.
+    MMSegmentation's ``hrnetv2_w48-d2186c55.pth`` (one set of names), the package's ``efficientnet-lite0-57934424.pth``, also as ``.safetensors``.
 
     A generative backbone takes a folder, see :func:`load_generator`.
 
@@ -45,6 +46,8 @@ def load_backbone_weights(backbone: Backbone | HRNet, path: Path | str) -> None:
     found = read_checkpoint(path)
     if is_mmclassification(found):
         found = our_names(found)
+    if isinstance(backbone, EfficientNetLite):
+        found = backbone.of_its_blocks(found)
     weights = {name: value for name, value in found.items() if not _UNUSED.fullmatch(name)}
     state = backbone.state_dict()
     missing = [name for name in state if name not in weights and not _NEW.fullmatch(name)]

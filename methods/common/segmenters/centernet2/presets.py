@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from methods.common.segmenters.backbones.config import ResNetConfig, SwinConfig
+from methods.common.segmenters.backbones.config import (
+    EFFICIENTNET_LITE0_MEAN,
+    EFFICIENTNET_LITE0_STD,
+    EfficientNetLiteConfig,
+    ResNetConfig,
+    SwinConfig,
+)
 from methods.common.segmenters.centernet2.config import (
     CascadeConfig,
     CenterNet2Config,
@@ -69,6 +75,17 @@ def centernet2_miniature(num_classes: int) -> CenterNet2Config:
         mask=MaskConfig(pool_size=10, convs=2, channels=32),
         inference=InferenceConfig(score_threshold=0.04, detections_per_image=100),
         pad_multiple=16,
+    )
+
+
+def centernet2_lite0(num_classes: int) -> CenterNet2Config:
+    """Return the miniature with EfficientNet-Lite0 as its backbone, up to stride 16, for a start from ImageNet weights."""
+    return centernet2_miniature(num_classes).model_copy(
+        update={
+            "backbone": EfficientNetLiteConfig(output_stages=(1, 2, 3)),
+            "pixel_mean": EFFICIENTNET_LITE0_MEAN,
+            "pixel_std": EFFICIENTNET_LITE0_STD,
+        }
     )
 
 

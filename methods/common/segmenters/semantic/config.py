@@ -6,7 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from methods.common.segmenters.backbones.config import Positive
+from methods.common.growth import Added
+from methods.common.segmenters.backbones.config import EfficientNetLiteConfig, Positive
 from methods.common.stage import Config
 
 
@@ -23,6 +24,8 @@ class ConvolutionalConfig(Config):
     """3x3 convolutions of each level of the encoder after the first level, the one with the stride included."""
     norm: Literal["batch", "group"] = "batch"
     """Batch norm over the whole batch, or group norm with 8 groups, with which a batch can be cut into parts."""
+    backbone: Annotated[EfficientNetLiteConfig | None, Added(neutral=None)] = None
+    """A network to take the levels from, instead of ``widths`` and ``convs_per_level``; None: an encoder of its own."""
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     """Subtracted from the RGB channels, 0..255."""
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
@@ -32,6 +35,13 @@ class ConvolutionalConfig(Config):
     def _widths_fit(self) -> Self:
         if len(self.widths) < 2:
             raise ValueError(f"widths names {len(self.widths)} level; give at least 2")
-        if self.norm == "group" and any(width % 8 for width in self.widths):
+        if len(self.level_widths) < 2:
+            raise ValueError(f"backbone.output_stages names {len(self.level_widths)} level; give at least 2")
+        if self.norm == "group" and any(width % 8 for width in self.level_widths):
             raise ValueError(f"widths {self.widths} are not all multiples of 8, which group norm needs")
         return self
+
+    @property
+    def level_widths(self) -> tuple[int, ...]:
+        """Channels of each level, finest first."""
+        return self.widths if self.backbone is None else self.backbone.output_channels

@@ -6,11 +6,13 @@ Shape legend: N images, H, W pixels, h, w cells of a level, K classes, C channel
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from methods.common.segmenters.backbones.build import build_backbone
 from methods.common.segmenters.construction import PixelNorm, weights_drawn_from
 from methods.common.segmenters.saved import SavedWithConfig
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
@@ -21,7 +23,7 @@ from methods.common.training.batch_shard import BatchShare
 
 
 class ConvolutionalSegmenter(SavedWithConfig[ConvolutionalConfig], SemanticSegmenter):
-    """Encoder of strided convolutions, decoder that adds the levels up again, 1x1 class layer at half resolution.
+    """Encoder of strided convolutions or a backbone, decoder that adds the levels up again, 1x1 class layer on the finest level.
 
     The loss is cross-entropy averaged over all rated pixels of the batch. Pixels labelled 255 are left out: there is no mask
     that they could be negatives of, which is the other treatment that Mask2Former knows.
@@ -42,19 +44,20 @@ class ConvolutionalSegmenter(SavedWithConfig[ConvolutionalConfig], SemanticSegme
         self.config = config
         self.num_classes = config.num_classes
         with weights_drawn_from(generator):
-            self.encoder = Encoder(config)
-            deepest = config.widths[-1]
-            self.context = nn.Conv2d(deepest, deepest, 1)
-            pairs = list(zip(config.widths, config.widths[1:], strict=False))
+            self.encoder = Encoder(config) if config.backbone is None else build_backbone(config.backbone)
+            widths = config.level_widths
+            self.context = nn.Conv2d(widths[-1], widths[-1], 1)
+            pairs = list(pairwise(widths))
             self.lateral = nn.ModuleList([nn.Conv2d(deep, width, 1) for width, deep in pairs])
             self.smooth = nn.ModuleList([_conv(config, width, width) for width, _ in pairs])
-            self.classifier = nn.Conv2d(config.widths[0], config.num_classes, 1)
+            self.classifier = nn.Conv2d(widths[0], config.num_classes, 1)
         self.normalise = PixelNorm(config.pixel_mean, config.pixel_std)
 
     @property
     def backbone(self) -> nn.Module:
         """The encoder."""
-        return self.encoder
+        encoder: nn.Module = self.encoder
+        return encoder
 
     @property
     def class_layers(self) -> tuple[str, ...]:
@@ -93,7 +96,7 @@ class Encoder(nn.Module):
     def __init__(self, config: ConvolutionalConfig) -> None:
         super().__init__()
         levels = [_conv(config, 3, config.widths[0], stride=2)]
-        for width, deep in zip(config.widths, config.widths[1:], strict=False):
+        for width, deep in pairwise(config.widths):
             more = [_conv(config, deep, deep) for _ in range(config.convs_per_level - 1)]
             levels.append(nn.Sequential(_conv(config, width, deep, stride=2), *more))
         self.levels = nn.ModuleList(levels)

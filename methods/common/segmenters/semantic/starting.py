@@ -62,8 +62,8 @@ def take_published_backbone(model: SemanticSegmenter, path: Path) -> int:
     """
     if not isinstance(model.backbone, Backbone | HRNet):
         raise InputError(
-            f"published weights fit the backbones of mask2former, deeplab and hrnet, not that of {type(model).__name__}; "
-            "name a training as role 'start'"
+            f"published weights fit the backbones of mask2former, deeplab and hrnet, not the own encoder of {type(model).__name__}; "
+            "name a training as role 'start', or set segmenter.backbone"
         )
     load_backbone_weights(model.backbone, path)
     return len(model.backbone.state_dict())
