@@ -6,6 +6,7 @@ OWN = "tests/unit/test_own_instances.py"
 SPLIT = "tests/unit/test_own_split.py"
 INSPECT = "tests/unit/test_inspect_own.py"
 LABELS = "tests/unit/test_label_layouts.py"
+WRITTEN = "tests/unit/test_own_instances_as_written.py"
 SUBMIT = "tests/harness/test_slurm_submit.py"
 
 _PICTURES = Place("methods/common/datasets/pictures.py")
@@ -98,7 +99,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _FILES.mutant(
         "files_of_other_folders_are_taken",
-        "if not nested and len(found) == 1 and shared.get(parts[-1], 0) == 1:",
+        "if not nested and len(found) == 1 and shared.get(parts[-1].casefold(), 0) == 1:",
         "if not nested and len(found) == 1:",
         "a missing frame is replaced by one of another video",
         f"{OWN}::test_files_of_other_folders_are_not_taken_for_missing_ones",
@@ -144,6 +145,41 @@ MUTANTS: tuple[Mutant, ...] = (
         "",
         "a run fails in its split though the check was passed",
         f"{INSPECT}::test_too_few_images_to_hold_one_out_are_told",
+    ),
+    _COMPLETION.mutant(
+        "ids_with_a_point_are_no_ids",
+        '        own = whole(record.get("id"))\n        here',
+        '        own = record.get("id") if type(record.get("id")) is int else None\n        here',
+        "nothing counts as absent where ids are written 1.0",
+        f"{WRITTEN}::test_ids_with_a_point_derive_the_same",
+    ),
+    _READING.mutant(
+        "one_name_in_two_forms_is_two_classes",
+        "if common_form(one.name) != common_form(other.name):",
+        "if one.name != other.name:",
+        "files of two systems do not fit",
+        f"{WRITTEN}::test_class_names_of_either_unicode_form_are_one",
+    ),
+    _FILES.mutant(
+        "capitals_go_before_letters",
+        "for form in (str, str.casefold):",
+        "for form in (str.casefold,):",
+        "of two files whose names differ in capitals the wrong one may be read",
+        f"{WRITTEN}::test_a_file_that_fits_to_the_letter_goes_first",
+    ),
+    Place("methods/common/datasets/lvis_checks.py").mutant(
+        "any_text_marks_a_crowd",
+        'if value not in (0, 1)]\n        if rows:\n            self.blame_all(rows, field, f"is {values[rows[0]]!r:.40}", "write 0 or 1")',
+        'if value is Ellipsis]\n        if rows:\n            self.blame_all(rows, field, f"is {values[rows[0]]!r:.40}", "write 0 or 1")',
+        "objects marked '0' are left out as crowds",
+        f"{WRITTEN}::test_another_mark_of_a_crowd_is_refused",
+    ),
+    _CUTOUTS.mutant(
+        "other_formats_are_left_out",
+        "    if others:\n",
+        "    if False:\n",
+        "a class is trained without its cut-outs, and nobody says so",
+        f"{INSPECT}::test_cutouts_of_another_format_are_not_left_out_without_a_word",
     ),
     _CENSUS.mutant(
         "one_class_is_enough",

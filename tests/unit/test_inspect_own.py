@@ -13,6 +13,7 @@ from methods.common.errors import InputError
 from reproductions.requirements.inspect_own import own_cutouts_folder, own_instances_folder
 from reproductions.requirements.inspection import Inspection, inspect_place
 from tests.unit.inspected import problem
+from tests.unit.labelled_data import refusal
 from tests.unit.own_instances import Document, write_own
 
 
@@ -143,3 +144,26 @@ def test_many_faulty_cutouts_do_not_flood_the_table(tmp_path: Path) -> None:
     found = own_cutouts_folder(folder, None)
     assert len(found.problems) == 4
     assert found.problems[-1] == "6 more pictures are faulty"
+
+
+@pytest.mark.parametrize("suffix", ["webp", "jpg", "tif"])
+def test_cutouts_of_another_format_are_not_left_out_without_a_word(tmp_path: Path, suffix: str) -> None:
+    from methods.common.objects.cutout_folders import list_cutouts
+
+    for name in ("cat/a.png", f"cat/b.{suffix}", "dog/LICENSE.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    told = refusal(lambda: list_cutouts(tmp_path, {1: "cat", 2: "dog"}))
+    assert told == f"{tmp_path}/cat/b.{suffix} is no .png file; save cut-outs as RGBA PNG, or remove them"
+
+
+def test_a_cutout_in_no_folder_is_told(tmp_path: Path) -> None:
+    from methods.common.objects.cutout_folders import list_cutouts
+
+    for name in ("a.png", "b.PNG", "._c.png"):
+        (tmp_path / name).write_bytes(b"")
+    told = refusal(lambda: list_cutouts(tmp_path, {1: "cat"}))
+    assert (
+        told
+        == f"{tmp_path}/a.png lies in no class's folder (and 1 more); move it into one that is called like its class"
+    )

@@ -146,3 +146,36 @@ def test_a_photograph_is_read_the_way_up_in_which_its_labels_are(tmp_path: Path)
     assert "has the orientation tag 3 (seen turned by 180 degrees)" in refusal(
         lambda: open_labelled_images(folder, "train")
     )
+
+
+@pytest.mark.parametrize(
+    "line", ["images/a b.jpg", "images\\a b.jpg", "/home/me/set/images/a b.jpg", "a%20b", "./a b.JPG"]
+)
+def test_a_line_of_a_list_may_be_a_path(tmp_path: Path, line: str) -> None:
+    put(tmp_path / "images/a b.jpg", tmp_path / "labels/a b.png")
+    (tmp_path / "classes.txt").write_text("sky\nroad\ncar\n")
+    (tmp_path / "splits").mkdir()
+    (tmp_path / "splits/train.txt").write_text(f"{line}\n")
+    assert open_labelled_images(tmp_path, "train").name(0) == "a b"
+    (tmp_path / "splits/train.txt").write_text(f"{line}\nother/a b.jpg\n")
+    assert "names 'a b' twice" in refusal(lambda: open_labelled_images(tmp_path, "train"))
+
+
+def test_classes_of_either_unicode_form_are_one(tmp_path: Path) -> None:
+    folder = own(tmp_path, "caf\u00e9\nroad\ncafe\u0301\n", LABEL_HW)
+    assert "names 'caf\u00e9' twice" in refusal(lambda: open_labelled_images(folder, "train"))
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_every_turning_tag_is_undone(tmp_path: Path, orientation: int) -> None:
+    from PIL import ImageOps
+
+    folder = own(tmp_path, "sky\nroad\ncar\n", LABEL_HW)
+    exif = Image.Exif()
+    exif[274] = orientation
+    path = folder / "train/images/0.png"
+    (folder / "train/images/0.jpg").unlink()
+    Image.fromarray(random_image(np.random.default_rng(1), 4, 2)).save(path, exif=exif)
+    with Image.open(path) as picture:
+        seen = np.asarray(ImageOps.exif_transpose(picture))
+    assert (open_labelled_images(folder, "train")[0][0] == seen).all()

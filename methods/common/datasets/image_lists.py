@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from methods.common.datasets.file_names import common_form
 from methods.common.errors import InputError, reason
@@ -12,11 +14,12 @@ _PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def read_image_list(path: Path, known: Collection[str] = ()) -> list[str]:
-    """Read the names of images, without suffix, from a text file; see :func:`pair_by_name`.
+    r"""Read the names of images, without suffix, from a text file; see :func:`pair_by_name`.
 
     Args:
         path: the list.
-        known: names that a whole line may be, spaces included.
+        known: names that a whole line may be, spaces included; a line may also be a path to such a name, of any system, or part of a
+            URL: ``images\\a%20b.jpg`` is ``a b``.
     """
     try:
         text = common_form(path.read_text(encoding="utf-8-sig"))
@@ -25,13 +28,20 @@ def read_image_list(path: Path, known: Collection[str] = ()) -> list[str]:
         raise InputError(
             f"the image list {path} cannot be read ({reason(error)}); give a text file with a name a line"
         ) from error
-    names = [name if (name := _bare(line)) in known else _bare(_name_among(line.split())) for line in lines]
+    names = [_name_in(line, known) for line in lines]
     if not names:
         raise InputError(f"the image list {path} is empty; name at least one image")
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice is not None:
         raise InputError(f"the image list {path} names {twice!r} twice; remove one of the lines")
     return names
+
+
+def _name_in(line: str, known: Collection[str]) -> str:
+    word = _name_among(line.split())
+    written = (form(text) for text in (line, word) for form in (str, unquote))
+    meant = (name for text in written for name in (_bare(text), re.split(r"[/\\]", _bare(text))[-1]))
+    return next((name for name in meant if name in known), _bare(word))
 
 
 def _name_among(words: Sequence[str]) -> str:

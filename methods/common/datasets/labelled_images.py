@@ -82,7 +82,8 @@ def read_classes(path: Path) -> Classes:
     Source: our choice.
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
+        text = common_form(path.read_text(encoding="utf-8-sig"))
+        lines = [line.strip() for line in text.rstrip().splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path} cannot be read ({reason(error)}); write one class name a line, as UTF-8 text"

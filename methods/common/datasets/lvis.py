@@ -87,9 +87,9 @@ def parse_annotation_file(file: Path, store: checks.PolygonStore) -> dict[str, A
     try:
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror}); name an existing LVIS annotation file") from error
+        raise InputError(f"{file} cannot be read ({error.strerror}); name an existing annotation file") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{file} is not text; name an LVIS annotation file in JSON") from error
+        raise InputError(f"{file} is not UTF-8 text; name an annotation file in JSON, saved as UTF-8") from error
     try:
         raw: Any = json.loads(text, object_hook=store.absorb)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -97,7 +97,7 @@ def parse_annotation_file(file: Path, store: checks.PolygonStore) -> dict[str, A
     content: dict[str, Any] = raw if isinstance(raw, dict) else {}
     for key in ("images", "annotations", "categories"):
         if key not in content:
-            raise InputError(f"{file} is not an LVIS file: it has no `{key}`; name an LVIS v1 annotation file")
+            raise InputError(f"{file} is no annotation file of COCO or LVIS: it has no `{key}`; name one that has")
     return content
 
 
@@ -188,8 +188,9 @@ def read_annotations(
     box_N4 = checks.boxes(table, width_N, height_N)
     area_N = checks.areas(table)
     masks = checks.segmentations(table, store, width_N, height_N)
-    columns = (ids, image_ids[image_index], category_ids[category_index], area_N)
-    rows = zip(*(column.tolist() for column in columns), box_N4.tolist(), masks, table.records, strict=True)
+    flags = table.flags("ignore"), table.flags("iscrowd")
+    columns = (ids, image_ids[image_index], category_ids[category_index], area_N, *flags)
+    rows = zip(*(column.tolist() for column in columns), box_N4.tolist(), masks, strict=True)
     return [
         LvisAnnotation(
             id,
@@ -198,10 +199,10 @@ def read_annotations(
             mask,
             (x, y, width, height),
             area,
-            bool(record.get("ignore", False)),
-            bool(record.get("iscrowd", False)),
+            ignore,
+            crowd,
         )
-        for id, image_id, category_id, area, (x, y, width, height), mask, record in rows
+        for id, image_id, category_id, area, ignore, crowd, (x, y, width, height), mask in rows
     ]
 
 

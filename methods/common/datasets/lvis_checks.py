@@ -75,7 +75,9 @@ class RecordTable:
         self.file, self.kind = file, kind
         whole = plural(kind)
         if not isinstance(records, list):
-            raise InputError(f"{file}: `{whole}` is not a list, so this is not an LVIS file; see docs/own-data.md")
+            raise InputError(
+                f"{file}: `{whole}` is not a list, so this is no annotation file of COCO or LVIS; see docs/own-data.md"
+            )
         self.records: Records = records
         self._number_of: Sequence[int] = range(len(records))
         self._num_in_file = len(records)
@@ -141,6 +143,14 @@ class RecordTable:
         except OverflowError:
             beyond = [row for row, value in enumerate(values) if abs(value) > _GREATEST]
             self.blame_all(beyond, field, "is greater than any number that files may hold", "write the real value")
+
+    def flags(self, field: str) -> NDArray[np.bool_]:
+        """Read one optional column of 0 and 1, which may be written `true`, or `1.0`; what is missing or null is 0."""
+        values = [0 if record.get(field) is None else record[field] for record in self.records]
+        rows = [row for row, value in enumerate(values) if value not in (0, 1)]
+        if rows:
+            self.blame_all(rows, field, f"is {values[rows[0]]!r:.40}", "write 0 or 1")
+        return np.array(values, bool)
 
     def unique_ids(self) -> NDArray[np.int64]:
         """Read the ids; none may occur twice."""

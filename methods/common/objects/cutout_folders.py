@@ -20,6 +20,8 @@ from methods.common.objects.shards import PooledObject
 
 _NO_FOLDER_NAME = re.compile(r'[\\/:*?"<>|]')
 """What some system's folder names cannot hold."""
+_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic"})
+"""Endings of files that are meant as pictures; what else lies there, such as a licence, is left alone."""
 _OPAQUE = 128
 
 
@@ -31,7 +33,8 @@ def list_cutouts(folder: Path, class_names: Mapping[int, str]) -> list[tuple[int
     folder ``jacket`` in ``coat``. Classes without cut-outs are never pasted. Hidden files, and what macOS adds to archives, are left out.
 
     Raises:
-        InputError: no such folder, a folder with pictures that is no class or may be two, or no cut-out at all.
+        InputError: no such folder, a folder with pictures that is no class or may be two, a picture in no folder or of another
+            format, or no cut-out at all.
     """
     if not folder.is_dir():
         raise InputError(f"there is no folder of cut-outs {folder}; give one with a folder of PNG files for each class")
@@ -53,18 +56,34 @@ def folder_name(class_name: str) -> str:
 
 def _folders(folder: Path) -> Iterator[tuple[str, list[Path]]]:
     """Every folder with pictures, as a path from ``folder`` on, and the pictures in it."""
+    loose = [path for path in sorted(folder.iterdir()) if _is_picture(path)]
+    if loose:
+        raise InputError(
+            f"{loose[0]} lies in no class's folder{_and_others(loose)}; move it into one that is called like its class"
+        )
     for place in sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name)):
         yield from _folders_at(folder, place)
 
 
 def _folders_at(folder: Path, place: Path) -> Iterator[tuple[str, list[Path]]]:
     inside = sorted(path for path in place.iterdir() if not is_hidden(path.name))
-    pictures = [path for path in inside if path.suffix.lower() == ".png" and path.is_file()]
+    pictures = [path for path in inside if _is_picture(path)]
+    others = [path for path in pictures if path.suffix.lower() != ".png"]
+    if others:
+        raise InputError(f"{others[0]} is no .png file{_and_others(others)}; save cut-outs as RGBA PNG, or remove them")
     if pictures:
         yield place.relative_to(folder).as_posix(), pictures
     for below in inside:
         if below.is_dir():
             yield from _folders_at(folder, below)
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in _PICTURES and path.is_file() and not is_hidden(path.name)
+
+
+def _and_others(paths: list[Path]) -> str:
+    return f" (and {len(paths) - 1:,} more)" if paths[1:] else ""
 
 
 def _class_of(folder: Path, name: str, class_names: Mapping[int, str]) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 
 from methods.common.datasets.lvis_checks import PolygonStore, RecordTable
 from methods.common.datasets.lvis_records import Frequency, LvisDataset, LvisImage, frequency_group
+from methods.common.datasets.record_rules import whole
 from methods.common.errors import InputError
 
 _OPTIONAL = {
@@ -35,7 +36,7 @@ class Completed:
     """For the user, one sentence each."""
     changed: bool = False
     """Whether the file would have to be written anew to say the same."""
-    open_classes: dict[Any, set[Any]] = field(default_factory=dict)
+    open_classes: dict[int, set[int]] = field(default_factory=dict)
     """By image id, classes of which not every object has an outline."""
     lists_derived: bool = False
     """Whether what is absent is derived from what is annotated."""
@@ -69,14 +70,15 @@ def complete_categories(
     without = [record for record in categories.records if "frequency" not in record]
     if not without:
         return
-    images: dict[Any, set[Any]] = {}
+    images: dict[int, set[int]] = {}
     for record in annotations.records:
-        if not record.get("iscrowd") and _is_id(record.get("category_id")) and _is_id(record.get("image_id")):
-            images.setdefault(record["category_id"], set()).add(record["image_id"])
+        category, image = whole(record.get("category_id")), whole(record.get("image_id"))
+        if not record.get("iscrowd") and category is not None and image is not None:
+            images.setdefault(category, set()).add(image)
     for record in without:
-        own: Any = record.get("id")
-        count = len(images.get(own, ())) if _is_id(own) else 0
-        record["frequency"] = (known or {}).get(own, frequency_group(count)) if _is_id(own) else "r"
+        own = whole(record.get("id"))
+        counted = frequency_group(len(images.get(own, ())) if own is not None else 0)
+        record["frequency"] = (known or {}).get(own, counted) if own is not None else counted
     if known is None:
         done.note(
             f"{categories.file.name}: `frequency` of {len(without):,} classes is derived from the images that hold them "
@@ -93,23 +95,21 @@ def complete_images(images: RecordTable, annotations: RecordTable, categories: R
         record.setdefault("not_exhaustive_category_ids", [])
     if not without:
         return
-    present: dict[Any, set[Any]] = {}
+    present: dict[int, set[int]] = {}
     for record in annotations.records:
-        if _is_id(record.get("image_id")) and _is_id(record.get("category_id")):
-            present.setdefault(record["image_id"], set()).add(record["category_id"])
-    every = [record["id"] for record in categories.records if _is_id(record.get("id"))]
+        image, category = whole(record.get("image_id")), whole(record.get("category_id"))
+        if image is not None and category is not None:
+            present.setdefault(image, set()).add(category)
+    numbers = (whole(record.get("id")) for record in categories.records)
+    every = [number for number in numbers if number is not None]
     for record in without:
-        own = record.get("id")
-        here = present.get(own, set()) if _is_id(own) else set()
+        own = whole(record.get("id"))
+        here = present.get(own, set()) if own is not None else set()
         record["neg_category_ids"] = [class_id for class_id in every if class_id not in here]
     done.lists_derived = True
     done.note(
         f"{images.file.name}: `neg_category_ids` of {len(without):,} images are derived: a class without an annotation counts as absent"
     )
-
-
-def _is_id(value: Any) -> bool:
-    return type(value) is int
 
 
 def take_out_boxes(annotations: RecordTable, done: Completed) -> RecordTable:
@@ -144,8 +144,8 @@ def _is_empty(shape: Any) -> bool:
 
 
 def _leave_open(record: Mapping[str, Any], done: Completed) -> None:
-    image, category = record.get("image_id"), record.get("category_id")
-    if _is_id(image) and _is_id(category):
+    image, category = whole(record.get("image_id")), whole(record.get("category_id"))
+    if image is not None and category is not None:
         done.open_classes.setdefault(image, set()).add(category)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from methods.common.datasets.file_names import common_form
 from methods.common.datasets.lvis_records import LvisDataset, LvisImage
@@ -22,13 +22,15 @@ class PictureFiles:
 
     A record means the file that its name ends with, or that ends with its name: ``images/a.jpg`` is found as ``train/images/a.jpg``, and
     ``C:\\me\\images\\a.jpg`` as ``images/a.jpg``. A file of the same last part alone is taken where no other file and no other record
-    has it. Of several, those in a folder named after the split go first. Blanks written ``%20``, backslashes, and accents that are
-    encoded otherwise (NFC, NFD) make no difference. Source: our choice.
+    has it. Of several, those in a folder named after the split go first. Blanks written ``%20``, backslashes, accents that are
+    encoded otherwise (NFC, NFD), what a URL asks (``?rf=1``), and blanks around a name make no difference; nor do capitals, where no file
+    fits to the letter. Source: our choice.
     """
 
     def __init__(self, root: Path, split: str) -> None:
         self._root, self._split = root, split
         self._found: dict[str, list[PurePosixPath]] | None = None
+        self._any_case: dict[str, list[PurePosixPath]] = {}
 
     def locate(self, dataset: LvisDataset) -> list[LvisImage]:
         """Return the images whose file has another name than their record says, with ``file_name`` set to the one below the folder.
@@ -60,19 +62,25 @@ class PictureFiles:
         few = f" ({len(absent):,} of {len(dataset.images):,} images have none)" if len(absent) > 1 else ""
         if not name:
             return f"{dataset.annotation_file}, image {image.id}{few}: `coco_url` and `file_name` are both empty; write the file's name"
+        alike = next(
+            (path for paths in self._any_case.values() for path in paths if path.stem == PurePosixPath(name).stem), None
+        )
+        instead = "" if alike is None else f" (there is {alike})"
         return (
-            f"{dataset.annotation_file}, image {image.id}: there is no file {name} below {self._root}{few}; "
+            f"{dataset.annotation_file}, image {image.id}: there is no file {name} below {self._root}{instead}{few}; "
             "put the images there, or correct the names"
         )
 
     def _file_of(self, image: LvisImage, shared: Mapping[str, int]) -> PurePosixPath | None:
-        for parts in _written(image, self._root):
-            found = self._below(parts[-1])
-            nested = [path for path in found if _is_nested(_folded(path.parts), parts)]
-            if not nested and len(found) == 1 and shared.get(parts[-1], 0) == 1:
-                nested = found
-            if nested:
-                return self._only(nested, parts)
+        written = _written(image)
+        for form in (str, str.casefold):
+            for parts in written:
+                found = self._below(parts[-1], form)
+                nested = [path for path in found if _is_nested(_folded(path.parts, form), _folded(parts, form))]
+                if not nested and len(found) == 1 and shared.get(parts[-1].casefold(), 0) == 1:
+                    nested = found
+                if nested:
+                    return self._only(nested, parts)
         return None
 
     def _only(self, found: Sequence[PurePosixPath], parts: Parts) -> PurePosixPath:
@@ -86,12 +94,13 @@ class PictureFiles:
             )
         return found[0]
 
-    def _below(self, name: str) -> list[PurePosixPath]:
+    def _below(self, name: str, form: Callable[[str], str]) -> list[PurePosixPath]:
         if self._found is None:
             self._found = {}
             for path in files_below(self._root):
-                self._found.setdefault(_fold(path.name), []).append(path)
-        return self._found.get(name, [])
+                self._found.setdefault(common_form(path.name), []).append(path)
+                self._any_case.setdefault(common_form(path.name).casefold(), []).append(path)
+        return (self._found if form is str else self._any_case).get(form(name), [])
 
 
 def files_below(root: Path) -> Iterable[PurePosixPath]:
@@ -119,30 +128,36 @@ def _is_there(dataset: LvisDataset, image: LvisImage) -> bool:
 def _shared_names(images: Iterable[LvisImage]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for image in images:
-        name = _fold(re.split(r"[/\\]", image.file_name or image.coco_url)[-1])
-        counts[name] = counts.get(name, 0) + 1
+        for name in {parts[-1].casefold() for parts in _written(image)}:
+            counts[name] = counts.get(name, 0) + 1
     return counts
 
 
-def _written(image: LvisImage, root: Path) -> list[Parts]:
-    """The names that a record may mean, as parts: as written, then with ``%20`` and the like decoded."""
-    names = [image.file_name or "", urlsplit(image.coco_url).path if "://" in image.coco_url else image.coco_url]
-    written = [_parts(form(name)) for name in names if name for form in (str, unquote)]
+def _written(image: LvisImage) -> list[Parts]:
+    """The names that a record may mean, as parts: as written, then with ``%20`` and the like decoded, then as a URL names them.
+
+    Label Studio's URLs of local files have the name behind ``?d=``.
+    """
+    names = [name for name in (image.file_name, image.coco_url) if name]
+    for name in tuple(names):
+        path, asked, rest = name.partition("?")
+        names += (
+            [path, *(value.removeprefix("d=") for value in rest.split("&") if value.startswith("d="))] if asked else []
+        )
+    written = [_parts(form(name)) for form in (str, unquote) for name in names]
     return list(dict.fromkeys(parts for parts in written if parts))
 
 
 def _parts(name: str) -> Parts:
     """Split a name at either slash; drives, and what leads nowhere, are left out."""
-    parts = [part for part in re.split(r"[/\\]+", name) if part not in ("", ".", "..") and not part.endswith(":")]
-    return _folded(parts)
+    parts = [
+        part for part in re.split(r"[/\\]+", name.strip()) if part not in ("", ".", "..") and not part.endswith(":")
+    ]
+    return _folded(parts, str)
 
 
-def _folded(parts: Iterable[str]) -> Parts:
-    return tuple(_fold(part) for part in parts)
-
-
-def _fold(part: str) -> str:
-    return common_form(part)
+def _folded(parts: Iterable[str], form: Callable[[str], str]) -> Parts:
+    return tuple(form(common_form(part)) for part in parts)
 
 
 def _is_nested(one: Parts, other: Parts) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from methods.common.datasets import lvis
 from methods.common.datasets.faulty_records import FaultyRecordsError, gather, named, raise_all
+from methods.common.datasets.file_names import common_form
 from methods.common.datasets.lvis_checks import PolygonStore, RecordTable
 from methods.common.datasets.lvis_records import Frequency, LvisAnnotation, LvisCategory, LvisDataset, LvisImage
 from methods.common.datasets.own import completion
@@ -43,8 +44,19 @@ class OwnData:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was derived or left out."""
-        return (*self.train.notes, *self.val.notes)
+        """What was derived or left out, and whether what is rated was trained on."""
+        trained = set(_files(self.train.dataset))
+        both = [path for path in _files(self.val.dataset) if path in trained]
+        told = (
+            f"{len(both):,} images of val are images of train too (first: {both[0].name}), so val says less than it seems"
+            if both
+            else ""
+        )
+        return (*self.train.notes, *self.val.notes, *([told] if told else []))
+
+
+def _files(dataset: LvisDataset) -> list[Path]:
+    return [dataset.image_path(image) for image in dataset.images] if dataset.image_root is not None else []
 
 
 def read_own(folder: Path, check_images: CheckImages = "exists", *, keep_crowds: bool = False) -> OwnData:
@@ -184,12 +196,12 @@ def _checked(
 def _check_names(file: Path, classes: list[LvisCategory]) -> None:
     seen: dict[str, int] = {}
     for category in classes:
-        if category.name in seen:
+        name = common_form(category.name)
+        if name in seen:
             raise InputError(
-                f"{file}: categories {seen[category.name]} and {category.id} are both called {category.name!r}; merge them into one, or "
-                "rename one of them"
+                f"{file}: categories {seen[name]} and {category.id} are both called {name!r}; merge them into one, or rename one of them"
             )
-        seen[category.name] = category.id
+        seen[name] = category.id
 
 
 def _take_out_empty(dataset: LvisDataset, done: Completed) -> None:
@@ -255,7 +267,7 @@ def _check_same_classes(train: LvisDataset, val: LvisDataset) -> None:
                 f"{has.annotation_file} lists category {class_id} ({category.name!r}), which {lacks.annotation_file} does not; give both "
                 "files the same list of categories"
             )
-        if one.name != other.name:
+        if common_form(one.name) != common_form(other.name):
             raise InputError(
                 f"category {class_id} is {one.name!r} in {train.annotation_file} and {other.name!r} in {val.annotation_file}, so every class "
                 "would be rated against another one; give a class one id in both files"

@@ -30,7 +30,7 @@ from methods.common.metrics.detection.compiled.masks import draw_masks
 from methods.common.metrics.detection.compiled.records import AnnotationRecords
 from methods.common.metrics.detection.compiled.records import read_annotations as read_plain
 from methods.common.metrics.detection.file_workers import Workers
-from methods.common.metrics.detection.ground_truth import Bools, Canvas, Floats, distinct
+from methods.common.metrics.detection.ground_truth import Canvas, Floats, distinct
 from methods.common.metrics.detection.json_columns import FilePart, parts_of_annotations
 
 
@@ -167,7 +167,7 @@ def _from_records(table: RecordTable, canvas: Canvas, with_masks: bool) -> Annot
     if with_masks:
         texts = join_texts(_texts(table, list(sizes)))
         empty_N = empty_masks(texts[0], texts[1])
-    ignore_N, crowd_N = _flags(table, "ignore"), _flags(table, "iscrowd")
+    ignore_N, crowd_N = table.flags("ignore"), table.flags("iscrowd")
     return Annotations(table.integers("id"), image_N, class_N, area_N, box_N4, ignore_N, crowd_N, empty_N, *texts)
 
 
@@ -191,14 +191,6 @@ def _are_finite(values: Sequence[Any]) -> bool:
         return all(map(math.isfinite, values))
     except OverflowError:  # a whole number beyond all floats
         return False
-
-
-def _flags(table: RecordTable, field: str) -> Bools:
-    values = [0 if record.get(field) is None else record[field] for record in table.records]
-    for index, value in enumerate(values):
-        if value not in (0, 1):
-            table.blame(index, field, f"is {value!r:.40}", "write 0 or 1")
-    return np.array(values, bool)
 
 
 def _texts(table: RecordTable, sizes: Sequence[tuple[int, int]]) -> list[bytes]:
