@@ -109,7 +109,7 @@ def _visible_gpus(query: tuple[str, ...]) -> tuple[list[tuple[Any, ...]], str]:
     try:
         answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
         rows = [[part.strip() for part in row] for row in _rows(answer)]
-        gpus = [(index, uuid, float(mib), *more) for index, uuid, mib, *more in rows]
+        gpus: list[tuple[Any, ...]] = [(index, uuid, float(mib), *more) for index, uuid, mib, *more in rows]
     except FileNotFoundError:
         return [], "there is no NVIDIA driver here"
     except (OSError, subprocess.SubprocessError, ValueError):

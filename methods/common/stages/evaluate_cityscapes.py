@@ -89,8 +89,7 @@ def evaluate_cityscapes(inputs: Inputs, config: EvaluateCityscapesConfig, contex
             found |= {f"{name}_{group}": value for name, value in scores.metrics(weight_I, names).items()}
         return {"metrics": {name: _percent(value) for name, value in found.items()}}
 
-    class_ap = [row["AP"] for row in scores.per_class()]
-    assert all(value is None or isinstance(value, float) for value in class_ap)
+    class_ap: list[Any] = [row["AP"] for row in scores.per_class()]
     write_class_scores(
         context.out,
         [category.name for category in dataset.classes],

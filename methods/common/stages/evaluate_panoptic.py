@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -83,8 +83,8 @@ def evaluate_panoptic_cityscapes(inputs: Inputs, config: EvaluatePanopticConfig,
     panoptic = evaluate_panoptic(context.out / TRUTH_FILE, context.out / PANOPTIC_FILE)
     semantic = evaluate_cityscapes_semantic(data / TRUTH / config.split, context.out / LABELS_FOLDER)
     iou = semantic.metrics()["averageScoreClasses"]
-    class_pq = [row["PQ"] for row in panoptic.per_class()]
-    class_iou = [row["IoU"] for row in semantic.per_class()[: len(EVALUATED_LABELS)]]
+    class_pq: list[Any] = [row["PQ"] for row in panoptic.per_class()]
+    class_iou: list[Any] = [row["IoU"] for row in semantic.per_class()[: len(EVALUATED_LABELS)]]
     write_class_scores(
         context.out,
         [label.name for label in EVALUATED_LABELS],

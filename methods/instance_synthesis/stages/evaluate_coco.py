@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from methods.common.stage import Config, Context, Inputs, Record, Stage
@@ -53,7 +55,7 @@ def evaluate(inputs: Inputs, config: EvaluateCocoConfig, context: Context) -> Re
         truth = context.out / TRUTH_FILE
         write_lvis(own.dataset, truth)
     scores = evaluate_coco(truth, detections, "segm")
-    class_ap = {row["category_id"]: row["AP"] for row in scores.per_class()}
+    class_ap: dict[Any, Any] = {row["category_id"]: row["AP"] for row in scores.per_class()}
     by_class = [class_ap[category.id] for category in dataset.classes]
     names = [category.name for category in dataset.classes]
     write_class_scores(context.out, names, {"ap_mask": [_percent(value) for value in by_class]})
