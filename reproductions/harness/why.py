@@ -54,10 +54,7 @@ def explain(name: str, other: str | None, search: Search) -> tuple[Named, Named,
     Raises:
         InputError: a name fits nothing, or several cells.
     """
-    if other is None:
-        left, right = _then_and_now(name, search)
-    else:
-        left, right = search.find_begun(name), search.find_begun(other)
+    left, right = _then_and_now(name, search) if other is None else (search.find_begun(name), search.find_begun(other))
     return _named(left, search), _named(right, search), list(differences(left.identity, right.identity))
 
 

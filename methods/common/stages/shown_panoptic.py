@@ -46,7 +46,7 @@ def keep_panoptic_scores(
     for word, score, index, _ in extremes.chosen():
         image = dataset.images[index]
         picture_HW3 = read_rgb(dataset.image_path(image), image.height, image.width)
-        drawn = [_drawn(one) for one in (truths[index], results[truths[index].image_id])]
+        drawn = _drawn(truths[index]), _drawn(results[truths[index].image_id])
         shown.append(Shown(word, score, names[index], picture_HW3, *drawn))
     write_shown(folder, shown, "panoptic quality")
 
