@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from methods.common.datasets.record_rules import faulty_boxes
 from methods.common.metrics.detection.compiled.library import library
 from methods.common.metrics.detection.compiled.records import read_detections
@@ -82,6 +80,8 @@ def _read_part(part: FilePart, ground_truth: GroundTruth, with_masks: bool) -> D
         if faulty_boxes(box_N4).any():
             return None
         return DetectionColumns(image_N, class_N, score_N, box_N4, box_N4[:, 2] * box_N4[:, 3])
-    if (records.size_N2 != np.stack([canvas.height_I[image_N], canvas.width_I[image_N]], 1)).any():
+    assert records.size_N2 is not None
+    height_N, width_N = records.size_N2.T
+    if (height_N != canvas.height_I[image_N]).any() or (width_N != canvas.width_I[image_N]).any():
         return None
     return DetectionColumns(image_N, class_N, score_N, None, None, records.text_C, records.text_offset_N1)

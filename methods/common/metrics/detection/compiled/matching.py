@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +86,7 @@ def match_all(
         len(canvas.image_id_I),
         canvas.num_classes,
         len(ground_truth),
-        *map(address, (ground_truth.crowd_G, ignored_G, known_Q, open_Q)),
+        *(address(column) for column in (ground_truth.crowd_G, ignored_G, known_Q, open_Q)),
         0 if known_Q is None else len(known_Q),
         0 if open_Q is None else len(open_Q),
         address(thresholds_T),
@@ -98,16 +98,17 @@ def match_all(
     def match_classes(first: int, end: int, room: int) -> Rows:
         small = [np.empty(room, np.int32) for _ in range(3)]
         bits = [np.empty(room, np.int64) for _ in range(2)]
-        out = _Outcome(*map(address, (*small, *bits)))
+        out = _Outcome(*(address(column) for column in (*small, *bits)))
         some = map(ctypes.c_int32, (first, end))
         rows = loops().match_detections(ctypes.byref(found), ctypes.byref(rules), *some, ctypes.byref(out))
         if rows < 0:
             raise MemoryError
-        return (*(column[:rows] for column in small), *(column[:rows] for column in bits))
+        return small[0][:rows], small[1][:rows], small[2][:rows], bits[0][:rows], bits[1][:rows]
 
     groups = _classes_in_groups(detections.class_N, canvas.num_classes, num_threads)
     with ThreadPoolExecutor(num_threads) as threads:
-        return tuple(map(np.concatenate, zip(*threads.map(match_classes, *groups), strict=True)))
+        joined = map(np.concatenate, zip(*threads.map(match_classes, *groups), strict=True))
+        return cast("Rows", tuple(joined))
 
 
 def _classes_in_groups(

@@ -55,11 +55,13 @@ def read_detections(text: NDArray[np.uint8], with_masks: bool) -> DetectionRecor
     num = loops().read_detections(address(text), ctypes.c_int64(len(text)), ctypes.byref(rows))
     if num < 0:
         return None
-    if counts is None or offset is None:
-        return DetectionRecords(image_id[:num], category_id[:num], score[:num], box[:num], None, None, None)
-    return DetectionRecords(
-        image_id[:num], category_id[:num], score[:num], None, size[:num], counts[: offset[num]], offset[: num + 1]
-    )
+    ids_and_score = image_id[:num], category_id[:num], score[:num]
+    if box is not None:
+        return DetectionRecords(*ids_and_score, box[:num], None, None, None)
+    assert size is not None
+    assert counts is not None
+    assert offset is not None
+    return DetectionRecords(*ids_and_score, None, size[:num], counts[: offset[num]], offset[: num + 1])
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,13 @@ def read_annotations(text: NDArray[np.uint8], with_outlines: bool) -> Annotation
     spans = encoded[: rows.num_encoded].tolist()
     end_O1 = end[: rows.num_outlines_in_all + 1]
     return AnnotationRecords(
-        *(column[:num] for column in columns[:7]),
+        id_N[:num],
+        image_id[:num],
+        category_id[:num],
+        area[:num],
+        box[:num],
+        ignore[:num],
+        crowd[:num],
         np.zeros(num, np.int64) if num_outlines is None else num_outlines[:num],
         number[: end_O1[-1]],
         end_O1,
