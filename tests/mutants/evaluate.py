@@ -187,8 +187,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _COMPILED_MATCHING.mutant(
         "known_and_open_classes",
-        "(ground_truth.crowd_G, ignored_G, known_Q, open_Q)",
-        "(ground_truth.crowd_G, ignored_G, open_Q, known_Q)",
+        "_addresses(ground_truth.crowd_G, ignored_G, known_Q, open_Q)",
+        "_addresses(ground_truth.crowd_G, ignored_G, open_Q, known_Q)",
         "classes listed as not exhaustive are taken for those that are known",
         f"{LOOPS}::test_loops_and_numpy_agree_to_the_last_bit",
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,10 @@ def _fields(numbers: str, pointers: str) -> list[tuple[str, type]]:
         *((name, ctypes.c_int64) for name in numbers.split()),
         *((name, ctypes.c_void_p) for name in pointers.split()),
     ]
+
+
+def _addresses(*arrays: NDArray[Any] | None) -> list[ctypes.c_void_p]:
+    return [address(array) for array in arrays]
 
 
 class _Detections(ctypes.Structure):
@@ -79,14 +83,14 @@ def match_all(
     num = len(detections)
     pairs = detections.pair_detection_P, detections.pair_ground_truth_P, detections.overlap_P
     columns = detections.image_N, detections.class_N, detections.score_N, outside_N
-    found = _Detections(num, *map(address, columns), len(pairs[0]), *map(address, pairs))
+    found = _Detections(num, *_addresses(*columns), len(pairs[0]), *_addresses(*pairs))
     known_Q, open_Q = ground_truth.known_key_Q, ground_truth.open_key_Q
     canvas = ground_truth.canvas
     rules = _Rules(
         len(canvas.image_id_I),
         canvas.num_classes,
         len(ground_truth),
-        *(address(column) for column in (ground_truth.crowd_G, ignored_G, known_Q, open_Q)),
+        *_addresses(ground_truth.crowd_G, ignored_G, known_Q, open_Q),
         0 if known_Q is None else len(known_Q),
         0 if open_Q is None else len(open_Q),
         address(thresholds_T),
@@ -98,7 +102,7 @@ def match_all(
     def match_classes(first: int, end: int, room: int) -> Rows:
         small = [np.empty(room, np.int32) for _ in range(3)]
         bits = [np.empty(room, np.int64) for _ in range(2)]
-        out = _Outcome(*(address(column) for column in (*small, *bits)))
+        out = _Outcome(*_addresses(*small, *bits))
         some = map(ctypes.c_int32, (first, end))
         rows = loops().match_detections(ctypes.byref(found), ctypes.byref(rules), *some, ctypes.byref(out))
         if rows < 0:
