@@ -13,6 +13,7 @@ _FILTERED = f"{EDGES}::test_the_filter_and_chance_keep_as_many_of_the_same_label
 _PLAN = Place("reproductions/diffumask_robust/plan.py")
 _BASELINE = Place("reproductions/diffumask_robust/plan_diffumask.py")
 _DOMAIN = Place("reproductions/diffumask_robust/plan_street.py")
+_DIFFUMASKS_STREET = f"{EDGES}::test_diffumasks_street_is_its_whole_method_on_groups"
 _LABELLER = Place("methods/diffumask_robust/labeller.py")
 _MAPS = Place("methods/diffumask_robust/heat_map_files.py")
 _RATE = Place("methods/diffumask_robust/stages/rate_masks.py")
@@ -23,6 +24,27 @@ _COLOURS = Place("methods/diffumask_robust/colours.py")
 _SAMPLER = Place("methods/diffumask_robust/attention_sampler.py")
 
 MUTANTS: tuple[Mutant, ...] = (
+    _DOMAIN.mutant(
+        "diffumasks_street_is_tuned_from_scratch",
+        '{"start": (train,), **self._drawn()},',
+        "{**self._drawn()},",
+        "fine-tuning on real street pictures starts anew",
+        _DIFFUMASKS_STREET,
+    ),
+    _DOMAIN.mutant(
+        "diffumasks_street_is_evaluated_untuned",
+        "self._evaluate(arm, trains[-1], how)",
+        "self._evaluate(arm, trains[0], how)",
+        "the network before fine-tuning is evaluated",
+        _DIFFUMASKS_STREET,
+    ),
+    _BASELINE.mutant(
+        "affinity_of_voc_on_the_street",
+        "self.subject.class_names if",
+        "VOC.class_names if",
+        "the street's AffinityNets are of VOC's classes",
+        _DIFFUMASKS_STREET,
+    ),
     _PLAN.mutant(
         "oracle_masks_by_attention",
         '"masks_from": "cutout" if how.oracle else "attention"',

@@ -7,6 +7,8 @@ CUTTERS = "tests/unit/test_xpaste_cutters.py"
 PLAN = "tests/unit/test_mrca_divergen_plan.py"
 STAGES = "tests/unit/test_mrca_divergen_stages.py"
 COLLECTED = "tests/unit/test_mrca_collected_values.py"
+SECTIONS = "tests/unit/test_mrca_sections.py"
+DEEPFLOYD = "tests/unit/test_deepfloyd.py"
 
 _FILTER = Place("methods/mrca/divergen_filter.py")
 _PROMPTS = Place("methods/mrca/divergen_prompts.py")
@@ -29,8 +31,45 @@ _TRAINING_DATA = Place("methods/mrca/stages/training_data.py")
 _PLAN = Place("reproductions/mrca/plan.py")
 _PLAN_DIVERGEN = Place("reproductions/mrca/plan_divergen.py")
 _COLLECT = Place("reproductions/mrca/collect.py")
+_SECTION = Place("reproductions/mrca/divergen_section.py")
+_TWO_STAGES = Place("methods/common/generators/cascade.py")
 
 MUTANTS: tuple[Mutant, ...] = (
+    _SECTION.mutant(
+        "filter_shares_of_the_accepted",
+        "total = max(sum(counts.values()), 1)",
+        'total = max(counts["accepted"], 1)',
+        "shares are of the accepted images",
+        f"{SECTIONS}::test_each_pool_is_told_by_what_its_images_failed",
+    ),
+    _SECTION.mutant(
+        "gap_of_the_other_side",
+        '("train", "val", "gap")',
+        '("val", "train", "gap")',
+        "training and validation are swapped",
+        f"{SECTIONS}::test_gaps_are_means_over_seeds_of_val_less_training",
+    ),
+    _TWO_STAGES.mutant(
+        "stages_with_swapped_texts",
+        '{"prompt_embeds": wanted, "negative_prompt_embeds": unwanted',
+        '{"prompt_embeds": unwanted, "negative_prompt_embeds": wanted',
+        "guidance leads away from the text",
+        f"{DEEPFLOYD}::test_two_stages_are_what_the_example_of_diffusers_makes",
+    ),
+    _TWO_STAGES.mutant(
+        "stages_without_their_noise_level",
+        "noise_level=upscaling.noise_level,",
+        "noise_level=250,",
+        "the second stage's noise level is not heard",
+        f"{DEEPFLOYD}::test_each_setting_of_the_second_stage_is_heard",
+    ),
+    _PLAN_DIVERGEN.mutant(
+        "two_stages_cost_as_one",
+        "cost_s=number * study.expected_image_s * factor",
+        "cost_s=number * study.expected_image_s",
+        "hours of DeepFloyd are a twentieth of what they are",
+        PLAN,
+    ),
     _FILTER.mutant(
         "divergen_least_similarity",
         "generated_D.astype(np.float64)).mean())",
