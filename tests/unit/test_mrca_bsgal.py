@@ -11,7 +11,7 @@ import torch
 
 from methods.common.seeds import Seeds
 from methods.common.segmenters.centernet2.model import CenterNet2
-from methods.common.segmenters.instance.training_images import Batch
+from methods.common.segmenters.instance.training_images import Batch, collate
 from methods.common.stage import LocalContext
 from methods.common.state_file import load_state
 from methods.common.training.batch_shard import BatchShare
@@ -219,6 +219,36 @@ def test_a_batch_that_helps_is_pasted_and_one_that_harms_is_not(
     assert [one is batch.pasted for one in chosen] == [True, False, True]
     assert chosen[1] is batch.real
     assert gate.record()["rate_by_part"][:3] == [1.0, 0.0, 1.0]
+
+
+def with_other_classes(batch: Batch) -> Batch:
+    targets = [replace(target, classes_N=(target.classes_N + 5) % 12) for target in batch.targets]
+    return replace(batch, targets=targets)
+
+
+def gate_shown_true_and_false(model: CenterNet2, batches: list[Batch], folder: Path) -> Gate:
+    """A gate after batches whose objects have their own classes and others, by turns."""
+    config = gated_config()
+    assert config.acceptance is not None
+    gate = Gate(model, config.acceptance, config.recipe, LocalContext(folder), config.phase)
+    for number in range(8):
+        real = batches[number // 2 % 2]
+        pasted = with_other_classes(real) if number % 2 else real
+        every = [torch.ones(len(target.classes_N), dtype=torch.bool) for target in real.targets]
+        gate.choose(GatedBatch(real, pasted, every, real), number)
+    return gate
+
+
+def test_objects_of_wrong_classes_are_turned_away_and_those_of_their_own_are_not(
+    world: Path, trained: CenterNet2, tmp_path: Path
+) -> None:
+    """The same objects on the same images, judged at the released threshold."""
+    images = TrainingImages(inputs_of(world), gated_config(), Seeds())
+    batches = [collate([images.without_pasting(4 * k + place) for place in range(4)]) for k in range(2)]
+    gate = gate_shown_true_and_false(trained, batches, tmp_path)
+    assert np.mean(gate.scores[::2]) - np.mean(gate.scores[1::2]) > 0.5
+    assert gate.accepted[::2] == [1] * 4
+    assert sum(gate.accepted[1::2]) <= 2
 
 
 def test_a_gradient_that_is_not_finite_is_neither_cached_nor_accepted(
