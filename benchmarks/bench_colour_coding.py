@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.whole_program import load_before
 from methods.seggen.clean_up import clean_up, smallest_region_px
 from methods.seggen.colour_coding import decode, encode
 from methods.seggen.nearest_colour import nearest_colours
@@ -77,6 +78,7 @@ def test_colours(benchmark: BenchmarkFixture, what: str, side: int) -> None:
 
         for picture in pictures:
             decode(picture, palette)
+    benchmark.extra_info["load_before"] = load_before()
     benchmark.pedantic(lambda: ours(next(given), palette), rounds=ROUNDS, warmup_rounds=1)
     ours_s = processor_s(lambda: ours(next(given), palette), ROUNDS)
     plain_s = processor_s(lambda: plain(next(given), palette), 2 if plain is plain_decode else ROUNDS)

@@ -19,6 +19,7 @@ from diffusers import ControlNetModel, DDPMScheduler, EulerDiscreteScheduler, St
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch.nn.functional import mse_loss
 
+from benchmarks.whole_program import load_before
 from methods.common.generators.text_to_image import load_text_to_image
 from methods.common.miniature.ade20k_view import DRAW_ADE20K, DrawAde20kConfig
 from methods.common.miniature.shipped import CHECKPOINTS
@@ -96,6 +97,7 @@ def test_step(benchmark: BenchmarkFixture, folder: Path) -> None:
         optimizer.zero_grad()
 
     ratios = [processor_s(lambda: training.step(batch, 0)) / processor_s(plain_step) for _ in range(ROUNDS + 1)][1:]
+    benchmark.extra_info["load_before"] = load_before()
     benchmark.pedantic(lambda: training.step(batch, 1), rounds=ROUNDS)
     benchmark.extra_info["step_over_plain"] = round(statistics.median(ratios), 2)
 
@@ -126,6 +128,7 @@ def test_sampling(benchmark: BenchmarkFixture, folder: Path) -> None:
             pipeline(prompts, condition, num_inference_steps=STEPS, guidance_scale=5.0, output_type="np")
 
     times = [(processor_s(stage), processor_s(plain)) for _ in range(ROUNDS)]
+    benchmark.extra_info["load_before"] = load_before()
     benchmark.pedantic(stage, rounds=1)
     benchmark.extra_info["images_per_s"] = round(NUM_PICTURES / min(ours for ours, _ in times), 2)
     benchmark.extra_info["plain_over_stage"] = round(statistics.median(other / ours for ours, other in times), 2)
