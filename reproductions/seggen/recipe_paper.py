@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from methods.common.datasets.ade20k_segments import STUFF
 from methods.common.segmenters.hrnet.config import hrnet_recipe, hrnet_w48
+from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
 from methods.common.segmenters.mask2former import recipes
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
 from methods.common.stages.ade20k_segments import Ade20kSegmentsConfig
@@ -132,13 +133,26 @@ def paper_instance_swin_l() -> SeggenStudy:
     )
 
 
+def _ade20k_segments_augmentation() -> ShortSideAugmentConfig:
+    """Return what happens to training images of ADE20K panoptic and instance: short sides of 0.5 to 2 times 640 px, crops of 640 px, mirrored.
+
+    The release also changes colours, which this augmentation does not [C D44].
+    """
+    return ShortSideAugmentConfig(
+        short_sides_px=tuple(range(320, 1281, 64)),
+        max_long_side_px=2560,
+        first_crop_probability=0.0,
+        last_crop_px=(640, 640),
+    )
+
+
 def paper_ade20k_panoptic_r50() -> SeggenStudy:
     """ADE20K panoptic, Mask2Former with ResNet-50: no table of the paper. ImgSyn only, ten pictures of each mask, as on COCO."""
     study = paper_r50()
     training = PanopticTraining(
         segmenter=recipes.coco_r50(150, tuple(number - 1 for number in sorted(STUFF))),
         recipe=recipes.ade20k_recipe(),
-        augmentation=recipes.ade20k_segments_augmentation(),
+        augmentation=_ade20k_segments_augmentation(),
         evaluation=EvaluateCocoPanopticConfig(short_side_px=640, long_side_px=2560),
     )
     return study.model_copy(
@@ -157,7 +171,7 @@ def paper_ade20k_instance_r50() -> SeggenStudy:
     training = InstanceTraining(
         segmenter=recipes.coco_r50(100, ()),
         recipe=recipes.ade20k_recipe(),
-        augmentation=recipes.ade20k_segments_augmentation(),
+        augmentation=_ade20k_segments_augmentation(),
         evaluation=EvaluateCocoInstancesConfig(short_side_px=640, long_side_px=2560),
     )
     return study.model_copy(update={"backbone": "mask2former_r50_ade20k_instance", "training": training})

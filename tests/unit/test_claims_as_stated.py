@@ -173,6 +173,13 @@ SEGGEN_STATES = {
     "P1": ([("synthetic_then_real", "real_then_real")], PANOPTIC),
     "P2": ([("real_then_real", "img_syn")], ("PQ",)),
     "K16": ([("synthetic_then_real", "real")], PANOPTIC),
+    "P3": ([("synthetic_then_real", "real_then_real")], ("AP",)),
+    "P4": ([("synthetic_then_real", "real_then_real")], UNSEEN),
+    "K18": ([("synthetic_then_real", "real")], ("AP",)),
+    "K19": ([("img_syn", "real_twice")], ("PQ",)),
+    "K20": ([("img_syn", "real_twice")], ("AP",)),
+    "K21": ([("freemask", "real_twice")], MIOU),
+    "K22": ([("freemask", "img_syn")], MIOU),
 }
 """SegGen sections 1, 7 and 11: gains over real images, ablations, low data, COCO, other domains. K are controls of ours."""
 STATED = [

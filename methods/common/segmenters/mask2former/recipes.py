@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from methods.common.segmenters.backbones.config import SwinConfig
 from methods.common.segmenters.instance.augmentation import AugmentConfig
-from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
 from methods.common.segmenters.mask2former.config import (
     Mask2FormerConfig,
     Mask2FormerNetworkConfig,
@@ -41,19 +40,6 @@ def ade20k_recipe() -> PolyRecipe:
 def ade20k_augmentation(crop_px: int) -> SemanticAugmentConfig:
     """Return what happens to training images: crops of 512 px for R50 and 640 px for Swin-L, which one class may fill."""
     return SemanticAugmentConfig(crop_px=crop_px, max_class_share=1.0)
-
-
-def ade20k_segments_augmentation() -> ShortSideAugmentConfig:
-    """Return what happens to training images of ADE20K panoptic and instance: short sides of 0.5 to 2 times 640 px, crops of 640 px, mirrored.
-
-    The release also changes colours, which this augmentation does not [C SegGen D44].
-    """
-    return ShortSideAugmentConfig(
-        short_sides_px=tuple(range(320, 1281, 64)),
-        max_long_side_px=2560,
-        first_crop_probability=0.0,
-        last_crop_px=(640, 640),
-    )
 
 
 def coco_r50(num_classes: int = 133, stuff_classes: tuple[int, ...] = COCO_STUFF) -> PanopticMask2FormerConfig:
