@@ -82,7 +82,7 @@ MUTANTS: tuple[Mutant, ...] = (
         f"{VOC}::test_scores_by_hand",
     ),
     _INSTANCES.mutant(
-        "stuff_among_instances",
+        "stuff_among_detections",
         "[category for category in data.categories if category.is_thing]",
         "list(data.categories)",
         "instances are asked of classes of stuff, too",
