@@ -54,7 +54,7 @@ def ladder_section(report: InstanceSynthesisReport) -> str:
             fixed(rung.multiply_adds / 1e9, 2),
             fixed(rung.peak_mib, 1),
             fixed(rung.ms_per_image, 1),
-            *(_mean(report, rung.arm, metric) for metric in (BASE_AP, NOVEL_AP)),
+            *(_mean(report, rung.reader, metric) for metric in (BASE_AP, NOVEL_AP)),
         ]
         for rung in report.ladder
     ]

@@ -125,12 +125,12 @@ class Collector(collector.Collector[InstanceSynthesisStudy, How, ArmCells]):
             if cell is not None and self.done(cell):
                 record = self.store.record(cell)
                 for row in record["rungs"]:
-                    known = {"title": TITLES[row["rung"]], "arm": ARM_OF_RUNG[row["rung"]], "device": record["device"]}
+                    known = {"title": TITLES[row["rung"]], "reader": ARM_OF_RUNG[row["rung"]], "device": record["device"]}
                     yield RungCost(**row, **known)
 
     def _points_of_ladder(self) -> Iterator[ScatterPoint]:
         """Novel AP of each rung over what it costs."""
-        costs = {rung.arm: rung for rung in self._ladder()}
+        costs = {rung.reader: rung for rung in self._ladder()}
         for result in self.results() if costs else ():
             value = result.metrics.get(NOVEL_AP)
             if result.arm in costs and value is not None:

@@ -52,6 +52,7 @@ class InstanceSynthesisPaper(StudiedPaper[InstanceSynthesisStudy, How, ArmCells,
         **{name: (name, "crops", "quoted") for name in _PRINTED[:3]},
     }
     baselines = BASELINES
+    smoke_seeds = 1
     planner_type = SeedPlanner
     collector_type = Collector
     report_type = InstanceSynthesisReport

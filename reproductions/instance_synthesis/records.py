@@ -13,8 +13,8 @@ class RungCost(Record):
     """Its id."""
     title: str
     """As printed."""
-    arm: str
-    """Id of the few-shot arm that reads it."""
+    reader: str
+    """Id of the few-shot arm that reads it, whether it was run or not."""
     parameters: int
     """Of all networks in memory."""
     weights_mib: float

@@ -22,8 +22,8 @@ from tests.contracts.watch import State, Watch, read_state, watching
 
 STORE_FILES = ("result.json", "cell.json", "provenance.json", "seal.json")
 """What the store adds to a stage's own files."""
-CLOCKS = frozenset({"cpu_seconds"})
-"""Fields of records and JSON files that say how long something took; the only ones that may differ between two runs."""
+CLOCKS = frozenset({"cpu_seconds", "ms_per_image", "peak_mib"})
+"""Fields of records and JSON files that say how long something took, or how much memory; the only ones that may differ between two runs."""
 
 
 @dataclass(frozen=True)
