@@ -125,7 +125,11 @@ class Collector(collector.Collector[InstanceSynthesisStudy, How, ArmCells]):
             if cell is not None and self.done(cell):
                 record = self.store.record(cell)
                 for row in record["rungs"]:
-                    known = {"title": TITLES[row["rung"]], "reader": ARM_OF_RUNG[row["rung"]], "device": record["device"]}
+                    known = {
+                        "title": TITLES[row["rung"]],
+                        "reader": ARM_OF_RUNG[row["rung"]],
+                        "device": record["device"],
+                    }
                     yield RungCost(**row, **known)
 
     def _points_of_ladder(self) -> Iterator[ScatterPoint]:

@@ -21,7 +21,7 @@ SD 2.1 base, guided, with capture   2.5 GiB of float16, 1 GiB for CUDA; an image
 SAM ViT-H, 1024 px                  2.5 GiB of float32, 1 GiB for CUDA; 2.5 GiB for attention without a gradient
 DeepLabV3+ R101-D, two, 512 px      45.6 M of 12 bytes each, SGD having one moment; 0.86 GiB in float32 for an image and network
 FastInst R50, 360 x 720 px crops    34.1 M of 16 bytes; 0.68 GiB in float32, counted on the CPU with twelve objects
-DiffusionInst R50, same crops       111.7 M of 16 bytes; XX GiB in float32, counted on the CPU with twelve objects and 300 boxes
+DiffusionInst R50, same crops       112.3 M of 16 bytes; 1.11 GiB in float32, counted on the CPU with twelve objects and 300 boxes
 OneFormer ConvNeXt-L, same crops    237.4 M of 16 bytes; 0.9 GiB backbone in float16 (1.83 in float32), 2.0 decoders and losses in float32, counted
                                     on the CPU with fourteen segments
 OneFormer Swin-L, same crops        236.3 M of 16 bytes; 1.4 GiB backbone in float16, that of CenterNet2's by area; 2.0 decoders and losses
@@ -92,7 +92,7 @@ STABLE_DIFFUSION_21_CAPTURE = GpuEstimate(3.5, 1.4, 512)
 SAM_VIT_H = GpuEstimate(3.5, 2.5, 1024)
 DEEPLABV3PLUS_R101D_PAIR = GpuEstimate(2.4, 2.1, 512)
 FASTINST_R50 = GpuEstimate(1.6, 0.8, 360)
-DIFFUSIONINST_R50 = GpuEstimate(3.0, 2.0, 360)
+DIFFUSIONINST_R50 = GpuEstimate(3.0, 1.3, 360)
 ONEFORMER_CONVNEXT_L = GpuEstimate(5.2, 3.5, 360)
 ONEFORMER_SWIN_L = GpuEstimate(5.2, 4.1, 360)
 STABLE_DIFFUSION_XL_BLENDED = GpuEstimate(9.0, 3.0, 1024)
