@@ -19,9 +19,11 @@ from methods.common.segmenters.diffusioninst.model import DiffusionInst
 from methods.common.segmenters.diffusioninst.presets import diffusioninst_miniature
 from methods.common.segmenters.fastinst.config import FastInstConfig
 from methods.common.segmenters.fastinst.model import FastInst
-from methods.common.segmenters.fastinst.presets import fastinst_miniature
+from methods.common.segmenters.fastinst.presets import fastinst_miniature, miniature_recipe
 from methods.common.segmenters.instance.segmenters import load_segmenter
+from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
 from methods.common.stage import Inputs, LocalContext
+from methods.common.stages.train_instances import InstanceTrainingConfig, build_to_train, train_on
 from methods.instance_synthesis.stages.features import FEATURES, FeaturesConfig
 from methods.instance_synthesis.training_set_config import FramesSource
 from methods.instance_synthesis.views import View, unit_batch
@@ -263,6 +265,38 @@ def test_a_training_finds_every_view_of_its_images(folder, tmp_path) -> None:
         assert torch.equal(prepared, unit_batch([picture], 16))
         backbone.features(prepared)
     assert (cache.hits, cache.misses) == (2, 0)
+
+
+def test_a_training_with_features_on_disk_is_the_training_without(folder, tmp_path) -> None:
+    root = write_cityscapes(tmp_path, [street_frame()])
+    config = on_generator(fastinst_miniature(8), tiny_config(folder, strides=(4, 8, 16)))
+    run_features(root, folder, FeaturesConfig(extractor=config.backbone.extractor, pad_multiple=config.pad_multiple))
+    training = InstanceTrainingConfig(
+        segmenter=config,
+        recipe=miniature_recipe(2).model_copy(update={"batch_size": 1, "warmup_iterations": 0}),
+        augmentation=ShortSideAugmentConfig(short_sides_px=(32,), max_long_side_px=64, first_crop_probability=0),
+        start="backbone",
+    )
+    dataset = FramesSource().open(Inputs({"data": (root,)}), Seeds())
+    roles = {"backbone": (folder,)}
+    losses = []
+    for name, more in (("computed", {}), ("read", {"features": (root / "features",)})):
+        (root / name).mkdir()
+        record = train_on(dataset, Inputs({**roles, **more}), training, LocalContext(root / name, Seeds()))
+        losses.append(record["losses"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    model = build_to_train(Inputs({**roles, **more}), training, torch.Generator().manual_seed(0))
+    assert len(model.backbone.cache) == 2
+
+
+def test_features_for_another_backbone_are_refused(tmp_path) -> None:
+    training = InstanceTrainingConfig(
+        segmenter=fastinst_miniature(8), recipe=miniature_recipe(2), augmentation=ShortSideAugmentConfig()
+    )
+    with pytest.raises(
+        InputError, match="is for a generative backbone, the segmenter's is a ResNet; leave the role out"
+    ):
+        build_to_train(Inputs({"features": (tmp_path,)}), training, torch.Generator().manual_seed(0))
 
 
 def test_an_interrupted_extraction_ends_with_the_same_bytes(folder, tmp_path) -> None:

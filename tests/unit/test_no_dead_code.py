@@ -24,6 +24,7 @@ _PRESETS = "for papers that plan the common training of instance segmenters"
 _PUBLISHED = "for users of published weights, whose outputs parity tests hold ours to"
 _ATTENTION = "for papers that train on masks from attention"
 
+_GENERATORS = "for programs with a generator of their own"
 _STREET = "for papers on Cityscapes, whose stages train, evaluate and generate on it"
 
 CALLED_FROM_OUTSIDE = {
@@ -52,6 +53,9 @@ CALLED_FROM_OUTSIDE = {
             *("diffusioninst_miniature", "diffusioninst_r101", "diffusioninst_swinb"),
         )
     },
+    "methods.common.segmenters.backbones.generative.loading:backbone_of": _GENERATORS,
+    "methods.common.segmenters.backbones.generative.presets:stable_diffusion_2": _GENERATORS,
+    "methods.instance_synthesis.stages.features:FEATURES": _STAGES,
     "methods.common.segmenters.fastinst.official:load_official": _PUBLISHED,
     **{
         f"methods.common.segmenters.fastinst.presets:{name}": _PRESETS

@@ -69,7 +69,8 @@ def train_instances(inputs: Inputs, config: TrainInstancesConfig, context: Conte
     """Train from start to end; write ``model/``, the weights after the last iteration, averaged where the recipe averages.
 
     Roles: ``data`` (LVIS v1's layout); ``backbone`` (a file of published weights) or ``start`` (a cell with ``model/``, or a published
-    file), as ``config.start`` asks; ``tokenizer`` (a folder with CLIP's) where a OneFormer has a text branch in CLIP's tokens.
+    file), as ``config.start`` asks; ``tokenizer`` (a folder with CLIP's) where a OneFormer has a text branch in CLIP's tokens; ``features`` (cells
+    with a generative backbone's features), which are read instead of computed.
 
     Returns:
         ``iterations``, ``num_images``, ``losses`` (means over each twentieth of the iterations), ``loss_first`` and ``loss_last``.
@@ -156,7 +157,7 @@ def build_to_train(inputs: Inputs, config: InstanceTrainingConfig, generator: to
     """Build the network with the weights that the config asks for, and with the sentences of its text branch.
 
     Args:
-        inputs: ``backbone``, ``start`` and ``tokenizer``, as the config asks.
+        inputs: ``backbone``, ``start`` and ``tokenizer``, as the config asks; ``features`` of the images, where there are some.
         config: of the training.
         generator: draws what has no weights to start from.
 
@@ -175,7 +176,24 @@ def build_to_train(inputs: Inputs, config: InstanceTrainingConfig, generator: to
         _take_weights(model, inputs.folder(role), config)
     if isinstance(config.segmenter, OneFormerConfig):
         _set_sentences(model, inputs)
+    if inputs.folders("features"):
+        _read_features(model, inputs)
     return model
+
+
+def _read_features(model: InstanceSegmenter, inputs: Inputs) -> None:
+    """Let a generative backbone read what lies on disk of its features instead of computing it.
+
+    Raises:
+        InputError: the segmenter has another backbone, or the features are of other weights or choices.
+    """
+    from methods.common.segmenters.backbones.generative.backbone import GenerativeBackbone
+
+    if not isinstance(model.backbone, GenerativeBackbone):
+        raise InputError(
+            f"role 'features' is for a generative backbone, the segmenter's is a {type(model.backbone).__name__}; leave the role out"
+        )
+    model.backbone.use_cache(inputs.folders("features"))
 
 
 def _take_weights(model: InstanceSegmenter, place: Path, config: InstanceTrainingConfig) -> None:

@@ -17,7 +17,6 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 
 Preset = Literal["decoder", "odise", "vpd"]
 DIFFUSIONINST_STRIDES = (4, 8, 16, 32)
-FASTINST_STRIDES = (8, 16, 32)
 
 
 def stable_diffusion_1() -> Networks:
