@@ -23,8 +23,8 @@ _LADDER = Place("methods/instance_synthesis/sizes.py")
 MUTANTS: tuple[Mutant, ...] = (
     _EXTRACTOR.mutant(
         "extractor_noise_and_latent_exchanged",
-        "self.alpha**0.5 * latent_NChw + (1 - self.alpha) ** 0.5 * noise_Chw",
-        "(1 - self.alpha) ** 0.5 * latent_NChw + self.alpha**0.5 * noise_Chw",
+        "math.sqrt(self.alpha) * latent_NChw + math.sqrt(1 - self.alpha) * noise_Chw",
+        "math.sqrt(1 - self.alpha) * latent_NChw + math.sqrt(self.alpha) * noise_Chw",
         "at the first time steps the extractor sees noise alone",
         f"{_EXTRACTS}test_the_noise_is_that_of_the_scheduler",
     ),

@@ -6,6 +6,7 @@ Shape legend: N images, C channels, H, W pixels, h, w cells of a map, T tokens, 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -89,7 +90,7 @@ class Extractor(SavedWithConfig[ExtractorConfig]):
             return latent_NChw
         generator = torch.Generator("cpu").manual_seed(self.config.noise_seed)
         noise_Chw = torch.randn(latent_NChw.shape[1:], generator=generator, device="cpu").to(latent_NChw)
-        return self.alpha**0.5 * latent_NChw + (1 - self.alpha) ** 0.5 * noise_Chw
+        return math.sqrt(self.alpha) * latent_NChw + math.sqrt(1 - self.alpha) * noise_Chw
 
     def _read(self, image_N3HW: Tensor) -> list[Tensor]:
         """Return the maps of an image or a window."""
