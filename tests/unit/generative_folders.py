@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import torch
+from diffusers import DDPMScheduler, StableDiffusionPipeline
 
 from methods.common.segmenters.backbones.generative.backbone import GenerativeBackbone
 from methods.common.segmenters.backbones.generative.config import GenerativeConfig
+from methods.common.segmenters.backbones.generative.extractor import listening
 from methods.common.segmenters.backbones.generative.loading import backbone_of, load_generator
 from tests.unit.tiny_pipelines import tiny_stable_diffusion
 
@@ -39,3 +41,22 @@ def tiny_backbone(folder: Path, tuning: str = "frozen", **choices) -> Generative
 
 def images(number: int = 2, height: int = 16, width: int = 24) -> torch.Tensor:
     return torch.rand(number, 3, height, width, generator=torch.Generator().manual_seed(2)) * 2 - 1
+
+
+def by_hand(folder, image_N3HW, taps, timestep, noise_Chw):
+    """Run the folder's own pipeline parts, noised by its own scheduler, and read modules by hooks."""
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, requires_safety_checker=False)
+    tokens = pipeline.tokenizer(
+        "", padding="max_length", max_length=pipeline.tokenizer.model_max_length, return_tensors="pt"
+    )
+    schedule = DDPMScheduler.from_config(pipeline.scheduler.config)
+    parts = torch.nn.ModuleDict({"unet": pipeline.unet, "vae": pipeline.vae})
+    with torch.no_grad(), listening(parts, taps) as found:
+        latent = pipeline.vae.encode(image_N3HW).latent_dist.mode() * pipeline.vae.config.scaling_factor
+        pipeline.vae.decode(latent / pipeline.vae.config.scaling_factor)
+        noisy = latent
+        if noise_Chw is not None:
+            noisy = schedule.add_noise(latent, noise_Chw.expand_as(latent), torch.tensor([timestep] * len(latent)))
+        text = pipeline.text_encoder(tokens.input_ids)[0].expand(len(latent), -1, -1)
+        pipeline.unet(noisy, timestep, encoder_hidden_states=text)
+    return [found[name] for name in taps]

@@ -26,7 +26,7 @@ from methods.common.segmenters.backbones.generative.presets import (
     stable_diffusion_2,
 )
 from methods.common.segmenters.backbones.generative.windows import read_windows, window_starts
-from tests.unit.generative_folders import TAPS, images, tiny_config, tiny_folder
+from tests.unit.generative_folders import TAPS, by_hand, images, tiny_config, tiny_folder
 
 EVERY_TAP = (
     *("unet.down_blocks.0", "unet.down_blocks.0.attentions.0", "unet.down_blocks.1.resnets.0", "unet.mid_block"),
@@ -44,25 +44,6 @@ def folder(tmp_path_factory):
 def extractor_of(folder, taps=TAPS, **choices) -> Extractor:
     config = ExtractorConfig(networks=networks_of(folder), taps=taps, **choices)
     return load_extractor(config, folder)
-
-
-def by_hand(folder, image_N3HW, taps, timestep, noise_Chw):
-    """Run the folder's own pipeline parts, noised by its own scheduler, and read modules by hooks."""
-    pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, requires_safety_checker=False)
-    tokens = pipeline.tokenizer(
-        "", padding="max_length", max_length=pipeline.tokenizer.model_max_length, return_tensors="pt"
-    )
-    schedule = DDPMScheduler.from_config(pipeline.scheduler.config)
-    parts = torch.nn.ModuleDict({"unet": pipeline.unet, "vae": pipeline.vae})
-    with torch.no_grad(), listening(parts, taps) as found:
-        latent = pipeline.vae.encode(image_N3HW).latent_dist.mode() * pipeline.vae.config.scaling_factor
-        pipeline.vae.decode(latent / pipeline.vae.config.scaling_factor)
-        noisy = latent
-        if noise_Chw is not None:
-            noisy = schedule.add_noise(latent, noise_Chw.expand_as(latent), torch.tensor([timestep] * len(latent)))
-        text = pipeline.text_encoder(tokens.input_ids)[0].expand(len(latent), -1, -1)
-        pipeline.unet(noisy, timestep, encoder_hidden_states=text)
-    return [found[name] for name in taps]
 
 
 @pytest.mark.parametrize(("timestep", "noise"), [(0, "fixed"), (261, "fixed"), (1, "none")])
