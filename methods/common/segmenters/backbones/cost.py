@@ -92,12 +92,12 @@ def _peak_of_tensors(run: Callable[[], Any], known: Iterable[Tensor]) -> int:
     return watch.peak
 
 
-class _AliveBytes(TorchDispatchMode):
+class _AliveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes the storage of every tensor that an operation makes, and forgets it when it is freed."""
 
     def __init__(self, known: Iterable[Tensor]) -> None:
-        super().__init__()
-        self._known = {StorageWeakRef(one.untyped_storage()) for one in known}
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._known = {StorageWeakRef(one.untyped_storage()) for one in known}  # type: ignore[no-untyped-call]
         self._alive: dict[StorageWeakRef, int] = {}
         self.peak = 0
 
@@ -105,9 +105,9 @@ class _AliveBytes(TorchDispatchMode):
         made = func(*args, **(kwargs or {}))
         for one in tree_leaves(made):
             if isinstance(one, Tensor):
-                reference = StorageWeakRef(one.untyped_storage())
+                reference = StorageWeakRef(one.untyped_storage())  # type: ignore[no-untyped-call]
                 if reference not in self._known:
                     self._alive[reference] = one.untyped_storage().nbytes()
-        self._alive = {reference: size for reference, size in self._alive.items() if not reference.expired()}
+        self._alive = {reference: size for reference, size in self._alive.items() if not reference.expired()}  # type: ignore[no-untyped-call]
         self.peak = max(self.peak, sum(self._alive.values()))
         return made
