@@ -197,7 +197,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "if ((bits & 0x7FF) == 0x400) return 0;",
         "",
         "numbers halfway between two doubles are off by one bit",
-        f"{LOOPS}::test_numbers_halfway_between_two_doubles",
+        f"{LOOPS}::test_numbers_next_to_halfway_between_two_doubles",
     ),
     _RUN.mutant(
         "official_package_on_unchecked_files",

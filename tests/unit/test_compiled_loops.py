@@ -50,17 +50,16 @@ def test_numbers_of_any_spelling_too(spelling: str) -> None:
     assert found.score_N[0] == float(spelling)
 
 
-def test_numbers_halfway_between_two_doubles() -> None:
-    """2^53 + 1 and 1 + 2^-53 lie exactly between two doubles, where rounding twice goes wrong."""
-    for spelling in (
-        "9007199254740993",
-        "900719925474099.3",
-        "1.00000000000000011102230246251565404",
-        "0.1000000000000000125",
-    ):
-        found = read_detections(as_text(detection(spelling)), with_masks=False)
-        assert found is not None
-        assert found.score_N[0] == float(spelling), spelling
+def test_numbers_next_to_halfway_between_two_doubles() -> None:
+    """Of 19 digits one in two thousand lies so near that rounding to 64 bits first, then to a double, may go wrong."""
+    rng = np.random.default_rng(0)
+    spellings = [
+        f"{whole}.{part:018}"
+        for whole, part in zip(rng.integers(1, 9, 20_000), rng.integers(0, 10**18, 20_000), strict=True)
+    ]
+    found = read_detections(as_text(",".join(map(detection, spellings))), with_masks=False)
+    assert found is not None
+    assert found.score_N.tolist() == list(map(float, spellings))
 
 
 RECORD = json.dumps(
