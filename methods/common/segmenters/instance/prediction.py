@@ -98,8 +98,14 @@ def results_of(record: LvisImage, found: Detections, class_ids: Sequence[int]) -
     from methods.common.metrics.detection.detections import detections_to_results
 
     assert found.masks_NHW is not None, "results are of masks"
-    arrays = (one.cpu().numpy() for one in (found.boxes_N4, found.scores_N, found.classes_N))
-    return detections_to_results(record.id, *arrays, class_ids, found.masks_NHW.cpu().numpy())
+    return detections_to_results(
+        record.id,
+        found.boxes_N4.cpu().numpy(),
+        found.scores_N.cpu().numpy(),
+        found.classes_N.cpu().numpy(),
+        class_ids,
+        found.masks_NHW.cpu().numpy(),
+    )
 
 
 def load_image(dataset: LvisDataset, record: LvisImage, sides_px: tuple[int, int]) -> Tensor:
