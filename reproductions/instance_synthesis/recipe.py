@@ -177,7 +177,7 @@ class InstanceSynthesisStudy(StudyConfig):
     panoptic: PanopticConfig = PanopticConfig()
     """How maps of segments are made where the network knows stuff. Section 9.5"""
     few_shot: FewShotConfig | None = None
-    """The novel stage, whose base stage is ``reproduced``; None for branch A. Section 6.1"""
+    """The novel stage, whose base stage is ``reproduced``; None for branch A (section 6.1)."""
     expected_instances: int = Field(default=8_900, ge=1)
     """Rough number of instances that are repainted."""
     expected_sample_s: float = Field(default=0.4, gt=0)
