@@ -94,7 +94,8 @@ class SeedPlanner(planner.SeedPlanner[InstanceSynthesisStudy, How, ArmCells]):
         """Draw the miniature street, unless the data come from outside."""
         if self.study.world is None:
             return None
-        return Cell(DRAW_CITYSCAPES, self.study.world, self.seeds, "draw the miniature street", cost_s=5.0)
+        street = "the miniature street" if self.study.few_shot is None else "the street of few-shot learning"
+        return Cell(DRAW_CITYSCAPES, self.study.world, self.seeds, f"draw {street}", cost_s=5.0)
 
     def _manifest(self, num_variants: int) -> Cell:
         """Choose instances, windows, prompts and seeds; those of fewer variants are the first of more."""

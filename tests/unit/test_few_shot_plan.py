@@ -30,7 +30,7 @@ GENERATORS = ("gligen", "inpainting", "blended")
 PLACES = outside(*(f"{name}_generator" for name in GENERATORS), "backbone", "extractor")
 BY_ID = {arm.id: arm for arm in BRANCH_B_ARMS}
 IN_CORE = {arm.id for arm in BRANCH_B_ARMS if arm.asked_as == "branch_b"}
-WORLD = "draw_the_miniature_street"
+WORLD = "draw_the_street_of_few-shot_learning"
 DATA = f"data<-{WORLD}"
 KINDS = {
     "identity": "identity",
