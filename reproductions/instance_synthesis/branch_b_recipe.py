@@ -86,7 +86,7 @@ def mini() -> InstanceSynthesisStudy:
     """The hypotheses on the miniature street: about a quarter of an hour on two cores with three seeds, by the plan's own estimate."""
     rates = miniature_recipe()
     base_recipe = PolyRecipe(
-        iterations=600,
+        iterations=500,
         batch_size=4,
         base_lr=rates.base_lr,
         backbone_lr_factor=rates.backbone_lr_factor,
@@ -103,7 +103,7 @@ def mini() -> InstanceSynthesisStudy:
         ),
         start="backbone",
     )
-    novel = base_recipe.model_copy(update={"iterations": 80, "warmup_iterations": 5})
+    novel = base_recipe.model_copy(update={"iterations": 180, "warmup_iterations": 5})
     ladder = LadderConfig(networks=miniature_networks(), width=64, half="bfloat16")
     smaller = _ladder(ladder, crop_px=(64, 128), recipe=TrainingRecipe(iterations=60, batch_size=8, base_lr=1e-3))
     study = _as_base(recipe.mini(), base, FewShotConfig(recipe=novel, **smaller))
