@@ -305,7 +305,7 @@ def shown_tables(report: Report) -> list[ShownTable]:
         beside = [
             (report.beside.get(target.backbone), target.arm) for target in report.targets if target.table == table
         ]
-        rows = {(ours, arm) for ours, arm in beside if ours is not None}
+        rows: set[tuple[str | None, str]] = {(ours, arm) for ours, arm in beside if ours is not None}
         repeats = bool(rows & shown) and not _ran(report, rows - shown)
         notes = (*_unsure(report, table), *_not_run(report, table))
         found.append(ShownTable(_heading(report, table), paper_table(report, table), 2, notes, repeats))

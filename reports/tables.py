@@ -166,7 +166,9 @@ def paper_table(report: Report, table: str) -> pd.DataFrame:
     for lost in sorted((lost for lost in report.lost_targets if lost.table == table), key=lambda lost: lost.row):
         blocks.insert(lost.row, (lost.arm, _lost_rows(ours, lost)))
     for backbone, numbers in beside.items():
-        for extra in filter(lambda arm, numbers=numbers: numbers.ran(arm.id), arms_beside(report, table, backbone)):
+        for extra in arms_beside(report, table, backbone):
+            if not numbers.ran(extra.id):
+                continue
             title = f"{extra.title} *(not in the paper)*"
             blocks.append((extra.id, [[title, "ours", *numbers.cells(extra.id)]]))
     titles = [report.metric_title(metric) for metric in metrics]

@@ -258,8 +258,9 @@ class SeedPlanner(planner.SeedPlanner[SeggenStudy, How, ArmCells]):
 
     def _finished(self, arm: str, trains: tuple[Cell, ...], **cells: Any) -> ArmCells:
         evaluation = self._evaluate(f"{arm}/evaluate", trains[-1])
-        more = {"several_scales": self._several_scales(arm, trains[-1]), "unseen": self._unseen(arm, trains[-1])}
-        return ArmCells(evaluation, trains, **more, **cells)
+        cells["several_scales"] = self._several_scales(arm, trains[-1])
+        cells["unseen"] = self._unseen(arm, trains[-1])
+        return ArmCells(evaluation, trains, **cells)
 
     def _real(self, arm: str, how: RealOnly) -> ArmCells:
         source = self._real_source(how.few)

@@ -242,8 +242,10 @@ class BlockShape(NamedTuple):
 
 def _lite0_blocks() -> tuple[BlockShape, ...]:
     """Repeats, channels, stride, kernel and expansion of each group of blocks of EfficientNet-B0 (arXiv 1905.11946, Table 1)."""
-    groups = ((1, 16, 1, 3, 1), (2, 24, 2, 3, 6), (2, 40, 2, 5, 6), (3, 80, 2, 3, 6))
-    groups += ((3, 112, 1, 5, 6), (4, 192, 2, 5, 6), (1, 320, 1, 3, 6))
+    groups = (
+        *((1, 16, 1, 3, 1), (2, 24, 2, 3, 6), (2, 40, 2, 5, 6), (3, 80, 2, 3, 6)),
+        *((3, 112, 1, 5, 6), (4, 192, 2, 5, 6), (1, 320, 1, 3, 6)),
+    )
     blocks, inputs = [], 32
     for repeats, outputs, stride, kernel, expansion in groups:
         for place in range(repeats):
