@@ -348,7 +348,7 @@ def own_data(num_classes: int, num_images: int, tier: Tier) -> MrcaStudy:
 def with_imagenet_start(study: MrcaStudy) -> MrcaStudy:
     """Return a study of own data whose segmenter starts from the ImageNet weights of EfficientNet-Lite0.
 
-    The backbone learns at a tenth of the rate of the rest, as usual where it has been trained before. Our choice.
+    The backbone learns at a tenth of the rate of the rest, as usual where it has been trained before; the factor was not tuned.
     """
     return study.model_copy(
         update={

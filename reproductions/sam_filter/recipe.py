@@ -332,7 +332,7 @@ def own_data(num_classes: int, num_images: int, tier: Tier) -> SamFilterStudy:
 def with_imagenet_start(study: SamFilterStudy) -> SamFilterStudy:
     """Return a study of own pictures whose network has EfficientNet-Lite0 as its encoder, for arms that start from its ImageNet weights.
 
-    A backbone with these weights learns at a tenth of the rate of the rest, as usual where it has been trained before. Our choice.
+    A backbone with these weights learns at a tenth of the rate of the rest, as usual where it has been trained before; the factor was not tuned.
     """
     segmenter = ConvolutionalConfig(
         num_classes=study.segmenter.num_classes,

@@ -77,8 +77,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _PLAN.mutant(
         "samples_train_as_published",
-        'train = self._train(f"{arm}/train", study.reproduced, source',
-        'train = self._train(f"{arm}/train", study.published, source',
+        'train = self.train(f"{arm}/train", study.reproduced, source',
+        'train = self.train(f"{arm}/train", study.published, source',
         "arms with samples train longer than their baseline",
         _CELLS,
     ),

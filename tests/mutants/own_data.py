@@ -78,7 +78,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _READING.mutant(
         "names_of_classes_may_differ",
-        "if one.name != other.name:",
+        "if common_form(one.name) != common_form(other.name):",
         "if one.name == '':",
         "every class is rated against another one",
         f"{OWN}::test_what_would_train_wrong_is_one_sentence",

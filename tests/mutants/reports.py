@@ -548,8 +548,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _SHOWN_PANOPTIC.mutant(
         "panoptic_truth_shown_as_prediction",
-        "(truths[index], results[truths[index].image_id])",
-        "(results[truths[index].image_id], truths[index])",
+        "_drawn(truths[index]), _drawn(results[truths[index].image_id])",
+        "_drawn(results[truths[index].image_id]), _drawn(truths[index])",
         "truth and prediction change places",
         f"{KEPT_SEGMENTS}::test_truth_and_prediction_are_shown_with_lines_between_segments",
     ),

@@ -44,9 +44,10 @@ def test_there_are_many_each_told_apart() -> None:
 
 @BY_ID
 def test_a_mutant_changes_one_place_of_code_that_is_there(mutant: Mutant) -> None:
-    """Its old text occurs once, the file is still Python with the new one, and its tests exist."""
+    """Its old text occurs once, a file of Python still is one with the new text, and its tests exist."""
     changed = mutant.applied_to(text_of(mutant.file))
-    assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(text_of(mutant.file))), "nothing changes"
+    if mutant.file.endswith(".py"):
+        assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(text_of(mutant.file))), "nothing changes"
     assert re.fullmatch(r"[a-z0-9_]+", mutant.id)
     assert "\n" not in mutant.breaks
     assert mutant.tests

@@ -48,10 +48,7 @@ CALLED_FROM_OUTSIDE = {
     "methods.common.segmenters.diffusioninst.official:load_official": _PUBLISHED,
     **{
         f"methods.common.segmenters.diffusioninst.presets:{name}": _PRESETS
-        for name in (
-            *("cityscapes_recipe", "miniature_recipe"),
-            *("diffusioninst_miniature", "diffusioninst_r101", "diffusioninst_swinb"),
-        )
+        for name in ("diffusioninst_r101", "diffusioninst_swinb")
     },
     "methods.common.segmenters.backbones.generative.loading:backbone_of": _GENERATORS,
     "methods.common.segmenters.backbones.generative.presets:stable_diffusion_2": _GENERATORS,
