@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from reports.amount_plot import AmountLine, amount_plot
@@ -38,6 +39,7 @@ _LINES = {
 _REFERENCES = {"real": "R", "zoom": "R + Z"}
 _FEW_SHOT_REFERENCES = {few_shot_id(USUAL_SHOTS): f"{USUAL_SHOTS}-shot"}
 _FEW_SHOT = {arm.id for arm in BRANCH_B_ARMS}
+_FEW_SHOT_METRICS = (NOVEL_AP, BASE_AP)
 _SHARES = {
     "zoom": ("R + Z: zoom only", PALETTE[0], {"0 %": "real", "50 %": "zoom_half", "all": "zoom"}),
     "blended": ("R + S, blended", PALETTE[1], {"0 %": "real", "50 %": "blended_half", "all": "blended"}),
@@ -45,17 +47,25 @@ _SHARES = {
 
 
 def draw_figures(report: InstanceSynthesisReport, folder: Path) -> list[Figure | None]:
-    """Draw what the records allow."""
-    if any(arm.id in _FEW_SHOT for arm in report.arms):
-        backbone = report.backbones[0].id
-        of_arms = [_few_shot(report, folder, backbone, metric) for metric in (NOVEL_AP, BASE_AP)]
-        return [*of_arms, differences(report, folder, long_labels=True), _ladder(report, folder, backbone)]
+    """Draw what the records allow: of branch A, and of few-shot learning, each for the backbones that ran it."""
+    few_shot = {result.backbone for result in report.results if result.arm in _FEW_SHOT}
+    usual = {result.backbone for result in report.results if result.arm not in _FEW_SHOT}
     return [
-        *(_accuracy(report, folder, backbone.id, metric) for backbone in report.backbones for metric in ACCURACY),
-        _differences(report, folder),
-        *(_data_shares(report, folder, backbone.id) for backbone in report.backbones),
-        *(_synthetic_shares(report, folder, backbone.id) for backbone in report.backbones),
-        *(_generators(report, folder, backbone.id) for backbone in report.backbones),
+        *(_of_branch_a(report, folder, [one.id for one in report.backbones if one.id in usual]) if usual else ()),
+        *(_few_shot(report, folder, backbone, metric) for backbone in sorted(few_shot) for metric in _FEW_SHOT_METRICS),
+        _differences(report, folder, ("AP",) if usual else _FEW_SHOT_METRICS),
+        *(_ladder(report, folder, backbone) for backbone in sorted(few_shot)),
+    ]
+
+
+def _of_branch_a(report: InstanceSynthesisReport, folder: Path, backbones: Sequence[str]) -> list[Figure | None]:
+    return [
+        *(_accuracy(report, folder, backbone, metric) for backbone in backbones for metric in ACCURACY),
+        *(
+            draw(report, folder, backbone)
+            for draw in (_data_shares, _synthetic_shares, _generators)
+            for backbone in backbones
+        ),
         drawn(
             folder,
             "repainted",
@@ -75,7 +85,8 @@ def draw_figures(report: InstanceSynthesisReport, folder: Path) -> list[Figure |
 
 
 def _accuracy(report: InstanceSynthesisReport, folder: Path, backbone: str, metric: str) -> Figure | None:
-    rows = [Row("", arm.id, arm.title, arm.group) for arm in report.arms if arm.table != LIMITED]
+    usual = [arm for arm in report.arms if arm.table != LIMITED and arm.id not in _FEW_SHOT]
+    rows = [Row("", arm.id, arm.title, arm.group) for arm in usual]
     return drawn(
         folder,
         f"accuracy_{metric}_{backbone}",
@@ -86,7 +97,7 @@ def _accuracy(report: InstanceSynthesisReport, folder: Path, backbone: str, metr
 
 
 def _few_shot(report: InstanceSynthesisReport, folder: Path, backbone: str, metric: str) -> Figure | None:
-    rows = [Row("", arm.id, arm.title, arm.group) for arm in report.arms]
+    rows = [Row("", arm.id, arm.title, arm.group) for arm in report.arms if arm.id in _FEW_SHOT]
     title = report.metric_title(metric)
     return drawn(
         folder,
@@ -107,12 +118,12 @@ def _ladder(report: InstanceSynthesisReport, folder: Path, backbone: str) -> Fig
     )
 
 
-def _differences(report: InstanceSynthesisReport, folder: Path) -> Figure | None:
-    """Of AP alone: AP50 says the same, and the metrics of crops have other scales."""
+def _differences(report: InstanceSynthesisReport, folder: Path, metrics: Sequence[str]) -> Figure | None:
+    """Of these metrics alone: AP50 says the same as AP, and the metrics of crops have other scales."""
     claims = tuple(
         claim.model_copy(update={"evidence": kept})
         for claim in report.claims
-        if (kept := tuple(item for item in claim.evidence if item.metric == "AP"))
+        if (kept := tuple(item for item in claim.evidence if item.metric in metrics))
     )
     return differences(report.model_copy(update={"claims": claims}), folder, long_labels=True)
 

@@ -129,7 +129,8 @@ class SeedPlanner(planner.SeedPlanner[SeggenStudy, How, ArmCells]):
     def frequencies(self) -> Cell:
         """Pixels of each class in the training masks."""
         config = ClassPixelsConfig(split=self.study.train_split)
-        return self.cell(CLASS_PIXELS, config, "class pixels", outside=("data",), cost_s=2.0, of_seed=False)
+        label = f"class pixels of {config.split}"
+        return self.cell(CLASS_PIXELS, config, label, outside=("data",), cost_s=2.0, of_seed=False)
 
     # -- training and evaluation --------------------------------------------------------------------------------------
 

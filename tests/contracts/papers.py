@@ -150,3 +150,16 @@ def chosen_cells() -> dict[str, tuple[str, Cell]]:
             chosen.append((paper_id, cell))
             missing -= makes
     return {f"{paper_id}: {cell.label}": (paper_id, cell) for paper_id, cell in chosen}
+
+
+def chosen_plan(paper_id: str) -> Plan:
+    """The part of a paper's smoke plan that the chosen cells and the shards beside them need."""
+    chosen = [cell for owner, cell in chosen_cells().values() if owner == paper_id]
+    shared_out = {_work_of(cell) for cell in chosen if hasattr(cell.config, "num_shards")}
+    beside = [cell for cell in smoke_plan(paper_id) if _work_of(cell) in shared_out]
+    return Plan(paper_id, (*chosen, *beside))
+
+
+def _work_of(cell: Cell) -> tuple[str, tuple[str, ...]]:
+    """What shards of one work have in common."""
+    return cell.stage.name, tuple(sorted(one.id for cells in cell.inputs.values() for one in cells))

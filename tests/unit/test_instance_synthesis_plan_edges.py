@@ -12,7 +12,7 @@ from methods.instance_synthesis.stages.select import SelectStageConfig
 from methods.instance_synthesis.stages.train import TrainConfig
 from reproductions.harness.cell import Cell
 from reproductions.instance_synthesis.arms import ARMS, OWN_ARMS
-from reproductions.instance_synthesis.branch_b_arms import FewShot
+from reproductions.instance_synthesis.branch_b_arms import FewShot, Sizes
 from reproductions.instance_synthesis.plan import SeedPlanner
 from reproductions.instance_synthesis.recipe import InstanceSynthesisStudy, SetupConfig, mini, own_data, paper, smoke
 from tests.unit.plan_edges import differences, label_of, outside, table_of
@@ -152,7 +152,7 @@ def expected(arm: str) -> dict[str, str]:
     return with_samples(arm, arm)
 
 
-RUN = [arm.id for arm in ARMS if not arm.not_run and not isinstance(arm.how, FewShot)]
+RUN = [arm.id for arm in ARMS if not arm.not_run and not isinstance(arm.how, FewShot | Sizes)]
 """Few-shot arms are tried in test_few_shot_plan.py."""
 
 

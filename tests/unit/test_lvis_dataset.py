@@ -111,7 +111,7 @@ def drop_field(part: str, index: int, key: str) -> Callable[[dict[str, Any]], No
 
 SHIFTED = [[value + 20 for value in SQUARE[0]]]
 FAULTS: list[tuple[Callable[[dict[str, Any]], Any], list[str]]] = [
-    (lambda content: content.pop("categories"), ["not an LVIS file", "`categories`"]),
+    (lambda content: content.pop("categories"), ["no annotation file of COCO or LVIS", "`categories`"]),
     (set_field("images", 0, "neg_category_ids", [5]), ["image 7", "`neg_category_ids`", "category 5"]),
     (set_field("images", 1, "not_exhaustive_category_ids", ["x"]), ["image 3", "`not_exhaustive_category_ids`"]),
     (drop_field("images", 1, "neg_category_ids"), ["image 3", "`neg_category_ids`", "missing"]),

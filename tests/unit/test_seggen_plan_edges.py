@@ -126,7 +126,7 @@ MIXED = "0.6 same image, uniform, seggen"
 REAL = f"70, scratch: training | {DATA}"
 WORLD = {
     "draw_the_miniature_ADE20K": "look 0, day",
-    "class_pixels": DATA,
+    "class_pixels_of_training": DATA,
 }
 CAPTIONS = {"captions_by_machine": f"own training | captioner, {DATA}"}
 
@@ -135,7 +135,7 @@ def ends(arm: str, model: str = "") -> dict[str, str]:
     """The evaluation of an arm."""
     return {
         **WORLD,
-        f"{arm}/evaluate": f"validation | {DATA}, frequencies<-class_pixels, model<-{model or f'{arm}/train'}",
+        f"{arm}/evaluate": f"validation | {DATA}, frequencies<-class_pixels_of_training, model<-{model or f'{arm}/train'}",
     }
 
 
@@ -143,7 +143,7 @@ def unseen(arm: str) -> dict[str, str]:
     """The evaluation on another domain."""
     return {
         "draw_the_unseen_domain": "look 0, dusk",
-        f"{arm}/unseen": f"validation | data<-draw_the_unseen_domain, frequencies<-class_pixels, model<-{arm}/train",
+        f"{arm}/unseen": f"validation | data<-draw_the_unseen_domain, frequencies<-class_pixels_of_training, model<-{arm}/train",
     }
 
 

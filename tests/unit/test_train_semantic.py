@@ -104,7 +104,8 @@ def test_a_start_without_weights_is_refused(world, tmp_path, start, network, mes
 def test_published_weights_fit_mask2former_only(world, tmp_path) -> None:
     roles = world | {"backbone": [tmp_path]}
     with pytest.raises(
-        InputError, match=r"published weights fit the backbones of mask2former, deeplab and hrnet, not that of Convol"
+        InputError,
+        match=r"published weights fit the backbones of mask2former, deeplab and hrnet, not the own encoder of Convol",
     ):
         run(roles, config(RealSource(split="train"), start="backbone"), tmp_path / "out")
 

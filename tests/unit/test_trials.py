@@ -442,7 +442,12 @@ def test_instance_synthesis_tries_every_painter_and_every_start_once(weights: Pa
     starts = [
         (config.segmenter, config.start) for opener, config, _ in found.values() if opener is instances.open_segmenter
     ]
-    wanted = {(one.segmenter, one.start) for study in studies for one in (study.reproduced, study.published)}
+    wanted = {
+        (one.segmenter, one.start)
+        for study in studies
+        for one in (study.reproduced, study.published)
+        if study.few_shot is None
+    }
     assert len(starts) == len(wanted) == 5
     assert all(start in wanted for start in starts)
     real = asked(InstanceSynthesisPaper(), weights, tier="mini", arms=("real",))
