@@ -43,7 +43,7 @@ report: .venv/ready ## write the report again from what is finished
 status: .venv/ready ## show what is done, running, failed and waiting
 	@$(RUN) status $(PLAN)
 
-test: .venv/ready ## run the whole test suite
+test: .venv/ready ## run the test suite; ARGS=--exhaustive adds what takes minutes more
 	@.venv/bin/python -m pytest -q -n auto --dist loadfile $(ARGS)
 
 check: .venv/ready ## format, lint and type checks

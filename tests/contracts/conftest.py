@@ -8,14 +8,24 @@ import matplotlib
 import pytest
 
 from reproductions.harness.store import Store
+from tests.contracts.papers import is_first_shape
 from tests.e2e.smoke_runs import made_once, shared_run
 
 for make_folder in (matplotlib.get_configdir, matplotlib.get_cachedir):
     make_folder()  # torchmetrics imports matplotlib, which makes folders of its own once; no stage is to blame for them
 
 
-RUN_WHOLE = ("mrca", "sam_filter")
-"""Papers whose whole smoke run tests of reports need anyway; of the others only what the chosen cells need is run."""
+RUN_WHOLE = ("mrca", "sam_filter", "checkpoints")
+"""Plans whose whole smoke run tests of reports need anyway, or that have no report; of the others only what the chosen cells need is run."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave to ``--exhaustive``: the trainings behind the shipped checkpoints, and kills of further shapes of a stage."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    label = str(parameters.get("label", ""))
+    killed = getattr(item, "originalname", "") == "test_killed_anywhere_it_ends_alike"
+    if label.startswith("checkpoints: ") or (killed and not is_first_shape(label)):
+        item.add_marker("exhaustive")
 
 
 @pytest.fixture(scope="session")

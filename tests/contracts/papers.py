@@ -152,6 +152,12 @@ def chosen_cells() -> dict[str, tuple[str, Cell]]:
     return {f"{paper_id}: {cell.label}": (paper_id, cell) for paper_id, cell in chosen}
 
 
+def is_first_shape(label: str) -> bool:
+    """Whether a chosen cell is the first of its stage."""
+    stage = chosen_cells()[label][1].stage
+    return label == next(other for other, (_, cell) in chosen_cells().items() if cell.stage is stage)
+
+
 def chosen_plan(paper_id: str) -> Plan:
     """The part of a paper's smoke plan that the chosen cells and the shards beside them need."""
     chosen = [cell for owner, cell in chosen_cells().values() if owner == paper_id]

@@ -37,7 +37,7 @@ def to_go_on_from(changes: Iterable[Change]) -> list[Change]:
 
 
 def choose(changes: Sequence[Change], number: int) -> list[Change]:
-    """Choose the last, one in which most can go wrong, the first, then one of each sort by what can go wrong, and others evenly."""
+    """Choose one in which most can go wrong, the last, the first, then one of each sort by what can go wrong, and others evenly."""
     if len(changes) <= number:
         return list(changes)
     sorts: dict[tuple[int, str, str], list[int]] = {}
@@ -47,7 +47,7 @@ def choose(changes: Sequence[Change], number: int) -> list[Change]:
         sorts.setdefault((rank, change.kind, _NUMBERS.sub("#", change.name)), []).append(index)
     of_each_sort = [indices[len(indices) // 2] for _, indices in sorted(sorts.items())]
     evenly = [(2 * place + 1) * len(changes) // (2 * number) for place in range(number)]
-    wanted = dict.fromkeys([len(changes) - 1, of_each_sort[0], 0, *of_each_sort[1:], *evenly])
+    wanted = dict.fromkeys([of_each_sort[0], len(changes) - 1, 0, *of_each_sort[1:], *evenly])
     return [changes[index] for index in sorted(list(wanted)[:number])]
 
 

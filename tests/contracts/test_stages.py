@@ -17,7 +17,7 @@ from reproductions.harness.cell import check_record
 from reproductions.harness.store import Store
 from reproductions.harness.worker import _clear_leftovers
 from tests.contracts.compare import BYTES, Rounding, differences, differences_of_shards, record_as_file
-from tests.contracts.papers import chosen_cells, defined_stages, known_papers, smoke_plan
+from tests.contracts.papers import chosen_cells, defined_stages, is_first_shape, known_papers, smoke_plan
 from tests.contracts.promises import (
     DECIDE,
     PROMISES,
@@ -61,13 +61,8 @@ DRAWN_BY_SOME = {
 }
 """Declared axes that cells of the stage draw from where their config asks for chance, as the controls do."""
 
-KILLS, KILLS_OF_FURTHER_SHAPES = 6, 2
+KILLS, KILLS_OF_FURTHER_SHAPES = 4, 1
 """In how many states a cell is killed: the first shape of its stage, and the others."""
-
-
-def _is_first_shape(label: str) -> bool:
-    stage = CELLS[label][1].stage
-    return label == next(other for other, (_, cell) in CELLS.items() if cell.stage is stage)
 
 
 @pytest.fixture(scope="module", params=CELLS)
@@ -133,7 +128,7 @@ def test_killed_anywhere_it_ends_alike(
     label: str, bench: Bench, rerun: Rerun, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     changes = to_go_on_from(rerun.watch.changes)
-    chosen = choose(changes, KILLS if _is_first_shape(label) else KILLS_OF_FURTHER_SHAPES)
+    chosen = choose(changes, KILLS if is_first_shape(label) else KILLS_OF_FURTHER_SHAPES)
     record_property("killed", f"in {len(chosen)} of {len(changes)} states")
     known, signs = [swept(change.state) for change in changes], []
     for number, change in enumerate(chosen):
@@ -158,7 +153,7 @@ def test_killed_before_its_first_checkpoint_it_begins_again(
     _sweep(work, lost[-1])
     assert not any(path.is_file() for path in work.rglob("*"))
     rerun_was_compared = bench.small_units == bench.cell.config  # with the smoke run, bit for bit
-    if _is_first_shape(label) and not rerun_was_compared:
+    if is_first_shape(label) and not rerun_was_compared:
         assert complaints(bench.run(work, bench.small_units, luck=2).finished, rerun.finished) == []
 
 
@@ -184,7 +179,7 @@ def test_it_draws_from_the_axes_that_it_declares(bench: Bench, rerun: Rerun) -> 
 
 def test_parts_of_a_batch_change_nothing(label: str, bench: Bench, rerun: Rerun, tmp_path: Path) -> None:
     """In double precision, where rounding is not taken for a fault nor a fault for rounding; one cell of each stage that asks."""
-    if not rerun.asked_for_parts or not _is_first_shape(label):
+    if not rerun.asked_for_parts or not is_first_shape(label):
         return
     with double_precision():
         whole, parts = (

@@ -52,6 +52,7 @@ def test_one_seed_is_the_plain_request_of_so_many_arms(folder: Path) -> None:
     assert ", 1 seed" in page
 
 
+@pytest.mark.exhaustive
 def test_packed_and_unpacked_it_is_the_same_report_without_a_run(folder: Path, tmp_path: Path) -> None:
     told = segrepro("export", *PLAN, "--store", folder / "store", "--to", tmp_path / "s.tar")
     assert re.search(r"s\.tar: \d+ cells, [\d,]+ bytes, SHA-256 [0-9a-f]{64}", told)

@@ -62,6 +62,7 @@ def test_selections_are_nested(folder: Path, out: Path) -> None:
     assert kept[12][:6] == kept[6]
 
 
+@pytest.mark.exhaustive
 def test_killed_and_called_again_an_arm_ends_with_the_same_results(out: Path, tmp_path: Path) -> None:
     """Among ten cells: pairs, masks, scores, a selection, a training. What each stage does after a kill, tests/contracts tries."""
     kill_after(PAPER, tmp_path, 5, "sam_20k")

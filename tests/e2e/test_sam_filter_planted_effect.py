@@ -28,7 +28,7 @@ from reproductions.sam_filter.claims import METRICS
 from reproductions.sam_filter.recipe import mini
 from reproductions.verdicts.differences import Gain
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 
 SEEDS = (0, 1, 2)
 NUM_PAIRS, NUM_KEPT = 400, 200

@@ -51,6 +51,7 @@ def test_camvid_is_read_as_published(camvid: LabelledFiles, shared: Path) -> Non
     assert counts[IGNORED] == void == counts.sum() - sum(rated)
 
 
+@pytest.mark.exhaustive
 def test_espnet_scores_what_was_measured_elsewhere(camvid: LabelledFiles, shared: Path, tmp_path: Path) -> None:
     network = load_camvid(shared / "data" / "weights" / "espnet" / "espnet_p_2_q_8_camvid.pth")
     predictions = tmp_path / "predictions"
