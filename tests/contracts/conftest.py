@@ -20,11 +20,9 @@ RUN_WHOLE = ("mrca", "sam_filter", "checkpoints")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Leave to ``--exhaustive``: the trainings behind the shipped checkpoints, and kills of further shapes of a stage."""
-    parameters = getattr(getattr(item, "callspec", None), "params", {})
-    label = str(parameters.get("label", ""))
-    killed = getattr(item, "originalname", "") == "test_killed_anywhere_it_ends_alike"
-    if label.startswith("checkpoints: ") or (killed and not is_first_shape(label)):
+    """Leave to ``--exhaustive``: the trainings behind the shipped checkpoints, and further shapes of a stage."""
+    label = getattr(getattr(item, "callspec", None), "params", {}).get("label")
+    if label is not None and (label.startswith("checkpoints: ") or not is_first_shape(label)):
         item.add_marker("exhaustive")
 
 
