@@ -83,6 +83,12 @@ def mean_and_interval(item: Evidence) -> str:
     return f"{_mean(item)} {_interval(item.low, item.high)}"
 
 
+def difference_text(mean: float, low: float | None, high: float | None) -> str:
+    """A mean difference with two decimals and a sign and, where there is one, its interval."""
+    text = fixed(mean, 2, sign=True)
+    return text if low is None or high is None else f"{text} {_interval(low, high)}"
+
+
 def _interval(low: float, high: float) -> str:
     return f"[{fixed(low, 2, sign=True)}, {fixed(high, 2, sign=True)}]"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reports.evidence_words import difference_text
 from reports.records import Report
 from reports.tables import NOTHING, fixed, markdown_table
 from reproductions.instance_synthesis.branch_b_arms import BRANCH_B_ARMS, FewShot
@@ -103,8 +104,4 @@ def _difference(report: Report, backbone: str, metric: str, left: str, right: st
     found = paired_difference(by_arm, left, right)
     if found is None:
         return NOTHING
-    interval = found.interval
-    text = fixed(interval.mean, 2, sign=True)
-    if interval.low is not None and interval.high is not None:
-        text += f" [{fixed(interval.low, 2, sign=True)}, {fixed(interval.high, 2, sign=True)}]"
-    return text
+    return difference_text(found.interval.mean, found.interval.low, found.interval.high)

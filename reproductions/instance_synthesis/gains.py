@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from reports.evidence_words import difference_text
 from reports.records import Report
 from reports.tables import NOTHING, fixed, markdown_table
 from reproductions.instance_synthesis.arms import PERCENTS, limited
@@ -71,10 +72,7 @@ def _difference(report: Report, backbone: str, left: str, right: str) -> tuple[f
     if found is None:
         return None
     interval = found.interval
-    text = fixed(interval.mean, 2, sign=True)
-    if interval.low is not None and interval.high is not None:
-        text += f" [{fixed(interval.low, 2, sign=True)}, {fixed(interval.high, 2, sign=True)}]"
-    return interval.mean, text
+    return interval.mean, difference_text(interval.mean, interval.low, interval.high)
 
 
 def _printed(report: Report, generator: str) -> float | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reports.evidence_words import difference_text
 from reports.records import Report
-from reports.tables import NOTHING, fixed, markdown_table
+from reports.tables import NOTHING, markdown_table
 from reproductions.mrca.arms import INSTEAD, LESS_ONE, ONLY_ONE, SETTINGS
 from reproductions.verdicts.statistics import Interval
 from reproductions.verdicts.variance import paired_difference
@@ -94,9 +95,4 @@ def difference(report: Report, backbone: str, metric: str, one: Difference) -> I
 
 
 def _interval_text(interval: Interval | None) -> str:
-    if interval is None:
-        return NOTHING
-    mean = fixed(interval.mean, sign=True)
-    if interval.low is None:
-        return mean
-    return f"{mean} [{fixed(interval.low, sign=True)}, {fixed(interval.high, sign=True)}]"
+    return NOTHING if interval is None else difference_text(interval.mean, interval.low, interval.high)
