@@ -117,13 +117,23 @@ def load_weights(model: nn.Module, folder: Path) -> None:
 
 
 def _read_json(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG_FILE
+    return read_json_config(folder / CONFIG_FILE, "a folder that a segmenter's save_pretrained wrote")
+
+
+def read_json_config(path: Path, wanted: str) -> dict[str, Any]:
+    """Read a config that is a JSON object.
+
+    Args:
+        path: the file.
+        wanted: what to give in place of a folder whose config cannot be read, for the message.
+
+    Raises:
+        InputError: it is missing, unreadable, or holds something else.
+    """
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read ({reason(error)}); give a folder that a segmenter's save_pretrained wrote"
-        ) from error
+        raise InputError(f"{path} cannot be read ({reason(error)}); give {wanted}") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path} holds no config; give a folder that a segmenter's save_pretrained wrote")
+        raise InputError(f"{path} holds no config; give {wanted}")
     return content

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from methods.common.segmenters.backbones.generative.networks_config import (
     UNetShape,
 )
 from methods.common.segmenters.backbones.generative.presets import generative_backbone
-from methods.common.segmenters.saved import CONFIG_FILE, WEIGHTS_FILE, read_config, read_weights
+from methods.common.segmenters.saved import CONFIG_FILE, WEIGHTS_FILE, read_config, read_json_config, read_weights
 from methods.common.stage import Config
 
 _SAYS_NOTHING = {"sample_size", "force_upcast"}
@@ -217,15 +216,7 @@ def _refuse_others(found: Networks, wanted: Networks, folder: Path) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read ({reason(error)}); give a diffusers folder of Stable Diffusion"
-        ) from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} holds no config; give a diffusers folder of Stable Diffusion")
-    return content
+    return read_json_config(path, "a diffusers folder of Stable Diffusion")
 
 
 def _plain(value: Any) -> Any:
