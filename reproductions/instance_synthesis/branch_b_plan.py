@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from methods.common.segmenters.backbones.generative.config import GenerativeConfig
 from methods.common.segmenters.backbones.generative.presets import on_generator
 from methods.common.segmenters.diffusioninst.config import DiffusionInstConfig
+from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
 from methods.common.stages.evaluate_cityscapes import EVALUATE_CITYSCAPES
 from methods.instance_synthesis.sizes import DISTILLED
 from methods.instance_synthesis.stages.distill import DISTILL
+from methods.instance_synthesis.stages.features import FEATURES, FeaturesConfig
 from methods.instance_synthesis.stages.select import SELECT
 from methods.instance_synthesis.stages.sizes import SIZES, SizesConfig
 from methods.instance_synthesis.stages.support import SUPPORT
@@ -36,6 +38,10 @@ _STEP_FACTOR: dict[Extractor, float] = {
     "generator_scratch": 3.2,
 }
 """How much longer a step takes than with the plain backbone, measured on the miniature; rough."""
+_CACHED_FACTOR = 0.8
+"""The same where the generator's features are read from disk."""
+_FEATURES_S = 10.0
+"""Seconds to write them; rough."""
 _FROZEN_FACTOR = 0.65
 """How long a step of the novel stage takes beside one of the base stage; rough."""
 
@@ -115,11 +121,49 @@ class BranchBPlanner:
     def _base(self, how: FewShot) -> Cell:
         """Train on the base classes; arms with the same backbone and decoder share it."""
         setup, name = base_setup(self.study, how), how.extractor if how.noise else f"{how.extractor}_no_noise"
+        inputs, places = self._read(how)
+        cell = self.planner.train(
+            f"base_{name}/train", setup, self._source(), {**inputs, **self._features(how)}, places
+        )
+        return replace(cell, cost_s=cell.cost_s * self._step_factor(how))
+
+    def _read(self, how: FewShot) -> tuple[dict[str, tuple[Cell, ...]], dict[str, External]]:
+        """Return where the weights of an arm's generator come from, as role ``backbone``: a distillation, or from outside."""
         learnt = self._distilled(how.extractor)
-        inputs = {} if learnt is None else {"backbone": (learnt,)}
-        places = self._generator() if reads_generator(how) and learnt is None else {}
-        cell = self.planner.train(f"base_{name}/train", setup, self._source(), inputs, places)
-        return replace(cell, cost_s=cell.cost_s * _STEP_FACTOR.get(how.extractor, 1.0))
+        if learnt is not None:
+            return {"backbone": (learnt,)}, {}
+        return {}, self._generator() if reads_generator(how) else {}
+
+    def _features(self, how: FewShot) -> dict[str, tuple[Cell, ...]]:
+        """Look at every training image once for all trainings, as role ``features``; nothing where images are cropped, or the generator is trained."""
+        setup = base_setup(self.study, how)
+        segmenter, seen = setup.segmenter, setup.augmentation
+        assert isinstance(segmenter, DiffusionInstConfig), "the study of branch B trains DiffusionInst"
+        backbone = segmenter.backbone
+        if not (
+            reads_generator(how)
+            and isinstance(backbone, GenerativeConfig)
+            and backbone.tuning == "frozen"
+            and isinstance(seen, ShortSideAugmentConfig)
+            and seen.shows_whole_images
+        ):
+            return {}
+        config = FeaturesConfig(
+            extractor=backbone.extractor,
+            source=FramesSource(layout=self.study.layout, split=self.study.train_split),
+            short_sides_px=seen.short_sides_px,
+            max_long_side_px=seen.max_long_side_px,
+            mirrored=seen.flip_probability > 0,
+            pad_multiple=segmenter.pad_multiple,
+        )
+        inputs, places = self._read(how)
+        label, of_seed = f"{how.extractor}/features", bool(inputs)  # a distilled one is of its seed
+        cell = self.planner.cell(FEATURES, config, label, inputs, ("data",), _FEATURES_S, 1e8, of_seed, places)
+        return {"features": (cell,)}
+
+    def _step_factor(self, how: FewShot) -> float:
+        """Return how much longer a step takes than with the plain backbone."""
+        return _CACHED_FACTOR if self._features(how) else _STEP_FACTOR.get(how.extractor, 1.0)
 
     def _generator(self) -> dict[str, External]:
         return {"backbone": self.planner.external[GENERATOR_ROLE]}
@@ -196,14 +240,10 @@ class BranchBPlanner:
             "start": (base,),
             **({} if support is None else {"support": (support,)}),
             **({} if made is None else {"samples": made.samples}),
+            **self._features(how),
         }
         frozen_factor = 1.0 if how.extractor in RUNG_OF else _FROZEN_FACTOR
-        cost_s = (
-            self.few_shot.recipe.iterations
-            * study.expected_step_s
-            * frozen_factor
-            * _STEP_FACTOR.get(how.extractor, 1.0)
-        )
+        cost_s = self.few_shot.recipe.iterations * study.expected_step_s * frozen_factor * self._step_factor(how)
         size = 1e6 * study.expected_model_mb
         return self.planner.cell(TRAIN, config, f"{arm}/train", inputs, ("data",), cost_s, size)
 

@@ -43,7 +43,6 @@ IN_NO_SMOKE_PLAN = {
     "train_instances": "for papers from outside; what it does is tried as instance_synthesis_train",
     "train_semantic": "for papers from outside; what it does is tried as sam_filter_train",
     "instance_synthesis_evaluate_coco": "scores a user's own data; tests/e2e/test_own_frames.py runs it",
-    "instance_synthesis_features": "for trainings on a generator; tests/unit/test_generative_backbone.py kills it",
     "mrca_import_objects": "reads a user's own cut-outs; tests/unit/test_mrca_stages_go_on.py kills it",
 }
 """Stages that no smoke plan has, and what holds for them instead."""

@@ -9,6 +9,7 @@ import pytest
 from methods.common.errors import InputError
 from methods.common.stages.evaluate_cityscapes import EvaluateCityscapesConfig
 from methods.instance_synthesis.stages.distill import DistillConfig
+from methods.instance_synthesis.stages.features import FeaturesConfig
 from methods.instance_synthesis.stages.generate import GenerateStageConfig
 from methods.instance_synthesis.stages.integrate import IntegrateStageConfig
 from methods.instance_synthesis.stages.select import SelectStageConfig
@@ -75,6 +76,10 @@ def settings(cell: Cell) -> str:
             ]
             middle = "" if config.student.networks.unet.mid_block_type else ", no middle"
             return f"{' from '.join(sides)}{middle}"
+        case FeaturesConfig() as config:
+            inside, sides = config.extractor, "+".join(map(str, config.short_sides_px))
+            views = f"{sides} up to {config.max_long_side_px}{' mirrored' if config.mirrored else ''}"
+            return f"{len(inside.taps)} taps {inside.precision} {inside.networks.heads_kept:g} of {config.source.split}, {views}"
         case SizesConfig() as config:
             return f"{len(config.rungs)} rungs at {config.image_px}"
         case SupportStageConfig() as config:
@@ -100,6 +105,7 @@ def base_stage(name: str, start: str = "backbone", boxes: str = "noise", more: s
     given = f"backbone, {DATA}" if start == "backbone" else DATA
     if name in LEARNT:
         given = f"backbone<-{name}/distill, {DATA}"
+    given += f", features<-{name}/features" if name in LOOKED_AT else ""
     words = f"30 steps from {start}, boxes {boxes}{more}, ignoring {NOVEL}, frozen nothing, after 0"
     return {WORLD: "", f"base_{name}/train": f"{words} | {given}"}
 
@@ -112,7 +118,8 @@ def novel_stage(
     words = (
         f"7 steps from weights, boxes {boxes}{more}, ignoring {ignoring}, frozen backbone+pyramid, after {30 * BATCH}"
     )
-    inputs = [DATA, *([f"samples<-{samples}"] if samples else []), f"start<-base_{base}/train"]
+    inputs = [DATA, *([f"features<-{base}/features"] if base in LOOKED_AT else [])]
+    inputs += [*([f"samples<-{samples}"] if samples else []), f"start<-base_{base}/train"]
     inputs += [f"support<-support/{shots}"] if shots else []
     found = {f"{arm}/train": f"{words} | {', '.join(inputs)}"}
     if shots:
@@ -144,6 +151,23 @@ LEARNT = {
 }
 """U-Nets that learn the features of the cut one, InstSynth section 6.2: the larger, and the smaller."""
 
+LOOKED_AT = {
+    "generator": "3 taps float32 1",
+    "generator_half": "3 taps bfloat16 1",
+    "generator_cut": "2 taps bfloat16 1",
+    "generator_blocks": "2 taps bfloat16 1",
+    "generator_heads": "2 taps bfloat16 0.5",
+}
+"""Generators that no stage trains: their features are written once."""
+
+
+def features(name: str) -> dict[str, str]:
+    """InstSynth section 4: of all training images, as every training sees them, by the generator that the base stage has."""
+    if name not in LOOKED_AT:
+        return {}
+    given = f"backbone<-{name}/distill" if name in LEARNT else "backbone"
+    return {f"{name}/features": f"{LOOKED_AT[name]} of train, 96 up to 192 mirrored | {given}, {DATA}"}
+
 
 def expected(arm: str) -> dict[str, str]:
     """The whole table of an arm, from its id alone."""
@@ -157,6 +181,7 @@ def expected(arm: str) -> dict[str, str]:
         learnt = {f"{base}/distill": f"{LEARNT[base]} | backbone, {DATA}"} if base in LEARNT else {}
         return (
             learnt
+            | features(base)
             | base_stage(base, start, **more_words)
             | novel_stage(arm, base, 5, **more_words)
             | evaluated(arm, f"{arm}/train")
@@ -217,6 +242,19 @@ def test_the_ladder_is_measured_once_on_an_image_of_the_evaluation() -> None:
     assert one.sizes.id == other.sizes.id
     assert {role: place.fingerprint for role, place in one.sizes.external.items()} == {"backbone": "extractor"}
     assert settings(one.sizes) == "6 rungs at (96, 192)"
+
+
+def test_features_are_written_once_for_all_seeds_and_where_every_view_can_be_written() -> None:
+    def cells(made, index: int, extractor: str):
+        return SeedPlanner(made, index, PLACES | outside("data")).arm(BY_ID[f"few_{extractor}"])
+
+    one, other = (cells(study(), index, "generator").trains[0].inputs["features"] for index in (0, 1))
+    assert [cell.id for cell in one] == [cell.id for cell in other]
+    assert one[0].external["backbone"].fingerprint == "extractor"
+    one, other = (cells(study(), index, "generator_heads").trains[0].inputs["features"] for index in (0, 1))
+    assert one[0].id != other[0].id, "each seed distils its own"
+    for cell in cells(paper(), 0, "generator").behind:
+        assert "features" not in cell.inputs, "crops of random places and sizes"
 
 
 def test_every_seed_has_a_support_of_its_own_and_uses_no_other() -> None:

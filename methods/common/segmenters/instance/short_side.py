@@ -47,6 +47,14 @@ class ShortSideAugmentConfig(Config):
             )
         return self
 
+    @property
+    def shows_whole_images(self) -> bool:
+        """Whether every image is seen whole, at one of its short sides, perhaps mirrored, and so in few views that can be counted."""
+        fits = self.last_crop_px is None or (
+            max(self.short_sides_px) <= min(self.last_crop_px) and self.max_long_side_px <= max(self.last_crop_px)
+        )
+        return self.first_crop_probability == 0 and fits
+
 
 def short_side_size(height: int, width: int, short_px: int, long_px: float) -> tuple[int, int]:
     """Return (height, width) with the short side as asked, unless the long one would pass its limit; rounded half up."""
