@@ -13,9 +13,9 @@ from methods.instance_synthesis.sizes import RungId
 from reproductions.instance_synthesis.back_ends import GENERATORS, BackEndId
 from reproductions.study import arms
 
-BRANCH_B, GRID, LADDER = "branch_b", "branch_b_grid", "branch_b_ladder"
-"""Names that ask for the arms of the branch's report; for the rest of the grid of shots, generators and numbers of images; and for the ladder of
-sizes, whose every rung has a base stage of its own."""
+BRANCH_B, GRID, LADDER, TUNED = "branch_b", "branch_b_grid", "branch_b_ladder", "branch_b_tuned"
+"""Names that ask for the arms of the branch's report; for the rest of the grid of shots, generators and numbers of images; for the ladder of
+sizes, whose every rung has a base stage of its own; and for those that train the generator in the base stage, three times as long a step."""
 SHOTS = (1, 5, 10)
 """K; section 6.1."""
 USUAL_SHOTS = 5
@@ -190,7 +190,11 @@ BRANCH_B_ARMS: tuple[arms.Arm[FewShot], ...] = (
             f"{USUAL_SHOTS}-shot, {title}",
             what,
             FewShot(extractor=extractor),
-            LADDER if RUNG_OF[extractor] != "full" else BRANCH_B,
+            TUNED
+            if extractor in ("generator_scratch", "generator_lora")
+            else LADDER
+            if RUNG_OF[extractor] != "full"
+            else BRANCH_B,
         )
         for extractor, (title, what) in _OF_GENERATOR.items()
     ),

@@ -219,7 +219,9 @@ def test_arms_are_the_ones_that_the_hypotheses_need() -> None:
     assert {"few_base", "few_1", "few_5", "few_10", "few_all", *made, *backbones} == set(BY_ID)
     usual = {f"few_5_{name}_{n}" for name in KINDS for n in (1, 4)} - {"few_5_identity_1"}
     ladder = {f"few_generator_{rung}" for rung in ("half", "cut", "blocks", "heads")}
-    assert {"few_base", "few_1", "few_5", "few_10", "few_all", *usual, *(backbones - ladder)} == IN_CORE
+    tuned = {"few_generator_scratch", "few_generator_lora"}
+    assert {"few_base", "few_1", "few_5", "few_10", "few_all", *usual, *(backbones - ladder - tuned)} == IN_CORE
+    assert {arm.id for arm in BRANCH_B_ARMS if arm.asked_as == "branch_b_tuned"} == tuned
     assert {arm.id for arm in BRANCH_B_ARMS if arm.asked_as == "branch_b_ladder"} == ladder
 
 
@@ -311,7 +313,7 @@ def asked(tier: str, *arms: str):
 
 def test_one_name_asks_for_the_branch_and_another_for_the_rest_of_the_grid() -> None:
     assert asked("mini", "branch_b") == {"diffusioninst_miniature": IN_CORE}
-    every = asked("mini", "branch_b", "branch_b_grid", "branch_b_ladder")
+    every = asked("mini", "branch_b", "branch_b_grid", "branch_b_ladder", "branch_b_tuned")
     assert every == {"diffusioninst_miniature": {*BY_ID, "few_sizes"}}
     assert asked("mini", "few_5", "real") == {"diffusioninst_miniature": {"few_5"}, "fastinst_miniature": {"real"}}
 
@@ -325,7 +327,7 @@ def test_nobody_else_gets_it_and_smoke_tries_all_of_it() -> None:
 def test_a_wrong_name_is_told_the_names() -> None:
     with pytest.raises(
         InputError,
-        match=r"unknown arm 'branch_c'; choose from .*blended_half.*, branch_b, branch_b_grid, branch_b_ladder, or all alone",
+        match=r"unknown arm 'branch_c'; choose from .*blended_half.*, branch_b, branch_b_grid, branch_b_tuned, branch_b_ladder, or all alone",
     ):
         asked("mini", "branch_c")
 

@@ -104,10 +104,11 @@ STATED = {
     "B6": [(f"few_5_{name}_4", "few_5_identity_4") for name in GENERATORS],
     "B7": [(f"few_5_{name}_4", "few_5_copy_paste_4") for name in GENERATORS],
     "B8": [(f"few_5_{name}_4", f"few_5_{name}_1") for name in GENERATORS],
-    "B9": [("few_generator", "few_generator_random"), ("few_generator", "few_generator_scratch")],
+    "B9": [("few_generator", "few_generator_random")],
     "B10": [("few_generator", "few_5")],
     "B11": [("few_generator_lora", "few_generator")],
     "B12": [],
+    "B13": [("few_generator", "few_generator_scratch")],
 }
 """Who is better than whom, on novel classes; B2 on base classes."""
 
