@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from methods.common.segmenters.backbones.generative.config import GenerativeConfig
 from methods.common.segmenters.backbones.generative.presets import on_generator
 from methods.common.segmenters.diffusioninst.config import DiffusionInstConfig
-from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
 from methods.common.stages.evaluate_cityscapes import EVALUATE_CITYSCAPES
 from methods.instance_synthesis.sizes import DISTILLED
 from methods.instance_synthesis.stages.distill import DISTILL
@@ -144,7 +143,6 @@ class BranchBPlanner:
             reads_generator(how)
             and isinstance(backbone, GenerativeConfig)
             and backbone.tuning == "frozen"
-            and isinstance(seen, ShortSideAugmentConfig)
             and seen.shows_whole_images
         ):
             return {}
