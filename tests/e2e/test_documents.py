@@ -154,10 +154,12 @@ def test_the_worked_examples_hold_the_numbers_of_their_runs() -> None:
 
 
 def test_the_readme_says_what_the_kept_mini_runs_took() -> None:
-    page = " ".join((REPOSITORY / "README.md").read_text().split())
+    page = (REPOSITORY / "README.md").read_text()
     runs = json.loads((REPOSITORY / "docs" / "examples" / "mini_runs.json").read_text())
     for paper, run in runs.items():
-        assert f"{int(run['cpu_s']):,} processor seconds" in page, paper
+        name = paper.replace("_branch_b", "` with `--arms branch_b")
+        numbers = rf"\| {run['seeds']} \| {run['cells']} \| {int(run['cpu_s']):,} \|"
+        assert re.search(rf"^\| `{name}`[^|]* {numbers}$", page, re.MULTILINE), paper
         with (REPOSITORY / "docs" / "examples" / f"{paper}_mini_results.csv").open(newline="") as file:
             assert len({row["seed"] for row in csv.DictReader(file) if row["value"]}) == run["seeds"]
     assert f"[{runs['mrca']['cells']}/{runs['mrca']['cells']}]" in page
