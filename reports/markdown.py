@@ -101,8 +101,9 @@ def conclusions(report: Report) -> str:
     stated = [claim for claim in report.claims if not claim.control]
     controls = [claim for claim in report.claims if claim.control]
     asked = "claim of the paper" if any(claim.source != "ours" for claim in stated) else "question of ours"
-    lines = [f"**What may be concluded.** {_count_line(stated, asked, asked.replace(' of', 's of'))}"]
-    lines[0] += f" {_count_line(controls, 'control', 'controls')}" if controls else ""
+    counts = [_count_line(stated, asked, asked.replace(" of", "s of"))] if stated else []
+    counts += [_count_line(controls, "control", "controls")] if controls else []
+    lines = [f"**What may be concluded.** {' '.join(counts)}"]
     if report.run.tier == "paper" and report.outcomes:
         lines[0] += f" {_target_line(report)}"
     lines[0] += _chance(report)
@@ -110,8 +111,12 @@ def conclusions(report: Report) -> str:
     lines += ["", *(_conclusion(report, claim) for claim in decided)]
     for verdict in ("not resolved", "not run"):
         remark = _UNRESOLVED.format(_why_open(report)) if verdict == "not resolved" else ""
-        ids = [f"{claim.id} ({claim.reason})" for claim in report.claims if claim.verdict == verdict]
-        lines += [f"- **{verdict.capitalize()}**: {', '.join(ids)}. {remark}".rstrip()] if ids else []
+        by_reason: dict[str, list[str]] = {}
+        for claim in report.claims:
+            if claim.verdict == verdict:
+                by_reason.setdefault(claim.reason, []).append(claim.id)
+        ids = [f"{', '.join(alike)} ({reason})" for reason, alike in by_reason.items()]
+        lines += [f"- **{verdict.capitalize()}**: {'; '.join(ids)}. {remark}".rstrip()] if ids else []
     return "\n".join(lines)
 
 
@@ -276,8 +281,8 @@ class ShownTable:
     """How many columns at the left are words."""
     notes: tuple[str, ...] = ()
     """Paragraphs under it."""
-    repeats: bool = False
-    """Whether all of our rows in it stand in a table before."""
+    folded: str = ""
+    """Why it is shown folded, nothing of ours being new in it; empty where it stands open."""
 
 
 def tables_title(report: Report) -> str:
@@ -306,20 +311,22 @@ def shown_tables(report: Report) -> list[ShownTable]:
             (report.beside.get(target.backbone), target.arm) for target in report.targets if target.table == table
         ]
         rows: set[tuple[str | None, str]] = {(ours, arm) for ours, arm in beside if ours is not None}
-        repeats = bool(rows & shown) and not _ran(report, rows - shown)
+        folded = (
+            "" if _ran(report, rows - shown) else "our rows as above" if rows & shown else "none of its rows was run"
+        )
         notes = (*_unsure(report, table), *_not_run(report, table))
-        found.append(ShownTable(_heading(report, table), paper_table(report, table), 2, notes, repeats))
+        found.append(ShownTable(_heading(report, table), paper_table(report, table), 2, notes, folded))
         shown |= rows
     return found
 
 
 def tables_section(report: Report) -> str:
-    """All tables; one that repeats our rows is folded."""
+    """All tables; one with nothing new of ours is folded."""
     parts = [f"## {tables_title(report)}", tables_note(report)]
     for table in shown_tables(report):
         body = "\n\n".join([markdown_frame(table.frame, table.words), *table.notes])
-        if table.repeats:
-            parts.append(f"<details><summary>{table.heading} (our rows as above)</summary>\n\n{body}\n\n</details>")
+        if table.folded:
+            parts.append(f"<details><summary>{table.heading} ({table.folded})</summary>\n\n{body}\n\n</details>")
         else:
             parts.append(f"### {table.heading}\n\n{body}")
     return "\n\n".join(parts)

@@ -178,7 +178,7 @@ class TableView:
     """How many columns at the left are words."""
     groups: tuple[tuple[TableRow, ...], ...]
     notes: tuple[Markup, ...]
-    repeats: bool
+    folded: str
 
 
 def table_view(report: Report, table: ShownTable) -> TableView:
@@ -200,7 +200,7 @@ def table_view(report: Report, table: ShownTable) -> TableView:
         words=table.words,
         groups=tuple(tuple(rows) for rows in groups.values()),
         notes=tuple(to_html(note) for note in table.notes),
-        repeats=table.repeats,
+        folded=table.folded,
     )
 
 

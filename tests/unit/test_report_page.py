@@ -377,6 +377,16 @@ def test_an_arm_that_did_not_run(report):
     assert "Not run: X-Paste." in text
     assert verdicts["C3"] == "not run"
     assert verdicts["C2"] == "holds"
+    [said] = [line for line in text.splitlines() if line.startswith("- **Not run**")]
+    reasons = {claim.reason for claim in without.claims if claim.verdict == "not run"}
+    assert all(said.count(reason) == 1 for reason in reasons), "claims with one reason are named together"
+
+
+def test_a_page_of_controls_alone_counts_no_claims(report):
+    controls = report.model_copy(update={"claims": tuple(claim for claim in report.claims if claim.control)})
+    text = render(controls, [])
+    number = len(controls.claims)
+    assert f"**What may be concluded.** {number} control{'s' if number > 1 else ''}: " in text
 
 
 def test_one_seed_tests_nothing(tmp_path):

@@ -106,6 +106,16 @@ def test_segmenters_of_one_table_keep_their_own_numbers(report):
     assert all(title in shown.heading for title in {target.backbone_title for target in together})
 
 
+def test_a_table_of_which_nothing_was_run_is_folded_and_says_so(report):
+    assert [shown.folded for shown in shown_tables(report)].count("none of its rows was run") == 0
+    asked = {target.arm for target in report.targets if target.table == "Table 1"}
+    none = report.model_copy(update={"results": tuple(one for one in report.results if one.arm not in asked)})
+    assert (
+        next(shown for shown in shown_tables(none) if shown.heading.startswith("Table 1")).folded
+        == "none of its rows was run"
+    )
+
+
 def test_segmenters_with_the_same_one_of_ours_beside_them_share_its_row(report):
     (ours,) = {backbone.id for backbone in report.backbones}
     together = tuple(target.model_copy(update={"table": "Both"}) for target in report.targets)
