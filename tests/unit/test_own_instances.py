@@ -238,7 +238,7 @@ REFUSED: list[tuple[str, Callable[[Document, str], object], list[str]]] = [
     (
         "frequency differs",
         lambda c, split: [k.update(frequency="r" if split == "train" else "f") for k in c["categories"]],
-        ["has the frequency 'r' in", "and 'f' in"],
+        ["has the frequency 'r' by", "and 'f' by"],
     ),
     (
         "two classes of one name",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -44,15 +45,42 @@ class OwnData:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was derived or left out, and whether what is rated was trained on."""
-        trained = set(_files(self.train.dataset))
-        both = [path for path in _files(self.val.dataset) if path in trained]
-        told = (
-            f"{len(both):,} images of val are images of train too (first: {both[0].name}), so val says less than it seems"
-            if both
-            else ""
+        """What was derived or left out, and what says less than it seems."""
+        told = [
+            *_told_of_images(_files(self.train.dataset), _files(self.val.dataset)),
+            *_told_of_unlearned(self.train.dataset, self.val.dataset),
+        ]
+        return (*self.train.notes, *self.val.notes, *told)
+
+
+def _told_of_images(trained: list[Path], rated: list[Path]) -> list[str]:
+    """Say which pictures several records have."""
+    told = []
+    again = [path for path, number in Counter(trained).items() if number > 1]
+    if again:
+        told.append(
+            f"{len(again):,} images of train are listed more than once (first: {again[0].name}), so what is held out of training may be in it"
         )
-        return (*self.train.notes, *self.val.notes, *([told] if told else []))
+    known = set(trained)
+    both = [path for path in rated if path in known]
+    if both:
+        told.append(
+            f"{len(both):,} images of val are images of train too (first: {both[0].name}), so val says less than it seems"
+        )
+    return told
+
+
+def _told_of_unlearned(train: LvisDataset, val: LvisDataset) -> list[str]:
+    """Say which classes are rated and never trained on."""
+    learned = {annotation.category_id for annotation in train.iter_annotations()}
+    rated = {annotation.category_id for annotation in val.iter_annotations()}
+    lacking = [train.category_by_id[class_id].name for class_id in sorted(rated - learned)]
+    if not lacking:
+        return []
+    return [
+        f"classes that val holds and train does not, of which nothing is learned and which count as missed: {len(lacking):,} "
+        f"({named(lacking)})"
+    ]
 
 
 def _files(dataset: LvisDataset) -> list[Path]:
@@ -160,11 +188,11 @@ def _read_records(file: Path, groups: dict[int, Frequency] | None) -> tuple[Lvis
     completion.complete_categories(categories, annotations, groups, done)
     completion.complete_images(images, annotations, categories, done)
     completion.complete_annotations(annotations, store, done)
-    return _checked(categories, images, annotations, store), done
+    return _checked(categories, images, annotations, store, done), done
 
 
 def _checked(
-    categories: RecordTable, images: RecordTable, annotations: RecordTable, store: PolygonStore
+    categories: RecordTable, images: RecordTable, annotations: RecordTable, store: PolygonStore, done: Completed
 ) -> LvisDataset:
     """Check every record; what is found faulty in one list does not hide what is faulty in the next."""
     faults: list[FaultyRecordsError] = []
@@ -181,12 +209,19 @@ def _checked(
     image_of = {image.id: image for image in pictures}
 
     def read(table: RecordTable) -> list[LvisAnnotation]:
+        nonlocal loose
         found = lvis.read_annotations(table, store, pictures, classes)
-        check_annotations(table, found, image_of)
+        loose = check_annotations(table, found, image_of)
         return found
 
+    loose: list[int] = []
     _, instances = gather(annotations, read, faults)
     raise_all(faults)
+    if loose:
+        done.notes.append(
+            f"{annotations.file.name}: {len(loose):,} of {len(annotations.records):,} boxes share less than half with the box around their "
+            f"outline (first: annotation {loose[0]}), and are trained on and rated as written"
+        )
     by_image: dict[int, list[LvisAnnotation]] = {image.id: [] for image in pictures}
     for instance in instances or []:
         by_image[instance.image_id].append(instance)
@@ -274,7 +309,7 @@ def _check_same_classes(train: LvisDataset, val: LvisDataset) -> None:
             )
         if one.frequency != other.frequency:
             raise InputError(
-                f"category {class_id} ({one.name!r}) has the frequency {one.frequency!r} in {train.annotation_file} and "
-                f"{other.frequency!r} in {val.annotation_file}; both state how many training images hold it, so write the same, or leave "
-                "it out of both files"
+                f"category {class_id} ({one.name!r}) has the frequency {one.frequency!r} by {train.annotation_file} and "
+                f"{other.frequency!r} by {val.annotation_file}; it says how many training images hold the class, so write the same in "
+                "both files, or leave it out of both"
             )

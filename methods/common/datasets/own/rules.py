@@ -14,18 +14,21 @@ from pycocotools import mask as coco_mask
 from methods.common.datasets.lvis_checks import RecordTable
 from methods.common.datasets.lvis_records import LvisAnnotation, LvisImage
 
+_AROUND = "write [x, y, width, height] around it, in pixels"
 _PIXELS = "write pixels of the image, multiplied by its width and height"
 _LEAST_SIDE_PX = 4
 """In images smaller than this, coordinates up to 1 may be pixels."""
 _LIKELY = 0.5
 """Overlap of a box with the box around its outline below which it is another one; a file of which more than half is so has another format."""
+_WIDE_PX, _THIN_PX = 2, 1
+"""An outline at least so wide has a box with a width; one that is thinner may cover no pixel, which is another fault."""
 
 Floats = NDArray[np.float64]
 
 
 def check_annotations(
     table: RecordTable, annotations: Sequence[LvisAnnotation], image_of: dict[int, LvisImage]
-) -> None:
+) -> list[int]:
     """Check coordinates and boxes of annotations that are sound each by itself.
 
     Args:
@@ -33,11 +36,14 @@ def check_annotations(
         annotations: what was read of them.
         image_of: image by id.
 
+    Returns:
+        Ids of those whose box and outline share less than half, as where a box goes around what is hidden too.
+
     Raises:
-        FaultyRecordsError: coordinates of some lie in 0..1, or a box does not meet its outline.
+        FaultyRecordsError: coordinates of some lie in 0..1, a box does not meet its outline or has no size, or most boxes are others.
     """
     if not annotations:
-        return
+        return []
     side_N = np.array(
         [min(image_of[one.image_id].width, image_of[one.image_id].height) for one in annotations], np.float64
     )
@@ -50,24 +56,35 @@ def check_annotations(
     )
     apart_N = _overlap(box_N4, outline_N4) <= 0
     table.blame_first(large_N & apart_N & _in_unit_square(box_N4), "bbox", "has coordinates in 0..1", _PIXELS)
-    table.blame_first(
-        apart_N, "bbox", "does not meet the annotation's outline", "write [x, y, width, height] around it, in pixels"
-    )
-    _check_format(table, box_N4, outline_N4)
+    table.blame_first(apart_N, "bbox", "does not meet the annotation's outline", _AROUND)
+    flat_N = np.logical_or.reduce((box_N4[:, 2:] == 0) & (outline_N4[:, 2:] >= _WIDE_PX), axis=1)
+    table.blame_first(flat_N, "bbox", "has no width or no height", f"{_AROUND}, or leave it out")
+    other_N = _intersection_over_union(_loose(box_N4, 1), _loose(outline_N4, 1)) < _LIKELY
+    other_N &= outline_N4[:, 2:].min(1) >= _THIN_PX
+    _check_format(table, box_N4, outline_N4, other_N)
+    return [annotations[row].id for row in np.flatnonzero(other_N).tolist()]
 
 
-def _check_format(table: RecordTable, box_N4: Floats, outline_N4: Floats) -> None:
-    """Notice boxes that are written as two corners, or by their centre: each alone looks like a loose box."""
-    other_N = _intersection_over_union(box_N4, outline_N4) < _LIKELY
+def _check_format(table: RecordTable, box_N4: Floats, outline_N4: Floats, other_N: NDArray[np.bool_]) -> None:
+    """Notice boxes that are written in another way: each alone looks like a loose box."""
+    most = _LIKELY * len(box_N4)
     corners_N4 = np.concatenate([box_N4[:, :2], box_N4[:, 2:] - box_N4[:, :2]], 1)
     centred_N4 = np.concatenate([box_N4[:, :2] - box_N4[:, 2:] / 2, box_N4[:, 2:]], 1)
     for read_N4, told in (
         (corners_N4, "as two corners"),
         (centred_N4, "by its centre"),
+        (box_N4[:, [1, 0, 3, 2]], "with x and y exchanged"),
     ):
-        fits_N = other_N & (_intersection_over_union(read_N4, outline_N4) > 1 - _LIKELY / 5)
-        if fits_N.sum() > _LIKELY * len(box_N4):
+        fits_N = ~_is_around(box_N4, outline_N4) & _is_around(read_N4, outline_N4)
+        if fits_N.sum() > most:
             table.blame_first(fits_N, "bbox", f"is written {told}", "write [x, y, width, height]")
+    if other_N.sum() > most:
+        table.blame_first(other_N, "bbox", "does not fit the annotation's outline", f"{_AROUND}, or leave it out")
+
+
+def _is_around(box_N4: Floats, outline_N4: Floats) -> NDArray[np.bool_]:
+    """Whether boxes are, but for rounding, those around the outlines."""
+    return np.asarray(_intersection_over_union(box_N4, outline_N4) > 1 - _LIKELY / 5)
 
 
 def _outline_box(annotation: LvisAnnotation) -> tuple[float, float, float, float]:
@@ -87,11 +104,17 @@ def _in_unit_square(box_N4: Floats) -> NDArray[np.bool_]:
 
 
 def _overlap(one_N4: Floats, other_N4: Floats) -> Floats:
-    """Return the shorter side of what two boxes share; boxes without width or height are taken half a pixel larger."""
-    low_N2 = np.maximum(one_N4[:, :2], other_N4[:, :2]) - 0.5
-    high_N2 = np.minimum(one_N4[:, :2] + one_N4[:, 2:], other_N4[:, :2] + other_N4[:, 2:]) + 0.5
+    """Return the shorter side of what two boxes share, each taken half a pixel larger on every side."""
+    one_N4, other_N4 = _loose(one_N4, 0.5), _loose(other_N4, 0.5)
+    low_N2 = np.maximum(one_N4[:, :2], other_N4[:, :2])
+    high_N2 = np.minimum(one_N4[:, :2] + one_N4[:, 2:], other_N4[:, :2] + other_N4[:, 2:])
     shared: Floats = (high_N2 - low_N2).min(1)
     return shared
+
+
+def _loose(box_N4: Floats, margin_px: float) -> Floats:
+    """Return boxes that go so much further on every side."""
+    return box_N4 + margin_px * np.array([-1.0, -1.0, 2.0, 2.0])
 
 
 def _intersection_over_union(one_N4: Floats, other_N4: Floats) -> Floats:
