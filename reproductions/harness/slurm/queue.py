@@ -13,6 +13,7 @@ from methods.common.errors import InputError
 
 _FIELDS = "%i|%T|%r|%N|%M|%L|%k"
 _NUM_FIELDS = _FIELDS.count("|") + 1
+_JOB_ID = re.compile(r"\d+(_\d+)?")
 _USERS_OWN = ("SQUEUE_", "SINFO_")
 """Variables with which users filter what these commands show them; here everything counts."""
 _ANSWER_WITHIN_S = 60
@@ -71,6 +72,16 @@ def has_slurm() -> bool:
     return shutil.which("sbatch") is not None and shutil.which("squeue") is not None
 
 
+def check_has_srun() -> None:
+    """Make sure that SLURM's srun is there, without which submitit submits nothing.
+
+    Raises:
+        InputError: it is not.
+    """
+    if shutil.which("srun") is None:
+        raise _not_installed("srun")
+
+
 def live_jobs() -> list[Job]:
     """Return the user's jobs that wait or run.
 
@@ -80,7 +91,7 @@ def live_jobs() -> list[Job]:
     jobs = []
     for line in _ask("squeue", "--me", "--noheader", "--array", f"--format={_FIELDS}"):
         fields = line.split("|", _NUM_FIELDS - 1)
-        if len(fields) < _NUM_FIELDS or not fields[0][:1].isdigit():
+        if len(fields) < _NUM_FIELDS or not _JOB_ID.fullmatch(fields[0]):
             continue  # what follows a line break in a comment of a job that is not ours: ours have none
         job_id, state, reason, node, _used, left, comment = fields
         if state not in _GONE_STATES:
@@ -103,7 +114,10 @@ def partitions() -> list[Partition]:
     """
     found: dict[str, Partition] = {}
     for line in _ask("sinfo", "--noheader", "--format=%P|%l|%L|%G"):
-        name, longest, default, gres = line.split("|", 3)
+        fields = line.split("|", 3)
+        if len(fields) < 4:
+            continue  # a message of the site before the table
+        name, longest, default, gres = fields
         plain = name.removesuffix("*")
         if plain in found:  # a line for each kind of node
             gres = f"{found[plain].gres},{gres}"
@@ -187,6 +201,12 @@ def _run(*command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def _not_installed(command: str) -> InputError:
+    return InputError(
+        f"SLURM's {command} is not installed here; log in where jobs are submitted, or use --cluster local"
+    )
+
+
 def _ask(*command: str) -> Sequence[str]:
     """Return the lines that a command prints.
 
@@ -196,9 +216,7 @@ def _ask(*command: str) -> Sequence[str]:
     try:
         done = _run(*command)
     except FileNotFoundError as error:
-        raise InputError(
-            f"SLURM's {command[0]} is not installed here; log in where jobs are submitted, or use --cluster local"
-        ) from error
+        raise _not_installed(command[0]) from error
     except subprocess.TimeoutExpired as error:
         raise InputError(f"SLURM's {command[0]} does not answer; ask `sinfo` whether its controller runs") from error
     if done.returncode != 0:

@@ -30,6 +30,7 @@ from reproductions.harness.slurm.submissions import (
     nodes_left_out,
     record_array,
 )
+from reproductions.harness.slurm.users_options import hidden, partition_of_user
 from reproductions.harness.states import cell_states
 from reproductions.harness.store import Store
 
@@ -167,6 +168,7 @@ def check_site(plan: Plan, site: Site) -> dict[str, StageResources]:
         InputError: an unknown partition, or more time than it allows; no SLURM here.
     """
     known = {partition.name: partition for partition in queue.partitions()}
+    queue.check_has_srun()
     found = {}
     for cell in plan:
         if _key(cell) not in found:
@@ -192,7 +194,8 @@ def _check_partition(asked: StageResources, kind: str, known: Mapping[str, queue
             f"or set stages.{kind}.gpus = 0 in the site file"
         )
     usual = [time for place in places if (time := place.default_time_min or place.max_time_min) is not None]
-    return asked.model_copy(update={"time_min": asked.time_min or min(usual, default=_DAY_MIN)})
+    named = ",".join(place.name for place in places) if asked.partition or partition_of_user() else None
+    return asked.model_copy(update={"time_min": asked.time_min or min(usual, default=_DAY_MIN), "partition": named})
 
 
 def _partitions_asked(
@@ -200,12 +203,15 @@ def _partitions_asked(
 ) -> Sequence[queue.Partition]:
     """Return the partitions that a kind of stage may run on; the default one where none is named."""
     names = ", ".join(sorted(known))
-    if asked.partition is None:
+    told = asked.partition or partition_of_user()
+    if told is None:
         default = next((partition for partition in known.values() if partition.is_default), None)
         if default is None:
             raise InputError(f"the cluster has no default partition; name one of {names} in the site file")
         return [default]
-    wanted = [name.strip() for name in asked.partition.split(",")]
+    wanted = list(dict.fromkeys(filter(None, (name.strip().removesuffix("*") for name in told.split(",")))))
+    if not wanted:
+        raise InputError(f"{kind} stages ask for the partition {told!r}, which names none; choose from {names}")
     for name in wanted:
         if name not in known:
             raise InputError(f"{kind} stages ask for the partition {name!r}, which is not here; choose from {names}")
@@ -239,19 +245,27 @@ class _Executor:
         Raises:
             InputError: sbatch refuses.
         """
-        import submitit
         from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+        from reproductions.harness.slurm.executor import SlurmExecutor
 
         number = self._first_number + self.num_arrays
         record_array(self._store, self._run_id, number, [cell.id for cell in batch.cells])
-        executor = submitit.SlurmExecutor(folder=self._folder, max_num_timeout=_MAX_RESTARTS)
-        executor.update_parameters(**self._parameters(batch, number))
+        executor = SlurmExecutor(folder=self._folder, max_num_timeout=_MAX_RESTARTS)
+        parameters = self._parameters(batch, number)
+        executor.update_parameters(**parameters)
         try:
-            with executor.batch():
+            with hidden([*parameters, *parameters["additional_parameters"]]), executor.batch():
                 made = [
                     executor.submit(CellJob(str(self._store.root), (cell.id,), self._run_id)) for cell in batch.cells
                 ]
         except FailedJobError as error:
+            if isinstance(error.__cause__, UnicodeDecodeError):
+                self._cancel_unnumbered(number, "")
+                raise InputError(
+                    "sbatch answered with letters that are not UTF-8, as a message of the site may have; what it submitted was cancelled; "
+                    "ask the site for UTF-8, or put an sbatch in PATH that leaves the message out"
+                ) from error
             said = " ".join(str(error).split())
             raise InputError(f"sbatch refused {batch.cells[0].stage.kind} jobs: {said}") from error
         except FailedSubmissionError as error:
