@@ -111,6 +111,19 @@ def test_masks_of_0_and_255_are_refused(tmp_path: Path) -> None:
     assert "holds class 'car', every rated pixel is 'background'; 255 is not rated, so masks of 0 and 255" in told
 
 
+def test_masks_of_0_and_255_among_others_are_told(tmp_path: Path) -> None:
+    mask_HW = np.array([[0, 1, 0]], np.uint8)
+    folder = own(tmp_path, "background\ncar\n", mask_HW, 255 * mask_HW, 255 * mask_HW)
+    [note] = check_labels(open_labelled_images(folder, "train"), "train")
+    assert note.startswith("2 label maps of train hold one class and 255, which is not rated (first: 1); where 255")
+    assert check_labels(open_labelled_images(own(tmp_path, "a\nb\n[c]\n", mask_HW), "val"), "val")
+
+
+def test_one_class_beside_brackets_is_refused(tmp_path: Path) -> None:
+    folder = own(tmp_path, "sky\n[void]\n", np.array([[0, 1]], np.uint8))
+    assert "'sky' is the only class that is rated" in problem(labelled_folder(folder, ["train"]))
+
+
 def test_labels_that_are_all_ignored_are_refused(tmp_path: Path) -> None:
     folder = own(tmp_path, "[void]\nsky\nroad\n", np.array([[0, 255]], np.uint8))
     assert "no pixel of" in (told := problem(labelled_folder(folder, ["val"])))
@@ -159,6 +172,28 @@ def test_a_line_of_a_list_may_be_a_path(tmp_path: Path, line: str) -> None:
     assert open_labelled_images(tmp_path, "train").name(0) == "a b"
     (tmp_path / "splits/train.txt").write_text(f"{line}\nother/a b.jpg\n")
     assert "names 'a b' twice" in refusal(lambda: open_labelled_images(tmp_path, "train"))
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("images/a b.jpg labels/a b.png", "a b"),
+        ("a b 1", "a b"),
+        ("b.jpg\tlabels/b.png", "b"),
+        ("images/b.jpg,labels/b.png", "b"),
+        ("b -1", "b"),
+    ],
+)
+def test_a_line_of_a_list_may_go_on(tmp_path: Path, line: str, name: str) -> None:
+    for one in ("a b", "b"):
+        put(tmp_path / f"images/{one}.jpg", tmp_path / f"labels/{one}.png")
+    (tmp_path / "classes.txt").write_text("sky\nroad\ncar\n")
+    (tmp_path / "splits").mkdir()
+    (tmp_path / "splits/train.txt").write_text(f"{line}\n")
+    data = open_labelled_images(tmp_path, "train")
+    assert [data.name(index) for index in range(len(data))] == [name]
+    (tmp_path / "splits/train.txt").write_text(f"{name} {'b' if name == 'a b' else 'a b'}\n")
+    assert "in one line; write a line for each image" in refusal(lambda: open_labelled_images(tmp_path, "train"))
 
 
 def test_classes_of_either_unicode_form_are_one(tmp_path: Path) -> None:

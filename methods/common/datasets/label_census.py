@@ -17,6 +17,8 @@ MOST_PAIRS = 5_000
 """Pairs that are looked at, some ten milliseconds each on one core; of more, so many spread evenly. Our choice."""
 _THREADS = 4
 _NAMED = 3
+_BINARY = 2
+"""Classes of data whose masks tools write as 0 and 255."""
 
 
 def check_labels(data: CheckedImages, where: str) -> list[str]:
@@ -27,7 +29,7 @@ def check_labels(data: CheckedImages, where: str) -> list[str]:
         where: what to call it.
 
     Returns:
-        Notes: classes that are in no label map, and whether not every pair was looked at.
+        Notes: classes that are in no label map, some masks of 0 and 255 among others, and whether not every pair was looked at.
 
     Raises:
         InputError: pairs are faulty, all counted and the first named, or fewer than two classes are in any label map.
@@ -35,25 +37,34 @@ def check_labels(data: CheckedImages, where: str) -> list[str]:
     places = range(0, len(data), max(1, -(-len(data) // MOST_PAIRS)))
     faults: list[str] = []
     seen = np.zeros(IGNORED + 1, np.bool_)
+    hidden: list[str] = []
     with ThreadPoolExecutor(max_workers=_THREADS) as pool:
-        for found in pool.map(lambda index: _look(data, index), places):
+        for place, found in zip(places, pool.map(lambda index: _look(data, index), places), strict=True):
             if isinstance(found, str):
                 faults.append(found)
-            else:
-                seen |= found
+                continue
+            seen |= found
+            if found[IGNORED] and found[:IGNORED].sum() == 1:
+                hidden.append(data.name(place))
     if faults:
         raise InputError(faults[0] + (f" ({len(faults):,} of {len(data):,} pairs are faulty)" if faults[1:] else ""))
     names = data.class_names
     lacking = [name for name, is_seen in zip(names, seen, strict=False) if not is_seen]
     if seen[:IGNORED].sum() < 2:
         raise InputError(_refusal(names, lacking, bool(seen[IGNORED]), where))
+    told = []
+    if hidden and len(names) == _BINARY:
+        told.append(
+            f"{len(hidden):,} label maps of {where} hold one class and 255, which is not rated (first: {hidden[0]}); where 255 means the other "
+            "class, save it as that class's number"
+        )
     if len(places) < len(data):
-        return [
+        told.append(
             f"{len(places):,} of the {len(data):,} pairs of {where} are looked at here, the others when they are used"
-        ]
-    if not lacking:
-        return []
-    return [f"no label map of {where} holds {_some(lacking)}, so nothing is learned or rated of it"]
+        )
+    elif lacking:
+        told.append(f"no label map of {where} holds {_some(lacking)}, so nothing is learned or rated of it")
+    return told
 
 
 def _look(data: CheckedImages, index: int) -> NDArray[np.bool_] | str:
@@ -67,6 +78,8 @@ def _look(data: CheckedImages, index: int) -> NDArray[np.bool_] | str:
 def _refusal(names: tuple[str, ...], lacking: list[str], with_ignored: bool, where: str) -> str:
     if len(lacking) == len(names):
         return f"no pixel of {where} is rated: its label maps hold nothing but 255 and classes in brackets; correct the labels or classes.txt"
+    if not lacking:
+        return f"{names[0]!r} is the only class that is rated, and one class alone cannot be told from anything; name at least two without brackets"
     only = next(name for name in names if name not in lacking)
     why = "; 255 is not rated, so masks of 0 and 255 have to be saved as 0 and 1" if with_ignored else ""
     return f"no label map of {where} holds class {_some(lacking)}, every rated pixel is {only!r}{why}; label at least two classes"
