@@ -5,22 +5,27 @@ Shape legend: H, W image in pixels.
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from methods.common.datasets.lvis_records import LvisAnnotation, LvisDataset, LvisImage
 from methods.common.datasets.own.rules import covers_no_pixel
 from methods.common.datasets.pictures import read_shrunk
-from methods.common.datasets.rle import decode_mask, encode_mask
+from methods.common.datasets.rle import encode_mask
 
 _QUALITY = 95
 _THREADS = 4
 _BLOCK = 64
+_HALF = 0.5 - 1e-5
+"""Of a pixel, but for rounding."""
 
 
 def is_large(dataset: LvisDataset, long_side_px: int) -> bool:
@@ -96,8 +101,6 @@ def _write(place: Path, source: Path, image: LvisImage, size: tuple[int, int]) -
 
 def _shrink_annotation(annotation: LvisAnnotation, image: LvisImage, small: LvisImage) -> LvisAnnotation | None:
     """Scale an instance; None where its mask covers no pixel any more."""
-    import cv2
-
     step = np.array([small.width / image.width, small.height / image.height])
     x, y, width, height = (np.array(annotation.bbox_xywh).reshape(2, 2) * step).ravel().tolist()
     box = (x, y, width, height)
@@ -106,8 +109,36 @@ def _shrink_annotation(annotation: LvisAnnotation, image: LvisImage, small: Lvis
     if isinstance(shape, tuple):
         outlines = tuple((outline.reshape(-1, 2) * step).ravel() for outline in shape)
         return replace(annotation, segmentation=outlines, bbox_xywh=box, area=area)
-    whole_HW = decode_mask(shape).view(np.uint8) * np.uint8(255)
-    mask_HW = cv2.resize(whole_HW, (small.width, small.height), interpolation=cv2.INTER_AREA) >= 128
+    mask_HW = _shrink_mask(shape, (small.height, small.width))
     if not mask_HW.any():
         return None
     return replace(annotation, segmentation=encode_mask(mask_HW), bbox_xywh=box, area=area)
+
+
+def _shrink_mask(rle: Mapping[str, Any], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return a mask at a smaller size, bool [H, W]: True where half of a pixel is covered. Only what its box holds is computed."""
+    from pycocotools import mask as coco_mask
+
+    x, y, width, height = (int(side) for side in coco_mask.toBbox(dict(rle)).tolist())
+    inside_HW = coco_mask.decode(dict(rle))[y : y + height, x : x + width].astype(np.float32)
+    first_row, row_share = _shares(rle["size"][0], size[0], y, y + height)
+    first_column, column_share = _shares(rle["size"][1], size[1], x, x + width)
+    covered_HW = row_share @ inside_HW @ column_share.T
+    mask_HW = np.zeros(size, bool)
+    rows, columns = covered_HW.shape
+    mask_HW[first_row : first_row + rows, first_column : first_column + columns] = covered_HW >= _HALF
+    return mask_HW
+
+
+def _shares(length: int, new_length: int, start: int, stop: int) -> tuple[int, NDArray[np.float32]]:
+    """Return which pixels of a shorter line those from ``start`` to ``stop`` fall into.
+
+    Returns:
+        The first of them, and how much of each is covered by each of the long line's, float32 [new, old].
+    """
+    step = length / new_length
+    first, last = int(start / step), min(new_length, math.ceil(stop / step))
+    low = np.arange(first, last)[:, None] * step
+    old = np.arange(start, stop)[None, :]
+    shared = np.minimum(low + step, old + 1) - np.maximum(low, old)
+    return first, (np.maximum(shared, 0) / step).astype(np.float32)
