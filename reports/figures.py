@@ -6,7 +6,7 @@ import io
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -86,10 +86,25 @@ _OTHER_SCRIPTS = (
 @cache
 def other_scripts() -> tuple[str, ...]:
     """Return the fonts for letters that the usual font lacks, as far as they are installed here."""
+    return _known_fonts() or _newly_installed_fonts()
+
+
+def _known_fonts() -> tuple[str, ...]:
     from matplotlib.font_manager import fontManager
 
     installed = {font.name for font in fontManager.ttflist}
     return tuple(name for name in _OTHER_SCRIPTS if name in installed)
+
+
+def _newly_installed_fonts() -> tuple[str, ...]:
+    """Look among the fonts that are not in matplotlib's list, which it makes once and keeps in the user's cache."""
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    known = {font.fname for font in fontManager.ttflist}
+    for path in sorted(set(findSystemFonts()) - known):
+        with suppress(OSError, RuntimeError):  # a font that matplotlib cannot read
+            fontManager.addfont(path)
+    return _known_fonts()
 
 
 @contextmanager

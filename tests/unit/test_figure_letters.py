@@ -31,3 +31,17 @@ def test_an_installed_font_of_another_script_is_asked_after_the_usual_one(monkey
     with figures.drawing(1):
         assert mpl.rcParams["font.family"] == ["DejaVu Sans", "DejaVu Serif"]
     figures.other_scripts.cache_clear()
+
+
+def test_a_font_installed_after_the_first_figure_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """matplotlib keeps its list of fonts in the user's cache."""
+    from matplotlib import font_manager
+
+    kept = [font for font in font_manager.fontManager.ttflist if font.name != "DejaVu Serif"]
+    files = [font.fname for font in font_manager.fontManager.ttflist if font.name == "DejaVu Serif"]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", kept)
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [*files, "/no/such/font.ttf"])
+    monkeypatch.setattr(figures, "_OTHER_SCRIPTS", ("DejaVu Serif",))
+    figures.other_scripts.cache_clear()
+    assert figures.other_scripts() == ("DejaVu Serif",)
+    figures.other_scripts.cache_clear()
