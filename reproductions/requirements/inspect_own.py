@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from methods.common.datasets.file_names import common_form
 from methods.common.datasets.own.annotation_files import is_hidden
 from methods.common.errors import InputError
 from reproductions.requirements.file_checks import check_is_folder
@@ -88,13 +89,14 @@ def _notes(opaque: list[Path], lacking: list[str]) -> list[str]:
 
 
 def _class_names(folder: Path, data: Path | None) -> dict[int, str] | None:
-    """Return the classes that cut-outs may have, by id; without own data, whatever the folders are called."""
+    """Return the classes that cut-outs may have, by id, or None where two are one; without own data, whatever the folders are called."""
     from methods.common.datasets.own.reading import count_own
 
     if data is None:
         places = [path.name for path in sorted(folder.iterdir()) if path.is_dir() and not is_hidden(path.name)]
         return dict(enumerate(places))
     try:
-        return count_own(data)[0]
+        names = count_own(data)[0]
     except InputError:
         return None
+    return names if len(set(map(common_form, names.values()))) == len(names) else None

@@ -137,6 +137,14 @@ def test_a_cutout_is_pasted_as_it_is_seen(tmp_path: Path) -> None:
     assert read_cutout(tmp_path, 1, tmp_path / "a.png").rgba_HW4.shape == (6, 1, 4), "the first row is at the right"
 
 
+def test_classes_of_one_name_are_a_fault_of_the_data_alone(tmp_path: Path) -> None:
+    def twice(content: Document, split: str) -> None:
+        content["categories"].append({"id": 3, "name": "cat"})
+
+    data = write_own(tmp_path / "data", change=twice)
+    assert own_cutouts_folder(write_cutouts(tmp_path / "cutouts", ["cat"]), data) == Inspection("ok")
+
+
 def test_many_faulty_cutouts_do_not_flood_the_table(tmp_path: Path) -> None:
     folder = write_cutouts(tmp_path / "cutouts", [f"class {number}" for number in range(9)])
     for path in folder.glob("*/one.png"):

@@ -121,7 +121,7 @@ def test_masks_of_0_and_255_among_others_are_told(tmp_path: Path) -> None:
 
 def test_one_class_beside_brackets_is_refused(tmp_path: Path) -> None:
     folder = own(tmp_path, "sky\n[void]\n", np.array([[0, 1]], np.uint8))
-    assert "'sky' is the only class that is rated" in problem(labelled_folder(folder, ["train"]))
+    assert "there is only one class, 'sky', so nothing can be told apart" in problem(labelled_folder(folder, ["train"]))
 
 
 def test_labels_that_are_all_ignored_are_refused(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from methods.common.objects.cutout_folders import list_cutouts, read_cutout
 from reproductions.harness.store import Store
 from reproductions.mrca.paper import PAPER
 from reproductions.requirements.inspect_labelled import labelled_folder
+from reproductions.sam_filter.paper import PAPER as SAM_FILTER
 from reproductions.study.request import Request
 from tests.unit.inspected import problem
 from tests.unit.labelled_data import cut_file, refusal
@@ -105,6 +106,11 @@ def labels(names: str, *label_maps: Any, damage: Callable[[Path], object] = lamb
     return refuse
 
 
+def one_class(folder: Path) -> str:
+    data = own(folder, "sky\n[void]\n", np.array([[0, 1]], np.uint8))
+    return refusal(lambda: SAM_FILTER.asked(Request("sam_filter", Store(folder / "store"), data=data)))
+
+
 def coloured(folder: Path) -> None:
     Image.new("RGB", (2, 1)).save(folder / "train/labels/0.png")
 
@@ -178,7 +184,7 @@ REFUSED: dict[str, Refuse] = {
     "in a folder that may be two classes'": cutouts("CAT/a.png", names=("Cat", "cat")),
     "masks of 0 and 255": labels("background\ncar\n", [[0, 255]]),
     "nothing but 255 and brackets": labels("[void]\nsky\nroad\n", [[0, 255]]),
-    "one class": labels("sky\n[void]\n", [[0, 1]]),
+    "one class": one_class,
     "coloured label maps": labels("sky\nroad\n", [[0, 1]], damage=coloured),
     "a number that no line names": labels("sky\nroad\n", [[1, 9]]),
     "another size than the image": labels("sky\nroad\n", [[0, 1, 0, 1], [0, 0, 0, 0]], damage=larger),

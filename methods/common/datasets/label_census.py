@@ -78,9 +78,9 @@ def _look(data: CheckedImages, index: int) -> NDArray[np.bool_] | str:
 def _refusal(names: tuple[str, ...], lacking: list[str], with_ignored: bool, where: str) -> str:
     if len(lacking) == len(names):
         return f"no pixel of {where} is rated: its label maps hold nothing but 255 and classes in brackets; correct the labels or classes.txt"
-    if not lacking:
-        return f"{names[0]!r} is the only class that is rated, and one class alone cannot be told from anything; name at least two without brackets"
     only = next(name for name in names if name not in lacking)
+    if not lacking:
+        return f"there is only one class, {only!r}, so nothing can be told apart; name what the other pixels are too"
     why = "; 255 is not rated, so masks of 0 and 255 have to be saved as 0 and 1" if with_ignored else ""
     return f"no label map of {where} holds class {_some(lacking)}, every rated pixel is {only!r}{why}; label at least two classes"
 
