@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from methods.common.datasets.own.annotation_files import told_name
 from methods.common.datasets.own.reading import OwnData, read_own
 from tests.unit.labelled_data import refusal
 from tests.unit.own_instances import HEIGHT, WIDTH, Document, in_train, in_val, write_own
@@ -182,3 +183,25 @@ def test_text_of_another_code_is_told(tmp_path: Path, codec: str, mark: bytes, i
         assert "train.json is not UTF-8 text; name an annotation file in JSON, saved as UTF-8" in refusal(
             lambda: read(folder)
         )
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("train.json", "train.json"),
+        ("annotations/instances_val2017.json", "instances_val2017.json"),
+        ("valid/_annotations.coco.json", "valid/_annotations.coco.json"),
+        ("train/annotations/instances_default.json", "train/annotations/instances_default.json"),
+        ("part.json", "part.json"),
+    ],
+)
+def test_a_note_says_which_splits_file_it_means(tmp_path: Path, file: str, name: str) -> None:
+    assert told_name(tmp_path / "set" / file) == name
+
+
+def test_one_file_for_all_is_to_be_divided(tmp_path: Path) -> None:
+    folder = write_own(tmp_path)
+    (folder / "train.json").rename(folder / "result.json")
+    (folder / "val.json").unlink()
+    told = refusal(lambda: read(folder))
+    assert f"with one .json file ({folder / 'result.json'} names no split: divide it, its images too); put" in told

@@ -13,6 +13,8 @@ SPLIT_NAMES = {"train": ("train", "training"), "val": ("val", "valid", "validati
 
 _BESIDE = re.compile(r"[-_. ]*(lvis_v1|instances?|annotations?|coco|labels?|19\d\d|20\d\d)[-_. ]*")
 _HIDDEN = (".", "__MACOSX")
+_DEEPEST = 3
+"""Parts of ``train/annotations/instances_default.json``."""
 
 
 def names_of(split: str) -> tuple[str, ...]:
@@ -28,6 +30,16 @@ def is_hidden(name: str) -> bool:
 def is_called(name: str, split: str) -> bool:
     """Whether a file or folder is named after a split, with or without what tools add: ``instances_train2017``."""
     return _BESIDE.sub("", name.casefold()) in names_of(split)
+
+
+def told_name(file: Path) -> str:
+    """Return what to call an annotation file in a note: its name, with the folders above it as far as the one named after a split."""
+    parts = [file.name]
+    for place in file.parents:
+        if any(is_called(part.partition(".")[0], split) for part in parts for split in SPLIT_NAMES) or not place.name:
+            break
+        parts.insert(0, place.name)
+    return "/".join(parts) if len(parts) <= _DEEPEST else file.name
 
 
 def annotation_file(folder: Path, split: str) -> Path:
@@ -50,9 +62,12 @@ def annotation_file(folder: Path, split: str) -> Path:
             raise InputError(f"both {some} may hold the annotations of {split}; keep one, or call it {split}.json")
         if found:
             return found[0]
+    others = [path for place in (folder, folder / "annotations") for path in _json_files(place)]
+    undivided = [path for path in others if not any(is_called(path.stem, name) for name in SPLIT_NAMES)]
+    instead = f" ({undivided[0]} names no split: divide it, its images too)" if undivided else ""
     raise InputError(
         f"{folder} has no {split}.json, nor annotations/instances_{split}.json, nor a folder {' or '.join(names_of(split))} with "
-        "one .json file; put the annotations there (docs/own-data.md has the layout of each tool)"
+        f"one .json file{instead}; put the annotations there (docs/own-data.md has the layout of each tool)"
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from methods.common.datasets.lvis_checks import PolygonStore, RecordTable
 from methods.common.datasets.lvis_records import Frequency, LvisDataset, LvisImage, frequency_group
+from methods.common.datasets.own.annotation_files import told_name
 from methods.common.datasets.record_rules import whole
 from methods.common.errors import InputError
 
@@ -81,7 +82,7 @@ def complete_categories(
         record["frequency"] = (known or {}).get(own, counted) if own is not None else counted
     if known is None:
         done.note(
-            f"{categories.file.name}: `frequency` of {len(without):,} classes is derived from the images that hold them "
+            f"{told_name(categories.file)}: `frequency` of {len(without):,} classes is derived from the images that hold them "
             "(r up to 10, c up to 100, f above)"
         )
     done.changed = True
@@ -108,7 +109,7 @@ def complete_images(images: RecordTable, annotations: RecordTable, categories: R
         record["neg_category_ids"] = [class_id for class_id in every if class_id not in here]
     done.lists_derived = True
     done.note(
-        f"{images.file.name}: `neg_category_ids` of {len(without):,} images are derived: a class without an annotation counts as absent"
+        f"{told_name(images.file)}: `neg_category_ids` of {len(without):,} images are derived: a class without an annotation counts as absent"
     )
 
 
@@ -133,7 +134,7 @@ def take_out_boxes(annotations: RecordTable, done: Completed) -> RecordTable:
     for row in rows:
         _leave_open(annotations.records[row], done)
     done.note(
-        f"{annotations.file.name}: {len(rows):,} of {len(annotations.records):,} annotations have a box and no outline; they are not trained "
+        f"{told_name(annotations.file)}: {len(rows):,} of {len(annotations.records):,} annotations have a box and no outline; they are not trained "
         "on, and their class counts as not exhaustive in their image"
     )
     return annotations.without(rows)
@@ -209,7 +210,7 @@ def take_out_crowds(dataset: LvisDataset, done: Completed) -> None:
     crowds = [annotation for annotation in dataset.iter_annotations() if annotation.crowd]
     if not crowds:
         return
-    name = dataset.annotation_file.name if dataset.annotation_file else "the file"
+    name = told_name(dataset.annotation_file) if dataset.annotation_file else "the file"
     told = "set `iscrowd` to 0 where it marks a single object (CVAT sets it for every brush mask)"
     if len(crowds) == dataset.num_annotations:
         raise InputError(

@@ -15,7 +15,7 @@ from methods.common.datasets.file_names import common_form
 from methods.common.datasets.lvis_checks import PolygonStore, RecordTable
 from methods.common.datasets.lvis_records import Frequency, LvisAnnotation, LvisCategory, LvisDataset, LvisImage
 from methods.common.datasets.own import completion
-from methods.common.datasets.own.annotation_files import annotation_file
+from methods.common.datasets.own.annotation_files import annotation_file, told_name
 from methods.common.datasets.own.completion import Completed
 from methods.common.datasets.own.picture_files import PictureFiles
 from methods.common.datasets.own.rules import check_annotations, covers_no_pixel
@@ -219,7 +219,7 @@ def _checked(
     raise_all(faults)
     if loose:
         done.notes.append(
-            f"{annotations.file.name}: {len(loose):,} of {len(annotations.records):,} boxes share less than half with the box around their "
+            f"{told_name(annotations.file)}: {len(loose):,} of {len(annotations.records):,} boxes share less than half with the box around their "
             f"outline (first: annotation {loose[0]}), and are trained on and rated as written"
         )
     by_image: dict[int, list[LvisAnnotation]] = {image.id: [] for image in pictures}
@@ -252,7 +252,7 @@ def _take_out_empty(dataset: LvisDataset, done: Completed) -> None:
     if len(empty) == dataset.num_annotations:
         raise InputError(f"{file}: no outline covers a pixel; write coordinates in pixels of the image")
     done.note(
-        f"{file.name if file else 'the file'}: {len(empty):,} of {dataset.num_annotations:,} outlines cover no pixel and are left out (first: "
+        f"{told_name(file) if file else 'the file'}: {len(empty):,} of {dataset.num_annotations:,} outlines cover no pixel and are left out (first: "
         f"annotation {min(empty)})"
     )
     for image_id, inside in dataset.annotations.items():
