@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from reports.records import Result, ScatterPoint
 from reports.samples import PictureRowSample
-from reproductions.diffumask_robust.claims import GROUPS, MASK_NOISE, THREE_CLASSES
+from methods.diffumask_robust.stages.evaluate_class_set import MEAN
+from reproductions.diffumask_robust.claims import GROUPS, MASK_NOISE
 from reproductions.diffumask_robust.kinds import Arm, Attention, How, MaskQuality
 from reproductions.diffumask_robust.plan import ArmCells, SeedPlanner
 from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy
@@ -25,7 +26,7 @@ _NUM_SAMPLES = 6
 _RATED = {"mask_iou": "miou", "right_trusted": "right_trusted", "right_distrusted": "right_distrusted"}
 """Name in the record of a rating, by metric."""
 
-_MEANS = {"miou_groups": GROUPS, "miou_bird_dog": ("bird", "dog"), "miou_3_classes": THREE_CLASSES}
+_MEANS = {"miou_groups": GROUPS, "miou_bird_dog": ("bird", "dog")}
 """Means over a few classes, by metric."""
 
 
@@ -35,7 +36,8 @@ class Collector(collector.Collector[DiffuMaskRobustStudy, How, ArmCells]):
     def metrics(self, record: dict[str, Any]) -> dict[str, float | None]:
         """Return mIoU and the IoU of classes that tables print apart; the rest comes from other cells.
 
-        ImageNet-S counts classes that never occur, and Cityscapes has 19 classes or two groups: their means have names of their own.
+        ImageNet-S counts classes that never occur, Cityscapes has 19 classes or two groups, and some networks know three classes and
+        background: their means have names of their own.
         """
         if "boundary_miou" in record:
             own = {"miou_imagenet_s": "miou", "boundary_miou": "boundary_miou", "accuracy": "accuracy"}
@@ -44,7 +46,11 @@ class Collector(collector.Collector[DiffuMaskRobustStudy, How, ArmCells]):
             return {"protocol_iou": record["miou"], "protocol_pooled_iou": record["pooled_iou"]}
         if _NOT_IN_GROUPS in record["iou"]:
             return {"miou_19": record["miou"]}
-        found: dict[str, float | None] = {} if _GROUP in record["iou"] else {"miou": record["miou"]}
+        found: dict[str, float | None] = {}
+        if MEAN in record:
+            found["miou_3_classes"] = record[MEAN]
+        elif _GROUP not in record["iou"]:
+            found["miou"] = record["miou"]
         for name, value in record["iou"].items():
             if f"iou_{name}" in self.metric_ids:
                 found[f"iou_{name}"] = value

@@ -181,6 +181,33 @@ class Pretrained:
 
 
 @dataclass(frozen=True)
+class FewClasses:
+    """Trains on a few classes of one data set, or on DiffuMask's pictures of them, and is evaluated on them in another (section 9)."""
+
+    trained: Literal["voc", "cityscapes", "ade20k", "diffumask"]
+    """Real pictures of which data set, or DiffuMask's."""
+    evaluated: Literal["voc", "cityscapes", "ade20k"]
+    """On ADE20K bus, car and person; elsewhere car, person and motorbike."""
+
+    @property
+    def group(self) -> Group:
+        """Its colour."""
+        return "DiffuMask" if self.trained == "diffumask" else "real data"
+
+    @property
+    def data_sets(self) -> frozenset[str]:
+        """Those whose pictures are looked at."""
+        return frozenset({self.trained, self.evaluated} - {"diffumask"})
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """What the ledger says of it."""
+        if self.trained == "diffumask":
+            return DiffuMask().topics | {"few_classes", "few_classes_diffumask"}
+        return frozenset({"few_classes"})
+
+
+@dataclass(frozen=True)
 class Elsewhere:
     """A row of the neighbours' tables that is not run."""
 
@@ -197,10 +224,15 @@ class MaskQuality:
 
 
 def has_other_segmenter(how: How) -> bool:
-    """Tell whether an arm is trained with DiffuMask's segmenter, which tables print with Swin-B, too."""
+    """Tell whether an arm is trained with DiffuMask's segmenter."""
     if isinstance(how, Street):
         return how.pictures == "diffumask"
-    return isinstance(how, DiffuMask) or (isinstance(how, Real) and how.network == "mask2former")
+    return isinstance(how, DiffuMask | FewClasses) or (isinstance(how, Real) and how.network == "mask2former")
+
+
+def has_swin_b(how: How) -> bool:
+    """Tell whether tables print an arm with Swin-B, too: all of DiffuMask's segmenter but its Table 5 (corrections, section 10.7)."""
+    return has_other_segmenter(how) and not (isinstance(how, FewClasses) and how.evaluated != "ade20k")
 
 
 @dataclass(frozen=True)
@@ -216,5 +248,7 @@ class MaskProtocol:
     topics: frozenset[str] = frozenset({"attention", "oracle", "protocol"})
 
 
-How = Attention | Real | DiffuMask | Street | ImageNetS | Pretrained | MaskProtocol | MaskQuality | Elsewhere
+How = (
+    Attention | Real | DiffuMask | Street | ImageNetS | FewClasses | Pretrained | MaskProtocol | MaskQuality | Elsewhere
+)
 Arm = arms.Arm[How]

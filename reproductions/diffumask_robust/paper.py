@@ -11,7 +11,7 @@ from reproductions.diffumask_robust import places, recipe
 from reproductions.diffumask_robust.arms import ARMS, NOT_AT_MINI
 from reproductions.diffumask_robust.claims import CLAIMS, METRICS, OF_DIFFUMASK, STYLE
 from reproductions.diffumask_robust.collect import Collector
-from reproductions.diffumask_robust.kinds import Arm, How, has_other_segmenter
+from reproductions.diffumask_robust.kinds import Arm, How, has_swin_b
 from reproductions.diffumask_robust.plan import ArmCells, SeedPlanner
 from reproductions.diffumask_robust.recipe import DiffuMaskRobustStudy
 from reproductions.diffumask_robust.records import DiffuMaskRobustReport
@@ -67,8 +67,8 @@ class DiffuMaskRobustPaper(StudiedPaper[DiffuMaskRobustStudy, How, ArmCells, Dif
 
     def impossible(self, arm: Arm, request: Request, study: DiffuMaskRobustStudy) -> str | None:
         """Tell which arms tier mini has no time for, and which have no Swin-B."""
-        if study.backbone == "mask2former_swin_b" and not has_other_segmenter(arm.how):
-            return "is trained with DeepLabV3+ alone"
+        if study.backbone == "mask2former_swin_b" and not has_swin_b(arm.how):
+            return "is printed with another segmenter alone"
         if request.tier == "mini" and arm.id in NOT_AT_MINI:
             return "would take tier mini beyond 20 minutes; tiers smoke and paper run it"
         return None

@@ -11,6 +11,7 @@ from reproductions.diffumask_robust.kinds import (
     Arm,
     Attention,
     DiffuMask,
+    FewClasses,
     ImageNetS,
     MaskProtocol,
     MaskQuality,
@@ -27,7 +28,7 @@ from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.openers import CutterTrial, open_clip, open_cutter, open_semantic_segmenter
 from reproductions.requirements.places import data, data_root, generator, own, published, shipped, with_own_code
 from reproductions.requirements.prompters import prompter_needs, prompter_trials
-from reproductions.requirements.published_data import CITYSCAPES, IMAGENET_S50, VOC_2012, WORDNET_30
+from reproductions.requirements.published_data import ADE20K, CITYSCAPES, IMAGENET_S50, VOC_2012, WORDNET_30
 from reproductions.requirements.published_weights import (
     BIREFNET,
     BIREFNET_PACKAGES,
@@ -50,6 +51,7 @@ _OWN_SIZE_PX = 512
 def needs(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]) -> tuple[Need, ...]:
     """List what these arms of the study need, by role. Nothing is looked up yet."""
     found = data(request, VOC_2012, labelled_folder, "classes.txt, and images and labels of train and val")
+    data_sets = {name for arm in arms if isinstance(arm.how, FewClasses) for name in arm.how.data_sets}
     if _generating(arms):
         found.append(generator("generator", request, STABLE_DIFFUSION_15))
         found.append(_cutter(request, study))
@@ -61,8 +63,10 @@ def needs(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]) ->
     if _filtering(arms):
         there = {need.role for need in found}
         found += [need for need in prompter_needs(request, {"prompter": study.prompter}) if need.role not in there]
-    if study.street.world is None and any(isinstance(arm.how, Street) for arm in arms):
+    if study.street.world is None and ("cityscapes" in data_sets or any(isinstance(arm.how, Street) for arm in arms)):
         found.append(published("street", CITYSCAPES))
+    if study.few_classes.ade20k_world is None and "ade20k" in data_sets:
+        found.append(published("ade20k", ADE20K))
     if "word_filter" in {topic for arm in arms for topic in arm.topics} and "clip" not in {need.role for need in found}:
         found.append(shipped("clip", MINIATURE_CLIP) if request.tier != "paper" else published("clip", CLIP))
     if study.protocols.captions is None and any(
@@ -102,6 +106,7 @@ def _caption_file(path: Path) -> Inspection:
 def _generating(arms: Sequence[Arm]) -> bool:
     return any(
         isinstance(arm.how, Attention | DiffuMask | ImageNetS | MaskProtocol | MaskQuality | Pretrained | Street)
+        or (isinstance(arm.how, FewClasses) and arm.how.trained == "diffumask")
         for arm in arms
     )
 

@@ -19,10 +19,16 @@ from methods.diffumask_robust.stages.filter_words import FILTER_WORDS
 from methods.diffumask_robust.stages.fold_source import FoldSource
 from methods.diffumask_robust.stages.label import LABEL
 from methods.diffumask_robust.stages.label_config import LabelConfig
-from methods.diffumask_robust.stages.prompts import ROBUST_PROMPTS, DomainPrompts, GroupPrompts, PromptsConfig
+from methods.diffumask_robust.stages.prompts import (
+    ROBUST_PROMPTS,
+    DomainPrompts,
+    GroupPrompts,
+    PromptsConfig,
+    SubclassPrompts,
+)
 from methods.diffumask_robust.stages.rate_masks import RATE_MASKS, RateMasksConfig
 from methods.diffumask_robust.stages.segment_named import SEGMENT_NAMED
-from methods.diffumask_robust.stages.sources import LabelledSource
+from methods.diffumask_robust.stages.sources import ClassSetSource, LabelledSource
 from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
 from methods.diffumask_robust.stages.synthesize_attention import SYNTHESIZE_ATTENTION
 from methods.diffumask_robust.stages.train_robust import TRAIN_ROBUST, TrainRobustConfig
@@ -32,6 +38,7 @@ from reproductions.diffumask_robust.kinds import (
     Attention,
     DiffuMask,
     Elsewhere,
+    FewClasses,
     How,
     ImageNetS,
     MaskProtocol,
@@ -42,6 +49,7 @@ from reproductions.diffumask_robust.kinds import (
     Words,
 )
 from reproductions.diffumask_robust.plan_diffumask import DiffuMaskPlanner, Pictures
+from reproductions.diffumask_robust.plan_few_classes import FewClassesPlanner
 from reproductions.diffumask_robust.plan_imagenet_s import ImageNetSPlanner
 from reproductions.diffumask_robust.plan_street import StreetPlanner
 from reproductions.diffumask_robust.recipe import WORDS, DiffuMaskRobustStudy
@@ -112,6 +120,8 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
                 made = ImageNetSPlanner(self).made(arm.id, arm.how)
                 pairs = () if made.pictures is None else made.pictures.pairs
                 return ArmCells(made.evaluation, (made.train,), pairs, made.labels)
+            case FewClasses():
+                return self._few_classes(arm.id, arm.how)
             case MaskProtocol():
                 return self._protocol(arm.id, arm.how)
             case Pretrained():
@@ -140,7 +150,8 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         """Prompts, and the pictures of them in shards; ``asked_as`` names the prompts where several sets of pictures share them."""
         outside = ["generator"]
         if not isinstance(prompts.prompts, DomainPrompts | GroupPrompts):
-            outside += ["data", *self.lexicon_roles(prompts)]
+            own = isinstance(prompts.prompts, SubclassPrompts) and prompts.prompts.class_names
+            outside += [*([] if own else ["data"]), *self.lexicon_roles(prompts)]
         asked = self.cell(ROBUST_PROMPTS, prompts, f"{asked_as or name}/prompts", outside=tuple(outside))
         return self.painted(name, asked, prompts.num_prompts, synthesis, adapter)
 
@@ -302,7 +313,7 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
     def train_segmenter(
         self,
         label: str,
-        source: LabelledSource | FoldSource | RealSource | CityscapesSource,
+        source: LabelledSource | FoldSource | RealSource | CityscapesSource | ClassSetSource,
         inputs: Inputs,
         recipe: PolyRecipe,
         num_classes: int | None = None,
@@ -447,3 +458,12 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         rated = () if made.rating is None else (RatedMasks(arm, preset, made.rating, made.labels),)
         pairs = () if made.pictures is None else made.pictures.pairs
         return ArmCells(made.evaluation, made.trains, pairs, (*made.before, *made.labels), rated)
+
+    def _few_classes(self, arm: str, how: FewClasses) -> ArmCells:
+        found = FewClassesPlanner(self).cells(arm, how)
+        made, rating = found.made, found.rating
+        if made is None or rating is None:
+            return ArmCells(found.evaluation, (found.train,))
+        rated = (RatedMasks(arm, "diffumask", rating, made.labels),)
+        behind = (*made.before, *made.labels)
+        return ArmCells(found.evaluation, (found.train,), made.pictures.pairs, behind, rated)

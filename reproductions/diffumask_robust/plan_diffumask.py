@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from methods.common.datasets.label_conventions import VOC_2012
 from methods.diffumask_robust.diffumask.mosaic_config import NO_DISTORTIONS, Distortions
 from methods.diffumask_robust.stages.fold_source import FoldSource
+from methods.diffumask_robust.stages.prompts import PromptsConfig
 from methods.diffumask_robust.stages.prune import PRUNE, PruneConfig
 from methods.diffumask_robust.stages.refine import REFINE
 from methods.diffumask_robust.stages.score_fold import SCORE_FOLD, ScoreFoldConfig
@@ -65,11 +66,13 @@ class Subject:
     """Without background."""
     num_classes: int | None = None
     """Of segmenters, where not the study's."""
+    pictures: str = ""
+    """In labels of cells; by the arm's sub-classes where empty."""
+    prompts: PromptsConfig | None = None
+    """What is asked of the generator, where it is not the study's prompts with the arm's sub-classes."""
 
 
 VOC = Subject(VOC_2012.class_names[1:])
-STREET = Subject(("human", "vehicle"), 3)
-"""Cityscapes by groups. Section 9.3"""
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,8 @@ class DiffuMaskPlanner:
 
     def _pictures(self, how: DiffuMask) -> Pictures:
         config = self.planner.study.diffumask
-        if self.subject is STREET:
-            asked = self.planner.study.street.diffumask_prompts
-            return self.planner.synthesized("street_diffumask", asked, config.synthesis)
+        if self.subject.prompts is not None:
+            return self.planner.synthesized(self.subject.pictures, self.subject.prompts, config.synthesis)
         kinds = config.prompts.prompts.model_copy(update={"max_subclasses": config.num_subclasses(how.subclasses)})
         prompts = config.prompts.model_copy(update={"prompts": kinds})
         return self.planner.synthesized(f"diffumask_{how.subclasses}", prompts, config.synthesis)

@@ -14,7 +14,7 @@ from methods.diffumask_robust.stages.rate_masks import RATE_MASKS, RateMasksConf
 from methods.diffumask_robust.stages.sources import LabelledSource
 from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
 from reproductions.diffumask_robust.kinds import Attention, DiffuMask, Street
-from reproductions.diffumask_robust.plan_diffumask import STREET, DiffuMaskPlanner, Pictures
+from reproductions.diffumask_robust.plan_diffumask import DiffuMaskPlanner, Pictures, Subject
 from reproductions.harness.cell import Cell, External
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ class StreetPlanner:
     def _diffumask(self, arm: str, how: Street) -> StreetCells:
         """DiffuMask's whole method on pictures of one human or vehicle each, and perhaps real ones afterwards (sections 9.3 and 9.5)."""
         planner, config = self.planner, self.planner.study.diffumask
-        made = DiffuMaskPlanner(planner, STREET).made(DiffuMask())
+        asked = planner.study.street.diffumask_prompts
+        groups = Subject(("human", "vehicle"), _NUM_CLASSES[how.classes], "street_diffumask", asked)
+        made = DiffuMaskPlanner(planner, groups).made(DiffuMask())
         inputs = {"pairs": made.train_pairs, "labels": made.train_labels}
         train = planner.train_segmenter(
             f"{arm}/train", LabelledSource(), inputs, config.recipe, _NUM_CLASSES[how.classes]
@@ -84,10 +86,10 @@ class StreetPlanner:
             tuned = planner.train_segmenter(
                 f"{arm}/fine_tune",
                 source,
-                {"start": (train,), **self._drawn()},
+                {"start": (train,), **self.drawn()},
                 config.fine_tuning,
                 _NUM_CLASSES[how.classes],
-                self._outside(),
+                self.outside(),
             )
             trains = (train, tuned)
         rating = planner.rating(made.pictures, made.labels, arm, kept_only=True)
@@ -106,21 +108,21 @@ class StreetPlanner:
         train = self.planner.train(f"{arm}/train", Attention(), source, inputs, _NUM_CLASSES[how.classes])
         return StreetCells((train,), self._evaluate(arm, train, how), pictures, labels, None, adapter)
 
-    def _drawn(self) -> dict[str, tuple[Cell, ...]]:
+    def drawn(self) -> dict[str, tuple[Cell, ...]]:
         """The street as input cells of role ``data``; nothing where it comes from outside."""
         world = self.planner.study.street.world
         return (
             {} if world is None else {"data": (self.planner.cell(DRAW_CITYSCAPES, world, "draw the miniature street"),)}
         )
 
-    def _outside(self) -> dict[str, External]:
+    def outside(self) -> dict[str, External]:
         """The street as a place of role ``data``."""
         return {} if self.planner.study.street.world is not None else {"data": self.planner.external["street"]}
 
     def _real(self, name: str, how: Street) -> Cell:
         few = self.planner.study.street.few_images if how.few else None
         source, classes = CityscapesSource(classes=how.classes, max_images=few), _NUM_CLASSES[how.classes]
-        return self.planner.train(f"{name}/train", None, source, self._drawn(), classes, self._outside())
+        return self.planner.train(f"{name}/train", None, source, self.drawn(), classes, self.outside())
 
     def _adapter(self, how: Street) -> tuple[Cell, ...]:
         if how.pictures == "as_is":
@@ -131,7 +133,7 @@ class StreetPlanner:
         name = f"street/{how.pictures}"
         return (
             self.planner.cell(
-                ADAPT_GENERATOR, config, name, self._drawn(), ("generator",), cost_s, places=self._outside()
+                ADAPT_GENERATOR, config, name, self.drawn(), ("generator",), cost_s, places=self.outside()
             ),
         )
 
@@ -160,5 +162,5 @@ class StreetPlanner:
     def _evaluate(self, arm: str, model: Cell, how: Street) -> Cell:
         config, cost_s = self.planner.study.street.evaluation, self.planner.study.expected_evaluate_s
         config = config.model_copy(update={"cityscapes_classes": how.classes})
-        inputs = {"model": (model,), **self._drawn()}
-        return self.planner.cell(EVALUATE_ROBUST, config, f"{arm}/evaluate", inputs, (), cost_s, places=self._outside())
+        inputs = {"model": (model,), **self.drawn()}
+        return self.planner.cell(EVALUATE_ROBUST, config, f"{arm}/evaluate", inputs, (), cost_s, places=self.outside())

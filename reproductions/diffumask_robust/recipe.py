@@ -14,6 +14,7 @@ from methods.common.dense_crf.config import BilateralKernel, DenseCrfConfig
 from methods.common.generators import attention_presets as presets
 from methods.common.generators.attention_presets import AttentionPreset
 from methods.common.generators.captioners import TemplateCaptions
+from methods.common.miniature.ade20k_view import DrawAde20kConfig
 from methods.common.miniature.imagenet_s_view import DrawImageNetSConfig
 from methods.common.miniature.street_view import DrawCityscapesConfig
 from methods.common.miniature.voc_view import DrawVocConfig
@@ -52,6 +53,13 @@ from methods.diffumask_robust.stages.refine_config import RefineConfig
 from methods.diffumask_robust.stages.seed import SeedConfig
 from methods.diffumask_robust.stages.synthesis_config import SynthesizeAttentionConfig
 from methods.diffumask_robust.stages.train_affinity import TrainAffinityConfig
+from reproductions.diffumask_robust.recipe_data_sets import (
+    STAND_INS,
+    STREET_19,
+    FewClassesConfig,
+    ImageNetSConfig,
+    StreetConfig,
+)
 from reproductions.study.config import StudyConfig
 
 WORDS = {
@@ -110,57 +118,6 @@ class DiffuMaskConfig(Config):
         made = self.prompts.prompts
         assert isinstance(made, SubclassPrompts), "DiffuMask's prompts have sub-classes"
         return {"none": 0, "10": self.few_subclasses, "50": self.more_subclasses, "100": made.max_subclasses}[name]
-
-
-_SHARES_19 = {
-    **{"road": 0.99, "sidewalk": 0.95, "building": 0.99, "wall": 0.33, "fence": 0.44, "pole": 0.99},
-    **{"traffic light": 0.56, "traffic sign": 0.94, "vegetation": 0.98, "terrain": 0.56, "sky": 0.9},
-    **{"person": 0.79, "rider": 0.35, "car": 0.95, "truck": 0.12, "bus": 0.09, "train": 0.05},
-    **{"motorcycle": 0.17, "bicycle": 0.55},
-}
-"""Rough share of Cityscapes' training pictures that show each class, in the order of the training ids. [C D61]"""
-STREET_19 = DomainPrompts(
-    words={name: (name,) for name in _SHARES_19},
-    shares=_SHARES_19,
-    always=("road", "building", "vegetation", "sky"),
-)
-"""Prompts of all classes; the stuff that nearly every street shows is always named. Section 7"""
-
-
-class StreetConfig(Config):
-    """Adaptation to a distant domain (section 7)."""
-
-    world: DrawCityscapesConfig | None = None
-    """The miniature street to draw, or None for Cityscapes."""
-    adaptation: AdaptationConfig = AdaptationConfig()
-    """LoRA; the arm says whether tags are read. Section 7 [C D16]"""
-    prompts: PromptsConfig = PromptsConfig(prompts=DomainPrompts(), num_prompts=20_000)
-    """What is asked of the generator. Section 7 [C D55]"""
-    prompts_19: PromptsConfig = PromptsConfig(prompts=STREET_19, num_prompts=20_000)
-    """What is asked of it for all 19 classes. Section 7 [C D61]"""
-    diffumask_prompts: PromptsConfig = PromptsConfig(prompts=GroupPrompts(), num_prompts=333_334)
-    """What DiffuMask asks of it for both groups: of so many 100,000 are left when 0.7 are pruned. Table 2 [P] [C D67]"""
-    few_images: int = Field(default=1500, ge=1)
-    """Real pictures of the arms with a part of them. [P]"""
-    segmenter_px: int | None = Field(default=None, ge=16)
-    """Short side of generated pictures for the network that rates masks."""
-    evaluation: EvaluateSemanticConfig = EvaluateSemanticConfig(short_side_px=None, cityscapes_classes="groups")
-    """Test-time size and classes. Section 9.3"""
-
-
-class ImageNetSConfig(Config):
-    """ImageNet-S with 50 categories (section 9.2)."""
-
-    world: DrawImageNetSConfig | None = None
-    """The miniature view to draw, or None for ImageNet-S."""
-    train_split: str = "train-semi"
-    """Name of the split of real pictures with masks."""
-    num_classes: int = Field(default=51, ge=2, le=255)
-    """Categories and other."""
-    prompts: PromptsConfig = PromptsConfig(split="validation", num_prompts=65_000)
-    """What is asked of the generator: 1,300 pictures a category. Section 12 [C D60]"""
-    evaluation: EvaluateImageNetSConfig = EvaluateImageNetSConfig()
-    """Test-time size. [C D60]"""
 
 
 class ProtocolsConfig(Config):
@@ -235,6 +192,8 @@ class DiffuMaskRobustStudy(StudyConfig):
     """Which synonyms and hyponyms CLIP recognises, for the arm that asks. Section 3, item 4"""
     imagenet_s: ImageNetSConfig = ImageNetSConfig()
     """The third data set."""
+    few_classes: FewClassesConfig = FewClassesConfig()
+    """Classes that data sets share."""
 
     @model_validator(mode="after")
     def _sets_nest(self) -> Self:
@@ -416,6 +375,13 @@ def _small() -> DiffuMaskRobustStudy:
             prompts=prompts.model_copy(update={"split": "validation", "num_prompts": 160}),
             evaluation=EvaluateImageNetSConfig(short_side_px=40, max_long_side_px=160),
         ),
+        few_classes=FewClassesConfig(
+            ade20k_world=DrawAde20kConfig(num_train=120, num_val=80, num_things=3),
+            on_ade20k=STAND_INS,
+            elsewhere=STAND_INS,
+            num_prompts_on_ade20k=120,
+            num_prompts_elsewhere=120,
+        ),
         expected_step_s=0.025,
         expected_image_s=0.09,
         expected_evaluate_s=1.0,
@@ -435,12 +401,12 @@ def smoke() -> DiffuMaskRobustStudy:
     assert study.world is not None
     assert study.protocols.captions is not None
     prompts = study.prompts.model_copy(update={"num_prompts": 20})
-    segmenter = deeplab_miniature(num_classes=3)
+    segmenter = deeplab_miniature(num_classes=4)
     short = {"iterations": 2, "batch_size": 2}
     diffumask = study.diffumask
     return study.model_copy(
         update={
-            "world": study.world.model_copy(update={"num_train": 12, "num_val": 6, "num_categories": 2}),
+            "world": study.world.model_copy(update={"num_train": 12, "num_val": 6, "num_categories": 3}),
             "segmenter": segmenter,
             "prompts": prompts,
             "small_set": 8,
@@ -489,6 +455,13 @@ def smoke() -> DiffuMaskRobustStudy:
                     "world": DrawImageNetSConfig(num_train=4, num_val=4, num_categories=2),
                     "num_classes": 3,
                     "prompts": study.imagenet_s.prompts.model_copy(update={"num_prompts": 8}),
+                }
+            ),
+            "few_classes": study.few_classes.model_copy(
+                update={
+                    "ade20k_world": DrawAde20kConfig(num_train=4, num_val=3, num_things=3),
+                    "num_prompts_on_ade20k": 12,
+                    "num_prompts_elsewhere": 12,
                 }
             ),
             "expected_evaluate_s": 0.3,

@@ -39,7 +39,7 @@ from methods.diffumask_robust.stages.prompts import (
 )
 from methods.diffumask_robust.stages.sources import LabelledSource
 from methods.diffumask_robust.stages.train_robust import TrainRobustConfig, train_robust
-from reproductions.diffumask_robust.recipe import STREET_19
+from reproductions.diffumask_robust.recipe_data_sets import STREET_19
 from tests.unit.small_wordnet import Entry, write_wordnet
 from tests.unit.test_diffumask_robust_stage_values import ramp, write_labels, write_pairs
 from tests.unit.test_prompts import Words

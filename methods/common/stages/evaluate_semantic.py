@@ -53,6 +53,16 @@ class EvaluateSemanticConfig(Config):
     kept_predictions_mib: Annotated[float, Added(neutral=0.0)] = Field(default=64.0, ge=0)
     """Room for predicted label maps, which are kept as PNGs in the order of the split until it is full; 0 keeps none."""
 
+    def open(self, folder: Path) -> LabelledImages:
+        """Open the images of role ``data``; a paper that maps their labels has a subclass.
+
+        Raises:
+            InputError: they are unreadable.
+        """
+        from methods.common.datasets.open_labelled import open_labelled_images
+
+        return open_labelled_images(folder, self.split, self.cityscapes_classes)
+
 
 def evaluate_semantic(inputs: Inputs, config: EvaluateSemanticConfig, context: Context) -> Record:
     """Segment every image of a split; write the confusion matrix, scores of classes and images, predictions and sample pictures.
@@ -69,13 +79,12 @@ def evaluate_semantic(inputs: Inputs, config: EvaluateSemanticConfig, context: C
     """
     import numpy as np
 
-    from methods.common.datasets.open_labelled import open_labelled_images
     from methods.common.metrics.label_maps.confusion import pool_images
     from methods.common.metrics.resamples import resampled
     from methods.common.segmenters.semantic.segmenters import load_segmenter
     from methods.common.stages.evaluation_files import Extremes, Shown, write_shown
 
-    images = open_labelled_images(inputs.folder("data"), config.split, config.cityscapes_classes)
+    images = config.open(inputs.folder("data"))
     folder = inputs.folder("model") / "model"
     model = load_segmenter(folder).to(context.device).eval()
     if len(images.class_names) != model.num_classes:

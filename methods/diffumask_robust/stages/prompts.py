@@ -48,6 +48,8 @@ class SubclassPrompts(Config):
     """Sub-classes of a class at most; 0 for its bare name. Corrections, section 10.2: 10, 50 and 100."""
     bare_share: float = Field(default=0.2, ge=0, le=1)
     """Share of prompts with the bare class beside sub-classes. [C D13]"""
+    class_names: Annotated[tuple[str, ...], Added(neutral=())] = ()
+    """Classes to be asked for, without background, in the order of their labels; none for those of role ``data``."""
 
 
 class DomainPrompts(Config):
@@ -124,7 +126,8 @@ def make_prompts(inputs: Inputs, config: PromptsConfig, context: Context) -> Rec
         class_names = (_BACKGROUND, *config.prompts.words)
         maker = _maker_of_own_words(config.prompts, context, class_names, _tokenizer(inputs))
     else:
-        lexicon, class_names = lexicon_and_classes(inputs, config.lexicon, config.split)
+        own = config.prompts.class_names if isinstance(config.prompts, SubclassPrompts) else ()
+        lexicon, class_names = lexicon_and_classes(inputs, config.lexicon, config.split, own)
         unchosen = lexicon.without_synset()
         write_lexicon(lexicon, context.out / LEXICON_FILE)
         maker = _Maker(inputs, config, context, class_names, lexicon)
@@ -252,20 +255,23 @@ def _maker_of_own_words(
     return _DomainMaker(config, context, class_names, tokenizer)
 
 
-def lexicon_and_classes(inputs: Inputs, kind: LexiconKind, split: str) -> tuple[Lexicon, tuple[str, ...]]:
-    """Return the words of the classes of role ``data``, and the names of these, what is no class first.
+def lexicon_and_classes(
+    inputs: Inputs, kind: LexiconKind, split: str, own: tuple[str, ...] = ()
+) -> tuple[Lexicon, tuple[str, ...]]:
+    """Return the words of the classes of role ``data``, or of others, and the names of these, what is no class first.
 
     Args:
         inputs: with ``data``, and ``wordnet`` or ``lexicon`` where the lexicon is made of it.
         kind: where words come from.
         split: that is opened for the names.
+        own: names of classes in place of those of role ``data``, which is then not looked at.
 
     Raises:
         InputError: something is missing or faulty, or a class has no words.
     """
     from methods.common.datasets.open_labelled import open_labelled_images
 
-    class_names = open_labelled_images(inputs.folder("data"), split).class_names
+    class_names = (_BACKGROUND, *own) if own else open_labelled_images(inputs.folder("data"), split).class_names
     return _lexicon(inputs, kind, class_names), class_names
 
 

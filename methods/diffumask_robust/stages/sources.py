@@ -11,9 +11,11 @@ from methods.common.generated.pair_reader import list_pairs
 from methods.common.growth import Added
 from methods.common.stage import Inputs
 from methods.common.stages.training_sources import CityscapesSource, RealSource, TrainingSource
+from methods.diffumask_robust.class_set import ClassSet
 
 if TYPE_CHECKING:
     from methods.common.seeds import Seeds
+    from methods.diffumask_robust.class_set_images import ClassSetImages
     from methods.diffumask_robust.trusted_images import LabelledPictures, TrustedImages
 
 
@@ -48,6 +50,23 @@ class LabelledSource(TrainingSource):
         if not kept:
             raise InputError(f"none of {len(listed)} pictures is of use; look at `dropped` in their labels.jsonl")
         return LabelledPictures(kept, class_names, self.has_background)
+
+
+class ClassSetSource(TrainingSource):
+    """All images of a split of real data, with labels of a few classes (section 9). Role: ``data``."""
+
+    kind: Literal["class_set"] = "class_set"
+    """Which source this is."""
+    split: str = "train"
+    """Its name."""
+    classes: ClassSet
+    """What labels mean."""
+
+    def open(self, inputs: Inputs, seeds: Seeds) -> ClassSetImages:
+        """Open the split, in whichever known layout it lies."""
+        from methods.diffumask_robust.class_set_images import open_class_set
+
+        return open_class_set(inputs.folder("data"), self.split, self.classes)
 
 
 def open_trusted(source: LabelledSource | RealSource | CityscapesSource, inputs: Inputs, seeds: Seeds) -> TrustedImages:

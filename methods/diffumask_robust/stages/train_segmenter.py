@@ -10,13 +10,15 @@ from methods.common.stage import Context, Inputs, Record, Stage
 from methods.common.stages.train_semantic import TrainSegmenterConfig, train_semantic
 from methods.common.stages.training_sources import CityscapesSource, RealSource
 from methods.diffumask_robust.stages.fold_source import FoldSource
-from methods.diffumask_robust.stages.sources import LabelledSource
+from methods.diffumask_robust.stages.sources import ClassSetSource, LabelledSource
 
 
 class TrainSegmenter(TrainSegmenterConfig):
     """One training of a segmenter."""
 
-    source: Annotated[LabelledSource | FoldSource | RealSource | CityscapesSource, Field(discriminator="kind")]
+    source: Annotated[
+        LabelledSource | FoldSource | RealSource | CityscapesSource | ClassSetSource, Field(discriminator="kind")
+    ]
     """What it is trained on."""
 
 
