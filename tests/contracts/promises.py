@@ -51,6 +51,7 @@ PROMISES: dict[tuple[str, str], Rounding] = {
     ("mrca_take_as_many", "generation.num_shards"): BYTES,
     ("mrca_train", "num_workers"): BYTES,
     ("robust_evaluate", "batch_size"): _MEASURED,
+    ("robust_evaluate_class_set", "batch_size"): _MEASURED,
     ("robust_segment_named", "prompter.masks.points_per_batch"): BYTES,
     ("robust_filter_words", "batch_size"): _MEASURED,
     ("robust_filter_words", "num_shards"): _MEASURED,

@@ -47,6 +47,7 @@ PLACES = outside(
         "wordnet",
         "street",
         "imagenet_s",
+        "ade20k",
     ),
 )
 RUN = tuple(arm for arm in ARMS if not arm.not_run)
@@ -509,7 +510,8 @@ def test_at_tier_paper_swin_b_is_diffumasks_segmenter_alone() -> None:
     assert made.model_copy(update={"backbone": paper().backbone, "diffumask": paper().diffumask}) == paper()
     request = Request("diffumask_robust", Store(Path("/nowhere")), tier="paper", assume_published=True)
     arms = {one.study.backbone: {arm.id for arm in one.arms} for one in PAPER.asked(request)}
-    others = {"real", "real_5k"} | {arm.id for arm in RUN if arm.id.startswith(("diffumask", "cityscapes_diffumask"))}
+    printed = ("diffumask", "cityscapes_diffumask", "ade20k")
+    others = {"real", "real_5k"} | {arm.id for arm in RUN if arm.id.startswith(printed)}
     assert arms["mask2former_swin_b"] == others
     assert arms["deeplabv3plus_r101d"] == {arm.id for arm in RUN}
     weights = {
