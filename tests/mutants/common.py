@@ -303,8 +303,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _STAGES_EVALUATE_SEMANTIC.mutant(
         "semantic_split_ignored",
-        'open_labelled_images(inputs.folder("data"), config.split, ',
-        'open_labelled_images(inputs.folder("data"), "train", ',
+        "open_labelled_images(folder, self.split, ",
+        'open_labelled_images(folder, "train", ',
         "every evaluation is on the training split",
         ESEM,
     ),

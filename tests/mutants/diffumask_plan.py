@@ -26,8 +26,8 @@ _SAMPLER = Place("methods/diffumask_robust/attention_sampler.py")
 MUTANTS: tuple[Mutant, ...] = (
     _DOMAIN.mutant(
         "diffumasks_street_is_tuned_from_scratch",
-        '{"start": (train,), **self._drawn()},',
-        "{**self._drawn()},",
+        '{"start": (train,), **self.drawn()},',
+        "{**self.drawn()},",
         "fine-tuning on real street pictures starts anew",
         _DIFFUMASKS_STREET,
     ),

@@ -145,6 +145,7 @@ ROBUST_STATES = {
     "K11": ([("plain_sam_filter", "plain_random_half")], MIOU),
     "K9": ([("street_adapted_tags", "street_adapted")], GROUPS),
     "K10": ([("diffumask", "diffumask_pruned_random")], ("mask_iou",)),
+    "K13": ([("generalise_ade20k_to_cityscapes", "generalise_diffumask_to_cityscapes")], ("miou_3_classes",)),
 }
 """Attn2mask sections 1, 3, 6, 7 and 10: set size, co-training, prompts, LoRA; DiffuMask's fine-tuning. K are controls of ours."""
 PANOPTIC = ("PQ", "AP_pan_things", "miou_pan")
