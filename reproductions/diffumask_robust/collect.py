@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
+from methods.diffumask_robust.stages.evaluate_class_set import MEAN
 from reports.records import Result, ScatterPoint
 from reports.samples import PictureRowSample
-from methods.diffumask_robust.stages.evaluate_class_set import MEAN
 from reproductions.diffumask_robust.claims import GROUPS, MASK_NOISE
 from reproductions.diffumask_robust.kinds import Arm, Attention, How, MaskQuality
 from reproductions.diffumask_robust.plan import ArmCells, SeedPlanner
