@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from methods.common.metrics.label_maps.confusion import add_confusion
-from methods.common.stages.evaluate_semantic import Room
+from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig, Room
 from reports.html.page import render_html
 from reports.markdown import render
 from reproductions.harness.plan import Plan
@@ -64,7 +64,7 @@ def test_kept_predictions(benchmark, tmp_path: Path, kept: bool) -> None:
     maps = coarse.repeat(16, 1).repeat(16, 2)
 
     def evaluate() -> None:
-        room, confusion_KK = Room(tmp_path, 2**30 if kept else 0), np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64)
+        room, confusion_KK = Room(tmp_path, EvaluateSemanticConfig(kept_predictions_mib=1024 if kept else 0)), np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64)
         for number, label_HW in enumerate(maps):
             add_confusion(confusion_KK, maps[number - 1], label_HW, 255)
             room.keep(str(number), label_HW)

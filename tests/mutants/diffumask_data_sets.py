@@ -13,6 +13,7 @@ _PICTURES = Place("methods/diffumask_robust/trusted_images.py")
 _PROMPTS = Place("methods/diffumask_robust/stages/prompts.py")
 _TRAIN = Place("methods/diffumask_robust/stages/train_robust.py")
 _EVALUATE = Place("methods/diffumask_robust/stages/evaluate_imagenet_s.py")
+_METRIC = Place("methods/common/metrics/label_maps/imagenet_s.py")
 _DRAWING = Place("methods/common/miniature/imagenet_s_drawing.py")
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -92,6 +93,27 @@ MUTANTS: tuple[Mutant, ...] = (
         "np.uint32(0)",
         "pixels that are not rated count as other",
         f"{VALUES}::test_scores_are_those_of_the_evaluator_on_files",
+    ),
+    _EVALUATE.mutant(
+        "truth_is_kept_as_prediction",
+        "room.keep(images.name(index), predicted_HW)",
+        "room.keep(images.name(index), label_HW)",
+        "the ground truth of ImageNet-S is kept as its prediction",
+        f"{VALUES}::test_what_was_predicted_is_kept_with_the_scores_of_pictures",
+    ),
+    _EVALUATE.mutant(
+        "boundaries_are_areas",
+        '[row["BIoU"] for row in rows]',
+        '[row["IoU"] for row in rows]',
+        "the boundary IoU of a class is its IoU",
+        f"{VALUES}::test_what_was_predicted_is_kept_with_the_scores_of_pictures",
+    ),
+    _METRIC.mutant(
+        "all_true_pixels_are_right",
+        "[:, [0, 2, 1]].T",
+        "[:, [2, 0, 1]].T",
+        "the score of a picture takes all true pixels for right",
+        f"{VALUES}::test_what_was_predicted_is_kept_with_the_scores_of_pictures",
     ),
     _DRAWING.mutant(
         "ids_in_the_order_of_the_world",

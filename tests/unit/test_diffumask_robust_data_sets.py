@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pyarrow import parquet
 from pydantic import ValidationError
 
 from methods.common.datasets.imagenet_s import open_imagenet_s
+from methods.common.datasets.png_labels import read_labels
 from methods.common.errors import InputError
+from methods.common.growth import identity_document
 from methods.common.metrics.label_maps.imagenet_s import evaluate_imagenet_s as evaluate_folders
 from methods.common.miniature.categories import CATEGORY_NAMES
 from methods.common.miniature.imagenet_s_drawing import in_colours
@@ -23,6 +26,7 @@ from methods.common.segmenters.semantic.prediction import predict_labels
 from methods.common.segmenters.semantic.segmenters import load_segmenter
 from methods.common.segmenters.semantic.starting import backbone_prefix
 from methods.common.stage import Inputs, LocalContext
+from methods.common.stages.export_predictions import export_coco
 from methods.common.stages.training_sources import CityscapesSource, RealSource
 from methods.common.wordnet import WordNet
 from methods.diffumask_robust.co_training_config import CoTrainingConfig
@@ -96,6 +100,43 @@ def test_scores_are_those_of_the_evaluator_on_files(drawn: Path, model: Path, tm
     assert record["miou_by_size"] == {size: wanted[size] for size in ("S", "MS", "ML", "L")}
     assert list(record["iou"]) == ["other", *names]
     assert len(record["resamples"]) == 100
+
+
+def test_what_was_predicted_is_kept_with_the_scores_of_pictures(drawn: Path, model: Path, tmp_path: Path) -> None:
+    config, inputs = EvaluateImageNetSConfig(short_side_px=40), Inputs({"data": [drawn], "model": [model]})
+    record = evaluate_imagenet_s(inputs, config, LocalContext(tmp_path))
+    images = open_imagenet_s(drawn, "validation")
+    names = [images.name(index) for index in range(len(images))]
+    scores = []
+    for index, name in enumerate(names):
+        predicted_HW, truth_HW = read_labels(tmp_path / "predictions" / f"{name}.png"), images[index][1]
+        rated_HW = truth_HW != 255
+        true, predicted = truth_HW[rated_HW], predicted_HW[rated_HW]
+        of_label = [
+            ((true == label) & (predicted == label)).sum() / ((true == label) | (predicted == label)).sum()
+            for label in np.union1d(true, predicted)
+        ]
+        scores.append(100 * np.mean(of_label))
+    kept = parquet.read_table(tmp_path / "per_image.parquet").to_pydict()
+    assert kept["image"] == names
+    assert kept["score"] == pytest.approx(scores)
+    assert 100 * np.mean(kept["is_hit"]) == pytest.approx(record["accuracy"])
+    assert np.mean(kept["f_measure"]) == pytest.approx(record["f_measure"])
+    classes = parquet.read_table(tmp_path / "per_class.parquet").to_pydict()
+    assert dict(zip(classes["class"], classes["iou"], strict=True)) == record["iou"]
+    assert np.mean(classes["boundary_iou"]) == pytest.approx(record["boundary_miou"])
+    shown = json.loads((tmp_path / "shown" / "shown.json").read_text())
+    assert [one["image"] for one in shown[:3]] == [names[place] for place in np.argsort(scores, kind="stable")[:3]]
+    assert export_coco(tmp_path, config, inputs, tmp_path / "coco") == len(names)
+
+
+def test_evaluations_of_before_predictions_were_kept_stay(drawn: Path, model: Path, tmp_path: Path) -> None:
+    config = EvaluateImageNetSConfig(short_side_px=40, kept_predictions_mib=0.0)
+    assert "kept_predictions_mib" not in identity_document(config)
+    inputs = Inputs({"data": [drawn], "model": [model]})
+    evaluate_imagenet_s(inputs, config, LocalContext(tmp_path))
+    with pytest.raises(InputError, match="kept no predictions; give kept_predictions_mib of its evaluation more room"):
+        export_coco(tmp_path, config, inputs, tmp_path / "coco")
 
 
 def test_a_network_of_another_subset_is_refused(drawn: Path, tmp_path: Path) -> None:

@@ -29,11 +29,18 @@ if TYPE_CHECKING:
 CONFUSION_FILE, TABLE_FILE, PREDICTIONS = "confusion.json", "per_class.csv", "predictions"
 
 
-class EvaluateSemanticConfig(Config):
-    """What is evaluated, and at which size."""
+class KeptLabelMapsConfig(Config):
+    """Of every evaluation that keeps the label maps that were predicted."""
 
     split: str = "val"
     """Which images."""
+    kept_predictions_mib: Annotated[float, Added(neutral=0.0)] = Field(default=64.0, ge=0)
+    """Room for predicted label maps, which are kept as PNGs in the order of the split until it is full; 0 keeps none."""
+
+
+class EvaluateSemanticConfig(KeptLabelMapsConfig):
+    """What is evaluated, and at which size."""
+
     cityscapes_classes: Annotated[CityscapesClasses, Added(neutral="19")] = "19"
     """Of data in Cityscapes' layout: its 19 classes, or background, human and vehicle (Attn2mask section 9.3)."""
     short_side_px: int | None = Field(default=512, ge=16)
@@ -50,8 +57,6 @@ class EvaluateSemanticConfig(Config):
     """Neighbouring images of one size that go through the network together."""
     num_samples: int = Field(default=0, ge=0)
     """Images to keep with ground truth and prediction as pictures for the report, evenly spread over the split."""
-    kept_predictions_mib: Annotated[float, Added(neutral=0.0)] = Field(default=64.0, ge=0)
-    """Room for predicted label maps, which are kept as PNGs in the order of the split until it is full; 0 keeps none."""
 
     def open(self, folder: Path) -> LabelledImages:
         """Open the images of role ``data``; a paper that maps their labels has a subclass.
@@ -82,7 +87,7 @@ def evaluate_semantic(inputs: Inputs, config: EvaluateSemanticConfig, context: C
     from methods.common.metrics.label_maps.confusion import pool_images
     from methods.common.metrics.resamples import resampled
     from methods.common.segmenters.semantic.segmenters import load_segmenter
-    from methods.common.stages.evaluation_files import Extremes, Shown, write_shown
+    from methods.common.stages.evaluation_files import Extremes
 
     images = config.open(inputs.folder("data"))
     folder = inputs.folder("model") / "model"
@@ -97,11 +102,7 @@ def evaluate_semantic(inputs: Inputs, config: EvaluateSemanticConfig, context: C
     count_I3K = np.stack(_segment_all(model, images, config, context, confusion_KK, extremes))
     _write_tables(confusion_KK, images.class_names, context.out)
     _write_scores(count_I3K, images, context.out)
-    chosen = (
-        (word, score, images.name(index), *images[index], predicted_HW)
-        for word, score, index, predicted_HW in extremes.chosen()
-    )
-    write_shown(context.out, [Shown(*one) for one in chosen], "mean IoU")
+    write_extremes(extremes, images, context.out)
     return {
         "num_images": len(images),
         **percentages(confusion_KK, images.class_names),
@@ -133,7 +134,7 @@ def _segment_all(
     from methods.common.segmenters.semantic.prediction import predict_labels
 
     shown = sample_indices(len(images), config.num_samples)
-    room = Room(context.out / PREDICTIONS, round(config.kept_predictions_mib * 2**20))
+    room = Room(context.out, config)
     counts: list[NDArray[np.float64]] = []
     sizes = config.short_side_px, config.max_long_side_px
     rows = ((index, *images[index]) for index in range(len(images)))
@@ -154,10 +155,10 @@ def _segment_all(
 
 
 class Room:
-    """Keeps label maps until its bytes are used up."""
+    """Keeps label maps below the folder of an evaluation until its bytes are used up."""
 
-    def __init__(self, folder: Path, num_bytes: int) -> None:
-        self._folder, self._left = folder, num_bytes
+    def __init__(self, folder: Path, config: KeptLabelMapsConfig) -> None:
+        self._folder, self._left = folder / PREDICTIONS, round(config.kept_predictions_mib * 2**20)
 
     def keep(self, name: str, label_HW: NDArray[np.uint8]) -> None:
         """Write a map; the first one that does not fit ends it, so that what is there is the beginning of the split."""
@@ -179,6 +180,21 @@ def image_score(count_3K: NDArray[np.float64]) -> float:
 
     found = semantic_metrics(count_3K, perfect=100.0)["mIoU"]
     return float("nan") if found is None else found
+
+
+def write_extremes(extremes: Extremes[NDArray[np.uint8]], images: LabelledImages, folder: Path) -> None:
+    """Show the images with the worst and the best score, each with truth and prediction.
+
+    Args:
+        extremes: the label maps that were predicted.
+        images: of the split.
+        folder: of the evaluation.
+    """
+    from methods.common.stages.evaluation_files import Shown, write_shown
+
+    chosen = extremes.chosen()
+    shown = [Shown(word, score, images.name(index), *images[index], map_HW) for word, score, index, map_HW in chosen]
+    write_shown(folder, shown, "mean IoU")
 
 
 def _write_scores(count_I3K: NDArray[np.float64], images: LabelledImages, folder: Path) -> None:

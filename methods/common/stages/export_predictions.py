@@ -23,7 +23,7 @@ from methods.common.metrics.score_files import PICTURES_FILE
 from methods.common.stage import Config, Inputs
 from methods.common.stages.evaluate_coco_panoptic import PANOPTIC_FILE
 from methods.common.stages.evaluate_instances import DETECTIONS_FILE
-from methods.common.stages.evaluate_semantic import PREDICTIONS, EvaluateSemanticConfig
+from methods.common.stages.evaluate_semantic import PREDICTIONS, EvaluateSemanticConfig, KeptLabelMapsConfig
 
 
 def export_coco(cell: Path, config: Config, inputs: Inputs, to: Path) -> int:
@@ -146,9 +146,10 @@ def _labelled(config: Config, inputs: Inputs) -> LabelledImages:
     """The images that were segmented."""
     from methods.common.datasets.open_labelled import open_labelled_images
 
-    if not isinstance(config, EvaluateSemanticConfig):
+    if not isinstance(config, KeptLabelMapsConfig):
         raise InputError("only evaluations of instances, segments or label maps keep predictions; name the cell of one")
-    return open_labelled_images(inputs.folder("data"), config.split, config.cityscapes_classes)
+    classes = config.cityscapes_classes if isinstance(config, EvaluateSemanticConfig) else "19"
+    return open_labelled_images(inputs.folder("data"), config.split, classes)
 
 
 def _kept(cell: Path, images: LabelledImages) -> list[tuple[int, Path]]:

@@ -5,18 +5,25 @@ Shape legend: H, W pixels; I images.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from methods.common.errors import InputError
-from methods.common.stage import Config, Context, Inputs, Record, Stage
+from methods.common.stage import Context, Inputs, Record, Stage
+from methods.common.stages.evaluate_semantic import KeptLabelMapsConfig, Room, image_score, write_extremes
 
 if TYPE_CHECKING:
-    from methods.common.metrics.label_maps.imagenet_s import ImageRecords
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from methods.common.datasets.imagenet_s import ImageNetS
+    from methods.common.metrics.label_maps.imagenet_s import ImageNetSEvaluation, ImageRecords
+    from methods.common.segmenters.semantic.interface import SemanticSegmenter
 
 
-class EvaluateImageNetSConfig(Config):
+class EvaluateImageNetSConfig(KeptLabelMapsConfig):
     """What is evaluated, and at which size."""
 
     split: str = "validation"
@@ -28,7 +35,7 @@ class EvaluateImageNetSConfig(Config):
 
 
 def evaluate_imagenet_s(inputs: Inputs, config: EvaluateImageNetSConfig, context: Context) -> Record:
-    """Segment every picture of a split at its own size and score it.
+    """Segment every picture of a split at its own size and score it; write scores of classes and pictures, and what was predicted.
 
     Roles: ``data`` (a subset in ImageNet-S' layout), ``model`` (a training cell).
 
@@ -55,29 +62,57 @@ def evaluate_imagenet_s(inputs: Inputs, config: EvaluateImageNetSConfig, context
             f"{inputs.folder('data')} has {len(names) - 1} categories beside other, the segmenter in {folder} {model.num_classes} classes; "
             "evaluate it on the subset that it was trained for"
         )
-    counted = []
-    for index in range(len(images)):
-        counted.append(_count(model, *images[index], config, context))
-        context.progress(index + 1, len(images), "images")
+    counted = _segment_all(model, images, config, context)
     found = of_images(counted, [images.name(index) for index in range(len(images))], len(names) - 1, names[1:])
+    _write_scores(found, counted, context.out)
     iou = {str(row["name"]): row["IoU"] for row in found.per_class()}
     resamples = resampled(lambda weight_I: _named(found.metrics(weight_I)), len(images))
     return {"num_images": len(images), **_named(found.metrics()), "iou": iou, "resamples": resamples}
 
 
-def _count(
-    model: Any, image_HW3: Any, label_HW: Any, config: EvaluateImageNetSConfig, context: Context
-) -> ImageRecords:
+def _segment_all(
+    model: SemanticSegmenter, images: ImageNetS, config: EvaluateImageNetSConfig, context: Context
+) -> list[ImageRecords]:
+    """Count every picture, keep what was predicted, and show the pictures with the worst and the best score."""
+    from methods.common.segmenters.semantic.prediction import predict_labels
+    from methods.common.stages.evaluation_files import Extremes
+
+    sizes, num_classes = (config.short_side_px, config.max_long_side_px), model.num_classes - 1
+    room, counted = Room(context.out, config), []
+    extremes: Extremes[NDArray[np.uint8]] = Extremes()
+    for index in range(len(images)):
+        image_HW3, label_HW = images[index]
+        (predicted_HW,) = predict_labels(model, [image_HW3], *sizes, context.device)
+        counted.append(_count(label_HW, predicted_HW, num_classes))
+        extremes.offer(image_score(counted[-1].pixel_counts(num_classes)), index, predicted_HW)
+        room.keep(images.name(index), predicted_HW)
+        context.progress(index + 1, len(images), "images")
+    write_extremes(extremes, images, context.out)
+    return counted
+
+
+def _count(label_HW: NDArray[np.uint8], predicted_HW: NDArray[np.uint8], num_classes: int) -> ImageRecords:
     import numpy as np
 
     from methods.common.datasets.labelled_images import IGNORED
     from methods.common.metrics.label_maps.imagenet_s import IGNORE_LABEL, count_maps
-    from methods.common.segmenters.semantic.prediction import predict_labels
 
-    sizes = config.short_side_px, config.max_long_side_px
-    (predicted_HW,) = predict_labels(model, [image_HW3], *sizes, context.device)
     truth_HW = np.where(label_HW == IGNORED, np.uint32(IGNORE_LABEL), label_HW.astype(np.uint32))
-    return count_maps(truth_HW, predicted_HW.astype(np.uint32), model.num_classes - 1)
+    return count_maps(truth_HW, predicted_HW.astype(np.uint32), num_classes)
+
+
+def _write_scores(found: ImageNetSEvaluation, counted: list[ImageRecords], folder: Path) -> None:
+    """Write mean IoU, hit and F-measure of each picture; IoU and boundary IoU of each label, where one that never occurs has 0."""
+    import numpy as np
+
+    from methods.common.stages.evaluation_files import write_class_scores, write_image_scores
+
+    score_I = np.array([image_score(image.pixel_counts(found.num_classes)) for image in counted])
+    columns = {"score": score_I, "is_hit": found.is_hit_I, "f_measure": 100 * found.f_measure_I}
+    write_image_scores(folder, found.image_ids, columns)
+    rows = found.per_class()
+    scores = {"iou": [row["IoU"] for row in rows], "boundary_iou": [row["BIoU"] for row in rows]}
+    write_class_scores(folder, [str(row["name"]) for row in rows], scores)
 
 
 def _named(metrics: dict[str, float | None]) -> dict[str, Any]:

@@ -60,6 +60,13 @@ class ImageRecords(NamedTuple):
     f_measure: float
     """In [0, 1]."""
 
+    def pixel_counts(self, num_classes: int) -> NDArray[np.float64]:
+        """Return how many pixels of each label are right, true and predicted, [3, K]."""
+        of_area_R = self.key_R < num_classes + 1  # the records of mIoU, which come first
+        count_3K = np.zeros((3, num_classes + 1))
+        count_3K[:, self.key_R[of_area_R]] = self.count_R3[of_area_R][:, [0, 2, 1]].T
+        return count_3K
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageNetSEvaluation:
