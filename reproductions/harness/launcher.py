@@ -109,6 +109,9 @@ def run_local(plan: Plan, store: Store, num_workers: int, watch: Callable[[], No
 
     A process that dies is replaced; the cell that it held is taken up again from its newest checkpoint.
     ``watch`` is called a few times a second. Ctrl-C, or a request to terminate, lets every process save and leave.
+
+    Raises:
+        InputError: the disk was full at the start, or the store was taken away meanwhile.
     """
     missing = prepare(plan, store)
     if not missing:
@@ -125,10 +128,12 @@ def run_local(plan: Plan, store: Store, num_workers: int, watch: Callable[[], No
         interrupted = True
     except OSError as error:
         disk_is_full = is_disk_full(error, store.root)
-        if not disk_is_full:
+        if not disk_is_full and not crew.is_lost:
             raise
     finally:
         crew.dismiss()
+    if crew.is_lost:
+        raise InputError(store.lost_message)
     watch()
     return outcome_of(plan, store, missing, interrupted, disk_is_full or crew.disk_is_full, crew.last_words())
 
@@ -145,11 +150,20 @@ class _Crew:
         self._num_restarts = 0
         self._errors: list[Any] = []
         self._gpus = visible_gpus()
+        self._is_supervised = False
 
     @property
     def disk_is_full(self) -> bool:
         """True when one of the processes met a full disk."""
-        return self._folder.exists() and not room_marker(self._store, self._run_id).exists()
+        return self._is_supervised and not self.is_lost and not room_marker(self._store, self._run_id).exists()
+
+    @property
+    def is_lost(self) -> bool:
+        """True when the store was removed or moved: nobody of the run takes away the file by which it is supervised.
+
+        The folder of the run says nothing: processes that start make it anew.
+        """
+        return self._is_supervised and not supervisor_lock(self._store, self._run_id).exists()
 
     @contextmanager
     def supervised(self) -> Iterator[None]:
@@ -160,6 +174,7 @@ class _Crew:
         supervisor.write_text(f"{os.uname().nodename} {os.getpid()}")
         with try_lock(supervisor) as held:
             assert held, "the run's name is new"
+            self._is_supervised = True
             yield
 
     def start(self, num_workers: int) -> None:
@@ -168,7 +183,9 @@ class _Crew:
             self._jobs.append(self._submit(slot))
 
     def keep_up(self, missing: Sequence[Cell]) -> bool:
-        """Replace processes that died while there is work for them; False when all have ended and none is needed."""
+        """Replace processes that died while there is work for them; False when all have ended and none is needed, or the store is gone."""
+        if self.is_lost:
+            return False
         ended = [slot for slot, job in enumerate(self._jobs) if job.done()]
         if ended and self._may_restart() and _has_open_work(missing, self._store):
             for slot in ended:

@@ -103,6 +103,11 @@ class Store:
         """What to tell the user when nothing more can be written."""
         return f"no space left in the store {self.root}: free some and run the same command again"
 
+    @property
+    def lost_message(self) -> str:
+        """What to tell the user when the store is taken away from a run."""
+        return f"the store {self.root} was removed or moved while this run worked in it; bring it back, or begin anew with the same command"
+
     # -- places ------------------------------------------------------------------------------------------------------
 
     def cell_folder(self, cell: Cell | CellSpec) -> Path:

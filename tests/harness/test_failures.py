@@ -1,5 +1,6 @@
 """A failing cell stops only what depends on it; the exit code says whose fault it was."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,19 @@ def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
         Store.create(tmp_path / "file" / "store")
     with pytest.raises(InputError, match="cannot be written"):
         Store.create(Path("/proc/store"))
+
+
+def test_a_store_that_is_taken_away_from_a_run_is_no_full_disk(store: Store) -> None:
+    """Processes that start make the folder of their run anew, but in it is nothing of the run."""
+    plan = Plan("toy", (walk_cell(0, draw_cell(), steps=3),))
+
+    def take_away() -> None:
+        if store.root.exists():
+            store.root.rename(store.root.with_name("elsewhere"))
+
+    sentence = f"the store {store.root} was removed or moved while this run worked in it; bring it back, or begin anew with the same command"
+    with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
+        run_local(plan, store, 1, take_away)
 
 
 def test_the_store_is_private(store: Store) -> None:
