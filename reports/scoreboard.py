@@ -118,17 +118,23 @@ class Entry:
 
     @property
     def cost(self) -> str:
-        """Hours of the machines that were used."""
-        hours = ((self.summary.cpu_hours, "CPU h"), (self.summary.gpu_hours, "GPU h"))
-        return ", ".join(f"{_hours_text(value)} {unit}" for value, unit in hours if value) or NOTHING
+        """Time of the machines that were used."""
+        hours = ((self.summary.cpu_hours, "CPU"), (self.summary.gpu_hours, "GPU"))
+        return ", ".join(_time_text(value, machine) for value, machine in hours if value) or NOTHING
 
 
-def _hours_text(hours: float) -> str:
-    return fixed(hours, 2 if hours < 10 else 0) if hours >= 0.01 else "< 0.01"
+def _time_text(hours: float, machine: str) -> str:
+    """A time in the unit in which it is at least 1."""
+    if hours >= 1:
+        return f"{fixed(hours, 2 if hours < 10 else 0)} {machine} h"
+    return f"{60 * hours:.0f} {machine} min" if hours >= 1 / 60 else f"{3600 * hours:.0f} {machine} s"
 
 
 def read_entries(out: Path) -> list[Entry]:
-    """Return every report below a folder by paper, plain requests of larger tiers first; what cannot be read is passed over."""
+    """Return every report below a folder by paper, what cannot be read is passed over.
+
+    Papers with reports of larger tiers come first, as smoke decides nothing; of one paper plain requests of larger tiers.
+    """
     found = []
     for path in sorted(out.rglob(SUMMARY_FILE)):
         try:
@@ -136,12 +142,17 @@ def read_entries(out: Path) -> list[Entry]:
         except (ValidationError, OSError, UnicodeDecodeError):
             continue
         found.append(Entry(path.parent.relative_to(out).as_posix(), summary))
-    tiers = list(reversed(get_args(Tier)))
+    place = {tier: number for number, tier in enumerate(reversed(get_args(Tier)))}
+    first: dict[str, int] = {}
+    for entry in found:
+        paper = entry.summary.paper_title
+        first[paper] = min(place[entry.summary.tier], first.get(paper, len(place)))
     return sorted(
         found,
         key=lambda one: (
+            first[one.summary.paper_title],
             one.summary.paper_title,
-            tiers.index(one.summary.tier),
+            place[one.summary.tier],
             bool(one.summary.differs),
             one.folder,
         ),
@@ -156,7 +167,15 @@ def has_reports(out: Path) -> bool:
 def write_scoreboard(out: Path) -> Path:
     """Write ``index.html`` and ``index.md`` of every report below a folder; return the former."""
     entries = read_entries(out)
-    page = environment().get_template("scoreboard.html").render(papers=_by_paper(entries), num_reports=len(entries))
+    page = (
+        environment()
+        .get_template("scoreboard.html")
+        .render(
+            papers=_by_paper(entries),
+            num_reports=len(entries),
+            has_smoke=any(entry.summary.tier == "smoke" for entry in entries),
+        )
+    )
     write_whole(out / _PAGE, page.encode())
     write_whole(out / _TEXT, scoreboard_markdown(entries).encode())
     return out / _PAGE

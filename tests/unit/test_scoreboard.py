@@ -8,7 +8,7 @@ import pytest
 
 from methods.common.errors import InputError
 from reports.records import Report
-from reports.scoreboard import Summary, read_entries, summarise, write_scoreboard
+from reports.scoreboard import ClaimSummary, Entry, Summary, read_entries, summarise, write_scoreboard
 from reproductions.commands import several
 from reproductions.harness.store import Store
 from reproductions.study import registry
@@ -55,12 +55,12 @@ def test_every_report_below_the_folder_has_its_row_and_its_own_counts(report, tm
     (tmp_path / "torn" / "summary.json").write_text('{"paper_id"')
     write_scoreboard(tmp_path)
     entries = read_entries(tmp_path)
-    assert [entry.folder for entry in entries] == ["own data/another/mini-x", "mrca/paper", "mrca/mini"]
+    assert [entry.folder for entry in entries] == ["mrca/paper", "mrca/mini", "own data/another/mini-x"]
     rows = [line for line in (tmp_path / "index.md").read_text().splitlines() if "report.md" in line]
-    assert "(own%20data/another/mini-x/report.md)" in rows[0]
-    assert f"| {one.count('holds')} | {one.count('equivalent')} | {one.count('not resolved')} |" not in rows[1]
+    assert "(own%20data/another/mini-x/report.md)" in rows[2]
+    assert f"| {one.count('holds')} | {one.count('equivalent')} | {one.count('not resolved')} |" not in rows[0]
     verdicts = ("holds", "equivalent", "not resolved", "contradicted", "not run")
-    assert " | ".join(str(one.count(verdict)) for verdict in verdicts) in rows[2]
+    assert " | ".join(str(one.count(verdict)) for verdict in verdicts) in rows[1]
     page = (tmp_path / "index.html").read_text()
     assert "a|b &lt;i&gt;" in page
     assert f"{HOURS:.2f} CPU h" in page
@@ -68,7 +68,36 @@ def test_every_report_below_the_folder_has_its_row_and_its_own_counts(report, tm
     assert [re.search(r'href="([^"]+)"', card)[1] for card in cards] == [
         f"{entry.folder.replace(' ', '%20')}/report.html" for entry in entries
     ]
-    assert 'href="mrca/paper/report.html#claim-C1"' in cards[1]
+    assert 'href="mrca/paper/report.html#claim-C1"' in cards[0]
+
+
+def test_smoke_comes_last_is_said_to_decide_nothing_and_controls_are_told_beside_the_claims(report, tmp_path) -> None:
+    one = summarise(report)
+    control = ClaimSummary(id="K1", wording="A control.", verdict="not resolved", control=True)
+    smoke = {"tier": "smoke", "paper_title": "A first title", "claims": (control,), "cpu_hours": 25 / 3600}
+    keep(one, tmp_path / "mrca" / "mini")
+    keep(one.model_copy(update=smoke), tmp_path / "first" / "smoke")
+    page = write_scoreboard(tmp_path).read_text()
+    assert [entry.folder for entry in read_entries(tmp_path)] == ["mrca/mini", "first/smoke"]
+    [faint] = page.split('<article class="standing faint">')[1:]
+    assert page.count("their numbers are meaningless, so they decide no claim") == 1
+    assert "These arms decide none of the paper's claims." in faint
+    assert "Controls that the paper lacks: 1 not resolved" in faint
+    (tmp_path / "first" / "smoke" / "summary.json").unlink()
+    assert "meaningless" not in write_scoreboard(tmp_path).read_text()
+
+
+@pytest.mark.parametrize(
+    ("cpu", "gpu", "words"),
+    [
+        (25 / 3600, None, "25 CPU s"),
+        (0.5, 1 / 60, "30 CPU min, 1 GPU min"),
+        (1.0, 12.4, "1.00 CPU h, 12 GPU h"),
+        (None, 0.0, "–"),
+    ],
+)
+def test_a_cost_is_told_in_the_unit_that_shows_it(report, cpu: float | None, gpu: float | None, words: str) -> None:
+    assert Entry("", summarise(report).model_copy(update={"cpu_hours": cpu, "gpu_hours": gpu})).cost == words
 
 
 def test_the_same_reports_give_the_same_bytes(report, tmp_path) -> None:
