@@ -41,7 +41,7 @@ def loss_figure(report: Report, details: Details, folder: Path) -> Figure | None
     shown = last_trainings(report, details)
     caption = (
         "The last training behind each row, a line a seed; every panel has a scale of its own. Means over stretches of the training: "
-        "`report.html` has the parts of the loss, learning rates and the trainings before."
+        "The panel of each run in `report.html` has its parts of the loss and learning rates."
     )
     if len(shown) > _MOST_PANELS:
         caption += f" {len(shown) - _MOST_PANELS} more rows are drawn there alone."

@@ -40,7 +40,7 @@ _MOST_TITLES = 12
 def _titles(titles: Sequence[str]) -> str:
     """Join titles that may hold commas themselves; of many, the first few."""
     if len(titles) > _MOST_TITLES:
-        return "; ".join(titles[:_MOST_TITLES]) + f"; and {len(titles) - _MOST_TITLES} more, see Rows of ours"
+        return "; ".join(titles[:_MOST_TITLES]) + f"; and {len(titles) - _MOST_TITLES} more, all described below"
     return "; ".join(titles)
 
 

@@ -89,6 +89,7 @@ def environment() -> Environment:
         script=script,
         style=_source("page.css"),
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
+        inline=inline,
         curve=drawings.curve,
         class_rows=views.class_rows,
         facts=views.facts,

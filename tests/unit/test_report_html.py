@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from reports.drill import ClassScores, Curve, Details, RunDetails, RunDifference, SeedRuns, ShownImage
+from reports.figure import Figure
 from reports.html import drawings
 from reports.html.page import render_html
 from reports.html.pictures import embedded, strip
@@ -244,6 +245,14 @@ def test_our_own_folds_stay_and_others_tags_do_not() -> None:
     assert "&lt;b&gt;x&lt;/b&gt;" in made
     assert "1<br>2" in made
     assert 'class="sortable"' in made
+
+
+def test_captions_are_set_as_on_the_other_page_and_read_aloud_without_marks(report, tmp_path) -> None:
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "a.png")
+    figure = Figure("a.png", "A title", f"Losses are in `history.parquet`. {EVIL}")
+    made = render_html(report, [figure], [], details(tmp_path), tmp_path)
+    assert "<p>Losses are in <code>history.parquet</code>. &lt;script&gt;" in made
+    assert any((one or "").startswith("A title. Losses are in history.parquet.") for one in Page(made).alternatives)
 
 
 def test_pictures_are_side_by_side_and_labels_in_colour(tmp_path) -> None:
