@@ -10,6 +10,7 @@ import typer
 from methods.common.errors import InputError
 from reproductions.commands.options import JsonOption
 from reproductions.commands.printing import print_json, print_table
+from reproductions.study.settings import nearest_settings
 
 if TYPE_CHECKING:
     from reproductions.study.paper import Paper
@@ -32,8 +33,10 @@ def settings(
         print_json({study: [vars(row) for row in rows] for study, rows in found.items()})
         return
     if not any(found.values()):
+        known = [row.name for rows in paper.settings(request, "").values() for row in rows]
+        near = f"; nearest: {', '.join(alike)}" if (alike := nearest_settings(known, pattern)) else ""
         raise InputError(
-            f"no setting of {request.paper_id} is like {pattern!r}; `{request.command('settings')}` lists all"
+            f"no setting of {request.paper_id} is like {pattern!r}{near}; `{request.command('settings')}` lists all"
         )
     for study, rows in found.items():
         if len(found) > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -212,7 +213,9 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
         by_id = {**{arm.asked_as: arm for arm in (*known, *possible) if arm.asked_as}, **{arm.id: arm for arm in known}}
         for name in request.arms or ():
             if name not in by_id:
-                raise InputError(f"unknown arm {name!r}; {choice}")
+                near = get_close_matches(name, names, n=3)
+                nearest = f"nearest: {', '.join(near)}; " if near else ""
+                raise InputError(f"unknown arm {name!r}; {nearest}{choice}")
             if by_id[name] not in possible:
                 raise InputError(f"arm {name!r} {self.impossible(by_id[name], request, studies[0])}; {choice}")
         if not request.arms:

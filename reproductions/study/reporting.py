@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from methods.common.errors import InputError
 from methods.common.files import MADE_HERE
 from reports import records
 from reports.drill import NO_DETAILS, Details
@@ -43,7 +44,7 @@ def write_reports(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: R
         elif len(asked) > 1:
             place = out / one.study.backbone
         folder = place / paper.id / name.folder
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder, out)
         (folder / MADE_HERE).touch()
         collected = collect(paper, request, one, planners, plan, folder)
         run = collected.run.model_copy(update={"differs": name.differs})
@@ -52,6 +53,20 @@ def write_reports(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: R
         details = collect_details(planners, one.arms, plan, request.store, judged)
         page = render_report(paper, judged, folder, details)
     return page
+
+
+def _make(folder: Path, out: Path) -> None:
+    """Make the folder of a report.
+
+    Raises:
+        InputError: part of the way there is a file, or a place where nothing can be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(
+            f"no folder for the report can be made below {out} ({error.strerror}); name another place with --out or OUT="
+        ) from error
 
 
 def judged_reports(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: Request) -> list[ReportT]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, TypeVar
 
@@ -82,12 +82,16 @@ def _set(document: dict[str, Any], name: str, value: Any) -> None:
     owner[last] = value
 
 
-def _instead(document: dict[str, Any], name: str) -> str:
-    """Say what may have been meant: settings of the same last part anywhere, else those that are most alike."""
-    known = list(_names(document))
+def nearest_settings(known: Sequence[str], name: str) -> list[str]:
+    """Return up to three settings that may have been meant, the likeliest first: those of the same last part, else those most alike."""
     same = [other for other in known if _last(other) == _last(name)]
-    near = sorted(same or known, key=lambda other: -sum(_likeness(other, name)))
-    near = [other for other in near if same or max(_likeness(other, name)) >= _NEAR][:3]
+    near = sorted(same or dict.fromkeys(known), key=lambda other: -sum(_likeness(other, name)))
+    return [other for other in near if same or max(_likeness(other, name)) >= _NEAR][:3]
+
+
+def _instead(document: dict[str, Any], name: str) -> str:
+    """Say what may have been meant."""
+    near = nearest_settings(list(_names(document)), name)
     if near:
         return f"nearest: {', '.join(near)}"
     return f"settings are below {', '.join(key for key, value in document.items() if isinstance(value, dict))}"

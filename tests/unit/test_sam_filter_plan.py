@@ -19,6 +19,7 @@ from reproductions.sam_filter.arms import ARMS, OWN_ARMS
 from reproductions.sam_filter.paper import PAPER
 from reproductions.sam_filter.plan import SeedPlanner
 from reproductions.sam_filter.recipe import SamFilterStudy, mini, own_data, smoke
+from reproductions.study.reporting import write_reports
 from reproductions.study.request import Request
 
 OUTSIDE = {
@@ -153,9 +154,21 @@ def request(tmp_path: Path, **changes: object) -> Request:
     return Request("sam_filter", Store.create(tmp_path / "store"), tier="smoke", **changes)  # type: ignore[arg-type]
 
 
+def test_a_report_below_a_file_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    asked = request(tmp_path, arms=("sbd",))
+    plan = PAPER.plan(asked)
+    with pytest.raises(
+        InputError, match=r"can be made below .*/file \(Not a directory\); name another place with --out"
+    ):
+        write_reports(PAPER, asked, plan, tmp_path / "file")
+
+
 def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"unknown arm 'nosuch'; choose from sbd, .* pilot"):
         PAPER.plan(request(tmp_path, arms=("nosuch",)))
+    with pytest.raises(InputError, match="unknown arm 'va_al_40k'; nearest: va_all_40k, "):
+        PAPER.plan(request(tmp_path, arms=("va_al_40k",)))
     with pytest.raises(InputError, match="no arm is named"):
         PAPER.plan(request(tmp_path, arms=()))
     with pytest.raises(InputError, match="--objects has no meaning for sam_filter"):

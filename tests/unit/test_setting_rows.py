@@ -129,3 +129,5 @@ def test_the_list_is_printed_at_tier_paper_before_anything_is_there(
     done = CliRunner().invoke(app, ["settings", "mrca", "zzz", "--store", str(tmp_path / "store")])
     assert isinstance(done.exception, InputError)
     assert str(done.exception) == "no setting of mrca is like 'zzz'; `segrepro settings mrca --tier mini` lists all"
+    done = CliRunner().invoke(app, ["settings", "mrca", "bsae_lr", "--store", str(tmp_path / "store")])
+    assert "is like 'bsae_lr'; nearest: recipe.base_lr" in str(done.exception)
