@@ -327,7 +327,7 @@ def test_nobody_else_gets_it_and_smoke_tries_all_of_it() -> None:
 def test_a_wrong_name_is_told_the_names() -> None:
     with pytest.raises(
         InputError,
-        match=r"unknown arm 'branch_c'; choose from .*blended_half.*, branch_b, branch_b_grid, branch_b_tuned, branch_b_ladder, or all alone",
+        match=r"unknown arm 'branch_c'; nearest: branch_b, .*; choose from .*blended_half.*, branch_b, branch_b_grid, branch_b_tuned, branch_b_ladder, or all alone",
     ):
         asked("mini", "branch_c")
 

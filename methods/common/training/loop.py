@@ -157,8 +157,12 @@ def share_model(model: ModelT, context: Context) -> ModelT:
 
 
 def _total_norm(parameters: Iterable[nn.Parameter]) -> Tensor:
-    """Return the 2-norm of all gradients together, without waiting for the device."""
-    return nn.utils.get_total_norm([one.grad for one in parameters if one.grad is not None]).detach()
+    """Return the 2-norm of all gradients together, without waiting for the device.
+
+    The bits of ``nn.utils.get_total_norm``, which on CPUs asks for the norm of each tensor from Python: a third more time.
+    """
+    norms = torch._foreach_norm([one.grad for one in parameters if one.grad is not None])
+    return torch.linalg.vector_norm(torch.stack(norms)).detach()
 
 
 def run_training(
