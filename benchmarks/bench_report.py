@@ -1,21 +1,17 @@
-"""What the HTML page of a report costs beside the Markdown page, from the same records in the same run; and what kept predictions cost an evaluation.
+"""What the HTML page of a report costs beside the Markdown page, from the same records in the same run.
 
     pytest benchmarks/bench_report.py --benchmark-only
 
 The records are those of a small store without networks: all arms of MRCA with 12 seeds, the size of a plan at tier mini, every training with a
 history of 200 iterations. `collect_s` is reading them from the store, `html_s` and `markdown_s` the two pages, in processor seconds, `html_mb`
-the size without figures. The evaluation is of 200 label maps of 256 x 256 pixels with 20 classes, which are only counted, or counted and kept;
-`cpu_ms` is a map's share in milliseconds of the processor, to be held against what a network takes for an image.
+the size without figures.
 """
 
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from methods.common.metrics.label_maps.confusion import add_confusion
-from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig, Room
 from reports.html.page import render_html
 from reports.markdown import render
 from reproductions.harness.plan import Plan
@@ -26,7 +22,6 @@ from tests.unit.report_runs import finish, planners
 from tests.unit.report_synthetic import synthetic_report
 
 SEEDS = range(12)
-NUM_MAPS, SIDE, NUM_CLASSES = 200, 256, 20
 
 
 @pytest.fixture(scope="module")
@@ -55,21 +50,3 @@ def test_html_page(benchmark, stored, tmp_path: Path) -> None:
         cells=len(plan), collect_s=collect_s, html_s=html_s, markdown_s=markdown_s, html_mb=len(page) / 1e6
     )
     benchmark(render_html, report, [], [], details, tmp_path)
-
-
-@pytest.mark.parametrize("kept", [False, True])
-def test_kept_predictions(benchmark, tmp_path: Path, kept: bool) -> None:
-    rng = np.random.default_rng(0)
-    coarse = rng.integers(0, NUM_CLASSES, (NUM_MAPS, SIDE // 16, SIDE // 16), np.uint8)
-    maps = coarse.repeat(16, 1).repeat(16, 2)
-
-    def evaluate() -> None:
-        room, confusion_KK = Room(tmp_path, EvaluateSemanticConfig(kept_predictions_mib=1024 if kept else 0)), np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64)
-        for number, label_HW in enumerate(maps):
-            add_confusion(confusion_KK, maps[number - 1], label_HW, 255)
-            room.keep(str(number), label_HW)
-
-    benchmark(evaluate)
-    cpu_s, _ = processor_seconds(evaluate)
-    benchmark.extra_info["cpu_ms"] = 1000 * cpu_s / NUM_MAPS
-    benchmark.extra_info["mb"] = sum(path.stat().st_size for path in tmp_path.iterdir()) / 1e6
