@@ -180,9 +180,30 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _ACCUMULATION_C.mutant(
         "weights_of_wrong_detections",
-        "wrong += times;",
-        "wrong += 1;",
+        "wrong_in_all += times;",
+        "wrong_in_all += 1;",
         "resampled images count their wrong detections once",
+        f"{LOOPS}::test_loops_and_numpy_agree_to_the_last_bit",
+    ),
+    _ACCUMULATION_C.mutant(
+        "wrong_at_all_thresholds",
+        "times, wrong_in_all + counts->wrong[threshold]);",
+        "times, counts->wrong[threshold]);",
+        "detections that are wrong at every threshold do not lower precision",
+        f"{LOOPS}::test_loops_and_numpy_agree_to_the_last_bit",
+    ),
+    _MATCHING_C.mutant(
+        "half_the_digits_of_scores",
+        "NUM_DIGITS = 8,",
+        "NUM_DIGITS = 7,",
+        "of many detections those with scores below 2 count in the order of small differences alone",
+        f"{LOOPS}::test_many_detections_of_a_class_are_put_into_one_order",
+    ),
+    _MATCHING_C.mutant(
+        "pairs_of_the_place_in_the_class",
+        "int64_t one = gathered[k], first = first_pair[one];",
+        "int64_t one = gathered[k], first = first_pair[k];",
+        "detections take the overlaps of others",
         f"{LOOPS}::test_loops_and_numpy_agree_to_the_last_bit",
     ),
     _COMPILED_MATCHING.mutant(

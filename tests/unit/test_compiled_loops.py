@@ -23,6 +23,7 @@ from methods.common.metrics.detection.compiled.masks import draw_masks
 from methods.common.metrics.detection.compiled.records import read_annotations, read_detections
 from methods.common.metrics.detection.file_workers import Workers
 from methods.common.metrics.detection.ground_truth import Canvas, GroundTruth
+from methods.common.metrics.detection.json_columns import FilePart
 from methods.common.metrics.detection.overlaps import DetectionColumns
 
 
@@ -100,6 +101,23 @@ def test_what_is_no_json_is_refused(text: str) -> None:
 @pytest.mark.parametrize("broken", [b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe2\x82"])
 def test_text_that_is_no_utf8_is_refused(broken: bytes) -> None:
     assert read_detections(as_text(detection("1").encode()[:-1] + b',"x":"' + broken + b'"}'), with_masks=False) is None
+
+
+@pytest.mark.parametrize("special", ['"', "\\", "\n", "\x1f"])
+def test_a_special_character_is_seen_wherever_it_stands_in_a_long_text(special: str) -> None:
+    for place in range(70):
+        text = detection("1")[:-1] + ',"x":"' + "~" * place + special + " " * (69 - place) + '"}'
+        assert read_detections(as_text(text), with_masks=False) is None
+        escaped = detection("1")[:-1] + ',"x":"' + "~" * place + json.dumps(special)[1:-1] + "é" * (69 - place) + '"}'
+        assert read_detections(as_text(escaped), with_masks=False) is not None
+
+
+def test_parts_of_a_file_hold_their_bytes_wherever_they_begin(tmp_path: Path) -> None:
+    content = np.random.default_rng(0).bytes(40_000)
+    file = tmp_path / "records.json"
+    file.write_bytes(content)
+    for start, stop in ((0, 40_000), (1, 2), (4095, 4097), (4096, 8192), (8191, 40_000), (39_999, 40_000)):
+        assert FilePart(file, start, stop).read().tobytes() == content[start:stop]
 
 
 def test_encoded_annotations_are_listed_with_their_places() -> None:
@@ -232,6 +250,35 @@ def test_loops_and_numpy_agree_to_the_last_bit(
             for module in (matching, overlaps, precision_recall):
                 patch.setattr(module, "library", lambda: None)
             by_numpy = numbers(truth, found, overlap, limit)
+        for one, other in zip(by_loops, by_numpy, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_many_detections_of_a_class_are_put_into_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores that differ in any of their 64 bits, ties, either sign; images as they come."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        truth, _ = scene(seed)
+        number = 600
+        several = [
+            rng.random(number),
+            -rng.random(number),
+            rng.choice([0.5, np.nextafter(0.5, 1)], number),
+            1e300 * rng.random(number),
+        ]
+        box_N4 = rng.integers(0, 12, (number, 4)).astype(float)
+        found = DetectionColumns(
+            rng.integers(0, 3, number),
+            rng.integers(0, 2, number),
+            np.choose(rng.integers(0, 4, number), several),
+            box_N4,
+            box_N4[:, 2] * box_N4[:, 3],
+        )
+        by_loops = numbers(truth, found, "bbox", None)
+        with monkeypatch.context() as patch:
+            for module in (matching, overlaps, precision_recall):
+                patch.setattr(module, "library", lambda: None)
+            by_numpy = numbers(truth, found, "bbox", None)
         for one, other in zip(by_loops, by_numpy, strict=True):
             np.testing.assert_array_equal(one, other)
 

@@ -11,6 +11,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 typedef struct {
     const uint8_t *at, *end;
@@ -71,13 +74,31 @@ static int skip_escape(Text *text) {
     return kind == '"' || kind == '\\' || kind == '/' || kind == 'b' || kind == 'f' || kind == 'n' || kind == 'r' || kind == 't';
 }
 
-/* Say whether any of eight bytes is a quote, a backslash, a control character or beyond ASCII. */
-static inline int any_special(const uint8_t *at) {
+/* Step over characters of ASCII but quotes, backslashes and control characters, many at a time; a few of them may be left. */
+static inline void skip_plain(Text *text) {
+#ifdef __SSE2__
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(' ');
+    while (text->end - text->at >= 16) {
+        __m128i here = _mm_loadu_si128((const __m128i *)text->at);
+        __m128i special = _mm_or_si128(_mm_cmpeq_epi8(here, quote), _mm_cmpeq_epi8(here, slash));
+        special = _mm_or_si128(special, _mm_cmplt_epi8(here, space)); /* bytes beyond ASCII are negative */
+        int places = _mm_movemask_epi8(special);
+        if (places) {
+            text->at += __builtin_ctz((unsigned)places);
+            return;
+        }
+        text->at += 16;
+    }
+#else
     const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
-    uint64_t eight;
-    memcpy(&eight, at, 8);
-    uint64_t quote = eight ^ (ones * '"'), slash = eight ^ (ones * '\\');
-    return (((quote - ones) | (slash - ones) | (eight - ones * 0x20) | eight) & tops) != 0;
+    while (text->end - text->at >= 8) {
+        uint64_t eight;
+        memcpy(&eight, text->at, 8);
+        uint64_t quote = eight ^ (ones * '"'), slash = eight ^ (ones * '\\');
+        if (((quote - ones) | (slash - ones) | (eight - ones * 0x20) | eight) & tops) return;
+        text->at += 8;
+    }
+#endif
 }
 
 static int read_string(Text *text, String *found) {
@@ -85,7 +106,7 @@ static int read_string(Text *text, String *found) {
     found->start = text->at;
     found->escaped = 0;
     for (;;) {
-        while (text->end - text->at >= 8 && !any_special(text->at)) text->at += 8;
+        skip_plain(text);
         if (text->at == text->end) return 0;
         uint8_t character = *text->at;
         if (character == '"') break;
