@@ -150,6 +150,20 @@ MUTANTS: tuple[Mutant, ...] = (
         "KID's pairs within a folder are counted by halves",
         f"{KID}::test_sums_are_those_of_the_pairs_of_each_subset",
     ),
+    _KID_SUMS.mutant(
+        "features_in_place_of_differences",
+        "= feature_ND[rows] - self.mean_D",
+        "= feature_ND[rows]",
+        "KID's products are of features, not of what they differ from their mean",
+        f"{KID}::test_sums_are_those_of_the_pairs_of_each_subset",
+    ),
+    _KID_SUMS.mutant(
+        "means_of_the_wrong_folder",
+        "one.times(other.mean_D)",
+        "one.times(one.mean_D)",
+        "KID's kernel between folders takes one folder's mean for the other's",
+        f"{KID}::test_sums_are_those_of_the_pairs_of_each_subset",
+    ),
     _ANNOTATION_READING.mutant(
         "places_of_encoded_masks",
         "np.delete(np.arange(num_records), places), places]",

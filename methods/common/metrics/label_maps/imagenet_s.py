@@ -44,7 +44,6 @@ F_BETA_SQUARED = 0.3
 SIZES = ("S", "MS", "ML", "L")
 _SIZE_LIMITS_PERCENT = (5, 25, 50)
 _AREA_MEASURES = ("mIoU", *SIZES)
-_NUM_AREA = len(_AREA_MEASURES)
 MEASURES = (*_AREA_MEASURES, "mBIoU", *(f"B{size}" for size in SIZES))
 _TINY = 1e-10
 
@@ -267,29 +266,25 @@ def count_labels(
     truth_place_P, place_P = place_2P.reshape(2, len(truth_P))
     truth_on_P, on_P = truth_P % 2 == 1, prediction_P % 2 == 1
     true_K, predicted_K = (_count(places, count_P, len(label_K)) for places in (truth_place_P, place_P))
-    is_right_P = truth_place_P == place_P
-    keys, counts = [], []
-    for measure, chosen_P in enumerate(_chosen_by_size(truth_place_P, label_K, true_K)):
-        for offset, truth_in_P, predicted_in_P in (
-            (0, chosen_P, chosen_P),
-            (_NUM_AREA, chosen_P & truth_on_P, chosen_P & on_P),
-        ):
-            right_P = truth_in_P & predicted_in_P & is_right_P
-            count_3K = np.stack(
-                [
-                    _count(places, count_P * chosen, len(label_K))
-                    for places, chosen in ((place_P, right_P), (place_P, predicted_in_P), (truth_place_P, truth_in_P))
-                ]
-            )
-            present = np.flatnonzero(count_3K.any(axis=0))
-            keys.append((measure + offset) * (num_classes + 1) + label_K[present])
-            counts.append(count_3K[:, present].T)
+    # In the order of MEASURES: areas, then the same on boundaries.
+    chosen_MP = np.stack(_chosen_by_size(truth_place_P, label_K, true_K))
+    truth_in_MP = np.concatenate([chosen_MP, chosen_MP & truth_on_P])
+    predicted_in_MP = np.concatenate([chosen_MP, chosen_MP & on_P])
+    right_MP = truth_in_MP & predicted_in_MP & (truth_place_P == place_P)
+    first_M1, size = np.arange(len(MEASURES))[:, None] * len(label_K), len(MEASURES) * len(label_K)
+    count_3MK = np.stack(
+        [
+            _count((first_M1 + places).ravel(), (count_P * chosen).ravel(), size).reshape(len(MEASURES), -1)
+            for places, chosen in ((place_P, right_MP), (place_P, predicted_in_MP), (truth_place_P, truth_in_MP))
+        ]
+    )
+    measure_R, present_R = np.nonzero(count_3MK.any(axis=0))
     is_class_K = label_K > 0
     largest = int((predicted_K * is_class_K).argmax()) if len(label_K) else 0  # of equals the least label, as there
     right_px = float(count_P[is_class_K[truth_place_P] & is_class_K[place_P]].sum())
     return ImageRecords(
-        np.concatenate(keys),
-        np.concatenate(counts).astype(np.int64),
+        measure_R * (num_classes + 1) + label_K[present_R],
+        count_3MK[:, measure_R, present_R].T.astype(np.int64),
         bool(is_class_K.any() and is_class_K[largest] and predicted_K[largest] > 0 and true_K[largest] > 0),
         _f_measure(true_K[is_class_K].sum(), predicted_K[is_class_K].sum(), right_px),
     )
