@@ -12,6 +12,7 @@ _COMPILED = "methods/common/metrics/detection/compiled"
 _OUTLINES_C = Place(f"{_COMPILED}/outlines.c")
 _OVERLAPS_C = Place(f"{_COMPILED}/overlaps.c")
 _MATCHING_C = Place(f"{_COMPILED}/matching.c")
+_BOUNDARIES_C = Place(f"{_COMPILED}/boundaries.c")
 _ACCUMULATION_C = Place(f"{_COMPILED}/accumulation.c")
 _COMPILED_MATCHING = Place(f"{_COMPILED}/matching.py")
 _JSON_TEXT = Place(f"{_COMPILED}/json_text.h")
@@ -205,6 +206,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "times, counts->wrong[threshold]);",
         "detections that are wrong at every threshold do not lower precision",
         f"{LOOPS}::test_loops_and_numpy_agree_to_the_last_bit",
+    ),
+    _BOUNDARIES_C.mutant(
+        "boundaries_a_pixel_off",
+        "block + (y - reach + 1) * outer",
+        "block + (y - reach) * outer",
+        "boundaries of ImageNet-S lie a row too low",
+        f"{LOOPS}::test_boundaries_are_those_of_opencv",
     ),
     _MATCHING_C.mutant(
         "half_the_digits_of_scores",

@@ -19,12 +19,14 @@ from methods.common.metrics.detection import (
     precision_recall,
 )
 from methods.common.metrics.detection.compiled import library
+from methods.common.metrics.detection.compiled.boundaries import mark_boundaries
 from methods.common.metrics.detection.compiled.masks import draw_masks
 from methods.common.metrics.detection.compiled.records import read_annotations, read_detections
 from methods.common.metrics.detection.file_workers import Workers
 from methods.common.metrics.detection.ground_truth import Canvas, GroundTruth
 from methods.common.metrics.detection.json_columns import FilePart
 from methods.common.metrics.detection.overlaps import DetectionColumns
+from methods.common.metrics.label_maps import imagenet_s
 
 
 def as_text(content: str | bytes) -> np.ndarray:
@@ -281,6 +283,30 @@ def test_many_detections_of_a_class_are_put_into_one_order(monkeypatch: pytest.M
             by_numpy = numbers(truth, found, "bbox", None)
         for one, other in zip(by_loops, by_numpy, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 4), st.integers(0, 2**32))
+def test_boundaries_are_those_of_opencv(height: int, width: int, num_spots: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    label_HW = np.full((height, width), 7, np.uint32)
+    for _ in range(num_spots):
+        y, x = rng.integers(height), rng.integers(width)
+        label_HW[y : y + rng.integers(1, 30), x : x + rng.integers(1, 30)] = rng.integers(0, 1001)
+    expected_HW = 2 * label_HW + imagenet_s.boundary(label_HW.astype(np.uint16))
+    found_HW = mark_boundaries(label_HW, max(1, round(0.03 * float(np.hypot(height, width)))))
+    assert found_HW is not None
+    np.testing.assert_array_equal(found_HW, expected_HW)
+
+
+def test_boundaries_of_five_and_twenty_pixels_in_a_row() -> None:
+    """By hand: an edge or the other label is within two pixels."""
+    label_HW = np.array([[3] * 5 + [4] * 15] * 9, np.uint32)
+    found_HW = mark_boundaries(label_HW, 2)
+    assert found_HW is not None
+    assert (found_HW[4] - 2 * label_HW[4]).tolist() == [1, 1, 0, *[1] * 4, *[0] * 11, 1, 1]
+    assert (found_HW[1] - 2 * label_HW[1]).tolist() == [1] * 20
+    assert mark_boundaries(np.array([[1 << 15]], np.uint32), 1) is None
 
 
 def test_without_a_compiler_there_are_no_loops(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

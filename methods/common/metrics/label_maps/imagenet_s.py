@@ -33,6 +33,8 @@ from methods.common.datasets.png_labels import LabelMap, check_same_size, read_r
 from methods.common.errors import InputError
 from methods.common.files import AnyPath, as_path
 from methods.common.metrics.class_means import some_of
+from methods.common.metrics.detection.compiled.boundaries import mark_boundaries
+from methods.common.metrics.detection.compiled.library import library
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.label_maps.confusion import count_pairs, none_if_nan
 from methods.common.metrics.label_maps.png_folders import PngPair, map_images, pair_by_name
@@ -227,6 +229,9 @@ def _check_labels(
 
 def _with_boundary(label_HW: NDArray[np.uint32]) -> LabelMap:
     """Return 2 * label + (whether on a boundary)."""
+    marked_HW = None if library() is None else mark_boundaries(label_HW, _reach(label_HW))
+    if marked_HW is not None:
+        return marked_HW
     narrow_HW = label_HW.astype(np.uint16)
     on_HW = boundary(narrow_HW)
     if label_HW.max() >= 1 << 15:  # no label, which is refused later; it only has to stay what it is
@@ -240,14 +245,17 @@ def boundary(label_HW: NDArray[np.uint16]) -> NDArray[np.bool_]:
     """Mark the pixels that have another label, or the image's edge, within 3 % of the diagonal, bool [H, W]."""
     import cv2
 
-    height, width = label_HW.shape
-    reach = max(1, round(BOUNDARY_SHARE * math.sqrt(height**2 + width**2)))
     # A pixel with a different neighbour is within reach - 1 of every pixel that has another label within reach.
     neighbours = np.ones((3, 3), np.uint8)
     edge_HW = (cv2.dilate(label_HW, neighbours) != cv2.erode(label_HW, neighbours)).view(np.uint8)
     edge_HW[[0, -1]] = edge_HW[:, [0, -1]] = 1
-    side = 2 * reach - 1
+    side = 2 * _reach(label_HW) - 1
     return np.asarray(cv2.dilate(edge_HW, np.ones((side, side), np.uint8))).view(bool)
+
+
+def _reach(label_HW: NDArray[Any]) -> int:
+    height, width = label_HW.shape
+    return max(1, round(BOUNDARY_SHARE * math.sqrt(height**2 + width**2)))
 
 
 def count_labels(

@@ -27,6 +27,7 @@ _LOOPS = (
     "overlapping_masks",
     "match_detections",
     "accumulate",
+    "mark_boundaries",
 )
 _COMPILERS = ("cc", "gcc", "clang")
 
@@ -88,7 +89,7 @@ def _declared(built: ctypes.CDLL) -> ctypes.CDLL:
 
 
 NO_ROOM = -2
-"""What loops answer that were given too small an array."""
+"""What loops answer that were given too small an array, or find too little memory."""
 
 
 def address(array: NDArray[Any] | None) -> ctypes.c_void_p:
