@@ -209,8 +209,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _BOUNDARIES_C.mutant(
         "boundaries_a_pixel_off",
-        "block + (y - reach + 1) * outer",
-        "block + (y - reach) * outer",
+        "block + (y - reach + 1) * (width + 1)",
+        "block + (y - reach) * (width + 1)",
         "boundaries of ImageNet-S lie a row too low",
         f"{LOOPS}::test_boundaries_are_those_of_opencv",
     ),

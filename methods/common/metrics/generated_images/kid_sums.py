@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_BLOCK, _STRIP = 1024, 64
+_BLOCK, _STRIP = 2048, 32
 _MANY = 10**9
 """Multiplications of two folders' features, from a few hundred pictures each on, that are done in single precision [our choice]."""
 

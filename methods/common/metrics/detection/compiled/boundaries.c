@@ -5,13 +5,15 @@
 #include <string.h>
 
 /* Mark blocks of 2 x 2 pixels that hold several labels or reach over the image's edge, [height + 1, width + 1]. */
-static void mark_blocks(const uint16_t *label, int64_t height, int64_t width, uint8_t *mark) {
+static void mark_blocks(const uint16_t *restrict label, int64_t height, int64_t width, uint8_t *restrict mark) {
     memset(mark, 1, (size_t)((height + 1) * (width + 1)));
     for (int64_t y = 1; y < height; y++) {
         const uint16_t *above = label + (y - 1) * width, *below = label + y * width;
         uint8_t *row = mark + y * (width + 1);
-        for (int64_t x = 1; x < width; x++)
-            row[x] = (above[x] != above[x - 1]) | (below[x] != below[x - 1]) | (above[x] != below[x]);
+        for (int64_t x = 1; x < width; x++) {
+            uint16_t differs = (uint16_t)((above[x] ^ above[x - 1]) | (below[x] ^ below[x - 1]) | (above[x] ^ below[x]));
+            row[x] = differs != 0;
+        }
     }
 }
 
@@ -33,6 +35,17 @@ static void spread(uint8_t **mark, uint8_t **spare, int64_t num, int64_t step, i
     }
 }
 
+/* Write 2 * label + mark for one row. The blocks between the pixels within reach begin reach - 1 before a pixel's own; where some
+ * of them lack, the edge is near. */
+static void write_row(const uint8_t *block, int64_t y, int64_t height, int64_t width, int64_t reach, uint16_t *restrict row) {
+    int64_t start = reach, stop = width - reach + 1;
+    if (y < reach || y + reach > height || stop < start) start = stop = width;
+    const uint8_t *restrict found = start < stop ? block + (y - reach + 1) * (width + 1) - reach + 1 : NULL;
+    for (int64_t x = 0; x < start; x++) row[x] = (uint16_t)(row[x] << 1 | 1);
+    for (int64_t x = start; x < stop; x++) row[x] = (uint16_t)(row[x] << 1 | found[x]);
+    for (int64_t x = stop; x < width; x++) row[x] = (uint16_t)(row[x] << 1 | 1);
+}
+
 /* Write 2 * label + (whether another label or the image's edge is within `reach` rows and columns). Returns 0, -1 where a label has
  * more than 15 bits, -2 where memory is lacking. */
 int64_t mark_boundaries(const uint32_t *label, int64_t height, int64_t width, int64_t reach, uint16_t *marked) {
@@ -48,14 +61,7 @@ int64_t mark_boundaries(const uint32_t *label, int64_t height, int64_t width, in
         spread(&block, &spare, num_blocks, 1, 2 * reach); /* what runs over into the next row is not looked at */
         spread(&block, &spare, num_blocks, outer, 2 * reach);
     }
-    for (int64_t y = 0; answer == 0 && y < height; y++) {
-        /* The blocks between the pixels within reach begin reach - 1 before the pixel's own; where some lack, the edge is near. */
-        uint16_t *row = marked + y * width;
-        int is_near_edge = y < reach || y + reach > height;
-        const uint8_t *found = is_near_edge ? NULL : block + (y - reach + 1) * outer;
-        for (int64_t x = 0; x < width; x++)
-            row[x] = (uint16_t)(row[x] << 1 | (is_near_edge || x < reach || x + reach > width || found[x - reach + 1]));
-    }
+    for (int64_t y = 0; answer == 0 && y < height; y++) write_row(block, y, height, width, reach, marked + y * width);
     free(block);
     free(spare);
     return answer;
