@@ -4,53 +4,19 @@ The cases with a folder are those of the shared reference data; the variations b
 """
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from pycocotools import mask as coco_mask
 
-from reproductions.cli import main
-
-
-class Said(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    metrics: dict[str, float]
-    notes: str
-    error: str
-
-
-Evaluate = Callable[..., Said]
-
-
-@pytest.fixture
-def evaluate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Evaluate:
-    """Runs a command of the group; in a mistake there is nothing on the output and one sentence beside it."""
-
-    def run(*words: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["segrepro", "evaluate", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        if ended.value.code:
-            assert (ended.value.code, out) == (2, ""), err
-            assert len(err.splitlines()) == 1
-            return Said(2, {}, "", err)
-        rows = [line.split() for line in out.splitlines()]
-        numbers = {row[0]: float(row[1]) for row in rows if len(row) == 2 and row[1][0].isdigit()}
-        return Said(0, numbers, "\n".join(line for line in out.splitlines() if line.startswith("note: ")), err)
-
-    return run
+from tests.e2e.evaluations import Evaluate, Said
 
 
 @pytest.fixture
@@ -283,6 +249,7 @@ OUTLINES: list[tuple[Any, str]] = [
     ([SQUARE, []], "outline 2 of 2 has 0 numbers"),
     ([SQUARE, [1, 2, 3, 4, 5, 6, 7]], "outline 2 of 2 has 7 numbers"),
     ([SQUARE, [1, 2, 3, 4, 5, "6"]], "outline 2 of 2 holds '6', which is no number"),
+    ([[None] * 6], "outline 1 of 1 holds None, which is no number"),
     (SQUARE, "outline 1 of 8 is 10, no list of numbers"),
     ([SQUARE, [0, 0, 1e5, 1e5] * 30], "outline 2 of 2 is more than 4,000,000 px long"),
     ([SQUARE, [-200_000, 10, -199_990, 10, -199_990, 20]], "outline 2 of 2 has a vertex at (-200000, 10)"),
@@ -331,6 +298,7 @@ COUNTS: list[tuple[Any, str]] = [
     ([10, 20], "do not add up to its image: 30 pixels together, not 1600"),
     ([0, -5, 1605], "has a negative run length (-5)"),
     ([0.0, 1600.0], "has the run length 0.0, which is no whole number"),
+    ([None], "has the run length None, which is no whole number"),
     ([True, 1599], "has the run length True, which is no whole number"),
     ([2**29, 1600 - 2**29], "has a negative run length"),
     ([2**29], "has a run of 2^29"),
@@ -397,154 +365,3 @@ def test_boxes_beside_masks_and_equal_scores_are_noted(write: Callable[[Any, Any
     said = evaluate(*on("coco", "segm")).notes
     assert "boxes" not in said
     assert "score" not in said
-
-
-def png(path: str, values: Any, mode: str = "L") -> None:
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    image = Image.fromarray(np.asarray(values, np.uint16 if mode == "I;16" else np.uint8))
-    if mode == "P":
-        image = image.convert("L")
-        image.putpalette([255, 0, 0, 0, 255, 0, 9, 9, 9] + [0] * 759)
-    image.convert("1").save(path) if mode == "1" else image.save(path)
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-MAP = np.kron([[0, 1], [1, 0]], np.ones((4, 4), int))
-
-
-def test_a_label_map_has_any_depth_in_every_evaluator(here: Path, evaluate: Evaluate) -> None:
-    for mode in ("L", "P", "I;16", "1"):
-        png(f"{mode}/town_0_1_gtFine_labelIds.png", MAP * (255 if mode == "1" else 1), mode)
-        shutil.copy(f"{mode}/town_0_1_gtFine_labelIds.png", f"{mode}/town_0_1_gtFine_instanceIds.png")
-    for mode in ("P", "I;16", "1"):
-        between = ["--ground-truth", "L", "--predictions", mode]
-        assert evaluate("semantic", *between, "--num-classes", "2").metrics["mIoU"] == 1
-        assert evaluate("mask-quality", *between, "--num-classes", "2").metrics["mIoU"] == 1
-        Path(f"{mode}/town_0_1_gtFine_instanceIds.png").unlink()
-        said = evaluate("cityscapes-semantic", *between)  # void alone, which does not count
-        assert (
-            "averageScoreClasses has no class to be a mean of; left out: 19 without a pixel that counts" in said.notes
-        )
-    png("rgb/town_0_1_gtFine_labelIds.png", np.stack([MAP] * 3, 2))
-    for words in (["semantic", "--num-classes", "2"], ["mask-quality", "--num-classes", "2"], ["cityscapes-semantic"]):
-        Path("P/town_0_1_gtFine_instanceIds.png").unlink(missing_ok=True)
-        said = evaluate(words[0], "--ground-truth", "P", "--predictions", "rgb", *words[1:])
-        assert "is RGB with 8 bits, not a label map of one channel" in said.error
-
-
-@pytest.mark.parametrize("value", [34, 255, 999, 7001, 34_000, 65_535])
-def test_both_cityscapes_commands_refuse_the_same_ids(here: Path, evaluate: Evaluate, value: int) -> None:
-    ids = np.where(MAP, value, 7)
-    png("gt/town_0_1_gtFine_labelIds.png", np.full_like(MAP, 7))
-    png("gt/town_0_1_gtFine_instanceIds.png", ids, "I;16")
-    png("pred/town_0_1_pred.png", np.full_like(MAP, 7))
-    Path("pred/town_0_1_pred.txt").write_text("")
-    for metric in ("cityscapes-semantic", "cityscapes-instance"):
-        said = evaluate(metric, "--ground-truth", "gt", "--predictions", "pred").error
-        assert str(value) in said
-        assert "Cityscapes' instance maps hold label ids 0 to 33, and 1000 * label id + number" in said
-
-
-def test_masks_of_16_bits_are_told_too(here: Path, evaluate: Evaluate) -> None:
-    png("white/a.png", MAP * 65_535, "I;16")
-    png("labels/a.png", MAP)
-    for words in (["semantic", "--num-classes", "2"], ["mask-quality", "--num-classes", "2"]):
-        said = evaluate(words[0], "--ground-truth", "white", "--predictions", "labels", *words[1:])
-        assert "masks of 0 and 65535 need 1 for the object" in said.error
-    png("gt/town_0_1_gtFine_labelIds.png", MAP)
-    png("masks/town_0_1.png", MAP * 255)
-    said = evaluate("cityscapes-semantic", "--ground-truth", "gt", "--predictions", "masks", "--protocol", "grouped")
-    assert "holds nothing but 0 and 255, as a mask does" in said.error
-
-
-PAIRS: list[tuple[str, str, str]] = [
-    ("001.png", "1.png", "(there is '1': its number has other leading zeros)"),
-    ("A.png", "a.png", "(there is 'a': upper and lower case differ)"),
-    ("a.png", "b/a.png", "(there is 'b/a': it lies in another folder)"),
-    ("a.png", "a_pred.png", "(there is 'a_pred': the name goes on)"),
-    ("a.png", "a.jpg", "(there is a.jpg; save label maps as PNG)"),
-]
-
-
-@pytest.mark.parametrize(("name", "other", "words"), PAIRS, ids=[words for _, _, words in PAIRS])
-def test_names_without_a_partner_say_what_is_there(
-    here: Path, evaluate: Evaluate, name: str, other: str, words: str
-) -> None:
-    for place in (f"gt/{name}", "gt/z.png", f"pred/{other}", "pred/z.png"):
-        png(place, MAP)
-    semantic = ["semantic", "--ground-truth", "gt", "--predictions", "pred", "--num-classes", "2"]
-    assert words in evaluate(*semantic).error
-    Path("pred/z.png").rename("pred/y.png")
-    assert words.split(":")[0] in evaluate(*semantic).error
-    Path("list.txt").write_text(f"{other.split('.')[0]}\n")
-    png("pred/z.png", MAP)
-    if not other.endswith(".jpg"):
-        assert "(there is " in evaluate(*semantic, "--image-list", "list.txt").error
-
-
-def test_two_files_of_one_name_are_refused(here: Path, evaluate: Evaluate) -> None:
-    for name in ("a.png", "a.PNG"):
-        png(f"gt/{name}", MAP)
-    if len(os.listdir("gt")) < 2:  # noqa: PTH208
-        pytest.skip("the file system knows no case")
-    said = evaluate("semantic", "--ground-truth", "gt", "--predictions", "gt", "--num-classes", "2")
-    assert "have one name, but for its form or ending; keep one" in said.error
-
-
-def test_a_frame_is_not_taken_for_one_whose_number_goes_on(here: Path, evaluate: Evaluate) -> None:
-    for frame in ("town_0_1", "town_0_10"):
-        png(f"gt/{frame}_gtFine_instanceIds.png", np.where(MAP, 26_001, 7), "I;16")
-        Path("pred").mkdir(exist_ok=True)
-        Path(f"pred/{frame}_pred.txt").write_text("")
-    assert evaluate("cityscapes-instance", "--ground-truth", "gt", "--predictions", "pred").code == 0
-    Path("pred/town_0_1_pred.txt").rename("pred/town_00_01_pred.txt")
-    said = evaluate("cityscapes-instance", "--ground-truth", "gt", "--predictions", "pred").error
-    assert "has no prediction file town_0_1*.txt (there is 'town_00_01" in said
-
-
-def panoptic(side: str, **fields: Any) -> dict[str, Any]:
-    segment = {"id": 1, "category_id": 1, "area": 16, "iscrowd": 0} | fields
-    return {
-        "categories": [{"id": 1, "name": "thing", "isthing": 1}, {"id": 2, "name": "stuff", "isthing": 0}],
-        "annotations": [{"image_id": 1, "file_name": f"{side}.png", "segments_info": [segment]}],
-    }
-
-
-def write_panoptic(truth: dict[str, Any], results: dict[str, Any]) -> list[str]:
-    for side, content in (("gt", truth), ("pred", results)):
-        Path(f"{side}.json").write_text(json.dumps(content))
-        picture = np.zeros((8, 8, 3), np.uint8)
-        picture[:4, :4, 0] = 1
-        png(f"{side}/{side}.PNG", picture)
-    return ["panoptic", "--ground-truth", "gt.json", "--predictions", "pred.json"]
-
-
-def test_panoptic_files_follow_the_same_rules(here: Path, evaluate: Evaluate) -> None:
-    whole = evaluate(*write_panoptic(panoptic("gt"), panoptic("pred")))
-    assert whole.metrics["PQ"] == 1
-    assert "PQ is the mean over 1 of 2 classes; left out: 1 without segments that count (stuff)" in whole.notes
-    pointed = json.loads(
-        json.dumps(panoptic("pred", id=1.0, category_id=1.0)).replace('"image_id": 1', '"image_id": 1.0')
-    )
-    assert evaluate(*write_panoptic(panoptic("gt", id=1.0, area=16.0), pointed)).metrics == whole.metrics
-    for fields, words in (
-        ({"id": 1.5}, "field `id` is 1.5; write a whole number"),
-        ({"id": 10**19}, "is 10000000000000000000; use less than 2^63"),
-        ({"category_id": -1}, "field `category_id` is -1; use at least 0"),
-        ({"id": 0}, "field `id` must be from 1 to 16777215; 0 is void"),
-        ({"area": -3}, "field `area` is -3"),
-    ):
-        assert words in evaluate(*write_panoptic(panoptic("gt", **fields), panoptic("pred"))).error
-    crowd = evaluate(*write_panoptic(panoptic("gt", iscrowd=1), panoptic("pred"))).notes
-    assert "PQ has no class to be a mean of; left out: 1 of crowds alone (thing)" in crowd
-    lost = panoptic("gt")
-    lost["annotations"][0]["segments_info"].append({"id": 2, "category_id": 2, "area": 5})
-    assert (
-        "segments of the ground truth without a pixel in the PNG: 1"
-        in evaluate(*write_panoptic(lost, panoptic("pred"))).notes
-    )

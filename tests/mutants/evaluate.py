@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant, Place
 
 OTHERS = "tests/e2e/test_evaluate_other_peoples_files.py"
+MAPS = "tests/e2e/test_evaluate_other_peoples_maps.py"
 
 KID = "tests/unit/test_kid_sums.py"
 LOOPS = "tests/unit/test_compiled_loops.py"
@@ -30,6 +31,9 @@ _PANOPTIC = Place("methods/common/metrics/label_maps/panoptic.py")
 _INSTANCE_FILES = Place("methods/common/metrics/cityscapes/instance_files.py")
 _RUN = Place("reproductions/commands/evaluate/run.py")
 _OUTPUTS = Place("reproductions/commands/evaluate/outputs.py")
+_OPTIONS = Place("reproductions/commands/evaluate/options.py")
+_FRAMES = Place("methods/common/metrics/cityscapes/frames.py")
+_INSTANCE_MATCHING = Place("methods/common/metrics/cityscapes/instance_matching.py")
 
 MUTANTS: tuple[Mutant, ...] = (
     _RECORD_RULES.mutant(
@@ -86,14 +90,14 @@ MUTANTS: tuple[Mutant, ...] = (
         "if label.has_instances or label.ignored:",
         "if label:",
         "instances of road are taken",
-        f"{OTHERS}::test_both_cityscapes_commands_refuse_the_same_ids",
+        f"{MAPS}::test_both_cityscapes_commands_refuse_the_same_ids",
     ),
     _BINARY_MASKS.mutant(
         "white_of_8_bits_alone",
         "_WHITE = (255, 65535)",
         "_WHITE = (255,)",
         "a mask of 16 bits is told as a strange label",
-        f"{OTHERS}::test_masks_of_16_bits_are_told_too",
+        f"{MAPS}::test_masks_of_16_bits_are_told_too",
     ),
     _ANNOTATION_READING.mutant(
         "masks_of_any_picture",
@@ -135,14 +139,42 @@ MUTANTS: tuple[Mutant, ...] = (
         "num_empty = sum(not pixels and not truth.is_crowd",
         "num_empty = sum(not pixels and truth.is_crowd",
         "segments that nothing can match are not told",
-        f"{OTHERS}::test_panoptic_files_follow_the_same_rules",
+        f"{MAPS}::test_panoptic_files_follow_the_same_rules",
+    ),
+    _FRAMES.mutant(
+        "frames_of_another_unicode_form",
+        "_FRAME.match(common_form(path.name))",
+        "_FRAME.match(path.name)",
+        "predictions of cities with an umlaut find no partner",
+        f"{MAPS}::test_frames_of_cityscapes_are_paired_whatever_their_form",
+    ),
+    _INSTANCE_FILES.mutant(
+        "black_palettes_are_empty_masks",
+        "if not mask_HW.any() and _stored(",
+        "if mask_HW.any() and _stored(",
+        "a mask whose palette is black finds nothing without a word",
+        f"{MAPS}::test_a_mask_that_turns_black_as_a_picture_is_refused",
+    ),
+    _INSTANCE_MATCHING.mutant(
+        "shown_masks_are_told_as_empty",
+        "strict=True) if not is_shown)",
+        "strict=True) if is_shown)",
+        "the note on masks without a pixel names the others",
+        f"{MAPS}::test_a_mask_without_a_pixel_is_noted",
+    ),
+    _OPTIONS.mutant(
+        "empty_names_are_the_folder_one_is_in",
+        'following.get(option) == ""',
+        "following.get(option) is None and False",
+        "an unset variable evaluates the folder one is in",
+        f"{MAPS}::test_an_empty_name_is_not_the_folder_one_is_in",
     ),
     _INSTANCE_FILES.mutant(
         "frame_1_takes_the_text_of_frame_10",
         "if not name[len(image_id)].isdigit()]",
         "if name[len(image_id)]]",
         "two frames are said to share a text file",
-        f"{OTHERS}::test_a_frame_is_not_taken_for_one_whose_number_goes_on",
+        f"{MAPS}::test_a_frame_is_not_taken_for_one_whose_number_goes_on",
     ),
     _KID_SUMS.mutant(
         "pairs_of_different_blocks_count_once",

@@ -9,8 +9,11 @@ import re
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
+from urllib.parse import unquote
 
 _NUMBER = re.compile(r"\d+")
+_CITYSCAPES_ENDING = re.compile(r"_(leftImg8bit|gt(Fine|Coarse)_[A-Za-z]+)$")
+_BETWEEN_WORDS = re.compile(r"[ ._+-]+")
 
 
 def common_form(name: str) -> str:
@@ -38,6 +41,11 @@ def _without_zeros(name: str) -> str:
     return _NUMBER.sub(lambda number: number[0].lstrip("0") or "0", name)
 
 
+def _plainly(name: str) -> str:
+    """Return a name without what programs write differently: full-width letters, `%20`, blanks, dashes and underscores, case."""
+    return _BETWEEN_WORDS.sub("_", normalize("NFKC", unquote(name))).casefold()
+
+
 def _goes_on(longer: str, name: str) -> bool:
     return len(longer) > len(name) and longer.startswith(name) and longer[len(name)] in "_-. "
 
@@ -47,6 +55,8 @@ _FORMS = (
     ("its number has other leading zeros", _without_zeros),
     ("it lies in another folder", lambda name: PurePosixPath(name).name),
     ("its number has other leading zeros, in another folder", lambda name: _without_zeros(PurePosixPath(name).name)),
+    ("another ending of Cityscapes", lambda name: _CITYSCAPES_ENDING.sub("", PurePosixPath(name).name)),
+    ("it is spelled differently", _plainly),
 )
 
 

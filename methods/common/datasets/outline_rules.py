@@ -61,9 +61,9 @@ def outline_fault(outline: Any, height: int, width: int) -> str | None:
     """Say what is wrong with one outline as a file has it, for an image of this size; None if nothing is."""
     if not isinstance(outline, list):
         return f"is {outline!r:.40}, no list of numbers"
-    odd = next((number for number in outline if type(number) not in (int, float)), None)
-    if odd is not None:
-        return f"holds {odd!r:.40}, which is no number"
+    odd = [number for number in outline if type(number) not in (int, float)]
+    if odd:
+        return f"holds {odd[0]!r:.40}, which is no number"
     if len(outline) < 6 or len(outline) % 2:
         return f"has {len(outline)} numbers, not x and y of at least three points"
     try:

@@ -118,7 +118,8 @@ def _images(
 
 def _picture_names(document: dict[str, Any], path: Path) -> dict[int | str, str]:
     names: dict[int | str, str] = {}
-    for number, record in enumerate(document.get("images") or ()):
+    records = [] if document.get("images") is None else _list(document, "images", path)
+    for number, record in enumerate(records):
         where = f"{path}, entry {number} of `images`"
         name = _field(record, "file_name", (str,), where)
         key = _field(record, "id", (int, float, str), where)

@@ -233,10 +233,10 @@ def rle_fault(rle: Any, height: int, width: int) -> str | None:
         return f"has size {rle['size']!r:.40}, its image is {[height, width]} (height, width)"
     counts = rle["counts"]
     if isinstance(counts, list):
-        odd = next((run for run in counts if type(run) is not int), None)
+        odd = [run for run in counts if type(run) is not int]
         return (
-            f"has the run length {odd!r:.40}, which is no whole number"
-            if odd is not None
+            f"has the run length {odd[0]!r:.40}, which is no whole number"
+            if odd
             else _runs_fault(counts, height * width)
         )
     if not isinstance(counts, str | bytes):

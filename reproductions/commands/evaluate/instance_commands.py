@@ -68,6 +68,7 @@ def coco(
         predictions=detections,
         evaluate=evaluate,
         officially=officially,
+        checked_first=iou_type != "boundary",
         computes_in_c=True,
         scale=FRACTION,
         inputs={"ground_truth": ground_truth},

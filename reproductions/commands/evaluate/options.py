@@ -2,12 +2,15 @@
 
 import inspect
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
+from methods.common.errors import InputError
 from reproductions.commands.evaluate.task import DEFAULT_RESAMPLES, DEFAULT_SEED, Request, Task
 
 app = typer.Typer(
@@ -63,8 +66,10 @@ def metric(
 
     def register(task: Callable[..., Task]) -> Callable[..., None]:
         own = list(inspect.signature(task).parameters.values())
+        places = set(_options_of_places((*own, *shared)))
 
         def command(**options: Any) -> None:
+            _refuse_empty(places, sys.argv[1:])
             if processes:  # one thread each: the numerical library would start more as soon as it is loaded
                 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
             from reproductions.commands.evaluate.run import run
@@ -81,3 +86,24 @@ def metric(
         return app.command(name)(command)
 
     return register
+
+
+def _options_of_places(parameters: Iterable[inspect.Parameter]) -> Iterable[str]:
+    """Name the options whose values are files or folders."""
+    for parameter in parameters:
+        kind, option = get_args(parameter.annotation)
+        if Path in (kind, *get_args(kind)):
+            # Typer moves the first name out of its place as a default only when it builds the command.
+            yield from (name for name in (option.default, *option.param_decls) if isinstance(name, str))
+
+
+def _refuse_empty(places: Collection[str], words: Sequence[str]) -> None:
+    """Refuse an empty name, as `--predictions "$OUT"` gives with OUT unset; as a path it would be the folder one is in.
+
+    Raises:
+        InputError: one is empty.
+    """
+    following = dict(pairwise([*words, "end"]))
+    for option in sorted(places):
+        if following.get(option) == "" or f"{option}=" in words:
+            raise InputError(f"{option} is empty; name what belongs there, or leave the option out")

@@ -99,6 +99,10 @@ def _check_writable(option: str, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         trial.touch()
         trial.unlink()
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"{option} {path} lies below {error.filename}, which is no folder; name another file"
+        ) from error
     except OSError as error:
         raise InputError(
             f"{option} {path} cannot be written ({error.strerror}); name a file in a folder that you may write to"

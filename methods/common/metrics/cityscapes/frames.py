@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from methods.common.datasets.binary_masks import white_of_a_mask
 from methods.common.datasets.cityscapes_ids import INSTANCE_ID_RULE, NUM_LABELS, unknown_instance_ids, unknown_label_ids
 from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS, LABEL_BY_ID
-from methods.common.datasets.file_names import near_name
+from methods.common.datasets.file_names import NamedFiles, common_form, near_name
 from methods.common.datasets.png_labels import LabelMap, check_same_size, read_labels, where_label_is
 from methods.common.errors import InputError
 from methods.common.metrics.label_maps.confusion import (
@@ -80,7 +80,7 @@ def pair_frames(ground_truth: Path, predictions: Path) -> list[Frame]:
         by_frame.setdefault(_frame_name(path), []).append(path)
     frames: dict[str, Frame] = {}
     for _, path in sorted(truths.items()):
-        name = path.name[: -len(f"{_TRUTH_SUFFIX}.png")]
+        name = common_form(path.name)[: -len(f"{_TRUTH_SUFFIX}.png")]
         if _frame_name(path) != name:
             raise InputError(
                 f"{path} is not named city_sequence_frame{_TRUTH_SUFFIX}.png, digits for the last two; rename it"
@@ -93,13 +93,14 @@ def pair_frames(ground_truth: Path, predictions: Path) -> list[Frame]:
             raise InputError(f"{found[0]} and {found[1]} are both predictions of {name}; keep one")
         if name in frames:
             raise InputError(f"{frames[name].labels} and {path} are ground truth of the same image; keep one of them")
-        frames[name] = Frame(name, path, path.with_name(path.name.replace("labelIds", "instanceIds")), found[0])
+        instances = NamedFiles(path.parent).find(path.name.replace("labelIds", "instanceIds"))
+        frames[name] = Frame(name, path, instances, found[0])
     return list(frames.values())
 
 
 def _frame_name(path: Path) -> str:
-    """Return `city_sequence_frame` of a file, whatever follows; "" if it isn't named so."""
-    match = _FRAME.match(path.name)
+    """Return `city_sequence_frame` of a file in Unicode's composed form, whatever follows; "" if it isn't named so."""
+    match = _FRAME.match(common_form(path.name))
     return match[0] if match else ""
 
 
@@ -107,7 +108,11 @@ def count_frame(frame: Frame) -> FrameCounts:
     """Count the label pairs of one image and weigh the pixels of its instances."""
     truth_HW, prediction_HW = _read_label_ids(frame)
     instance_HW = read_labels(frame.instances)
-    check_same_size(truth_HW, instance_HW, frame.instances)
+    if instance_HW.shape != truth_HW.shape:
+        raise InputError(
+            f"{frame.instances} is {instance_HW.shape[1]}x{instance_HW.shape[0]} pixels, {frame.labels.name} beside it "
+            f"{truth_HW.shape[1]}x{truth_HW.shape[0]}; take both from one data set"
+        )
     (truth_N, prediction_N, instance_N), length_N = gather_runs(truth_HW, prediction_HW, instance_HW)
     faulty_N = unknown_instance_ids(instance_N)
     if faulty_N.any():

@@ -79,7 +79,9 @@ def evaluate_cityscapes_instance(
             matches.append(found)
             if progress:
                 progress(len(matches), len(frames.image_ids))
-    return CityscapesInstanceEvaluation(frames.image_ids, class_matches(matches), distances is not None)
+    without_pixel = [place for found in matches for place in found.places_without_pixel]
+    classes = class_matches(matches)
+    return CityscapesInstanceEvaluation(frames.image_ids, classes, distances is not None, tuple(without_pixel))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,6 +92,8 @@ class CityscapesInstanceEvaluation:
     classes: tuple[ClassMatches, ...]
     """In the order of `INSTANCE_LABELS`."""
     with_distances: bool
+    places_without_pixel: tuple[str, ...] = ()
+    """Where predictions stand that show nothing."""
     definition: str = (
         "cityscapesScripts 2.3.0, evalInstanceLevelSemanticLabeling: IoU above 0.50:0.05:0.95, objects of at least 100 px, "
         "void and groups ignored, no interpolation"
@@ -123,7 +127,7 @@ class CityscapesInstanceEvaluation:
         ]
 
     def notes(self) -> list[str]:
-        """Say over which classes AP is the mean, and warn if nothing that was found can count or scores give no order."""
+        """Say over which classes AP is the mean and which masks show nothing; warn if nothing found can count or scores give no order."""
         to_find = [bool(matches.num_objects_ID[:, 0].any()) for matches in self.classes]
         missing = [label.name for label, there in zip(INSTANCE_LABELS, to_find, strict=True) if not there]
         reason = "without an object to find (at least 100 pixels, no group)"
@@ -134,6 +138,9 @@ class CityscapesInstanceEvaluation:
             )
         elif all(len(matches.first_U) < 2 for matches in self.classes) and max(map(_num_predictions, self.classes)) > 1:
             notes.append("all predictions of a class have one score, so that scores do not tell which of them to trust")
+        if self.places_without_pixel:
+            places = self.places_without_pixel
+            notes.append(f"predictions without a pixel, which find nothing: {len(places)} (first: {places[0]})")
         return [*notes, mean_note("AP", len(INSTANCE_LABELS), {reason: missing})]
 
     def _average_precision(self, weight_I: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS
-from methods.common.datasets.file_names import common_form, has_ending, near_name
+from methods.common.datasets.file_names import NamedFiles, common_form, has_ending, near_name
 from methods.common.datasets.png_labels import read_labels
 from methods.common.datasets.record_rules import is_number, whole_fault
 from methods.common.errors import InputError, reason
@@ -90,7 +90,7 @@ def read_predictions(text_file: Path, root: Path) -> Iterator[tuple[str, Instanc
     Raises:
         InputError: a line or a mask is faulty.
     """
-    within = Path(_plain(root))
+    within, named = Path(_plain(root)), NamedFiles(Path())
     lines: dict[str, tuple[str, int, float]] = {}
     for number, line in enumerate(_lines(text_file), start=1):
         place = f"{text_file}, line {number}"
@@ -104,7 +104,7 @@ def read_predictions(text_file: Path, root: Path) -> Iterator[tuple[str, Instanc
         lines[mask_path] = (place, label_id, score)
     for mask_path, (place, label_id, score) in lines.items():
         if label_id in CLASS_OF_LABEL_ID:
-            yield place, InstancePrediction(label_id, score, read_mask(Path(mask_path), place))
+            yield place, InstancePrediction(label_id, score, read_mask(named.find(mask_path), place))
 
 
 def _plain(path: Path) -> str:
@@ -114,7 +114,7 @@ def _plain(path: Path) -> str:
 
 def _lines(text_file: Path) -> list[str]:
     try:
-        text = text_file.read_text(encoding="utf-8")
+        text = text_file.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise InputError(f"{text_file} cannot be read ({reason(error)}); write the prediction file again") from error
     return text.removesuffix("\n").split("\n") if text else []
@@ -125,7 +125,7 @@ def _parse(line: str, place: str) -> tuple[str, int, float]:
     if len(fields) != 3:
         raise InputError(f"{place}: found {line!r:.80}; {_LINE}")
     try:
-        label_id, score = float(fields[1]), float(fields[2])
+        label_id, score = _number(fields[1]), _number(fields[2])
         if label_id != int(label_id):
             raise InputError(f"{place}: the label id is {fields[1]}; write a whole number")
     except (ValueError, OverflowError) as error:
@@ -133,6 +133,12 @@ def _parse(line: str, place: str) -> tuple[str, int, float]:
             raise
         raise InputError(f"{place}: found {line!r:.80}; {_LINE}, the last two numbers") from error
     return fields[0], int(label_id), score
+
+
+def _number(text: str) -> float:
+    if "_" in text or not text.isascii():  # which Python takes within numbers
+        raise ValueError
+    return float(text)
 
 
 def read_mask(path: Path, place: str) -> NDArray[Any]:
@@ -145,7 +151,7 @@ def read_mask(path: Path, place: str) -> NDArray[Any]:
         place: names the line that asks for it.
 
     Raises:
-        InputError: the file is missing, truncated or no picture.
+        InputError: the file is missing, truncated or no picture, or shows nothing as grey though other numbers than 0 are stored.
     """
     from PIL import Image
 
@@ -155,11 +161,26 @@ def read_mask(path: Path, place: str) -> NDArray[Any]:
         if head[:8] == _PNG_START and head[24:] in _GREY_OF_1_OR_8_BITS:
             return read_labels(path)
         with Image.open(path) as picture:
-            return np.array(picture.convert("L"))
+            mask_HW = np.array(picture.convert("L"))
+            if not mask_HW.any() and _stored(path, picture).any():
+                raise InputError(
+                    f"the mask {path} is black as a picture, though it holds other numbers than 0; save it grey, with 255 for the object"
+                )
+            return mask_HW
     except InputError as error:
         raise InputError(f"{place}: {error}") from error
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise InputError(f"{place}: the mask {path} cannot be read ({reason(error)}); write it again") from error
+
+
+def _stored(path: Path, picture: Any) -> NDArray[Any]:
+    """Return the numbers of a picture as they are stored: of a palette's places, or of colours with all their bits."""
+    import cv2
+
+    if picture.mode == "P":
+        return np.asarray(picture)
+    colours = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    return np.zeros(0) if colours is None else np.atleast_3d(colours)[..., :3]
 
 
 def read_distances(path: Path, image_ids: Sequence[str]) -> dict[str, dict[int, ObjectDistance]]:

@@ -62,6 +62,8 @@ class FrameMatches(NamedTuple):
     object_class_K: Integers
     object_valid_KD: NDArray[np.bool_]
     """Whether the object has to be found: no group, and neither too small nor too far."""
+    places_without_pixel: tuple[str, ...]
+    """Predictions that show nothing, by the words that name their places."""
 
 
 def match_frame(
@@ -98,7 +100,7 @@ def check_prediction(label_id: int, score: float, place: str) -> None:
     """Refuse a label id that Cityscapes does not have and a score that is not a finite number."""
     if label_id not in LABEL_BY_ID:
         raise InputError(
-            f"{place}: label id {label_id} is none of Cityscapes; use the ids of its label table, not train ids"
+            f"{place}: label id {label_id:.12g} is none of Cityscapes; use the ids of its label table, not train ids"
         )
     if not isinstance(score, Real) or not math.isfinite(score):
         raise InputError(f"{place}: the score is {score}; write a finite number")
@@ -110,6 +112,7 @@ class _Frame:
     def __init__(self, instance_ids_HW: NDArray[Any], image_name: str) -> None:
         self.classes: list[int] = []
         self.scores: list[float] = []
+        self.places: list[str] = []
         self._instance_ids_HW, self._image_name = instance_ids_HW, image_name
         self._by_rows: OverlapCounter | None = None
         self._encoded: list[tuple[int, str | bytes, str]] = []
@@ -132,6 +135,7 @@ class _Frame:
             self._encoded.append((len(self.classes), _text_of(mask, height, width, place), place))
         self.classes.append(CLASS_OF_LABEL_ID[label_id])
         self.scores.append(score)
+        self.places.append(place)
 
     def overlaps(self) -> tuple[Integers, Objects]:
         """Return the overlap table, [N, C], and the objects that its columns from the third on stand for."""
@@ -191,6 +195,7 @@ def _summarise(
         ignored_ND=ignored_ND / area_N1,
         object_class_K=objects.class_K,
         object_valid_KD=~(excluded_KD | group_K[:, None]),
+        places_without_pixel=tuple(place for place, is_shown in zip(frame.places, shown, strict=True) if not is_shown),
     )
 
 
