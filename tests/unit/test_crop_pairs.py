@@ -233,7 +233,7 @@ def test_inception_features_are_those_of_the_fid_command(pairs, tmp_path) -> Non
     torch.save(random_inception(), tmp_path / "inception.pth")
     some = pairs[:6]
     real = [pair.source_HW3 for pair in pairs[10:15]]
-    network = InceptionFeatureNetwork(tmp_path / "inception.pth", torch.device("cpu"))
+    network = InceptionFeatureNetwork(str(tmp_path / "inception.pth"), torch.device("cpu"))
     assert network.num_features == 2048
     found = measure_real_fid(some, real, network, "val", allow_few=True)["fid-real-crops"]
     made, _ = folders(some, tmp_path)

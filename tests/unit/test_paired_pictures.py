@@ -115,7 +115,7 @@ def test_lpips_on_weights_of_ones_own(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", no_download)
     monkeypatch.setattr("torch.hub.load_state_dict_from_url", no_download)
     image_13HW, reference_13HW = drawn(4, 1, 3, 64, 80), drawn(5, 1, 3, 64, 80)
-    alex = load_lpips(folder)
+    alex = load_lpips(str(folder))
     found = float(alex(image_13HW.float(), reference_13HW.float()))
     assert found == pytest.approx(naive_lpips(folder, image_13HW, reference_13HW), rel=1e-3)
     assert float(alex(image_13HW.float(), image_13HW.float())) == 0

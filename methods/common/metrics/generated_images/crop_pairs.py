@@ -19,13 +19,13 @@ Shape legend: N pictures, D features, H, W pixels, 3 colours.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.errors import InputError
+from methods.common.files import AnyPath, as_path
 from methods.common.metrics.generated_images.clip_scores import IMAGES_A_BATCH, SCORE_FACTOR
 from methods.common.metrics.generated_images.fid import fit_gaussian, frechet_distance
 from methods.common.metrics.generated_images.paired import (
@@ -94,7 +94,7 @@ class InceptionFeatureNetwork:
     name = "the 2015-12-05 Inception network"
     num_features = 2048
 
-    def __init__(self, weights: Path, device: torch.device) -> None:
+    def __init__(self, weights: AnyPath, device: torch.device) -> None:
         """Load pytorch-fid's file.
 
         Raises:
@@ -102,7 +102,7 @@ class InceptionFeatureNetwork:
         """
         from methods.common.metrics.generated_images.inception import load_fid_inception
 
-        self._network = load_fid_inception(weights, device)
+        self._network = load_fid_inception(as_path(weights), device)
         self._device = device
 
     def features(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:

@@ -74,7 +74,7 @@ def structural_similarity(image_N3HW: Tensor, reference_N3HW: Tensor) -> Tensor:
 
 
 def load_lpips(
-    weights: Path, network: LpipsNetwork = "alex", device: torch.device | None = None
+    weights: AnyPath, network: LpipsNetwork = "alex", device: torch.device | None = None
 ) -> LearnedPerceptualImagePatchSimilarity:
     """Return torchmetrics' LPIPS on weights that are there already; it takes pairs in [0, 1] and answers with one value a picture.
 
@@ -89,7 +89,7 @@ def load_lpips(
     from torchmetrics.functional.image import lpips
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
-    features = _features(weights, network)
+    features = _features(as_path(weights), network)
     with patch.object(lpips, "_get_tv_model_features", lambda *_: features):  # it would download them
         measure = LearnedPerceptualImagePatchSimilarity(network, reduction="none", normalize=True)
     return measure.to(device) if device is not None else measure
