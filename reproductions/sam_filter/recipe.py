@@ -337,6 +337,7 @@ def with_imagenet_start(study: SamFilterStudy) -> SamFilterStudy:
     segmenter = ConvolutionalConfig(
         num_classes=study.segmenter.num_classes,
         backbone=EfficientNetLiteConfig(),
+        norm_levels=True,
         pixel_mean=EFFICIENTNET_LITE0_MEAN,
         pixel_std=EFFICIENTNET_LITE0_STD,
     )

@@ -9,9 +9,24 @@ _RECIPE = Place("methods/common/training/recipe.py")
 _OWN_PICTURES = Place("reproductions/sam_filter/plan.py")
 _OWN_RECIPE = Place("reproductions/sam_filter/recipe.py")
 _MRCA_PLACES = Place("reproductions/mrca/places.py")
+_CONVOLUTIONAL = Place("methods/common/segmenters/semantic/convolutional.py")
 _PRESETS = Place("methods/common/segmenters/centernet2/presets.py")
 
 MUTANTS: tuple[Mutant, ...] = (
+    _CONVOLUTIONAL.mutant(
+        "levels_keep_their_scale",
+        "[norm(level) for norm, level in",
+        "[level for norm, level in",
+        "trained levels drown what the decoder adds to them",
+        f"{TESTS}::test_levels_of_any_scale_are_brought_to_one_before_the_decoder",
+    ),
+    _OWN_RECIPE.mutant(
+        "levels_of_own_data_keep_their_scale",
+        "        norm_levels=True,\n",
+        "",
+        "a start from ImageNet is worse than none",
+        f"{TESTS}::test_levels_of_any_scale_are_brought_to_one_before_the_decoder",
+    ),
     _NETWORK.mutant(
         "padding_is_left_and_above",
         "(width // 2, width - width // 2, height // 2, height - height // 2)",

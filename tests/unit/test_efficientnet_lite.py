@@ -184,3 +184,19 @@ def test_published_weights_want_pixels_from_minus_one_to_one(shared: Path) -> No
     with torch.no_grad():
         assert off_by(EFFICIENTNET_LITE0_MEAN, EFFICIENTNET_LITE0_STD) < 1.5
         assert off_by((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)) > 3
+
+
+def test_levels_of_any_scale_are_brought_to_one_before_the_decoder() -> None:
+    """Those of the published weights are some twenty times what the decoder adds to them, which would be drowned."""
+    config = recipe.with_imagenet_start(recipe.own_data(3, 40, "mini")).segmenter
+    model = ConvolutionalSegmenter(config.model_copy(update={"norm_levels": True}), torch.Generator().manual_seed(0))
+    maps = [10 * torch.randn(2, width, 8, 8) for width in config.level_widths]
+    for norm, level in zip(model.level_norms, maps, strict=True):
+        assert float(norm(level).detach().std()) == pytest.approx(1, abs=0.01)
+    assert config.norm_levels
+    plain = ConvolutionalSegmenter(config.model_copy(update={"norm_levels": False}), torch.Generator().manual_seed(0))
+    assert not any(name.startswith("level_norms") for name in plain.state_dict())
+    images, seen = torch.rand(2, 3, 64, 64) * 255, []
+    model.level_norms[0].register_forward_hook(lambda _, given, __: seen.append(given[0]))
+    model.scores(images)
+    assert torch.equal(seen[0], model.features(images)[0])

@@ -46,6 +46,9 @@ class ConvolutionalSegmenter(SavedWithConfig[ConvolutionalConfig], SemanticSegme
         with weights_drawn_from(generator):
             self.encoder = Encoder(config) if config.backbone is None else build_backbone(config.backbone)
             widths = config.level_widths
+            self.level_norms = nn.ModuleList(
+                _norm(config, width) if config.norm_levels else nn.Identity() for width in widths
+            )
             self.context = nn.Conv2d(widths[-1], widths[-1], 1)
             pairs = list(pairwise(widths))
             self.lateral = nn.ModuleList([nn.Conv2d(deep, width, 1) for width, deep in pairs])
@@ -73,7 +76,8 @@ class ConvolutionalSegmenter(SavedWithConfig[ConvolutionalConfig], SemanticSegme
 
     def scores(self, image_N3HW: Tensor) -> Tensor:
         """Return logits, float32 [N, K, H, W]."""
-        *levels, x = self.features(image_N3HW)
+        maps = self.features(image_N3HW)
+        *levels, x = [norm(level) for norm, level in zip(self.level_norms, maps, strict=True)]
         # What is in the picture as a whole helps to name its parts: objects are larger than what a cell sees.
         x = torch.relu(x + self.context(x.mean((2, 3), keepdim=True)))
         for index in reversed(range(len(levels))):
@@ -110,7 +114,10 @@ class Encoder(nn.Module):
 
 
 def _conv(config: ConvolutionalConfig, inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    norm = TeamBatchNorm2d(outputs) if config.norm == "batch" else nn.GroupNorm(8, outputs)
     conv = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
-    return nn.Sequential(conv, norm, nn.ReLU(inplace=True))
+    return nn.Sequential(conv, _norm(config, outputs), nn.ReLU(inplace=True))
+
+
+def _norm(config: ConvolutionalConfig, channels: int) -> nn.Module:
+    return TeamBatchNorm2d(channels) if config.norm == "batch" else nn.GroupNorm(8, channels)
