@@ -103,8 +103,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _EVALUATE.mutant(
         "boundaries_are_areas",
-        '[row["BIoU"] for row in rows]',
-        '[row["IoU"] for row in rows]',
+        '_column(rows, "BIoU")',
+        '_column(rows, "IoU")',
         "the boundary IoU of a class is its IoU",
         f"{VALUES}::test_what_was_predicted_is_kept_with_the_scores_of_pictures",
     ),

@@ -162,7 +162,8 @@ def _total_norm(parameters: Iterable[nn.Parameter]) -> Tensor:
     The bits of ``nn.utils.get_total_norm``, which on CPUs asks for the norm of each tensor from Python: a third more time.
     """
     norms = torch._foreach_norm([one.grad for one in parameters if one.grad is not None])
-    return torch.linalg.vector_norm(torch.stack(norms)).detach()
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+    return norm.detach()
 
 
 def run_training(

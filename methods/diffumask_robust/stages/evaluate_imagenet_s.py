@@ -5,6 +5,7 @@ Shape legend: H, W pixels; I images.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,8 +112,12 @@ def _write_scores(found: ImageNetSEvaluation, counted: list[ImageRecords], folde
     columns = {"score": score_I, "is_hit": found.is_hit_I, "f_measure": 100 * found.f_measure_I}
     write_image_scores(folder, found.image_ids, columns)
     rows = found.per_class()
-    scores = {"iou": [row["IoU"] for row in rows], "boundary_iou": [row["BIoU"] for row in rows]}
+    scores = {"iou": _column(rows, "IoU"), "boundary_iou": _column(rows, "BIoU")}
     write_class_scores(folder, [str(row["name"]) for row in rows], scores)
+
+
+def _column(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    return [float(row[name]) for row in rows]
 
 
 def _named(metrics: dict[str, float | None]) -> dict[str, Any]:
