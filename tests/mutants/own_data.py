@@ -8,6 +8,8 @@ INSPECT = "tests/unit/test_inspect_own.py"
 LABELS = "tests/unit/test_label_layouts.py"
 WRITTEN = "tests/unit/test_own_instances_as_written.py"
 SUBMIT = "tests/harness/test_slurm_submit.py"
+BOXES = "tests/unit/test_own_instances_boxes.py"
+SITES = "tests/harness/test_slurm_other_sites.py"
 
 _PICTURES = Place("methods/common/datasets/pictures.py")
 _COMPLETION = Place("methods/common/datasets/own/completion.py")
@@ -25,6 +27,9 @@ _LABELLED = Place("methods/common/datasets/labelled_folders.py")
 _FINGERPRINT = Place("reproductions/harness/fingerprint.py")
 _QUEUE = Place("reproductions/harness/slurm/queue.py")
 _SUBMIT = Place("reproductions/harness/slurm/submit.py")
+_EXECUTOR = Place("reproductions/harness/slurm/executor.py")
+_LISTS = Place("methods/common/datasets/image_lists.py")
+_FIGURES = Place("reports/figures.py")
 
 MUTANTS: tuple[Mutant, ...] = (
     _PICTURES.mutant(
@@ -215,5 +220,68 @@ MUTANTS: tuple[Mutant, ...] = (
         "",
         "a job that nobody knows stays in the queue",
         f"{SUBMIT}::test_a_wrapper_that_prints_the_number_alone_is_one_sentence",
+    ),
+    _RULES.mutant(
+        "exchanged_sides_pass",
+        '        (box_N4[:, [1, 0, 3, 2]], "with x and y exchanged"),\n',
+        "",
+        "boxes lie at the mirrored place of their objects",
+        f"{BOXES}::test_boxes_of_another_format_are_refused",
+    ),
+    _RULES.mutant(
+        "loose_boxes_are_not_told",
+        "return [annotations[row].id for row in np.flatnonzero(other_N).tolist()]",
+        "return []",
+        "boxes of something else are trained on without a word",
+        f"{BOXES}::test_few_loose_boxes_stay_and_are_told",
+    ),
+    _READING.mutant(
+        "classes_that_only_val_holds_are_not_told",
+        "for class_id in sorted(rated - learned)]",
+        "for class_id in sorted(rated - rated)]",
+        "a class that nothing was learned of lowers the mean, and nobody says so",
+        f"{BOXES}::test_a_class_that_only_val_holds_is_told",
+    ),
+    _SHRINKING.mutant(
+        "rows_are_shrunk_as_columns",
+        '_shares(rle["size"][1], size[1], x, x + width)',
+        '_shares(rle["size"][0], size[0], x, x + width)',
+        "masks of wide photographs lie elsewhere",
+        "tests/unit/test_own_shrinking.py::test_masks_are_shrunk_as_opencv_shrinks_them",
+    ),
+    _CENSUS.mutant(
+        "some_masks_of_0_and_255_are_not_told",
+        "    if hidden and len(names) == _BINARY:\n",
+        "    if False:\n",
+        "half of the objects are never rated, and nobody says so",
+        f"{LABELS}::test_masks_of_0_and_255_among_others_are_told",
+    ),
+    _LISTS.mutant(
+        "images_are_lost_from_a_line",
+        "    if several is not None:\n",
+        "    if False:\n",
+        "of a list in one line a single image is trained on",
+        f"{LABELS}::test_a_line_of_a_list_may_go_on",
+    ),
+    _SUBMIT.mutant(
+        "the_users_shell_goes_before_the_site_file",
+        'with hidden([*parameters, *parameters["additional_parameters"]]), executor.batch():',
+        "with executor.batch():",
+        "jobs run in another partition than the one that was looked at",
+        f"{SITES}::test_what_users_set_for_their_own_jobs_does_not_go_before_the_site_file",
+    ),
+    _EXECUTOR.mutant(
+        "any_number_is_the_jobs",
+        '_ANSWER = re.compile(r"^Submitted batch job (\\d+)\\b", re.MULTILINE)',
+        '_ANSWER = re.compile(r"job (\\d+)")',
+        "a number in the site's message is taken for the job's",
+        f"{SITES}::test_a_message_of_the_site_is_not_taken_for_the_number",
+    ),
+    _FIGURES.mutant(
+        "fonts_installed_later_are_unknown",
+        "return _known_fonts() or _newly_installed_fonts()",
+        "return _known_fonts()",
+        "Chinese names are boxes until a cache is removed",
+        "tests/unit/test_figure_letters.py::test_a_font_installed_after_the_first_figure_is_found",
     ),
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -32,6 +32,7 @@ def made_small(folder: Path, masks: list[np.ndarray], long_side_px: int) -> Lvis
     return shrink(large, folder / "small", "train", long_side_px, lambda done: None)[0]
 
 
+@settings(max_examples=25)
 @given(st.data())
 def test_masks_are_shrunk_as_opencv_shrinks_them(tmp_path_factory, data: st.DataObject) -> None:  # type: ignore[no-untyped-def]
     height, width = data.draw(st.integers(30, 90)), data.draw(st.integers(30, 90))

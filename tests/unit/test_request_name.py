@@ -1,5 +1,6 @@
 """No request overwrites the report of another: the folder says what was asked, and the page what differs from the plain request."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,3 +74,21 @@ def test_two_requests_have_two_names_and_one_has_one() -> None:
 def test_a_name_stays_short() -> None:
     long = name(settings={"xpaste.generation.prompts.templates": '["' + "x" * 500 + '"]'})
     assert len(long.folder) <= 67
+
+
+def test_the_command_that_is_printed_does_the_same_again() -> None:
+    """Typed as it stands, from any folder: store and site file are named, and what a shell reads is quoted."""
+    request = replace(
+        PLAIN,
+        store=Store(Path("/tmp/my store")),
+        site_file=Path("/tmp/a & b.toml"),
+        data=Path("/data/it's mine"),
+        num_seeds=1,
+        arms=("no_aug",),
+        settings={"few_shot.support.novel": '["bus"]'},
+    )
+    assert shlex.split(request.again("status")) == [
+        *("segrepro", "status", "mrca", "--tier", "smoke", "--seeds", "1", "--arms", "no_aug"),
+        *("--data", "/data/it's mine", "--set", 'few_shot.support.novel=["bus"]'),
+        *("--store", "/tmp/my store", "--site", "/tmp/a & b.toml"),
+    ]
