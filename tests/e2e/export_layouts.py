@@ -95,7 +95,8 @@ class Tool:
         offset = self.first_class + bool(self.root)
         above = {"supercategory": self.root or ""}
         categories = [{"id": self.first_class + k, "name": name, **above} for k, name in enumerate(names)]
-        images, annotations = [], []
+        images: list[Record] = []
+        annotations: list[Record] = []
         (folder / self.place(split)).mkdir(parents=True, exist_ok=True)
         for name, picture, shown in pictures(split):
             image_id = self.first_image + len(images)

@@ -39,6 +39,7 @@ CALLED_FROM_OUTSIDE = {
     "methods.common.metrics.generated_images.crop_pairs:measure_real_fid": _STREET,
     "methods.common.generators.repainting.configs:low_memory": "for runs whose GPU does not hold SDXL; no arm of the paper is one",
     "methods.common.metrics.generated_images.fid:fid_of_features": _FEATURES,
+    "reproductions.harness.slurm.executor:SlurmExecutor._get_job_id_from_submission_command": "by submitit",
     "methods.common.metrics.generated_images.inception:_BlockA._forward": _TORCHVISION,
     "methods.common.metrics.generated_images.inception:_BlockC._forward": _TORCHVISION,
     "methods.common.metrics.generated_images.inception:_BlockE._forward": _TORCHVISION,
