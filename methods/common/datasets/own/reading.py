@@ -208,13 +208,14 @@ def _checked(
         annotations = annotations.without(of_gone)
     image_of = {image.id: image for image in pictures}
 
+    loose: list[int] = []
+
     def read(table: RecordTable) -> list[LvisAnnotation]:
         nonlocal loose
         found = lvis.read_annotations(table, store, pictures, classes)
         loose = check_annotations(table, found, image_of)
         return found
 
-    loose: list[int] = []
     _, instances = gather(annotations, read, faults)
     raise_all(faults)
     if loose:

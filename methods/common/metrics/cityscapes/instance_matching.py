@@ -179,7 +179,7 @@ def _text_of(mask: Any, height: int, width: int, place: str) -> str | bytes:
 def _summarise(
     frame: _Frame, overlap_NC: Integers, objects: Objects, distances: Mapping[int, ObjectDistance] | None
 ) -> FrameMatches:
-    shown = overlap_NC.any(axis=1)
+    shown = np.asarray(overlap_NC.any(axis=1))
     class_N, overlap_NC = np.array(frame.classes, np.int64)[shown], overlap_NC[shown]
     area_N1 = overlap_NC.sum(axis=1, keepdims=True)
     same_class_NK = class_N[:, None] == objects.class_K
