@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 _BLOCK, _STRIP = 2048, 32
 _MANY = 10**9
-"""Multiplications of two folders' features, from a few hundred pictures each on, that are done in single precision [our choice]."""
+"""Multiplications of two folders' features, from a few hundred pictures each on, that are done in single precision (our choice)."""
 
 
 def kernel(one_ND: Floats, other_MD: Floats) -> Floats:
