@@ -53,7 +53,6 @@ CALLED_FROM_OUTSIDE = {
     },
     "methods.common.segmenters.backbones.generative.loading:backbone_of": _GENERATORS,
     "methods.common.segmenters.backbones.generative.presets:stable_diffusion_2": _GENERATORS,
-    "methods.instance_synthesis.stages.features:FEATURES": _STAGES,
     "methods.common.segmenters.fastinst.official:load_official": _PUBLISHED,
     **{
         f"methods.common.segmenters.fastinst.presets:{name}": _PRESETS
