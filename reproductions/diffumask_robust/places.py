@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from reproductions.requirements.need import GpuNeed, Need
 from reproductions.requirements.openers import CutterTrial, open_clip, open_cutter, open_semantic_segmenter
 from reproductions.requirements.places import data, data_root, generator, own, published, shipped, with_own_code
 from reproductions.requirements.prompters import prompter_needs, prompter_trials
+from reproductions.requirements.published import DataSet
 from reproductions.requirements.published_data import ADE20K, CITYSCAPES, IMAGENET_S50, VOC_2012, WORDNET_30
 from reproductions.requirements.published_weights import (
     BIREFNET,
@@ -72,8 +74,7 @@ def needs(request: Request, study: DiffuMaskRobustStudy, arms: Sequence[Arm]) ->
     if study.protocols.captions is None and any(
         isinstance(arm.how, MaskProtocol) and arm.how.name == "coco_cap" for arm in arms
     ):
-        remedy = "take captions_val2017.json of COCO 2017's annotations (http://images.cocodataset.org/annotations)"
-        found.append(own("captions", "captions", data_root() / "captions_val2017.json", _caption_file, remedy))
+        found.append(published("captions", COCO_CAPTIONS))
     if study.imagenet_s.world is None and any(isinstance(arm.how, ImageNetS | Pretrained) for arm in arms):
         found.append(published("imagenet_s", IMAGENET_S50))
     if study.diffumask.affinity.start != "scratch" and any("affinity" in arm.topics for arm in arms):
@@ -101,6 +102,27 @@ def _caption_file(path: Path) -> Inspection:
     except InputError as error:
         return judge([str(error)])
     return judge([])
+
+
+def _caption_steps(place: Path) -> tuple[str, ...]:
+    """One file of an archive of 240 MB."""
+    folder, archive = shlex.quote(str(place.parent)), _COCO_ANNOTATIONS.rsplit("/", 1)[-1]
+    return (
+        f"mkdir -p {folder} && wget -c -P {folder} {_COCO_ANNOTATIONS}",
+        f"unzip -j -o {folder}/{archive} annotations/{place.name} -d {folder} && rm {folder}/{archive}",
+    )
+
+
+_COCO_ANNOTATIONS = "http://images.cocodataset.org/annotations/annotations_trainval2017.zip"
+COCO_CAPTIONS = DataSet(
+    "COCO 2017, captions of val",
+    "captions_val2017.json",
+    "CC BY 4.0",
+    "https://cocodataset.org/#download",
+    _caption_file,
+    _caption_steps,
+)
+"""Prompts of OVAM's COCO-cap."""
 
 
 def _generating(arms: Sequence[Arm]) -> bool:

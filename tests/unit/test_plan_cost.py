@@ -14,6 +14,7 @@ from reproductions.harness.cost import estimate, shares
 from reproductions.harness.plan import Plan
 from reproductions.harness.site import StageResources
 from reproductions.harness.store import Store
+from reproductions.study.registry import suite_papers
 from tests.harness.toy import DRAW, WALK, DrawConfig, WalkConfig
 
 
@@ -55,7 +56,7 @@ def planned(*words: str) -> str:
     return done.output
 
 
-@pytest.mark.parametrize("paper", ["mrca", "sam_filter", "instance_synthesis"])
+@pytest.mark.parametrize("paper", suite_papers())
 def test_the_paper_tier_is_counted_before_anything_is_there(
     paper: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
