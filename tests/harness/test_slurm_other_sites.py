@@ -9,8 +9,8 @@ from methods.common.errors import InputError
 from reproductions.harness.plan import Plan
 from reproductions.harness.site import Site
 from reproductions.harness.slurm.queue import partitions
-from reproductions.harness.slurm.submissions import has_pickle
-from reproductions.harness.slurm.submit import cells_in_queue, submit
+from reproductions.harness.slurm.submissions import cells_in_queue, has_pickle
+from reproductions.harness.slurm.submit import submit
 from reproductions.harness.store import Store
 from tests.harness.slurm_stub import StubCluster
 from tests.harness.test_slurm_submit import options

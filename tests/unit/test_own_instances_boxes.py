@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -70,13 +70,14 @@ def test_tiny_objects_have_boxes_of_whole_pixels(tmp_path: Path) -> None:
     assert "share less" not in " ".join(read(write_own(tmp_path, change=in_train(change))).notes)
 
 
-def counted(order: str) -> list[int]:
+def counted(order: Literal["C", "F"]) -> list[int]:
     """The runs of a rectangle's mask along columns (``F``, as COCO has them) or along rows (``C``)."""
     mask_HW = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask_HW[3:8, 2:8] = 1
-    flat = mask_HW.ravel(order)  # type: ignore[call-overload]
+    flat = mask_HW.ravel(order)
     ends = np.append(np.flatnonzero(np.diff(flat)) + 1, len(flat))
-    return np.diff(np.append(0, ends)).tolist()
+    runs: list[int] = np.diff(np.append(0, ends)).tolist()
+    return runs
 
 
 def masked(counts: Any, **more: Any) -> Callable[[Document, str], object]:

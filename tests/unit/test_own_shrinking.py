@@ -41,10 +41,10 @@ def test_masks_are_shrunk_as_opencv_shrinks_them(tmp_path_factory, data: st.Data
         top, left = data.draw(st.integers(0, height - 9)), data.draw(st.integers(0, width - 9))
         mask_HW[top : top + data.draw(st.integers(6, 40)), left : left + data.draw(st.integers(6, 40))] = True
     small = made_small(tmp_path_factory.mktemp("shrunk"), [mask_HW], data.draw(st.integers(9, 29)))
-    [image], left = small.images, small.annotations[1]
+    [image], kept = small.images, small.annotations[1]
     covered_HW = cv2.resize(mask_HW.astype(np.float32), (image.width, image.height), interpolation=cv2.INTER_AREA)
     clear_HW = abs(covered_HW - 0.5) > 1e-3
-    shrunk_HW = left[0].mask(image.height, image.width) if left else np.zeros_like(covered_HW, bool)
+    shrunk_HW = kept[0].mask(image.height, image.width) if kept else np.zeros_like(covered_HW, bool)
     assert (shrunk_HW == (covered_HW > 0.5))[clear_HW].all()
 
 

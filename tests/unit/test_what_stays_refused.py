@@ -13,6 +13,7 @@ from PIL import Image
 
 from methods.common.datasets.own.reading import read_own
 from methods.common.objects.cutout_folders import list_cutouts, read_cutout
+from methods.mrca.stages.split import SplitConfig
 from reproductions.harness.store import Store
 from reproductions.mrca.paper import PAPER
 from reproductions.requirements.inspect_labelled import labelled_folder
@@ -23,7 +24,7 @@ from tests.unit.labelled_data import cut_file, refusal
 from tests.unit.own_instances import HEIGHT, WIDTH, Document, in_train, in_val, outline, picture, write_own
 from tests.unit.test_label_layouts import own, put
 from tests.unit.test_own_instances import each, renamed, scaled, tag
-from tests.unit.test_own_split import SplitConfig, divided
+from tests.unit.test_own_split import divided
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "own-data.md"
 Refuse = Callable[[Path], str]

@@ -207,6 +207,7 @@ def _checked(
         of_gone = [row for row, record in enumerate(annotations.records) if record.get("image_id") in gone]
         annotations = annotations.without(of_gone)
     image_of = {image.id: image for image in pictures}
+    loose: list[int] = []
 
     loose: list[int] = []
 
