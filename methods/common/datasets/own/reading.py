@@ -209,8 +209,6 @@ def _checked(
     image_of = {image.id: image for image in pictures}
     loose: list[int] = []
 
-    loose: list[int] = []
-
     def read(table: RecordTable) -> list[LvisAnnotation]:
         nonlocal loose
         found = lvis.read_annotations(table, store, pictures, classes)
