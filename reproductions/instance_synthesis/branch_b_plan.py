@@ -12,6 +12,7 @@ from methods.common.stages.evaluate_cityscapes import EVALUATE_CITYSCAPES
 from methods.instance_synthesis.sizes import DISTILLED
 from methods.instance_synthesis.stages.distill import DISTILL
 from methods.instance_synthesis.stages.features import FEATURES, FeaturesConfig
+from methods.instance_synthesis.stages.random_extractor import RANDOM_EXTRACTOR, RandomExtractorConfig
 from methods.instance_synthesis.stages.select import SELECT
 from methods.instance_synthesis.stages.sizes import SIZES, SizesConfig
 from methods.instance_synthesis.stages.support import SUPPORT
@@ -28,8 +29,8 @@ BASE, NOVEL = "base", "novel"
 """Groups of classes, as the metrics call them."""
 GENERATOR_ROLE = "extractor"
 """Of the generator that features are read from, among the places from outside."""
-RANDOM: tuple[Extractor, ...] = ("scratch", "generator_random", "generator_scratch")
-"""What begins with random weights."""
+RANDOM: tuple[Extractor, ...] = ("scratch", "generator_scratch")
+"""What begins with random weights, and is trained from them."""
 
 _STEP_FACTOR: dict[Extractor, float] = {
     **dict.fromkeys(RUNG_OF, 1.9),
@@ -62,8 +63,8 @@ def base_setup(study: InstanceSynthesisStudy, how: FewShot) -> SetupConfig:
 
 
 def reads_generator(how: FewShot) -> bool:
-    """Whether an arm begins with the weights of a generator."""
-    return how.extractor in RUNG_OF and how.extractor not in RANDOM
+    """Whether an arm begins with the weights of a generator from outside."""
+    return how.extractor in RUNG_OF and how.extractor not in (*RANDOM, "generator_random")
 
 
 def generator_of(study: InstanceSynthesisStudy, extractor: Extractor) -> GenerativeConfig:
@@ -127,10 +128,10 @@ class BranchBPlanner:
         return replace(cell, cost_s=cell.cost_s * self._step_factor(how))
 
     def _read(self, how: FewShot) -> tuple[dict[str, tuple[Cell, ...]], dict[str, External]]:
-        """Return where the weights of an arm's generator come from, as role ``backbone``: a distillation, or from outside."""
-        learnt = self._distilled(how.extractor)
-        if learnt is not None:
-            return {"backbone": (learnt,)}, {}
+        """Return where the weights of an arm's generator come from, as role ``backbone``: a cell of the seed, or from outside."""
+        made = self._drawn(how) if how.extractor == "generator_random" else self._distilled(how.extractor)
+        if made is not None:
+            return {"backbone": (made,)}, {}
         return {}, self._generator() if reads_generator(how) else {}
 
     def _features(self, how: FewShot) -> dict[str, tuple[Cell, ...]]:
@@ -139,12 +140,7 @@ class BranchBPlanner:
         segmenter, seen = setup.segmenter, setup.augmentation
         assert isinstance(segmenter, DiffusionInstConfig), "the study of branch B trains DiffusionInst"
         backbone = segmenter.backbone
-        if not (
-            reads_generator(how)
-            and isinstance(backbone, GenerativeConfig)
-            and backbone.tuning == "frozen"
-            and seen.shows_whole_images
-        ):
+        if not (isinstance(backbone, GenerativeConfig) and backbone.tuning == "frozen" and seen.shows_whole_images):
             return {}
         config = FeaturesConfig(
             extractor=backbone.extractor,
@@ -155,13 +151,18 @@ class BranchBPlanner:
             pad_multiple=segmenter.pad_multiple,
         )
         inputs, places = self._read(how)
-        label, of_seed = f"{how.extractor}/features", bool(inputs)  # a distilled one is of its seed
+        label, of_seed = f"{how.extractor}/features", bool(inputs)
         cell = self.planner.cell(FEATURES, config, label, inputs, ("data",), _FEATURES_S, 1e8, of_seed, places)
         return {"features": (cell,)}
 
     def _step_factor(self, how: FewShot) -> float:
         """Return how much longer a step takes than with the plain backbone."""
         return _CACHED_FACTOR if self._features(how) else _STEP_FACTOR.get(how.extractor, 1.0)
+
+    def _drawn(self, how: FewShot) -> Cell:
+        """Draw random weights once for the features and all trainings of a seed."""
+        config = RandomExtractorConfig(extractor=generator_of(self.study, how.extractor).extractor)
+        return self.planner.cell(RANDOM_EXTRACTOR, config, f"{how.extractor}/draw", cost_s=2.0, disk_bytes=1e7)
 
     def _generator(self) -> dict[str, External]:
         return {"backbone": self.planner.external[GENERATOR_ROLE]}

@@ -160,8 +160,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _PLAN.mutant(
         "random_generator_is_not",
-        'RANDOM: tuple[Extractor, ...] = ("scratch", "generator_random", "generator_scratch")',
-        'RANDOM: tuple[Extractor, ...] = ("scratch", "generator_scratch")',
+        'self._drawn(how) if how.extractor == "generator_random" else self._distilled(how.extractor)',
+        "self._distilled(how.extractor)",
         "the control of random weights reads the trained generator",
         _CELLS,
     ),

@@ -12,6 +12,7 @@ from methods.instance_synthesis.stages.distill import DistillConfig
 from methods.instance_synthesis.stages.features import FeaturesConfig
 from methods.instance_synthesis.stages.generate import GenerateStageConfig
 from methods.instance_synthesis.stages.integrate import IntegrateStageConfig
+from methods.instance_synthesis.stages.random_extractor import RandomExtractorConfig
 from methods.instance_synthesis.stages.select import SelectStageConfig
 from methods.instance_synthesis.stages.sizes import SizesConfig
 from methods.instance_synthesis.stages.support import SupportStageConfig
@@ -80,6 +81,8 @@ def settings(cell: Cell) -> str:
             inside, sides = config.extractor, "+".join(map(str, config.short_sides_px))
             views = f"{sides} up to {config.max_long_side_px}{' mirrored' if config.mirrored else ''}"
             return f"{len(inside.taps)} taps {inside.precision} {inside.networks.heads_kept:g} of {config.source.split}, {views}"
+        case RandomExtractorConfig() as config:
+            return f"{len(config.extractor.taps)} taps of random weights"
         case SizesConfig() as config:
             return f"{len(config.rungs)} rungs at {config.image_px}"
         case SupportStageConfig() as config:
@@ -103,8 +106,8 @@ GROUPS = {"base": tuple(BASE.split("+")), "novel": tuple(NOVEL.split("+"))}
 def base_stage(name: str, start: str = "backbone", boxes: str = "noise", more: str = "") -> dict[str, str]:
     """InstSynth section 6.1: base classes on all frames, novel instances ignored."""
     given = f"backbone, {DATA}" if start == "backbone" else DATA
-    if name in LEARNT:
-        given = f"backbone<-{name}/distill, {DATA}"
+    if name in MADE:
+        given = f"backbone<-{MADE[name]}, {DATA}"
     given += f", features<-{name}/features" if name in LOOKED_AT else ""
     words = f"30 steps from {start}, boxes {boxes}{more}, ignoring {NOVEL}, frozen nothing, after 0"
     return {WORLD: "", f"base_{name}/train": f"{words} | {given}"}
@@ -136,7 +139,7 @@ BACKBONES = {
     "scratch": ("scratch", "", ""),
     "no_noise": ("backbone", "fixed", ""),
     "generator": ("backbone", "", ", frozen float32 1 of 3 taps"),
-    "generator_random": ("scratch", "", ", frozen float32 1 of 3 taps"),
+    "generator_random": ("backbone", "", ", frozen float32 1 of 3 taps"),
     "generator_scratch": ("scratch", "", ", all float32 1 of 3 taps"),
     "generator_lora": ("backbone", "", ", lora float32 1 of 3 taps"),
     "generator_half": ("backbone", "", ", frozen bfloat16 1 of 3 taps"),
@@ -150,9 +153,11 @@ LEARNT = {
     "generator_heads": "2 taps float32 1 from 2 taps float32 0.5",
 }
 """U-Nets that learn the features of the cut one, InstSynth section 6.2: the larger, and the smaller."""
-
+MADE = {name: f"{name}/distill" for name in LEARNT} | {"generator_random": "generator_random/draw"}
+"""Cells of a seed that generators come from, all others from outside."""
 LOOKED_AT = {
     "generator": "3 taps float32 1",
+    "generator_random": "3 taps float32 1",
     "generator_half": "3 taps bfloat16 1",
     "generator_cut": "2 taps bfloat16 1",
     "generator_blocks": "2 taps bfloat16 1",
@@ -165,7 +170,7 @@ def features(name: str) -> dict[str, str]:
     """InstSynth section 4: of all training images, as every training sees them, by the generator that the base stage has."""
     if name not in LOOKED_AT:
         return {}
-    given = f"backbone<-{name}/distill" if name in LEARNT else "backbone"
+    given = f"backbone<-{MADE[name]}" if name in MADE else "backbone"
     return {f"{name}/features": f"{LOOKED_AT[name]} of train, 96 up to 192 mirrored | {given}, {DATA}"}
 
 
@@ -179,6 +184,7 @@ def expected(arm: str) -> dict[str, str]:
         base = "pretrained_no_noise" if what == "no_noise" else what
         more_words = {"boxes": boxes or "noise", "more": more}
         learnt = {f"{base}/distill": f"{LEARNT[base]} | backbone, {DATA}"} if base in LEARNT else {}
+        learnt |= {"generator_random/draw": "3 taps of random weights"} if base == "generator_random" else {}
         return (
             learnt
             | features(base)
@@ -230,10 +236,10 @@ def test_generators_and_extractors_come_from_their_own_places() -> None:
     for name in GENERATORS:
         made = planner.arm(BY_ID[f"few_5_{name}_4"]).made
         assert {cell.external["generator"].fingerprint for cell in made.pictures} == {f"{name}_generator"}
-    for name in RUNG_OF.keys() - LEARNT.keys():
+    for name in RUNG_OF.keys() - MADE.keys():
         given = planner.arm(BY_ID[f"few_{name}"]).trains[0].external
         assert {role: place.fingerprint for role, place in given.items()} == (
-            {} if name in ("generator_random", "generator_scratch") else {"backbone": "extractor"}
+            {} if name == "generator_scratch" else {"backbone": "extractor"}
         )
     assert planner.arm(BY_ID["few_5"]).trains[0].external["backbone"].fingerprint == "backbone"
 
