@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from methods.common.segmenters.backbones.generative.loading import load_extractor
 from methods.common.seeds import Seeds
+from methods.common.segmenters.backbones.generative.loading import load_extractor
 from methods.common.stage import Inputs, LocalContext
 from methods.instance_synthesis.stages.random_extractor import RandomExtractorConfig, draw_extractor
 from tests.unit.generative_folders import images, tiny_config, tiny_folder
