@@ -27,6 +27,7 @@ class ClassSet(Config):
     """The classes, in the order of their labels, from 1 on."""
 
     classes: tuple[SharedClass, ...] = Field(min_length=1)
+    """Each with its names in the data sets."""
 
     @model_validator(mode="after")
     def _no_name_has_two_meanings(self) -> Self:

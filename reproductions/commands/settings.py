@@ -10,7 +10,6 @@ import typer
 from methods.common.errors import InputError
 from reproductions.commands.options import JsonOption
 from reproductions.commands.printing import print_json, print_table
-from reproductions.study.settings import nearest_settings
 
 if TYPE_CHECKING:
     from reproductions.study.paper import Paper
@@ -28,6 +27,8 @@ def settings(
     as_json: JsonOption = False,
 ) -> None:
     """List what --set can change: type, bounds, unit, value at the tier, source, and the arms whose cells it changes."""
+    from reproductions.study.settings import nearest_settings
+
     found = paper.settings(request, pattern)
     if as_json:
         print_json({study: [vars(row) for row in rows] for study, rows in found.items()})

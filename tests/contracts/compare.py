@@ -17,7 +17,8 @@ from safetensors.numpy import load
 from methods.common.training.history import PACE_FILE
 from tests.contracts.watch import State
 
-_SHARD = re.compile(r"-\d+\.parquet$")
+_SHARD = re.compile(r"-\d+\.(parquet|safetensors)$")
+"""What tells files apart that a stage cut its work into."""
 _ORDER = " in order"
 
 
@@ -88,7 +89,7 @@ def _values_of(files: State) -> Iterator[tuple[str, Any]]:
         elif name.endswith((".png", ".jpg")):
             yield name, _picture(data)
         elif name.endswith(".safetensors"):
-            yield from ((f"{name} {key}", array) for key, array in load(data).items())
+            yield from ((f"{_SHARD.sub('', name)} {key}", array) for key, array in load(data).items())
         elif name.endswith(".json"):
             yield from _leaves(json.loads(data), name)
         elif name.endswith(".jsonl"):
@@ -104,7 +105,12 @@ def _values_of(files: State) -> Iterator[tuple[str, Any]]:
 
 def _words_of(row: Mapping[str, Any]) -> list[Any]:
     """What tells rows without an id apart: whole numbers and texts, but no lengths of what is compared itself."""
-    return [value for key, value in row.items() if isinstance(value, int | str) and not key.endswith("_bytes")]
+    return [_uncut(value) for key, value in row.items() if isinstance(value, int | str) and not key.endswith("_bytes")]
+
+
+def _uncut(value: Any) -> Any:
+    """The name of a file without the number of its part."""
+    return _SHARD.sub("", value) if isinstance(value, str) else value
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -118,7 +124,7 @@ def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, bytes):
         yield name, _picture(value)
     elif not name.endswith("_bytes"):
-        yield name, np.array(value) if isinstance(value, float) else value
+        yield name, np.array(value) if isinstance(value, float) else _uncut(value)
 
 
 def _picture(data: bytes) -> np.ndarray:

@@ -31,6 +31,7 @@ PROMISES: dict[tuple[str, str], Rounding] = {
     ("evaluate_cityscapes_panoptic", "batch_size"): _MEASURED,
     ("evaluate_coco_instances", "batch_size"): _MEASURED,
     ("evaluate_coco_panoptic", "batch_size"): _MEASURED,
+    ("instance_synthesis_features", "batch_size"): _MEASURED,
     ("instance_synthesis_generate", "batch_size"): _SAMPLED,
     ("instance_synthesis_generate", "num_shards"): _SAMPLED,
     ("instance_synthesis_generate", "pictures_per_shard"): _SAMPLED,

@@ -136,7 +136,7 @@ def test_predictions_compared_with_themselves_do_not_differ(folder: Path, evalua
         (f"{LVIS} --resamples 3", "--resamples belongs to a comparison"),
         (f"{LVIS} --official --compare other.json", "the official package cannot be resampled"),
         (f"{LVIS} --official --processes 2", "--processes does not reach into the official package"),
-        (f"{LVIS} --json file/out.json", "--json file/out.json cannot be written"),
+        (f"{LVIS} --json file/out.json", "--json file/out.json lies below file, which is no folder"),
         (f"{LVIS} --json sub", "--json sub is a folder"),
         (f"{LVIS} --json dt.json", "--json dt.json would replace the input predictions"),
         (f"{LVIS} --per-class gt.json", "--per-class gt.json would replace the input ground-truth"),

@@ -173,7 +173,7 @@ FINE = (np.array([[7, 24]]), np.array([[7, 24000]]), np.array([[7, 7]]))
         (0, [[7, 34]], "labelIds.png has label 34 at row 0, column 1"),
         (1, [[7, 34001]], "instanceIds.png has label 34001 at row 0, column 1"),
         (1, [[7001, 24001]], "instanceIds.png has label 7001 at row 0, column 0"),
-        (1, [[7]], "instanceIds.png is 1x1 pixels, its ground truth 2x1"),
+        (1, [[7]], "instanceIds.png is 1x1 pixels, .*labelIds.png beside it 2x1; take both from one data set"),
         (2, [[7]], "pred.png is 1x1 pixels, its ground truth 2x1"),
     ],
 )
