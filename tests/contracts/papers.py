@@ -38,8 +38,19 @@ def load(paper_id: str) -> Paper:
     return load_paper(paper_id)
 
 
+SHARDS_AT_PAPER = {
+    "mrca": ("xpaste.num_shards",),
+    "sam_filter": ("num_shards",),
+    "diffumask_robust": ("num_shards",),
+    "instance_synthesis": ("num_shards",),
+    "seggen": ("num_shards",),
+}
+"""Settings of tier paper that say into how many cells pictures are cut: few tell the same as the tier's own 64, in a tenth of the time."""
+
+
 def request(paper_id: str, tier: Tier = "smoke", **changes: Any) -> Request:
-    return Request(paper_id, NOWHERE, tier=tier, **{"num_seeds": 1, **changes})
+    few = dict.fromkeys(SHARDS_AT_PAPER.get(paper_id, ()), "3") if tier == "paper" else {}
+    return Request(paper_id, NOWHERE, tier=tier, **{"num_seeds": 1, "settings": few, **changes})
 
 
 @cache

@@ -60,7 +60,7 @@ DRAWN_BY_SOME = {
 }
 """Declared axes that cells of the stage draw from where their config asks for chance, as the controls do."""
 
-KILLS, KILLS_OF_FURTHER_SHAPES = 4, 1
+KILLS, KILLS_OF_FURTHER_SHAPES = 2, 1
 """In how many states a cell is killed: the first shape of its stage, and the others."""
 
 

@@ -230,7 +230,7 @@ def _shaped(shape: str, config: Config) -> tuple[tuple[Any, Any], Any]:
     return (of | None if shape == "either" else of, ...), config
 
 
-@settings(max_examples=50, deadline=None)  # an example makes a dozen classes
+@settings(max_examples=20, deadline=None)  # an example makes a dozen classes
 @given(growths())
 def test_growth_at_neutral_values_changes_no_identity(grown: tuple[Config, Config]) -> None:
     today, later = grown
