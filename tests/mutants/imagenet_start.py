@@ -24,7 +24,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "levels_of_own_data_keep_their_scale",
         "        norm_levels=True,\n",
         "",
-        "a start from ImageNet is worse than none",
+        "levels of unlike scales are added up",
         f"{TESTS}::test_levels_of_any_scale_are_brought_to_one_before_the_decoder",
     ),
     _NETWORK.mutant(

@@ -28,7 +28,7 @@ class ConvolutionalConfig(Config):
     """A network to take the levels from, instead of ``widths`` and ``convs_per_level``; None: an encoder of its own."""
     norm_levels: Annotated[bool, Added(neutral=False)] = False
     """Bring every level to one scale by a norm before the decoder adds them up. Those of EfficientNet-Lite0's weights have standard
-    deviations of 3 to 9 on photographs, what the decoder adds to them 0.4 (measured on 8 frames of CamVid), and would drown it."""
+    deviations of 3 to 9 on photographs, what the decoder adds to them 0.4 (measured on 8 frames of CamVid)."""
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     """Subtracted from the RGB channels, 0..255."""
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
