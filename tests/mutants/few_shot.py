@@ -181,7 +181,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _PLAN.mutant(
         "smaller_generator_not_taught",
-        'return {"backbone": (learnt,)}, {}',
+        'return {"backbone": (made,)}, {}',
         "return {}, {}",
         "a rung with fewer heads begins with random weights",
         _CELLS,
