@@ -135,6 +135,15 @@ def test_the_page_of_benchmarks_holds_what_was_measured() -> None:
     assert PAGE.read_text() == page(), "run `python benchmarks/summary.py` again"
 
 
+def test_the_readme_compares_evaluators_with_the_faster_peer_of_each_run() -> None:
+    with (REPOSITORY / "benchmarks" / "results" / "intel-xeon-2cores-fp32.csv").open(newline="") as file:
+        runs = [row["extra"] for row in csv.DictReader(file) if row["file"] == "bench_peers.py"]
+    shares = [[float(share) for share in re.findall(r"share_of_[a-z_]+(?<!cpu)_s ([\d.]+)", run)] for run in runs]
+    assert {len(of_run) for of_run in shares} == {2}
+    of_faster = [max(of_run) for of_run in shares]
+    assert f"take {min(of_faster):.2f} to {max(of_faster):.2f} of the time" in (REPOSITORY / "README.md").read_text()
+
+
 def test_the_worked_examples_hold_the_numbers_of_their_runs() -> None:
     """Each mean and interval in the tables of docs/own-data.md is in the results that a run wrote."""
     page = (REPOSITORY / "docs" / "own-data.md").read_text()
