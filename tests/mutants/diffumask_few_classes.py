@@ -150,4 +150,11 @@ MUTANTS: tuple[Mutant, ...] = (
         "the mean over three classes stands among the means over all",
         f"{VALUES}::test_the_mean_of_three_classes_is_of_networks_that_know_only_these",
     ),
+    Place("methods/common/stages/export_predictions.py").mutant(
+        "handed_on_under_the_names_of_the_data",
+        'return config.open(inputs.folder("data"))',
+        'return KeptLabelMapsConfig(split=config.split).open(inputs.folder("data"))',
+        "label maps of a class set are exported with the names of all classes of the data",
+        f"{VALUES}::test_an_evaluation_scores_the_classes_by_its_own_table_of_pixels",
+    ),
 )

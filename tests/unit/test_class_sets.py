@@ -23,6 +23,7 @@ from methods.common.seeds import Seeds
 from methods.common.segmenters.deeplab.model import DeepLab
 from methods.common.segmenters.deeplab.presets import deeplab_miniature
 from methods.common.stage import Inputs, LocalContext
+from methods.common.stages.export_predictions import export_coco
 from methods.diffumask_robust.class_set import BUS_CAR_PERSON, CAR_PERSON_MOTORBIKE, ClassSet, SharedClass
 from methods.diffumask_robust.class_set_images import label_table, open_class_set
 from methods.diffumask_robust.stages.evaluate_class_set import EvaluateClassSetConfig, evaluate_class_set, mean_iou
@@ -155,6 +156,9 @@ def test_an_evaluation_scores_the_classes_by_its_own_table_of_pixels(tmp_path: P
     truth = pixels.sum(1)
     drawn = open_class_set(data, "val", STAND_INS)
     assert truth.tolist() == [sum(int((drawn[k][1] == label).sum()) for k in range(12)) for label in range(4)]
+    assert export_coco(out, config, Inputs({"data": [data]}), tmp_path / "coco") == 12
+    listed = json.loads((tmp_path / "coco" / "images.json").read_text())["categories"]
+    assert [one["name"] for one in listed] == list(record["iou"]), "what is handed on has the names of the class set"
 
 
 METRICS = ("miou", "miou_3_classes", "miou_bird_dog", "iou_car", "iou_person", "iou_motorbike")

@@ -37,6 +37,16 @@ class KeptLabelMapsConfig(Config):
     kept_predictions_mib: Annotated[float, Added(neutral=0.0)] = Field(default=64.0, ge=0)
     """Room for predicted label maps, which are kept as PNGs in the order of the split until it is full; 0 keeps none."""
 
+    def open(self, folder: Path) -> LabelledImages:
+        """Open the images of role ``data``, with the labels that the maps have; a subclass may map them.
+
+        Raises:
+            InputError: they are unreadable.
+        """
+        from methods.common.datasets.open_labelled import open_labelled_images
+
+        return open_labelled_images(folder, self.split)
+
 
 class EvaluateSemanticConfig(KeptLabelMapsConfig):
     """What is evaluated, and at which size."""
@@ -59,11 +69,7 @@ class EvaluateSemanticConfig(KeptLabelMapsConfig):
     """Images to keep with ground truth and prediction as pictures for the report, evenly spread over the split."""
 
     def open(self, folder: Path) -> LabelledImages:
-        """Open the images of role ``data``; a paper that maps their labels has a subclass.
-
-        Raises:
-            InputError: they are unreadable.
-        """
+        """Open the images, with these classes of Cityscapes."""
         from methods.common.datasets.open_labelled import open_labelled_images
 
         return open_labelled_images(folder, self.split, self.cityscapes_classes)

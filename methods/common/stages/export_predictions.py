@@ -23,7 +23,7 @@ from methods.common.metrics.score_files import PICTURES_FILE
 from methods.common.stage import Config, Inputs
 from methods.common.stages.evaluate_coco_panoptic import PANOPTIC_FILE
 from methods.common.stages.evaluate_instances import DETECTIONS_FILE
-from methods.common.stages.evaluate_semantic import PREDICTIONS, EvaluateSemanticConfig, KeptLabelMapsConfig
+from methods.common.stages.evaluate_semantic import PREDICTIONS, KeptLabelMapsConfig
 
 
 def export_coco(cell: Path, config: Config, inputs: Inputs, to: Path) -> int:
@@ -144,12 +144,9 @@ def _listing(cell: Path) -> dict[str, Any]:
 
 def _labelled(config: Config, inputs: Inputs) -> LabelledImages:
     """The images that were segmented."""
-    from methods.common.datasets.open_labelled import open_labelled_images
-
     if not isinstance(config, KeptLabelMapsConfig):
         raise InputError("only evaluations of instances, segments or label maps keep predictions; name the cell of one")
-    classes = config.cityscapes_classes if isinstance(config, EvaluateSemanticConfig) else "19"
-    return open_labelled_images(inputs.folder("data"), config.split, classes)
+    return config.open(inputs.folder("data"))
 
 
 def _kept(cell: Path, images: LabelledImages) -> list[tuple[int, Path]]:

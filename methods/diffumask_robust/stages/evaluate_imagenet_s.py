@@ -34,6 +34,12 @@ class EvaluateImageNetSConfig(KeptLabelMapsConfig):
     max_long_side_px: int = Field(default=2048, ge=16)
     """... unless the long side would pass this."""
 
+    def open(self, folder: Path) -> ImageNetS:
+        """Open the pictures; anything but ImageNet-S' layout is refused."""
+        from methods.common.datasets.imagenet_s import open_imagenet_s
+
+        return open_imagenet_s(folder, self.split)
+
 
 def evaluate_imagenet_s(inputs: Inputs, config: EvaluateImageNetSConfig, context: Context) -> Record:
     """Segment every picture of a split at its own size and score it; write scores of classes and pictures, and what was predicted.
@@ -49,12 +55,11 @@ def evaluate_imagenet_s(inputs: Inputs, config: EvaluateImageNetSConfig, context
         InputError: data or network are unreadable, or have different numbers of classes.
     Source: section 9.2 [code].
     """
-    from methods.common.datasets.imagenet_s import open_imagenet_s
     from methods.common.metrics.label_maps.imagenet_s import of_images
     from methods.common.metrics.resamples import resampled
     from methods.common.segmenters.semantic.segmenters import load_segmenter
 
-    images = open_imagenet_s(inputs.folder("data"), config.split)
+    images = config.open(inputs.folder("data"))
     folder = inputs.folder("model") / "model"
     model = load_segmenter(folder).to(context.device).eval()
     names = images.class_names
