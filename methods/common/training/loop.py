@@ -159,11 +159,10 @@ def share_model(model: ModelT, context: Context) -> ModelT:
 def _total_norm(parameters: Iterable[nn.Parameter]) -> Tensor:
     """Return the 2-norm of all gradients together, without waiting for the device.
 
-    The bits of ``nn.utils.get_total_norm``, which on CPUs asks for the norm of each tensor from Python: a third more time.
+    ``foreach`` is torch's default on GPUs alone; on CPUs it takes a third less time.
     """
-    norms = torch._foreach_norm([one.grad for one in parameters if one.grad is not None])
-    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
-    return norm.detach()
+    gradients = [one.grad for one in parameters if one.grad is not None]
+    return nn.utils.get_total_norm(gradients, foreach=True).detach()
 
 
 def run_training(
