@@ -40,7 +40,7 @@ def loss_figure(report: Report, details: Details, folder: Path) -> Figure | None
     """
     shown = last_trainings(report, details)
     caption = (
-        "The last training behind each row, a line a seed; every panel has a scale of its own. Means over stretches of the training: "
+        "The last training behind each row, a line a seed; every panel has a scale of its own. Means over stretches of the training. "
         "The panel of each run in `report.html` has its parts of the loss and learning rates."
     )
     if len(shown) > _MOST_PANELS:
