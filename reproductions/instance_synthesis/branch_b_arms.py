@@ -45,6 +45,8 @@ RUNG_OF: dict[Extractor, RungId] = {
     "generator_heads": "head_pruned",
 }
 """Those that have a generator's networks, and how much of them. Section 6.2"""
+TUNINGS: dict[Extractor, Literal["all", "lora"]] = {"generator_scratch": "all", "generator_lora": "lora"}
+"""How much of a generator's U-Net the base stage trains; nothing of the others."""
 ARM_OF_RUNG: dict[RungId, str] = {
     "full": "few_generator",
     "half": "few_generator_half",
@@ -122,6 +124,13 @@ def _arm(id: str, title: str, what: str, how: FewShot, asked_as: str = BRANCH_B)
     return arms.Arm(id, title, what, how, True, "few-shot", how.group, how.topics, extra=True, asked_as=asked_as)
 
 
+def _asked_as(extractor: Extractor) -> str:
+    """The name that asks for the arm of a generator."""
+    if extractor in TUNINGS:
+        return TUNED
+    return BRANCH_B if RUNG_OF[extractor] == "full" else LADDER
+
+
 def _with_images(shots: int, back_end: BackEndId, number: int) -> arms.Arm[FewShot]:
     added = {
         "identity": "the frame as it is",
@@ -190,11 +199,7 @@ BRANCH_B_ARMS: tuple[arms.Arm[FewShot], ...] = (
             f"{USUAL_SHOTS}-shot, {title}",
             what,
             FewShot(extractor=extractor),
-            TUNED
-            if extractor in ("generator_scratch", "generator_lora")
-            else LADDER
-            if RUNG_OF[extractor] != "full"
-            else BRANCH_B,
+            _asked_as(extractor),
         )
         for extractor, (title, what) in _OF_GENERATOR.items()
     ),

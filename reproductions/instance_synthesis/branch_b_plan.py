@@ -19,7 +19,7 @@ from methods.instance_synthesis.stages.support import SUPPORT
 from methods.instance_synthesis.stages.train import TRAIN, TrainConfig
 from methods.instance_synthesis.training_set_config import FramesSource
 from reproductions.harness.cell import Cell, External
-from reproductions.instance_synthesis.branch_b_arms import RUNG_OF, Extractor, FewShot
+from reproductions.instance_synthesis.branch_b_arms import RUNG_OF, TUNINGS, Extractor, FewShot
 from reproductions.instance_synthesis.recipe import FewShotConfig, InstanceSynthesisStudy, SetupConfig
 
 if TYPE_CHECKING:
@@ -71,8 +71,7 @@ def generator_of(study: InstanceSynthesisStudy, extractor: Extractor) -> Generat
     """Return the generator as a backbone of a kind."""
     assert study.few_shot is not None, "the study of branch B"
     config = study.few_shot.ladder.backbone(RUNG_OF[extractor])
-    tuning = {"generator_scratch": "all", "generator_lora": "lora"}.get(extractor, "frozen")
-    return config.model_copy(update={"tuning": tuning})
+    return config.model_copy(update={"tuning": TUNINGS.get(extractor, "frozen")})
 
 
 @dataclass(frozen=True)
