@@ -121,6 +121,7 @@ COCO_CAPTIONS = DataSet(
     "https://cocodataset.org/#download",
     _caption_file,
     _caption_steps,
+    is_file=True,
 )
 """Prompts of OVAM's COCO-cap."""
 

@@ -56,7 +56,8 @@ def published(role: str, thing: Published, purpose: str = "") -> Need:
     """
     is_data = isinstance(thing, DataSet)
     place = (data_root() if is_data else weights_root()) / thing.name
-    inside = thing.name if isinstance(thing, SingleFile) or Path(thing.name).suffix == ".json" else f"{thing.name}/"
+    is_file = isinstance(thing, SingleFile) or (isinstance(thing, DataSet) and thing.is_file)
+    inside = thing.name if is_file else f"{thing.name}/"
     variable = _DATA_VARIABLE if is_data else _WEIGHTS_VARIABLE
     elsewhere = f"(or, if you have it elsewhere: name the folder that holds {inside} in {variable})"
     title = f"{thing.title} ({purpose})" if purpose else thing.title

@@ -150,7 +150,7 @@ class DataSet:
     title: str
     """What people call it."""
     name: str
-    """Of the folder that holds it."""
+    """Of the folder that holds it, or of the file that it is."""
     licence: str
     source: str
     """Address of the publisher's page."""
@@ -159,6 +159,8 @@ class DataSet:
     steps: Callable[[Path], tuple[str, ...]]
     """How to get it to a place."""
     checksums: Checksums = field(default_factory=dict)
+    is_file: bool = False
+    """Whether it is one file, and no folder."""
 
 
 Published = HubModel | SingleFile | DataSet
