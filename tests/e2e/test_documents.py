@@ -7,7 +7,9 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from reproductions.study.registry import suite_papers
 from tests.e2e.in_process import REPOSITORY, segrepro
@@ -160,6 +162,20 @@ def test_the_worked_examples_hold_the_numbers_of_their_runs() -> None:
             mean,
             half,
         )
+
+
+def test_the_start_from_imagenet_gains_what_its_kept_runs_say() -> None:
+    page = (REPOSITORY / "docs" / "own-data.md").read_text()
+    found: dict[tuple[str, str], list[float]] = {}
+    with (REPOSITORY / "docs" / "examples" / "imagenet_start_results.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            found.setdefault((row["data"], row["start"]), []).append(float(row["value"]))
+    for data in ("emoji_lvis", "camvid"):
+        columns = [found[data, start] for start in ("scratch", "imagenet")]
+        gains = np.subtract(*reversed(columns))
+        low, high = stats.t.interval(0.95, len(gains) - 1, gains.mean(), stats.sem(gains))
+        shown = [", ".join(f"{value:.1f}" for value in values) for values in columns]
+        assert f"| {shown[0]} | {shown[1]} | {gains.mean():+.1f} [{low:+.1f}, {high:+.1f}] |" in page, data
 
 
 def test_the_readme_says_what_the_kept_mini_runs_took() -> None:
