@@ -209,6 +209,13 @@ MUTANTS: tuple[Mutant, ...] = (
         _CELLS,
     ),
     _PLAN.mutant(
+        "features_of_images_padded_less",
+        "            pad_multiple=segmenter.pad_multiple,\n",
+        "",
+        "the generator looks at every image again, as none is padded like those on disk",
+        f"{_PLAN_TESTS}::test_features_are_of_images_as_the_segmenter_pads_them",
+    ),
+    _PLAN.mutant(
         "features_of_crops",
         "and seen.shows_whole_images",
         "",

@@ -265,6 +265,16 @@ def test_features_are_written_once_for_all_seeds_and_where_every_view_can_be_wri
         assert "features" not in cell.inputs, "crops of random places and sizes"
 
 
+def test_features_are_of_images_as_the_segmenter_pads_them() -> None:
+    """A generator with 64-pixel cells, which pads further than any default."""
+    published = paper()
+    seen_whole = published.reproduced.model_copy(update={"augmentation": mini().reproduced.augmentation})
+    planner = SeedPlanner(published.model_copy(update={"reproduced": seen_whole}), 0, PLACES | outside("data"))
+    train = planner.arm(BY_ID["few_generator"]).trains[0]
+    [features] = train.inputs["features"]
+    assert features.config.pad_multiple == train.config.segmenter.pad_multiple == 64
+
+
 def test_every_seed_has_a_support_of_its_own_and_uses_no_other() -> None:
     for index in (0, 1):
         planner = SeedPlanner(study(), index, PLACES)
