@@ -184,15 +184,15 @@ def test_outside_a_store_a_field_that_is_left_out_takes_its_default() -> None:
     assert Round.model_validate({"kind": "round"}).softness == 0.5
 
 
-LEAVES = st.one_of(
-    st.tuples(st.just(int), st.integers(-3, 3)),
-    st.tuples(st.just(float), st.floats(-3, 3)),
-    st.tuples(st.just(str), st.text(max_size=2)),
-    st.tuples(st.just(bool), st.booleans()),
-    st.tuples(st.just(float | None), st.none() | st.floats(0, 1)),
-    st.tuples(st.just(tuple[int, ...]), st.lists(st.integers(0, 3), max_size=2).map(tuple)),
-)
-"""A field's type and one value of it."""
+VALUES: dict[Any, st.SearchStrategy[Any]] = {
+    int: st.integers(-3, 3),
+    float: st.floats(-3, 3),
+    str: st.text(max_size=2),
+    bool: st.booleans(),
+    float | None: st.none() | st.floats(0, 1),
+    tuple[int, ...]: st.lists(st.integers(0, 3), max_size=2).map(tuple),
+}
+"""What a field may hold, by its type."""
 
 
 @st.composite
@@ -209,14 +209,13 @@ def growths(draw: st.DrawFn, depth: int = 2) -> tuple[Config, Config]:
             today[name], values[0][name] = _shaped(shape, old)
             later[name], values[1][name] = _shaped(shape, new)
         else:
-            of, value = draw(LEAVES)
+            of = draw(st.sampled_from(list(VALUES)))
             today[name] = later[name] = (of, ...)
-            values[0][name] = values[1][name] = value
+            values[0][name] = values[1][name] = draw(VALUES[of])
     if draw(st.booleans()):
-        of, neutral = draw(LEAVES)
-        values[1]["added"] = neutral
-        default = draw(LEAVES.filter(lambda leaf: leaf[0] == of))[1]
-        later["added"] = (Annotated[of, Added(neutral=neutral)], default)
+        of = draw(st.sampled_from(list(VALUES)))
+        values[1]["added"] = draw(VALUES[of])
+        later["added"] = (Annotated[of, Added(neutral=values[1]["added"])], draw(VALUES[of]))
     types = create_model("Today", __base__=Config, **today), create_model("Later", __base__=Config, **later)
     return types[0](**values[0]), types[1](**values[1])
 
