@@ -12,6 +12,7 @@ _PROPOSALS = Place(_FASTINST + "proposals.py")
 _DECODER = Place(_FASTINST + "decoder.py")
 _LAYERS = Place(_FASTINST + "layers.py")
 _FASTINST_LOSSES = Place(_FASTINST + "losses.py")
+_QUERY_LOSSES = Place("methods/common/segmenters/mask_queries/losses.py")
 _TARGETS = Place(_FASTINST + "targets.py")
 _MODEL = Place(_FASTINST + "model.py")
 _PIXEL_DECODER = Place(_FASTINST + "pixel_decoder.py")
@@ -124,10 +125,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "the proposal loss loses its weight",
         _NAIVE,
     ),
-    _FASTINST_LOSSES.mutant(
+    _QUERY_LOSSES.mutant(
         "no_object_weighs_one",
-        "weight_K[-1] = config.no_object_weight",
-        "weight_K[-1] = 1.0",
+        "weight_K[no_object] = config.no_object_weight",
+        "weight_K[no_object] = 1.0",
         "queries without an object weigh as much as those with one",
         _NAIVE,
     ),

@@ -14,6 +14,7 @@ ACC = "tests/unit/test_mrca_accuracy.py"
 _STAGES_BUDGET = Place("methods/mrca/stages/budget.py")
 _CENTERNET2_MODEL = Place("methods/common/segmenters/centernet2/model.py")
 _STAGES_TRAINING_DATA = Place("methods/mrca/stages/training_data.py")
+_BATCHES = Place("methods/common/training/batches.py")
 _MRCA_AUGMENT = Place("methods/mrca/augment.py")
 _MRCA_PASTE = Place("methods/mrca/paste.py")
 _MRCA_RESIZING = Place("methods/mrca/resizing.py")
@@ -181,7 +182,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "every image is augmented alike",
         f"{STEER}::test_every_image_is_augmented_by_itself",
     ),
-    _STAGES_TRAINING_DATA.mutant(
+    _BATCHES.mutant(
         "team_shares_the_first_images",
         "iteration * share.batch_size + share.first + place",
         "iteration * share.batch_size + place",

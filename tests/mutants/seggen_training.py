@@ -107,8 +107,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _CROPS.mutant(
         "second_training_sees_the_same_samples",
-        "self.before + iteration * share.batch_size",
-        "iteration * share.batch_size",
+        "range(first, last), num_workers, self.before)",
+        "range(first, last), num_workers, 0)",
         "real twice is the same crops twice",
         f"{MIX}::test_the_second_training_keeps_all_weights_and_begins_a_new_optimiser_on_other_samples",
     ),

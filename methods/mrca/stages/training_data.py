@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from methods.common.datasets.lvis import read_lvis
 from methods.common.objects.pool import ObjectPool
-from methods.common.opencv import one_opencv_thread, use_one_opencv_thread
 from methods.common.seeds import Seeds
 from methods.common.segmenters.image_cache import num_readers
 from methods.common.segmenters.instance.training_images import Batch, Labelled, RealImages, collate
 from methods.common.stage import Inputs
 from methods.common.training.batch_shard import BatchShare
+from methods.common.training.batches import batches_of_share
 from methods.common.training.repeat_factor import RepeatFactorSampler, repeat_factors
 from methods.mrca.accuracy import shrink_accuracy
 from methods.mrca.augment import Donor, make_training_image
@@ -172,22 +172,8 @@ def load_batches(
     """
     num_workers = images.config.num_workers
     images.real.cache.divide_among(num_readers(share.team.size, num_workers))
-    numbers = (
-        iteration * share.batch_size + share.first + place
-        for iteration in range(first_iteration, images.config.last_iteration)
-        for place in range(share.count)
-    )
-    loader: DataLoader[Any] = DataLoader(
-        dataset,
-        batch_size=share.count,
-        sampler=numbers,
-        num_workers=num_workers,
-        collate_fn=collate_rows,
-        prefetch_factor=8 if num_workers else None,
-        worker_init_fn=use_one_opencv_thread,  # for workers that are no copies
-    )
-    with one_opencv_thread():
-        return iter(loader)
+    iterations = range(first_iteration, images.config.last_iteration)
+    return batches_of_share(dataset, collate_rows, share, iterations, num_workers)
 
 
 def _size_factors(inputs: Inputs, pasting: Pasting, num_classes: int) -> NDArray[np.float64]:

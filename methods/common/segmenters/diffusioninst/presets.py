@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from methods.common.segmenters.backbones.config import ResNetConfig, SwinConfig
+from methods.common.segmenters.backbones.presets import miniature_resnet
 from methods.common.segmenters.diffusioninst.config import DiffusionInstConfig
 from methods.common.training.step_recipe import StepRecipe
 
@@ -34,16 +35,7 @@ def diffusioninst_miniature(num_classes: int) -> DiffusionInstConfig:
     """
     return DiffusionInstConfig(
         num_classes=num_classes,
-        backbone=ResNetConfig(
-            block="basic",
-            blocks=(1, 1, 1, 1),
-            widths=(32, 48, 64, 96),
-            stem_width=32,
-            stem_kernel=3,
-            stem_pool=True,
-            norm="batch",
-            output_stages=ALL_STAGES,
-        ),
+        backbone=miniature_resnet(ALL_STAGES, stem_pool=True),
         width=64,
         num_proposals=40,
         num_heads=3,

@@ -19,33 +19,20 @@ from methods.common.segmenters.backbones.config import (
     ResNetConfig,
     check_backbone,
 )
+from methods.common.segmenters.mask_queries.config import MaskSetLossConfig
 from methods.common.stage import Config
 
 NUM_BACKBONE_OUTPUTS = 3
 """Feature maps that the pixel decoder reads: masks come from the finest, queries from the middle one. [FI]"""
 
 
-class FastInstLossConfig(Config):
-    """What is matched, sampled and trained (InstSynth section 7.3)."""
+class FastInstLossConfig(MaskSetLossConfig):
+    """What is matched, sampled and trained (InstSynth section 7.3). [FI] has what it shares with other networks of queries as they have it."""
 
-    class_weight: NonNegative = 2.0
-    """Weight of the classification in the losses and in both matchings. [FI]"""
-    mask_weight: NonNegative = 5.0
-    """Weight of the binary cross-entropy of masks in loss and matching. [FI]"""
-    dice_weight: NonNegative = 5.0
-    """Weight of the dice loss of masks in both. [FI]"""
     location_weight: NonNegative = 1000.0
     """What a query gains in the matching by lying inside the object, and a cell of the proposals likewise. [FI]"""
     proposal_weight: NonNegative = 20.0
     """Weight of the classification of all cells that queries are chosen from. [FI]"""
-    no_object_weight: NonNegative = 0.1
-    """Weight of queries without an object in the classification. [FI]"""
-    num_points: Positive = 12_544
-    """Points of a mask that the loss sees, and points of an image that the matching sees. [FI]"""
-    oversampling: Annotated[float, Field(ge=1)] = 3.0
-    """Candidates over points; the most uncertain candidates are taken. [FI]"""
-    importance_share: Probability = 0.75
-    """Share of the points that are taken for their uncertainty; the others are uniform. [FI]"""
 
 
 class FastInstConfig(Config):

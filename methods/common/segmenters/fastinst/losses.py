@@ -9,7 +9,6 @@ with most, P points, h, w cells, L = h * w.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,8 +19,14 @@ from methods.common.segmenters.fastinst.config import FastInstConfig, FastInstLo
 from methods.common.segmenters.fastinst.decoder import Decoder, DecoderOutputs, Prediction
 from methods.common.segmenters.fastinst.proposals import Proposals
 from methods.common.segmenters.fastinst.targets import cells_inside, masks_of_queries
-from methods.common.segmenters.mask_queries.matching import assign, class_costs, mask_costs, mask_losses
-from methods.common.segmenters.mask_queries.points import PointSource, point_sources, sample, uncertain_points
+from methods.common.segmenters.mask_queries.losses import (
+    class_loss,
+    mask_set_costs,
+    matched_classes,
+    matched_mask_losses,
+)
+from methods.common.segmenters.mask_queries.matching import assign, class_costs
+from methods.common.segmenters.mask_queries.points import PointSource, point_sources
 from methods.common.segmenters.mask_queries.targets import Targets
 from methods.common.training.batch_shard import BatchShare
 
@@ -114,17 +119,13 @@ def matching_cost(
 ) -> Tensor:
     """Return the cost of each pair of query and target, [N, Q, T]; unused places of the table hold anything.
 
-    Source: InstSynth section 7.3 [FI]: minus the class probability, cross-entropy and dice at points common to all masks of an
-    image, and a large gain where the query's cell lies inside the target.
+    Source: InstSynth section 7.3 [FI]: that of a set of masks, and a large gain where the query's cell lies inside the target.
     """
     assert prediction.class_logit_NQK is not None
-    class_NT = targets.table(targets.class_M[:, None])[:, :, 0]
-    class_cost = class_costs(prediction.class_logit_NQK.float(), class_NT)
-    target_NTP = targets.table(targets.at_points(point_NP2[targets.image_M]))
-    mask_cost, dice_cost = mask_costs(sample(prediction.mask_logit_NQhw.float(), point_NP2), target_NTP)
+    class_logit_NQK, mask_logit_NQhw = prediction.class_logit_NQK.float(), prediction.mask_logit_NQhw.float()
     inside_MQ = targets.at_points(location_NQ2[targets.image_M]) > 0
     inside_NQT = targets.table(inside_MQ.float()).transpose(1, 2)
-    costs = config.class_weight * class_cost + config.mask_weight * mask_cost + config.dice_weight * dice_cost
+    costs = mask_set_costs(class_logit_NQK, mask_logit_NQhw, targets, point_NP2, config)
     return costs - config.location_weight * inside_NQT
 
 
@@ -138,66 +139,18 @@ def _prediction_losses(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the weighted losses of one prediction, in the order of ``NAMES``."""
     assert prediction.class_logit_NQK is not None
-    class_loss = _class_loss(prediction.class_logit_NQK.float(), query_M, targets, config, totals)
-    mask_loss, dice_loss = _mask_losses(prediction.mask_logit_NQhw.float(), query_M, targets, sources, config, totals)
-    return config.class_weight * class_loss, config.mask_weight * mask_loss, config.dice_weight * dice_loss
-
-
-def _class_loss(
-    logit_NQK: Tensor, query_M: Tensor, targets: Targets, config: FastInstLossConfig, totals: BatchTotals
-) -> Tensor:
-    weight_K = torch.ones(logit_NQK.shape[2], device=logit_NQK.device)
-    weight_K[-1] = config.no_object_weight
-    class_NQ = _classes_of(query_M, targets, logit_NQK.shape[:2], logit_NQK.shape[2] - 1)
-    total = functional.cross_entropy(logit_NQK.flatten(0, 1), class_NQ.flatten(), weight_K, reduction="sum")
-    return total / totals.class_weight
-
-
-def _classes_of(query_M: Tensor, targets: Targets, shape: Sequence[int], no_object: int) -> Tensor:
-    """Return the class that each query, or cell, should give, int64 of ``shape``."""
-    class_NQ = torch.full(tuple(shape), no_object, dtype=torch.int64, device=query_M.device)
-    matched_M = query_M >= 0
-    class_NQ[targets.image_M[matched_M], query_M[matched_M]] = targets.class_M[matched_M]
-    return class_NQ
-
-
-def _mask_losses(
-    logit_NQhw: Tensor,
-    query_M: Tensor,
-    targets: Targets,
-    sources: list[PointSource],
-    config: FastInstLossConfig,
-    totals: BatchTotals,
-) -> tuple[Tensor, Tensor]:
-    """Return cross-entropy and dice of the matched masks, each a mean over points and targets."""
-    if not len(query_M):
-        nothing = logit_NQhw.sum() * 0  # keeps every parameter's gradient, which a team adds up
-        return nothing, nothing
-    matched_M = query_M >= 0
-    logit_Mhw = logit_NQhw[targets.image_M, query_M.clamp(min=0)]
-    point_MP2 = _draw_loss_points(logit_Mhw, sources, targets.counts, config)
-    logit_MP = sample(logit_Mhw[:, None], point_MP2)[:, 0]
-    cross_entropy_M, dice_M = mask_losses(logit_MP, targets.at_points(point_MP2))
-    return (cross_entropy_M * matched_M).sum() / totals.num_masks, (dice_M * matched_M).sum() / totals.num_masks
-
-
-def _draw_loss_points(
-    logit_Mhw: Tensor, sources: list[PointSource], counts: list[int], config: FastInstLossConfig
-) -> Tensor:
-    """Return the points of each matched mask, [M, P, 2]: mostly where it is uncertain."""
-    num_candidates = int(config.num_points * config.oversampling)
-    num_uncertain = int(config.num_points * config.importance_share)
-    drawn = list(zip(sources, counts, strict=True))
-    candidate_MS2 = torch.cat([source.draw(count, num_candidates) for source, count in drawn])
-    uniform_MR2 = torch.cat([source.draw(count, config.num_points - num_uncertain) for source, count in drawn])
-    return uncertain_points(logit_Mhw, candidate_MS2, uniform_MR2, num_uncertain)
+    of_classes = class_loss(prediction.class_logit_NQK.float(), targets, query_M, config, totals.class_weight)
+    cross_entropy, dice = matched_mask_losses(
+        prediction.mask_logit_NQhw.float(), targets, query_M, sources, config, totals.num_masks
+    )
+    return config.class_weight * of_classes, config.mask_weight * cross_entropy, config.dice_weight * dice
 
 
 def _proposal_loss(proposals: Proposals, targets: Targets, config: FastInstConfig, totals: BatchTotals) -> Tensor:
     """Return the weighted cross-entropy of all cells; a target's cell has its class, all others "no object"."""
     logit_NLK = proposals.class_logit_NKhw.float().flatten(2).transpose(1, 2)
     cell_M = match_cells(logit_NLK.detach(), targets, proposals.size, config.loss)
-    class_NL = _classes_of(cell_M, targets, logit_NLK.shape[:2], config.num_classes)
+    class_NL = matched_classes(cell_M, targets, logit_NLK.shape[:2], config.num_classes)
     total = functional.cross_entropy(logit_NLK.flatten(0, 1), class_NL.flatten(), reduction="sum")
     return config.loss.proposal_weight * total / totals.num_cells
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from methods.common.segmenters.backbones.config import ResNetConfig
+from methods.common.segmenters.backbones.presets import miniature_resnet
 from methods.common.segmenters.fastinst.config import FastInstConfig, FastInstLossConfig
 from methods.common.training.poly_recipe import PolyRecipe
 from methods.common.training.step_recipe import StepRecipe
@@ -39,16 +40,7 @@ def fastinst_miniature(num_classes: int) -> FastInstConfig:
     """
     return FastInstConfig(
         num_classes=num_classes,
-        backbone=ResNetConfig(
-            block="basic",
-            blocks=(1, 1, 1, 1),
-            widths=(32, 48, 64, 96),
-            stem_width=32,
-            stem_kernel=3,
-            stem_pool=False,
-            norm="batch",
-            output_stages=(1, 2, 3),
-        ),
+        backbone=miniature_resnet((1, 2, 3)),
         width=64,
         norm_groups=8,
         num_queries=16,

@@ -11,15 +11,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from methods.common.errors import InputError
-from methods.common.opencv import one_opencv_thread, use_one_opencv_thread
 from methods.common.seeds import Seeds
 from methods.common.segmenters.image_order import ImageOrder
 from methods.common.segmenters.instance.augmentation import AugmentConfig, augment_image
@@ -29,6 +27,7 @@ from methods.common.segmenters.instance.short_side import ShortSideAugmentConfig
 from methods.common.segmenters.instance.training_images import Batch, InstanceImages, collate
 from methods.common.stage import Context
 from methods.common.training.batch_shard import BatchShare, describe_shares
+from methods.common.training.batches import batches_of_share
 from methods.common.training.ema import ExponentialMovingAverage
 from methods.common.training.grouped_recipe import GroupedRecipe
 from methods.common.training.loop import Backward, Training, run_training, share_model
@@ -74,22 +73,7 @@ class AugmentedImages(Dataset[tuple[NDArray[np.uint8], Instances]]):
 
     def batches(self, first: int, last: int, share: BatchShare, num_workers: int) -> Iterator[Batch]:
         """Yield a share of the batch of each iteration in [first, last)."""
-        numbers = (
-            self.before + iteration * share.batch_size + share.first + place
-            for iteration in range(first, last)
-            for place in range(share.count)
-        )
-        loader: DataLoader[Any] = DataLoader(
-            self,
-            batch_size=share.count,
-            sampler=numbers,
-            num_workers=num_workers,
-            collate_fn=collate,
-            prefetch_factor=4 if num_workers else None,
-            worker_init_fn=use_one_opencv_thread,  # for workers that are no copies
-        )
-        with one_opencv_thread():
-            return iter(loader)
+        return batches_of_share(self, collate, share, range(first, last), num_workers, self.before)
 
 
 def _epochs_of_rare_classes(real: InstanceImages, threshold: float, seeds: Seeds) -> ImageOrder:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from methods.common.segmenters.backbones.config import ResNetConfig, SwinConfig
+from methods.common.segmenters.backbones.config import SwinConfig
+from methods.common.segmenters.backbones.presets import miniature_resnet
 from methods.common.segmenters.mask2former.config import Mask2FormerConfig, Mask2FormerLossConfig
 
 
@@ -37,16 +38,7 @@ def mask2former_miniature(num_classes: int) -> Mask2FormerConfig:
     """
     return Mask2FormerConfig(
         num_classes=num_classes,
-        backbone=ResNetConfig(
-            block="basic",
-            blocks=(1, 1, 1, 1),
-            widths=(32, 48, 64, 96),
-            stem_width=32,
-            stem_kernel=3,
-            stem_pool=False,
-            norm="batch",
-            output_stages=(0, 1, 2, 3),
-        ),
+        backbone=miniature_resnet(),
         num_queries=20,
         feature_width=64,
         mask_width=64,

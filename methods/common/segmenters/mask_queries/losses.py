@@ -82,9 +82,9 @@ def mask_set_losses(
     weights = (config.class_weight, config.mask_weight, config.dice_weight)
     layers = []
     for class_logit, mask_logit, query_M in zip(class_logits, mask_logits, query_LM, strict=True):
-        class_loss = _class_loss(class_logit.float(), targets, query_M, config, totals)
-        of_masks = _mask_losses(mask_logit.float(), targets, query_M, sources, config, totals)
-        layers.append([weight * loss for weight, loss in zip(weights, (class_loss, *of_masks), strict=True)])
+        of_classes = class_loss(class_logit.float(), targets, query_M, config, totals.class_weight)
+        of_masks = matched_mask_losses(mask_logit.float(), targets, query_M, sources, config, totals.num_masks)
+        layers.append([weight * loss for weight, loss in zip(weights, (of_classes, *of_masks), strict=True)])
     losses = dict(zip(NAMES, layers[-1], strict=True))
     for name, earlier in zip(NAMES, zip(*layers[:-1], strict=True), strict=True):
         losses[f"earlier_{name}"] = torch.stack(earlier).sum()
@@ -92,7 +92,7 @@ def mask_set_losses(
 
 
 @torch.no_grad()
-def _matching_cost(
+def mask_set_costs(
     class_logit_NQK: Tensor, mask_logit_NQhw: Tensor, targets: Targets, point_NP2: Tensor, config: MaskSetLossConfig
 ) -> Tensor:
     """Return the cost of each pair of query and target, [N, Q, T]; unused places of the table hold anything.
@@ -121,7 +121,7 @@ def _match(
         return targets.class_M.new_zeros(layers, 0)
     predictions = enumerate(zip(class_logits, mask_logits, strict=True))
     costs = [
-        _matching_cost(class_logit.float(), mask_logit.float(), targets, point_NLP2[:, layer], config)
+        mask_set_costs(class_logit.float(), mask_logit.float(), targets, point_NLP2[:, layer], config)
         for layer, (class_logit, mask_logit) in predictions
     ]
     return assign(torch.stack(costs), targets.counts)
@@ -140,29 +140,35 @@ def _draw_loss_points(
     return uncertain_points(logit_Mhw, candidate_MS2, uniform_MR2, num_uncertain)
 
 
-def _class_loss(
-    logit_NQK: Tensor, targets: Targets, query_M: Tensor, config: MaskSetLossConfig, totals: BatchTotals
-) -> Tensor:
-    images, queries, columns = logit_NQK.shape
-    no_object = columns - 1
-    class_NQ = torch.full((images, queries), no_object, dtype=torch.int64, device=logit_NQK.device)
+def matched_classes(query_M: Tensor, targets: Targets, shape: Sequence[int], no_object: int) -> Tensor:
+    """Return the class that each query should give, int64 of ``shape``, (N, Q); ``no_object`` where none is matched."""
+    class_NQ = torch.full(tuple(shape), no_object, dtype=torch.int64, device=query_M.device)
     matched_M = query_M >= 0
     class_NQ[targets.image_M[matched_M], query_M[matched_M]] = targets.class_M[matched_M]
-    weight_K = torch.ones(columns, device=logit_NQK.device)
+    return class_NQ
+
+
+def class_loss(
+    logit_NQK: Tensor, targets: Targets, query_M: Tensor, config: MaskSetLossConfig, class_weight: Tensor
+) -> Tensor:
+    """Return the cross-entropy of all queries of a share, over ``class_weight``: the sum of their weights in the whole batch."""
+    no_object = logit_NQK.shape[2] - 1
+    weight_K = torch.ones(no_object + 1, device=logit_NQK.device)
     weight_K[no_object] = config.no_object_weight
+    class_NQ = matched_classes(query_M, targets, logit_NQK.shape[:2], no_object)
     total = functional.cross_entropy(logit_NQK.flatten(0, 1), class_NQ.flatten(), weight_K, reduction="sum")
-    return total / totals.class_weight
+    return total / class_weight
 
 
-def _mask_losses(
+def matched_mask_losses(
     logit_NQhw: Tensor,
     targets: Targets,
     query_M: Tensor,
     sources: list[PointSource],
     config: MaskSetLossConfig,
-    totals: BatchTotals,
+    num_masks: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Return cross-entropy and dice of the matched masks, each a mean over points and targets."""
+    """Return cross-entropy and dice of the matched masks of a share, means over points, over ``num_masks``: targets of the whole batch."""
     if not len(query_M):
         nothing = logit_NQhw.sum() * 0  # keeps every parameter's gradient, which a team adds up
         return nothing, nothing
@@ -172,4 +178,4 @@ def _mask_losses(
     target_MP = targets.at_points(point_MP2)
     logit_MP = sample(logit_Mhw[:, None], point_MP2)[:, 0]
     cross_entropy_M, dice_M = mask_losses(logit_MP, target_MP)
-    return (cross_entropy_M * matched_M).sum() / totals.num_masks, (dice_M * matched_M).sum() / totals.num_masks
+    return (cross_entropy_M * matched_M).sum() / num_masks, (dice_M * matched_M).sum() / num_masks

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from methods.common.datasets.cityscapes_labels import EVALUATED_LABELS
-from methods.common.segmenters.backbones.config import ConvNeXtConfig, ResNetConfig, SwinConfig
+from methods.common.segmenters.backbones.config import ConvNeXtConfig, SwinConfig
+from methods.common.segmenters.backbones.presets import miniature_resnet
 from methods.common.segmenters.mask_queries.config import MaskSetLossConfig
 from methods.common.segmenters.oneformer.config import OneFormerConfig, TextBranchConfig
 from methods.common.training.poly_recipe import PolyRecipe
@@ -64,16 +65,7 @@ def oneformer_miniature(
     return OneFormerConfig(
         class_names=tuple(class_names),
         stuff_classes=tuple(stuff_classes),
-        backbone=ResNetConfig(
-            block="basic",
-            blocks=(1, 1, 1, 1),
-            widths=(32, 48, 64, 96),
-            stem_width=32,
-            stem_kernel=3,
-            stem_pool=False,
-            norm="batch",
-            output_stages=(0, 1, 2, 3),
-        ),
+        backbone=miniature_resnet(),
         num_queries=24,
         width=64,
         encoder_layers=1,

@@ -16,17 +16,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from methods.common.datasets.labelled_images import LabelledImages
 from methods.common.errors import InputError
-from methods.common.opencv import one_opencv_thread, use_one_opencv_thread
 from methods.common.seeds import Seeds, derive_seed
 from methods.common.segmenters.image_cache import ImageCache, num_readers
 from methods.common.segmenters.image_order import ImageOrder
 from methods.common.segmenters.semantic.augmentation import augment
 from methods.common.segmenters.semantic.augmentation_config import SemanticAugmentConfig
 from methods.common.training.batch_shard import BatchShare
+from methods.common.training.batches import batches_of_share
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
@@ -105,22 +105,7 @@ class NumberedCrops(Dataset[ItemT], Generic[ItemT]):
         Worker processes keep images of their own, so the room in memory is divided among them.
         """
         self.cache.divide_among(num_readers(share.team.size, num_workers))
-        numbers = (
-            self.before + iteration * share.batch_size + share.first + place
-            for iteration in range(first, last)
-            for place in range(share.count)
-        )
-        loader: DataLoader[Any] = DataLoader(
-            self,
-            batch_size=share.count,
-            sampler=numbers,
-            num_workers=num_workers,
-            collate_fn=_collate,
-            prefetch_factor=4 if num_workers else None,
-            worker_init_fn=use_one_opencv_thread,  # for workers that are no copies
-        )
-        with one_opencv_thread():
-            return iter(loader)
+        return batches_of_share(self, _collate, share, range(first, last), num_workers, self.before)
 
 
 def _collate(items: list[tuple[NDArray[Any], ...]]) -> tuple[Tensor, ...]:
