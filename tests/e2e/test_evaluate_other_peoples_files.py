@@ -230,7 +230,7 @@ REFUSED_TRUTH: list[tuple[dict[str, Any], str]] = [
     (truth(annotation(area=1e17)), "annotation 1: field `area` is negative, not finite or beyond 2^53"),
     (
         truth({"Category_id": 1} | {k: v for k, v in annotation().items() if k != "category_id"}),
-        "(there is `Category_id`)",
+        "field `Category_id` looks like `category_id`, which alone is read",
     ),
 ]
 

@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant, Place
 
 OTHERS = "tests/e2e/test_evaluate_other_peoples_files.py"
+FIELDS = "tests/e2e/test_evaluate_annotation_fields.py"
 MAPS = "tests/e2e/test_evaluate_other_peoples_maps.py"
 
 KID = "tests/unit/test_kid_sums.py"
@@ -10,6 +11,7 @@ LOOPS = "tests/unit/test_compiled_loops.py"
 
 _KID_SUMS = Place("methods/common/metrics/generated_images/kid_sums.py")
 _COMPILED = "methods/common/metrics/detection/compiled"
+_ANNOTATIONS_C = Place(f"{_COMPILED}/annotations.c")
 _OUTLINES_C = Place(f"{_COMPILED}/outlines.c")
 _OVERLAPS_C = Place(f"{_COMPILED}/overlaps.c")
 _MATCHING_C = Place(f"{_COMPILED}/matching.c")
@@ -36,6 +38,41 @@ _FRAMES = Place("methods/common/metrics/cityscapes/frames.py")
 _INSTANCE_MATCHING = Place("methods/common/metrics/cityscapes/instance_matching.py")
 
 MUTANTS: tuple[Mutant, ...] = (
+    _RECORD_RULES.mutant(
+        "near_names_are_other_names",
+        "name.casefold().translate(_BETWEEN_WORDS)",
+        "name.casefold()",
+        "crowds under the name `is_crowd` are rated as objects",
+        f"{FIELDS}::test_a_field_under_another_spelling_is_refused",
+    ),
+    _ANNOTATION_READING.mutant(
+        "loops_pass_over_near_names",
+        "if records is None or look_alikes(records.other_names, _fields(with_masks)):",
+        "if records is None:",
+        "the compiled reader takes a file whose crowds are spelt otherwise",
+        f"{FIELDS}::test_a_field_under_another_spelling_is_refused",
+    ),
+    _ANNOTATIONS_C.mutant(
+        "only_the_first_other_name_is_kept",
+        "int64_t *span = rows->other + 2 * rows->num_other++;",
+        "if (rows->num_other) return 1; int64_t *span = rows->other + 2 * rows->num_other++;",
+        "a near name is passed over where another unknown field comes first",
+        f"{FIELDS}::test_other_fields_may_have_any_name",
+    ),
+    _RECORD_RULES.mutant(
+        "areas_are_held_against_nothing",
+        "is_other_N = (extent_N < 3 / 4 * area_N) | (area_N < least * extent_N)",
+        "is_other_N = area_N < least * extent_N",
+        "areas of the box in place of the mask's move small, medium and large without a word",
+        f"{FIELDS}::test_an_area_is_held_against_its_shape",
+    ),
+    _RECORD_RULES.mutant(
+        "drawing_changes_no_area",
+        "is_other_N &= np.abs(area_N - extent_N) > box_N4[:, 2] + box_N4[:, 3]",
+        "is_other_N &= True",
+        "small outlines are told to have another area than their pixels",
+        "tests/unit/test_own_instances_fields.py::test_what_drawing_may_change_is_not_told",
+    ),
     _RECORD_RULES.mutant(
         "halves_are_whole_numbers",
         "abs(value) < EXACT_BELOW and value == int(value)",
@@ -108,8 +145,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _REMARKS.mutant(
         "crowds_without_pixels_are_to_find",
-        "np.flatnonzero(annotations.empty_N & counted_N)",
-        "np.flatnonzero(annotations.empty_N)",
+        "np.flatnonzero((annotations.extent_N == 0) & counted_N)",
+        "np.flatnonzero(annotations.extent_N == 0)",
         "ignored objects without pixels are counted as missed",
         f"{OTHERS}::test_objects_that_nothing_can_find_are_counted",
     ),

@@ -88,6 +88,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "every class is rated against another one",
         f"{OWN}::test_what_would_train_wrong_is_one_sentence",
     ),
+    _READING.mutant(
+        "own_names_are_not_looked_at",
+        "gather(table, lambda one: one.check_names(FIELDS[one.kind]), faults)",
+        "gather(table, lambda one: one.check_names([]), faults)",
+        "crowds under the name `isCrowd` are trained on",
+        "tests/unit/test_own_instances_fields.py::test_a_spelling_that_would_be_passed_over_is_refused",
+    ),
     _RULES.mutant(
         "coordinates_in_0_to_1_pass",
         "is_polygon_N & large_N & _in_unit_square(outline_N4)",

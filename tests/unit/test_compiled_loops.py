@@ -177,10 +177,10 @@ def test_outlines_are_drawn_as_pycocotools_draws_them(outlines: list[Any], heigh
     expected = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects([one.tolist() for one in points], height, width)))
     end = np.cumsum([0, *map(len, points)])
     sizes = np.array([len(points)]), np.concatenate(points), end, np.array([height]), np.array([width])
-    text, offset, empty = draw_masks(*sizes)
+    text, offset, area = draw_masks(*sizes)
     drawn = coco_mask.decode({"size": [height, width], "counts": text.tobytes()})
     assert (drawn == expected).all()
-    assert (empty[0], offset.tolist()) == (not expected.any(), [0, len(text)])
+    assert (area[0], offset.tolist()) == (expected.sum(), [0, len(text)])
     assert decode_runs(text, offset).sums().covered[0] == height * width
 
 

@@ -170,6 +170,7 @@ REFUSED: dict[str, Refuse] = {
     "boxes only": read(in_train(each(lambda one: one.update(segmentation=[])))),
     "crowds only": read(in_train(each(lambda one: one.update(iscrowd=1)))),
     "a text as `iscrowd`": read(in_train(lambda content: content["annotations"][0].update(iscrowd="0"))),
+    "a field under another spelling": read(in_train(lambda content: content["annotations"][0].update(isCrowd=1))),
     "ids as texts, or beyond 2^63": read(in_train(lambda content: content["annotations"][0].update(id="1"))),
     "no annotation at all": read(in_train(lambda content: content.update(annotations=[]))),
     "no annotation file": read(damage=lambda data: (data / "train.json").unlink()),

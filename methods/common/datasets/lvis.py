@@ -62,11 +62,14 @@ def read_lvis(
     """
     store = checks.PolygonStore()
     raw = parse_annotation_file(annotation_file, store)
-    categories = read_categories(checks.RecordTable(annotation_file, "category", raw["categories"]))
-    images = read_images(checks.RecordTable(annotation_file, "image", raw["images"]), categories)
-    annotations = read_annotations(
-        checks.RecordTable(annotation_file, "annotation", raw["annotations"]), store, images, categories
+    kinds = {"category": "categories", "image": "images", "annotation": "annotations"}
+    of_categories, of_images, of_annotations = (
+        checks.RecordTable(annotation_file, kind, raw[key]).check_names(checks.FIELDS[kind])
+        for kind, key in kinds.items()
     )
+    categories = read_categories(of_categories)
+    images = read_images(of_images, categories)
+    annotations = read_annotations(of_annotations, store, images, categories)
     if not annotations and not allow_no_annotations:
         raise InputError(f"{annotation_file}: there is no annotation in it; annotate at least one instance")
     by_image: dict[int, list[LvisAnnotation]] = {image.id: [] for image in images}

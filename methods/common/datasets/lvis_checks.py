@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.datasets.faulty_records import FaultyRecordsError, plural
-from methods.common.datasets.record_rules import LARGEST_ID, absence, whole_fault, whole_numbers
+from methods.common.datasets.record_rules import LARGEST_ID, absence, look_alikes, whole_fault, whole_numbers
 from methods.common.datasets.rle import rle_fault, runs_to_rle, sum_runs
 from methods.common.errors import InputError
 
@@ -152,6 +152,19 @@ class RecordTable:
             self.blame_all(rows, field, f"is {values[rows[0]]!r:.40}", "write 0 or 1")
         return np.array(values, bool)
 
+    def check_names(self, known: Iterable[str]) -> Self:
+        """Refuse records with a field that looks like a known one and says what that does not, so that it would be passed over; return the table.
+
+        Raises:
+            FaultyRecordsError: some have one.
+        """
+        for name, field in look_alikes(set().union(*self.records), known).items():
+            rows = [row for row, record in enumerate(self.records) if name in record and not _says(record, name, field)]
+            if rows:
+                fault, remedy = f"looks like `{field}`, which alone is read", f"call it `{field}`, or take it out"
+                self.blame_all(rows, name, fault, remedy)
+        return self
+
     def unique_ids(self) -> NDArray[np.int64]:
         """Read the ids; none may occur twice."""
         ids = self.integers("id")
@@ -181,6 +194,18 @@ class RecordTable:
         rest = iter(np.array(numbers, np.int64).tolist())
         return [tuple(islice(rest, len(values))) for values in lists]
 
+
+def _says(record: dict[str, Any], name: str, field: str) -> bool:
+    """Whether one field says the same as another one of its record."""
+    return field in record and bool(record[name] == record[field])
+
+
+FIELDS = {
+    "category": ("id", "name", "frequency"),
+    "image": ("id", "width", "height", "file_name", "coco_url", "neg_category_ids", "not_exhaustive_category_ids"),
+    "annotation": ("id", "image_id", "category_id", "segmentation", "area", "bbox", "iscrowd", "ignore"),
+}
+"""What is read of each kind of record, beside texts that change nothing."""
 
 _GREATEST = int(np.finfo(np.float64).max)
 _CORRECT_ID = "correct the id or add the record"

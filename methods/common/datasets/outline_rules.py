@@ -57,6 +57,12 @@ def _way_round(point_Q2: Floats, start_O: Ints) -> Floats:
     return np.asarray(np.add.reduceat(step_Q, start_O))
 
 
+def enclosed_area(number_X: Floats) -> float:
+    """Return the area inside one outline by the shoelace formula, relative to its first point for precision."""
+    x, y = number_X[::2] - number_X[0], number_X[1::2] - number_X[1]
+    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+
+
 def outline_fault(outline: Any, height: int, width: int) -> str | None:
     """Say what is wrong with one outline as a file has it, for an image of this size; None if nothing is."""
     if not isinstance(outline, list):

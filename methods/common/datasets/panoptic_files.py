@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from methods.common.datasets.file_names import NamedFiles
-from methods.common.datasets.record_rules import EXACT_BELOW, LARGEST_ID, absence, whole_fault
+from methods.common.datasets.record_rules import EXACT_BELOW, LARGEST_ID, absence, look_alikes, whole_fault
 from methods.common.errors import InputError, reason
 
 _ROAD_AND_SKYSCRAPER = {
@@ -145,8 +145,20 @@ def _segment(record: Any, index_of_category: Mapping[int, int], where: str, is_t
             f"{where}: field `category_id` is {category_id}, which is no category of the ground truth; correct it"
         )
     area_px = _area_px(record, where) if is_truth else None
-    is_crowd = is_truth and record.get("iscrowd") is not None and _flag(record, "iscrowd", where)
-    return Segment(segment_id, index_of_category[category_id], bool(is_crowd), area_px)
+    return Segment(segment_id, index_of_category[category_id], is_truth and _is_crowd(record, where), area_px)
+
+
+def _is_crowd(record: dict[str, Any], where: str) -> bool:
+    is_crowd = record.get("iscrowd") is not None and bool(_flag(record, "iscrowd", where))
+    for name in look_alikes(record.keys() - _USUAL_FIELDS, ["iscrowd"]):
+        if "iscrowd" not in record or record[name] != is_crowd:
+            raise InputError(
+                f"{where}: field `{name}` looks like `iscrowd`, which alone is read; call it `iscrowd`, or take it out"
+            )
+    return is_crowd
+
+
+_USUAL_FIELDS = frozenset({"id", "category_id", "area", "bbox", "iscrowd"})
 
 
 def _area_px(record: Any, where: str) -> float:

@@ -80,8 +80,49 @@ def faulty_areas(area_N: NDArray[np.float64]) -> NDArray[np.bool_]:
 AREA_REMEDY = "write square pixels, from 0 to below 2^53"
 
 
+def distant_areas(
+    area_N: NDArray[np.float64], extent_N: NDArray[np.float64], box_N4: NDArray[np.float64], *, of_masks: bool
+) -> NDArray[np.bool_]:
+    """Mark areas that the shape beside them cannot have: the box's in place of the mask's, 0, or such of another unit, bool (N,).
+
+    The limits are our choice: an area is another one where it differs by more than a quarter of the larger, and by more than half the
+    way around the box, which is what drawing may change. Official files of COCO and LVIS stay within them. Beside a box alone an
+    area may be small, down to a hundredth of it.
+
+    Args:
+        area_N: as files have them, square pixels.
+        extent_N: areas of the masks, or of the boxes.
+        box_N4: the boxes.
+        of_masks: which of the two.
+    """
+    least = 3 / 4 if of_masks else 1 / 100
+    is_other_N = (extent_N < 3 / 4 * area_N) | (area_N < least * extent_N)
+    is_other_N &= np.abs(area_N - extent_N) > box_N4[:, 2] + box_N4[:, 3]
+    return np.asarray(is_other_N | ((area_N == 0) & (extent_N > 0)))
+
+
+def look_alikes(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Return the names that differ from a known field only in capitals, underscores, hyphens and blanks, each with that field.
+
+    So does `box`, which many write for `bbox`, and `crowd` for `iscrowd`. Readers pass such a field over, as if it were not there.
+    """
+    of_form = {_plain_form(field): field for field in known}
+    of_form |= {alias: field for alias, field in _ALIASES.items() if field in of_form.values()}
+    found = {name: of_form.get(_plain_form(name)) for name in map(str, names)}
+    return {name: field for name, field in found.items() if field is not None and field != name}
+
+
+_ALIASES = {"box": "bbox", "boundingbox": "bbox", "crowd": "iscrowd"}
+_BETWEEN_WORDS = str.maketrans("", "", "_- ")
+
+
+def _plain_form(name: str) -> str:
+    return name.casefold().translate(_BETWEEN_WORDS)
+
+
 def absence(field: str, record: Mapping[str, Any], of_field: Iterable[str] = ()) -> str:
     """Say that a field is missing, and which one of a similar name is there."""
     known = {field, *of_field}
-    close = get_close_matches(field, [name for name in map(str, record) if name not in known], 1)
+    others = [name for name in map(str, record) if name not in known]
+    close = [*look_alikes(others, [field]), *get_close_matches(field, others, 1)]
     return f"is missing (there is `{close[0]:.40}`)" if close else "is missing"

@@ -16,6 +16,7 @@ import numpy as np
 
 from methods.common.datasets.lvis_checks import PolygonStore, RecordTable
 from methods.common.datasets.lvis_records import Frequency, LvisDataset, LvisImage, frequency_group
+from methods.common.datasets.outline_rules import enclosed_area
 from methods.common.datasets.own.annotation_files import told_name
 from methods.common.datasets.record_rules import whole
 from methods.common.errors import InputError
@@ -176,7 +177,7 @@ def _measure(shape: Any, store: PolygonStore) -> tuple[list[float], float]:
         if not len(numbers) or len(numbers) % 2 or not np.isfinite(numbers).all():
             return _NO_BOX, 0.0
         low, high = numbers.reshape(-1, 2).min(0), numbers.reshape(-1, 2).max(0)
-        area = sum(_area(numbers[ends[k] : ends[k + 1]]) for k in range(len(ends) - 1))
+        area = sum(enclosed_area(numbers[ends[k] : ends[k + 1]]) for k in range(len(ends) - 1))
         return [*low.tolist(), *(high - low).tolist()], area
     size = shape.get("size") if isinstance(shape, dict) else None
     if not isinstance(size, list) or len(size) != 2 or rle_fault(shape, *size) is not None:
@@ -184,12 +185,6 @@ def _measure(shape: Any, store: PolygonStore) -> tuple[list[float], float]:
     counts = shape["counts"]
     rle = runs_to_rle(counts, *size) if isinstance(counts, list) else shape
     return coco_mask.toBbox(rle).tolist(), float(coco_mask.area(rle))
-
-
-def _area(numbers: np.ndarray[Any, Any]) -> float:
-    """Area inside one outline by the shoelace formula."""
-    x, y = numbers[::2] - numbers[0], numbers[1::2] - numbers[1]
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
 
 
 def with_open_classes(image: LvisImage, done: Completed) -> None:

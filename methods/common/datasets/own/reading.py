@@ -12,13 +12,13 @@ from typing import Literal
 from methods.common.datasets import lvis
 from methods.common.datasets.faulty_records import FaultyRecordsError, gather, named, raise_all
 from methods.common.datasets.file_names import common_form
-from methods.common.datasets.lvis_checks import PolygonStore, RecordTable
+from methods.common.datasets.lvis_checks import FIELDS, PolygonStore, RecordTable
 from methods.common.datasets.lvis_records import Frequency, LvisAnnotation, LvisCategory, LvisDataset, LvisImage
 from methods.common.datasets.own import completion
 from methods.common.datasets.own.annotation_files import annotation_file, told_name
 from methods.common.datasets.own.completion import Completed
 from methods.common.datasets.own.picture_files import PictureFiles
-from methods.common.datasets.own.rules import check_annotations, covers_no_pixel
+from methods.common.datasets.own.rules import annotations_of_other_areas, check_annotations, covers_no_pixel
 from methods.common.errors import InputError
 
 CheckImages = Literal["none", "exists", "decode"]
@@ -181,8 +181,11 @@ def _read_records(file: Path, groups: dict[int, Frequency] | None) -> tuple[Lvis
         RecordTable(file, kind, raw[key])
         for kind, key in (("category", "categories"), ("image", "images"), ("annotation", "annotations"))
     ]
+    faults: list[FaultyRecordsError] = []
     for table in tables:
+        gather(table, lambda one: one.check_names(FIELDS[one.kind]), faults)
         completion.drop_nulls(table, done)
+    raise_all(faults)
     categories, images, annotations = tables
     annotations = completion.take_out_boxes(annotations, done)
     completion.complete_categories(categories, annotations, groups, done)
@@ -208,11 +211,13 @@ def _checked(
         annotations = annotations.without(of_gone)
     image_of = {image.id: image for image in pictures}
     loose: list[int] = []
+    of_other_area: list[int] = []
 
     def read(table: RecordTable) -> list[LvisAnnotation]:
-        nonlocal loose
+        nonlocal loose, of_other_area
         found = lvis.read_annotations(table, store, pictures, classes)
         loose = check_annotations(table, found, image_of)
+        of_other_area = annotations_of_other_areas(found, image_of)
         return found
 
     _, instances = gather(annotations, read, faults)
@@ -221,6 +226,12 @@ def _checked(
         done.notes.append(
             f"{told_name(annotations.file)}: {len(loose):,} of {len(annotations.records):,} boxes share less than half with the box around their "
             f"outline (first: annotation {loose[0]}), and are trained on and rated as written"
+        )
+    if of_other_area:
+        done.notes.append(
+            f"{told_name(annotations.file)}: `area` of {len(of_other_area):,} of {len(annotations.records):,} annotations is not that of their "
+            f"outline (first: annotation {of_other_area[0]}); what is small, medium and large goes by `area` as written; leave it "
+            "out to have it derived"
         )
     by_image: dict[int, list[LvisAnnotation]] = {image.id: [] for image in pictures}
     for instance in instances or []:

@@ -13,6 +13,8 @@ from pycocotools import mask as coco_mask
 
 from methods.common.datasets.lvis_checks import RecordTable
 from methods.common.datasets.lvis_records import LvisAnnotation, LvisImage
+from methods.common.datasets.outline_rules import enclosed_area
+from methods.common.datasets.record_rules import distant_areas
 
 _AROUND = "write [x, y, width, height] around it, in pixels"
 _PIXELS = "write pixels of the image, multiplied by its width and height"
@@ -63,6 +65,27 @@ def check_annotations(
     other_N &= outline_N4[:, 2:].min(1) >= _THIN_PX
     _check_format(table, box_N4, outline_N4, other_N)
     return [annotations[row].id for row in np.flatnonzero(other_N).tolist()]
+
+
+def annotations_of_other_areas(annotations: Sequence[LvisAnnotation], image_of: dict[int, LvisImage]) -> list[int]:
+    """Return the ids of those whose `area` is not that of their outline; what several outlines share is drawn before it is told."""
+    if not annotations:
+        return []
+    area_N = np.array([one.area for one in annotations], np.float64)
+    box_N4 = np.array([_outline_box(one) for one in annotations], np.float64)
+    extent_N = np.array([_enclosed(one) for one in annotations], np.float64)
+    found = np.flatnonzero(distant_areas(area_N, extent_N, box_N4, of_masks=True)).tolist()
+    for row in found:
+        one, image = annotations[row], image_of[annotations[row].image_id]
+        if isinstance(one.segmentation, tuple) and len(one.segmentation) > 1:
+            extent_N[row] = coco_mask.area(dict(one.rle(image.height, image.width)))
+    is_other_N = distant_areas(area_N, extent_N, box_N4, of_masks=True)
+    return [annotations[row].id for row in found if is_other_N[row]]
+
+
+def _enclosed(annotation: LvisAnnotation) -> float:
+    shape = annotation.segmentation
+    return sum(map(enclosed_area, shape)) if isinstance(shape, tuple) else float(coco_mask.area(dict(shape)))
 
 
 def _check_format(table: RecordTable, box_N4: Floats, outline_N4: Floats, other_N: NDArray[np.bool_]) -> None:
@@ -139,8 +162,4 @@ def _is_thin(outline: Floats) -> bool:
     point_Q2 = outline.reshape(-1, 2)
     step_Q2 = np.roll(point_Q2, -1, 0) - point_Q2
     length = float(np.hypot(step_Q2[:, 0], step_Q2[:, 1]).sum())
-    area = (
-        abs(float((point_Q2[:, 0] * np.roll(point_Q2[:, 1], -1) - np.roll(point_Q2[:, 0], -1) * point_Q2[:, 1]).sum()))
-        / 2
-    )
-    return area < length or bool((point_Q2 < 0).any())
+    return enclosed_area(outline) < length or bool((point_Q2 < 0).any())

@@ -13,18 +13,20 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from methods.common.datasets.lvis_checks import RecordTable, references
+from methods.common.datasets.lvis_checks import FIELDS, RecordTable, references
 from methods.common.datasets.outline_rules import are_points, faulty_outlines, outline_fault
 from methods.common.datasets.record_rules import (
     AREA_REMEDY,
     BOX_REMEDY,
     MASK_PIXELS_BELOW,
+    absence,
     faulty_areas,
     faulty_boxes,
+    look_alikes,
 )
 from methods.common.datasets.rle import has_size, join_texts, rle_fault, runs_to_rle, sum_runs
 from methods.common.errors import InputError, reason
-from methods.common.metrics.detection.annotations import Annotations, empty_masks, rasterise
+from methods.common.metrics.detection.annotations import Annotations, mask_areas, rasterise
 from methods.common.metrics.detection.compiled.library import library
 from methods.common.metrics.detection.compiled.masks import draw_masks
 from methods.common.metrics.detection.compiled.records import AnnotationRecords
@@ -103,7 +105,11 @@ def _layout(file: Path, kind: str, content: Any, read_layout: ReadLayout[LayoutT
     for key in ("images", "categories", "annotations"):
         records = content.get(key) if isinstance(content, dict) else None
         if not isinstance(records, list):
-            raise InputError(f"{file} is not a {kind} file: it has no list `{key}`; name a {kind} annotation file")
+            other = content if isinstance(content, dict) else {}
+            near = "" if key in other else absence(key, other).removeprefix("is missing")
+            raise InputError(
+                f"{file} is not a {kind} file: it has no list `{key}`{near}; name a {kind} annotation file"
+            )
         if not records and key != "annotations":
             raise InputError(f"{file}: `{key}` is empty; list at least one")
     layout = read_layout(file, content)
@@ -120,8 +126,10 @@ def _layout(file: Path, kind: str, content: Any, read_layout: ReadLayout[LayoutT
 def _read_part(part: FilePart, context: tuple[Canvas, bool]) -> Annotations | None:
     (canvas, with_masks), text = context, part.read()
     records = read_plain(text, with_outlines=with_masks)
-    annotations = None if records is None else _from_columns(records, canvas, with_masks)
-    if records is None or annotations is None or not records.encoded:
+    if records is None or look_alikes(records.other_names, _fields(with_masks)):
+        return None
+    annotations = _from_columns(records, canvas, with_masks)
+    if annotations is None or not records.encoded:
         return annotations
     # Crowds have run-length masks among the outlines of the others.
     places, spans = zip(*records.encoded, strict=True)
@@ -135,12 +143,16 @@ def _read_part(part: FilePart, context: tuple[Canvas, bool]) -> Annotations | No
     return Annotations.concatenate([annotations, others], with_masks).reordered(np.argsort(place_N))
 
 
+def _fields(with_masks: bool) -> list[str]:
+    return [field for field in FIELDS["annotation"] if with_masks or field != "segmentation"]
+
+
 def _from_columns(records: AnnotationRecords, canvas: Canvas, with_masks: bool) -> Annotations | None:
     image_N, class_N = canvas.images_of(records.image_id_N), canvas.classes_of(records.category_id_N)
     if image_N is None or class_N is None or faulty_areas(records.area_N).any() or faulty_boxes(records.box_N4).any():
         return None
     texts: Any = (None, None)
-    empty_N = (records.box_N4[:, 2:] == 0).any(1)
+    extent_N = records.box_N4[:, 2] * records.box_N4[:, 3]
     if with_masks:
         outlines = records.num_outlines_N, records.number_X, records.end_O1
         if not are_points(np.diff(records.end_O1)):
@@ -148,14 +160,15 @@ def _from_columns(records: AnnotationRecords, canvas: Canvas, with_masks: bool) 
         image_O = np.repeat(image_N, records.num_outlines_N)
         if faulty_outlines(*outlines[1:], canvas.height_I[image_O], canvas.width_I[image_O]).any():
             return None
-        *texts, empty_N = draw_masks(*outlines, canvas.height_I[image_N], canvas.width_I[image_N])
-    flags = records.ignore_N, records.crowd_N, empty_N
-    return Annotations(records.id_N, image_N, class_N, records.area_N, records.box_N4, *flags, *texts)
+        *texts, extent_N = draw_masks(*outlines, canvas.height_I[image_N], canvas.width_I[image_N])
+    flags = records.ignore_N, records.crowd_N
+    return Annotations(records.id_N, image_N, class_N, records.area_N, records.box_N4, *flags, extent_N, *texts)
 
 
 def _from_records(table: RecordTable, canvas: Canvas, with_masks: bool) -> Annotations:
     if not table.records:
         return Annotations.concatenate([], with_masks)
+    table.check_names(_fields(with_masks))
     image_N = references(table, "image_id", canvas.image_id_I)
     class_N = references(table, "category_id", canvas.class_id_K)
     area_N = table.numbers("area")
@@ -163,12 +176,12 @@ def _from_records(table: RecordTable, canvas: Canvas, with_masks: bool) -> Annot
     box_N4 = _boxes(table)
     sizes = zip(canvas.height_I[image_N].tolist(), canvas.width_I[image_N].tolist(), strict=True)
     texts: Any = (None, None)
-    empty_N = (box_N4[:, 2:] == 0).any(1)
+    extent_N = box_N4[:, 2] * box_N4[:, 3]
     if with_masks:
         texts = join_texts(_texts(table, list(sizes)))
-        empty_N = empty_masks(texts[0], texts[1])
+        extent_N = mask_areas(texts[0], texts[1])
     ignore_N, crowd_N = table.flags("ignore"), table.flags("iscrowd")
-    return Annotations(table.integers("id"), image_N, class_N, area_N, box_N4, ignore_N, crowd_N, empty_N, *texts)
+    return Annotations(table.integers("id"), image_N, class_N, area_N, box_N4, ignore_N, crowd_N, extent_N, *texts)
 
 
 def _boxes(table: RecordTable) -> Floats:

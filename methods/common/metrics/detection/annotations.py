@@ -29,8 +29,8 @@ class Annotations:
     box_N4: Floats
     ignore_N: Bools
     crowd_N: Bools
-    empty_N: Bools
-    """Masks without a pixel where masks are wanted, else boxes without an area; no detection can find them."""
+    extent_N: Floats
+    """Pixels of the masks where masks are wanted, else areas of the boxes; where it is 0 no detection can find anything."""
     text_C: NDArray[np.uint8] | None
     """Compressed masks end to end, if they are wanted."""
     text_offset_N1: Ints | None
@@ -94,13 +94,13 @@ _NO_COLUMNS = {
     "box_N4": np.zeros((0, 4)),
     "ignore_N": np.zeros(0, bool),
     "crowd_N": np.zeros(0, bool),
-    "empty_N": np.zeros(0, bool),
+    "extent_N": np.zeros(0),
 }
 
 
-def empty_masks(text_C: NDArray[np.uint8], offset_N1: Ints) -> Bools:
-    """Mark masks without a pixel, bool (N,); they lie end to end, ``offset_N1`` says where each begins, and the end."""
-    return np.asarray(decode_runs(text_C, offset_N1).sums().area == 0)
+def mask_areas(text_C: NDArray[np.uint8], offset_N1: Ints) -> Floats:
+    """Return how many pixels masks have, (N,); they lie end to end, ``offset_N1`` says where each begins, and the end."""
+    return decode_runs(text_C, offset_N1).sums().area.astype(np.float64)
 
 
 def rasterise(outlines: Sequence[NDArray[np.float64]], counts: Sequence[int], height: int, width: int) -> list[bytes]:

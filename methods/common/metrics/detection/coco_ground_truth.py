@@ -57,7 +57,7 @@ def read_ground_truth(file: Path, overlap: Overlap, workers: Workers) -> CocoGro
         layout.class_names,
         len(everything),
         np.bincount(annotations.class_N, minlength=layout.canvas.num_classes),
-        annotation_remarks(annotations, ~ignored_N, overlap, "pycocotools"),
+        annotation_remarks(annotations, ~ignored_N, ~ignored_N, overlap, "pycocotools"),
     )
 
 

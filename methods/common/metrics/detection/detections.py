@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pycocotools import mask as coco_mask
 
-from methods.common.datasets.record_rules import BOX_REMEDY, absence, faulty_boxes, is_number, whole_numbers
+from methods.common.datasets.record_rules import (
+    BOX_REMEDY,
+    absence,
+    faulty_boxes,
+    is_number,
+    look_alikes,
+    whole_numbers,
+)
 from methods.common.datasets.rle import Rle, encode_mask, has_size, join_texts, rle_fault, sum_runs
 from methods.common.errors import InputError, reason
 from methods.common.files import AnyPath, as_path
@@ -187,6 +194,9 @@ class DetectionTable:
             self.blame(
                 mixed, "bbox", "is there, but the first detection has none", "give all detections boxes, or none"
             )
+        for name in look_alikes(set().union(*self.records), ["bbox"]):
+            index = next(index for index, record in enumerate(self.records) if name in record)
+            self.blame(index, name, "looks like `bbox`, which alone is read", "call it `bbox`, or take it out")
         box_N4 = coco_mask.toBbox(masks).reshape(-1, 4)
         return DetectionColumns(image_N, class_N, self.score_N, box_N4, area_N.astype(np.float64))
 

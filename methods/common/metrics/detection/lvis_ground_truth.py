@@ -16,7 +16,7 @@ from methods.common.datasets.lvis import LvisCategory, LvisDataset, LvisImage, r
 from methods.common.datasets.lvis_checks import RecordTable
 from methods.common.datasets.rle import join_texts
 from methods.common.metrics.detection.annotation_reading import read_annotations
-from methods.common.metrics.detection.annotations import Annotations, empty_masks
+from methods.common.metrics.detection.annotations import Annotations, mask_areas
 from methods.common.metrics.detection.detections import IouType
 from methods.common.metrics.detection.file_workers import Workers
 from methods.common.metrics.detection.ground_truth import Canvas, GroundTruth, Ints, distinct
@@ -82,10 +82,10 @@ def _of_dataset(dataset: LvisDataset, canvas: Canvas, with_masks: bool) -> Annot
     sizes = zip(canvas.height_I[image_N].tolist(), canvas.width_I[image_N].tolist(), strict=True)
     box_N4 = np.array([record.bbox_xywh for record in records], np.float64).reshape(-1, 4)
     texts: Any = (None, None)
-    empty_N = (box_N4[:, 2:] == 0).any(1)
+    extent_N = box_N4[:, 2] * box_N4[:, 3]
     if with_masks:
         texts = join_texts([record.rle(*size)["counts"] for record, size in zip(records, sizes, strict=True)])
-        empty_N = empty_masks(texts[0], texts[1])
+        extent_N = mask_areas(texts[0], texts[1])
     return Annotations(
         np.array([record.id for record in records], np.int64),
         image_N,
@@ -94,7 +94,7 @@ def _of_dataset(dataset: LvisDataset, canvas: Canvas, with_masks: bool) -> Annot
         box_N4,
         np.array([record.ignore for record in records], bool),
         np.zeros(len(records), bool),
-        empty_N,
+        extent_N,
         *texts,
     )
 
@@ -117,12 +117,17 @@ def _federated(annotations: Annotations, layout: _Layout, iou_type: IouType) -> 
         known_key_Q=distinct(np.concatenate([present_Q, absent_Q])),
         open_key_Q=distinct(open_Q),
     )
+    sized_N = ~annotations.ignore_N
+    num_crowds = int(annotations.crowd_N.sum())
+    crowds = [f"crowds by `iscrowd`: {num_crowds:,}; lvis-api knows none, so that they are objects to find"] * (
+        num_crowds > 0
+    )
     return LvisGroundTruth(
         ground_truth,
         sorted(layout.categories, key=lambda category: category.id),
         len(kept_N),
         np.bincount(annotations.class_N, minlength=canvas.num_classes),
-        annotation_remarks(annotations, kept_N & ~annotations.ignore_N, iou_type, "lvis-api"),
+        (*crowds, *annotation_remarks(annotations, kept_N & sized_N, sized_N, iou_type, "lvis-api")),
     )
 
 

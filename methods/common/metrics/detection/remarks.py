@@ -14,17 +14,22 @@ from typing import Any
 
 import numpy as np
 
+from methods.common.datasets.faulty_records import named
+from methods.common.datasets.record_rules import distant_areas
 from methods.common.metrics.detection.annotations import Annotations
 from methods.common.metrics.detection.ground_truth import Bools, Floats, Ints
 from methods.common.metrics.detection.overlaps import Overlap
 
 
-def annotation_remarks(annotations: Annotations, counted_N: Bools, overlap: Overlap, package: str) -> tuple[str, ...]:
-    """Say which instances no detection can find.
+def annotation_remarks(
+    annotations: Annotations, counted_N: Bools, sized_N: Bools, overlap: Overlap, package: str
+) -> tuple[str, ...]:
+    """Say which instances no detection can find, and which have an area that is not their shape's.
 
     Args:
         annotations: all of a file.
         counted_N: those that have to be found.
+        sized_N: those whose `area` has a say in that, or in which objects are small, medium and large.
         overlap: what is compared.
         package: the official one, for its treatment of id 0.
     """
@@ -34,14 +39,31 @@ def annotation_remarks(annotations: Annotations, counted_N: Bools, overlap: Over
             f"annotation 0: {package} takes the id 0 for 'not matched', so that with it (--official) this object never counts "
             "as found; here it counts like any other"
         )
-    empty = np.flatnonzero(annotations.empty_N & counted_N)
+    empty = np.flatnonzero((annotations.extent_N == 0) & counted_N)
     if len(empty):
         lack = "without area" if overlap == "bbox" else "without a pixel inside their image"
         remarks.append(
             f"objects to find {lack}: {len(empty):,} (first: annotation {annotations.id_N[empty[0]]}); no detection can find them, "
             "so that AP and AR cannot reach 1"
         )
-    return tuple(remarks)
+    return (*remarks, *_area_remarks(annotations, sized_N, overlap, package))
+
+
+def _area_remarks(annotations: Annotations, sized_N: Bools, overlap: Overlap, package: str) -> list[str]:
+    of_masks = overlap != "bbox"
+    is_other_N = distant_areas(annotations.area_N, annotations.extent_N, annotations.box_N4, of_masks=of_masks)
+    places = np.flatnonzero(is_other_N & sized_N)
+    if not len(places):
+        return []
+    area, extent = annotations.area_N[places[0]], annotations.extent_N[places[0]]
+    ids = named(annotations.id_N[places].astype(str).tolist())
+    whose = "annotation" if len(places) == 1 else "annotations"
+    shape = "mask" if of_masks else "box"
+    left_out = "" if package != "lvis-api" else ", and what has the area 0 takes no part"
+    return [
+        f"`area` of {len(places):,} of {len(annotations.area_N):,} annotations is not that of the {shape} (the first: {area:g}, its {shape} has "
+        f"{extent:g}; {whose} {ids}); small, medium and large go by `area`, as in {package}{left_out}"
+    ]
 
 
 def detection_remarks(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from methods.common.metrics.detection.compiled.library import NO_ROOM, address, loops
 
 if TYPE_CHECKING:
-    from methods.common.metrics.detection.ground_truth import Bools, Floats, GroundTruth, Ints
+    from methods.common.metrics.detection.ground_truth import Floats, GroundTruth, Ints
 
 _NO_TEXT = np.zeros(0, np.uint8)
 _NO_PLACES = np.zeros(0, np.int64)
@@ -22,7 +22,7 @@ _NO_PLACES = np.zeros(0, np.int64)
 
 def draw_masks(
     num_outlines_N: Ints, number_X: Floats, end_O1: Ints, height_N: Ints, width_N: Ints
-) -> tuple[NDArray[np.uint8], Ints, Bools]:
+) -> tuple[NDArray[np.uint8], Ints, Floats]:
     """Draw the union of ``num_outlines_N[0]`` outlines, of the next ``num_outlines_N[1]`` ones, ..., by pycocotools' rule.
 
     Args:
@@ -33,9 +33,9 @@ def draw_masks(
         width_N: likewise.
 
     Returns:
-        Compressed masks end to end (C,), where each begins, with the end, [N + 1], and which have no pixel, bool (N,).
+        Compressed masks end to end (C,), where each begins, with the end, [N + 1], and their pixels, (N,).
     """
-    offset_N1, empty_N = np.empty(len(num_outlines_N) + 1, np.int64), np.empty(len(num_outlines_N), bool)
+    offset_N1, area_N = np.empty(len(num_outlines_N) + 1, np.int64), np.empty(len(num_outlines_N))
     room = 128 * len(num_outlines_N) + 4096
     while True:
         text_C = np.empty(room, np.uint8)
@@ -46,14 +46,14 @@ def draw_masks(
             address(text_C),
             ctypes.c_int64(room),
             address(offset_N1),
-            address(empty_N),
+            address(area_N),
         )
         if length != NO_ROOM:
             break
         room *= 4
     if length < 0:
         raise MemoryError
-    return text_C[:length], offset_N1, empty_N
+    return text_C[:length], offset_N1, area_N
 
 
 class _Truth(ctypes.Structure):

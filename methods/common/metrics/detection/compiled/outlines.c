@@ -247,12 +247,18 @@ static int draw(Drawing *drawing, int64_t num, const double *number, const int64
     return 1;
 }
 
+static double count_pixels(const Runs *runs) {
+    int64_t sum = 0;
+    for (int64_t k = 0; k < runs->used; k++) sum += runs->of[k].stop - runs->of[k].start;
+    return (double)sum;
+}
+
 /* Draw masks of fewer than 2^29 pixels: the union of the first `num_outlines[0]` outlines, of the next `num_outlines[1]` ones, ...
  *
- * Fills in their texts, end to end, where each begins, and the end, and which have no pixel. Returns the length of all texts, or a
+ * Fills in their texts, end to end, where each begins, and the end, and how many pixels they have. Returns the length of all texts, or a
  * negative number where there is no room. */
 int64_t draw_masks(int64_t num, const int64_t *num_outlines, const double *number, const int64_t *end, const int64_t *height,
-                   const int64_t *width, uint8_t *text, int64_t room, int64_t *offset, uint8_t *empty) {
+                   const int64_t *width, uint8_t *text, int64_t room, int64_t *offset, double *area) {
     Drawing drawing = {0};
     int64_t first = 0, used = 0;
     offset[0] = 0;
@@ -262,7 +268,7 @@ int64_t draw_masks(int64_t num, const int64_t *num_outlines, const double *numbe
         } else if (used + 12 * drawing.so_far.used + 6 > room) {
             used = NO_ROOM;
         } else {
-            empty[row] = drawing.so_far.used == 0;
+            area[row] = count_pixels(&drawing.so_far);
             used += encode(&drawing.so_far, height[row] * width[row], text + used);
             first += num_outlines[row];
             offset[row + 1] = used;

@@ -82,6 +82,8 @@ class AnnotationRecords:
     """Where each outline begins in ``number_X``, and the end."""
     encoded: list[tuple[int, slice]]
     """Those with an encoded mask in place of outlines, which are in no column: place among all, and where in the text."""
+    other_names: list[str]
+    """Of fields that are in no column, each once."""
 
 
 class _AnnotationRows(ctypes.Structure):
@@ -92,6 +94,11 @@ class _AnnotationRows(ctypes.Structure):
     _fields_ += [(name, ctypes.c_void_p) for name in ("num_outlines", "number", "end")]
     _fields_ += [(name, ctypes.c_int64) for name in ("number_room", "outline_room", "num_outlines_in_all")]
     _fields_ += [("encoded", ctypes.c_void_p), ("num_encoded", ctypes.c_int64)]
+    _fields_ += [("other", ctypes.c_void_p), ("num_other", ctypes.c_int64)]
+
+
+_MOST_OTHER_NAMES = 64
+"""As in `annotations.c`; a part with more is not read."""
 
 
 def read_annotations(text: NDArray[np.uint8], with_outlines: bool) -> AnnotationRecords | None:
@@ -103,9 +110,10 @@ def read_annotations(text: NDArray[np.uint8], with_outlines: bool) -> Annotation
     num_outlines = np.empty(room, np.int64) if with_outlines else None
     outline_room, number_room = len(text) // _SHORTEST_OUTLINE + 1, len(text) // _SHORTEST_NUMBER + 1
     number, end = np.empty(number_room), np.empty(outline_room + 1, np.int64)
-    encoded = np.empty((room, 3), np.int64)
+    encoded, other = np.empty((room, 3), np.int64), np.empty((_MOST_OTHER_NAMES, 2), np.int64)
     columns = (id_N, image_id, category_id, area, box, ignore, crowd, num_outlines, number, end)
-    rows = _AnnotationRows(room, *map(address, columns), number_room, outline_room, 0, address(encoded), 0)
+    spaces = number_room, outline_room, 0, address(encoded), 0, address(other), 0
+    rows = _AnnotationRows(room, *map(address, columns), *spaces)
     num = loops().read_annotations(address(text), ctypes.c_int64(len(text)), ctypes.byref(rows))
     if num < 0:
         return None
@@ -123,4 +131,5 @@ def read_annotations(text: NDArray[np.uint8], with_outlines: bool) -> Annotation
         number[: end_O1[-1]],
         end_O1,
         [(place, slice(start, stop)) for place, start, stop in spans],
+        [text[start:stop].tobytes().decode() for start, stop in other[: rows.num_other].tolist()],
     )
