@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant, Place
 
 OTHERS = "tests/e2e/test_evaluate_other_peoples_files.py"
 FIELDS = "tests/e2e/test_evaluate_annotation_fields.py"
+TRAINING_IDS = "tests/unit/test_cityscapes_training_ids.py"
 MAPS = "tests/e2e/test_evaluate_other_peoples_maps.py"
 
 KID = "tests/unit/test_kid_sums.py"
@@ -35,9 +36,32 @@ _RUN = Place("reproductions/commands/evaluate/run.py")
 _OUTPUTS = Place("reproductions/commands/evaluate/outputs.py")
 _OPTIONS = Place("reproductions/commands/evaluate/options.py")
 _FRAMES = Place("methods/common/metrics/cityscapes/frames.py")
+_CITYSCAPES_SEMANTIC = Place("methods/common/metrics/cityscapes/semantic.py")
 _INSTANCE_MATCHING = Place("methods/common/metrics/cityscapes/instance_matching.py")
 
 MUTANTS: tuple[Mutant, ...] = (
+    _FRAMES.mutant(
+        "truth_in_training_ids_is_scored",
+        "if holds_training_ids(truth_N, instance_N):",
+        "if holds_training_ids(truth_N, truth_N):",
+        "ground truth in training ids is scored as if building were person",
+        f"{TRAINING_IDS}::test_ground_truth_in_training_ids_is_refused",
+    ),
+    _CITYSCAPES_IDS.mutant(
+        "one_class_shows_training_ids",
+        ".all() and len(np.unique(expected_N[rated_N])) > 1",
+        ".all() and len(expected_N[rated_N]) > 0",
+        "ground truth that is unlabelled on a road is refused",
+        f"{TRAINING_IDS}::test_maps_of_low_label_ids_are_no_training_ids",
+    ),
+    _CITYSCAPES_SEMANTIC.mutant(
+        "sides_of_training_ids_swapped",
+        "count_LL[to_training, to_label].sum()",
+        "count_LL[to_label, to_training].sum()",
+        "predictions in training ids are told of the ground truth",
+        f"{TRAINING_IDS}::test_without_instance_maps_it_is_told",
+        f"{TRAINING_IDS}::test_predictions_in_training_ids_are_told_by_what_fits",
+    ),
     _RECORD_RULES.mutant(
         "near_names_are_other_names",
         "name.casefold().translate(_BETWEEN_WORDS)",

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.datasets.cityscapes_ids import TRAINING_ID_FAULT, holds_training_ids
 from methods.common.datasets.cityscapes_labels import (
     EVALUATED_LABELS,
     FIRST_INSTANCE_ID,
@@ -197,6 +198,8 @@ def _stuff(frame: CityscapesFrame, id_HW: LabelMap, image_id: int, num_before: i
     """Return the regions of the classes without instances, in the order of the classes."""
     label_HW = read_labels(frame.paths.labels)
     check_same_size(id_HW, label_HW, frame.paths.labels)
+    if holds_training_ids(label_HW, id_HW):
+        raise InputError(f"{frame.paths.labels} {TRAINING_ID_FAULT}")
     label_WH = np.ascontiguousarray(label_HW.T)
     there = set(np.unique(label_HW).tolist())
     ids = [label.id for label in EVALUATED_LABELS if not label.has_instances and label.id in there]

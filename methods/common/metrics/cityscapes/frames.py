@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.common.datasets.binary_masks import white_of_a_mask
-from methods.common.datasets.cityscapes_ids import INSTANCE_ID_RULE, NUM_LABELS, unknown_instance_ids, unknown_label_ids
+from methods.common.datasets.cityscapes_ids import (
+    INSTANCE_ID_RULE,
+    NUM_LABELS,
+    TRAINING_ID_FAULT,
+    holds_training_ids,
+    unknown_instance_ids,
+    unknown_label_ids,
+)
 from methods.common.datasets.cityscapes_labels import INSTANCE_LABELS, LABEL_BY_ID
 from methods.common.datasets.file_names import NamedFiles, common_form, near_name
 from methods.common.datasets.png_labels import LabelMap, check_same_size, read_labels, where_label_is
@@ -118,6 +125,8 @@ def count_frame(frame: Frame) -> FrameCounts:
     if faulty_N.any():
         what = where_label_is(instance_HW, int(instance_N[faulty_N][0]))
         raise InputError(f"{frame.instances} has {what}; {INSTANCE_ID_RULE}; write the official ids")
+    if holds_training_ids(truth_N, instance_N):
+        raise InputError(f"{frame.labels} {TRAINING_ID_FAULT}")
     count_LL = _as_matrix(count_pairs_of_runs(truth_N, prediction_N, length_N))
     return FrameCounts(count_LL, *weigh_instances(instance_N, prediction_N, length_N))
 

@@ -99,14 +99,11 @@ class CityscapesSemanticEvaluation:
         ]
 
     def notes(self) -> list[str]:
-        """Say over which classes mIoU is the mean, and warn if predictions look like training ids, none of which is above 18."""
+        """Say over which classes mIoU is the mean, and warn if ground truth or predictions look like training ids."""
         name, table = ("mIoU", "groups") if self.protocol == "grouped" else ("averageScoreClasses", "classes")
         iou = self._scores(None)[table]
         nowhere = [name for name, value in iou.items() if np.isnan(value)]
-        notes = []
-        if not self.count_ILL.sum(axis=(0, 1))[max(label.train_id for label in EVALUATED_LABELS) + 1 :].any():
-            notes.append("no prediction is above 18; if these are training ids, turn them back into label ids")
-        return [*notes, mean_note(name, len(iou), {NO_PIXEL: nowhere})]
+        return [*_told_of_training_ids(self.count_ILL.sum(0)), mean_note(name, len(iou), {NO_PIXEL: nowhere})]
 
     def _scores(self, weight_I: NDArray[np.float64] | None) -> dict[str, dict[str, float]]:
         """Return IoU by name in each table, NaN where undefined."""
@@ -130,6 +127,26 @@ class CityscapesSemanticEvaluation:
                 for name, found_missed in zip(INSTANCE_CATEGORIES, category_G2, strict=True)
             },
         }
+
+
+def _told_of_training_ids(count_LL: NDArray[np.int64]) -> list[str]:
+    """Say where values look like training ids: none is above 18, or most would be right as such and are not as label ids."""
+    to_training = np.array([label.train_id for label in EVALUATED_LABELS])
+    to_label = np.array(_EVALUATED_IDS)
+    right = int(count_LL[to_label, to_label].sum())
+    notes = []
+    for what, pixels_L, as_training in (
+        ("ground-truth pixel", count_LL.sum(1), int(count_LL[to_training, to_label].sum())),
+        ("prediction", count_LL.sum(0), int(count_LL[to_label, to_training].sum())),
+    ):
+        if as_training > right and 2 * as_training > count_LL[to_label].sum():
+            notes.append(
+                f"WARNING: most of the {what}s fit the other side as training ids ({as_training:,} pixels, {right:,} as label ids); turn them "
+                "back into label ids"
+            )
+        elif not pixels_L[to_training.max() + 1 :].any():
+            notes.append(f"no {what} is above 18; if these are training ids, turn them back into label ids")
+    return notes
 
 
 def area_iou(
