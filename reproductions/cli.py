@@ -309,6 +309,13 @@ def _end_with(sentence: str) -> NoReturn:
     sys.exit(2)
 
 
+def _check_working_folder() -> None:
+    try:
+        os.getcwd()  # noqa: PTH109 - a Path would not be used
+    except FileNotFoundError as error:
+        raise InputError("the working folder is no longer there; go to one that is") from error
+
+
 def main() -> None:
     """Run the command line; the user's mistakes become one sentence and exit code 2."""
     for stream in (sys.stdout, sys.stderr):
@@ -316,6 +323,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that files aside are removed
     try:
+        _check_working_folder()
         app()
     except InputError as error:
         _end_with(str(error))

@@ -422,6 +422,12 @@ def test_an_output_never_costs_an_input(place: Path, run_here: RunHere, metric: 
     assert Path("pipe").is_fifo()
 
 
+def test_a_working_folder_that_is_gone_is_told(place: Path, run_here: RunHere) -> None:
+    shutil.rmtree(place)
+    words = f"semantic {COMMANDS['semantic']}"
+    assert run_here(words) == (2, "", "segrepro: the working folder is no longer there; go to one that is\n")
+
+
 def test_an_output_may_lie_among_the_inputs_and_be_written_again(place: Path, run_here: RunHere) -> None:
     """A link to a file stays a link, and its file gets the numbers."""
     (place / "voc_maps/link.json").symlink_to(place.parent / "elsewhere.json")

@@ -40,9 +40,16 @@ MUTANTS: tuple[Mutant, ...] = (
         f"{OWN}::test_a_tag_that_keeps_the_size_is_named",
     ),
     _PICTURES.mutant(
+        "tiffs_are_turned_twice",
+        "return turned(pixels_HWC, undone) if picture.format == _TURNED_BY_PILLOW else pixels_HWC",
+        "return pixels_HWC",
+        "a TIFF that was annotated as stored is read upside down",
+        "tests/unit/test_own_instances_fields.py::test_a_tiff_is_turned_as_any_picture",
+    ),
+    _PICTURES.mutant(
         "tags_are_not_followed",
-        'return turned(np.asarray(picture.convert("RGB"), np.uint8), orientation)',
-        'return turned(np.asarray(picture.convert("RGB"), np.uint8), 1)',
+        'return turned(_stored(picture, header, "RGB"), orientation)',
+        'return turned(_stored(picture, header, "RGB"), 1)',
         "a picture annotated as seen is read as stored",
         f"{OWN}::test_a_picture_is_read_the_way_up_in_which_it_has_the_stated_size",
     ),

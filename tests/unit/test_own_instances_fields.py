@@ -1,4 +1,4 @@
-"""Fields of own annotation files under other spellings are refused before anything is derived in their place; areas of other shapes are told."""
+"""Own data whose mistakes nothing shows: fields under other spellings, areas of other shapes, pictures that are turned on the way."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from methods.common.datasets.lvis import read_lvis, write_lvis
 from methods.common.datasets.own.reading import OwnData, read_own
+from methods.common.datasets.pictures import read_header, read_rgb, read_shrunk
 from methods.common.errors import InputError
 from tests.unit.labelled_data import refusal
 from tests.unit.own_instances import Document, in_train, outline, write_own
@@ -131,3 +134,25 @@ def test_what_drawing_may_change_is_not_told(tmp_path: Path) -> None:
     for area, told in ((18, False), (20, True)):
         notes = read(write_own(tmp_path / str(area), change=areas(area, shape=outline(2, 3, 4, 3)))).notes
         assert any("not that of their outline" in note for note in notes) == told
+
+
+@pytest.mark.parametrize("suffix", ["tif", "png"])
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_a_tiff_is_turned_as_any_picture(tmp_path: Path, suffix: str, orientation: int) -> None:
+    """Pillow turns a TIFF by itself, and reports its size so."""
+    stored_HW3 = np.random.default_rng(orientation).integers(0, 256, (11, 14, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[274] = orientation
+    path = tmp_path / f"x.{suffix}"
+    Image.fromarray(stored_HW3).save(path, exif=exif)
+    assert read_header(path)[1:] == (11, 14, orientation)
+    assert (read_rgb(path, 11, 14) == stored_HW3).all(), "annotated as stored"
+    seen_HW3 = {
+        5: stored_HW3.swapaxes(0, 1),
+        6: np.rot90(stored_HW3, -1),
+        7: np.rot90(stored_HW3, 2).swapaxes(0, 1),
+        8: np.rot90(stored_HW3, 1),
+    }[orientation]
+    assert (read_rgb(path, 14, 11) == seen_HW3).all(), "annotated as seen"
+    for size, expected_HW3 in (((11, 14), stored_HW3), ((14, 11), seen_HW3)):
+        assert (read_shrunk(path, size, size) == expected_HW3).all()

@@ -36,6 +36,9 @@ _SEEN = {
 }
 """How a viewer shows the stored pixels. Source: EXIF 2.32, tag 274."""
 _SIDES_SWAP = (5, 6, 7, 8)
+_UNDONE_BY = {6: 8, 8: 6}
+"""What turns a picture back that an orientation has turned; each of the others undoes itself."""
+_TURNED_BY_PILLOW = "TIFF"
 _JPEG_END = b"\xff\xd9"
 _TAIL_BYTES = 512
 _BITS = 8
@@ -119,9 +122,7 @@ def read_rgb(path: Path, height: int, width: int) -> NDArray[np.uint8]:
             raise InputError(
                 f"{path} is {header.told_size()} pixels, its annotations say {width}x{height}; mend one of them"
             )
-        if picture.mode in ("P", "PA") and "transparency" in picture.info:
-            picture = picture.convert("RGBA")  # Pillow warns of the direct way
-        return turned(np.asarray(picture.convert("RGB"), np.uint8), orientation)
+        return turned(_stored(picture, header, "RGB"), orientation)
 
 
 def read_shrunk(path: Path, size: tuple[int, int], new_size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -145,7 +146,7 @@ def read_shrunk(path: Path, size: tuple[int, int], new_size: tuple[int, int]) ->
         picture.draft(
             "RGB", (2 * width, 2 * height)
         )  # decodes a JPEG at a half, a quarter or an eighth, at least this large
-        stored_HW3 = np.asarray(picture.convert("RGB"), np.uint8)
+        stored_HW3 = _stored(picture, header, "RGB")
     small_HW3 = cv2.resize(stored_HW3, (width, height), interpolation=cv2.INTER_AREA)
     return turned(np.asarray(small_HW3, np.uint8), orientation)
 
@@ -160,7 +161,7 @@ def read_rgba_as_seen(path: Path) -> NDArray[np.uint8]:
         header = _header(path, picture)
         if "A" not in picture.getbands() and "transparency" not in picture.info:
             raise InputError(f"{path} is {picture.mode}, without transparency; save the cut-out as RGBA PNG")
-        return turned(np.asarray(picture.convert("RGBA"), np.uint8), header.orientation)
+        return turned(_stored(picture, header, "RGBA"), header.orientation)
 
 
 def turned(image_HWC: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
@@ -173,6 +174,16 @@ def turned(image_HWC: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     flip_rows, flip_columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
     image_HWC = image_HWC[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
     return np.ascontiguousarray(image_HWC)
+
+
+def _stored(picture: Picture, header: Header, mode: str) -> NDArray[np.uint8]:
+    """Decode the pixels as they are stored; Pillow turns those of a TIFF by their tag, which is undone."""
+    if picture.mode in ("P", "PA") and "transparency" in picture.info:
+        pixels_HWC = np.asarray(picture.convert("RGBA").convert(mode), np.uint8)  # Pillow warns of the direct way
+    else:
+        pixels_HWC = np.asarray(picture.convert(mode), np.uint8)
+    undone = _UNDONE_BY.get(header.orientation, header.orientation)
+    return turned(pixels_HWC, undone) if picture.format == _TURNED_BY_PILLOW else pixels_HWC
 
 
 @contextmanager
@@ -203,7 +214,10 @@ def _header(path: Path, picture: Picture) -> Header:
     if picture.format == "PNG":
         _check_png_end(path)
     width, height = picture.size
-    return Header(path, height, width, _orientation(picture))
+    orientation = _orientation(picture)
+    if picture.format == _TURNED_BY_PILLOW and orientation in _SIDES_SWAP:
+        height, width = width, height
+    return Header(path, height, width, orientation)
 
 
 def _bits(path: Path, picture: Picture) -> int:

@@ -17,6 +17,7 @@ from methods.common.errors import InputError
 from methods.common.files import AnyPath, as_path
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.generated_images.image_folders import (
+    FileForm,
     ImageFolder,
     folder_notes,
     list_images,
@@ -24,7 +25,7 @@ from methods.common.metrics.generated_images.image_folders import (
     read_rgb,
 )
 from methods.common.metrics.generated_images.network_batches import map_batches, torch_device
-from methods.common.metrics.generated_images.prompt_file import check_text, read_prompts
+from methods.common.metrics.generated_images.prompt_file import check_text, order_notes, read_prompts
 
 if TYPE_CHECKING:
     from methods.common.clip import ClipScorer
@@ -128,21 +129,21 @@ def evaluate_clip_score_text(
     texts = prefixed_prompts(prompts, folder, prefix)
     scorer = load_scorer(clip, device)
 
-    def work(pairs: Sequence[tuple[Path, str]]) -> tuple[NDArray[np.float32], list[str]]:
+    def work(pairs: Sequence[tuple[Path, str]]) -> tuple[NDArray[np.float32], list[FileForm]]:
         pictures = [read_rgb(path) for path, _ in pairs]
         image_ID = scorer.embed_images([image.picture for image in pictures])
         text_ID = scorer.embed_texts([text for _, text in pairs])
-        return (image_ID * text_ID).sum(1).numpy(), [image.mode_of_file for image in pictures]
+        return (image_ID * text_ID).sum(1).numpy(), [image.form for image in pictures]
 
     results = map_batches(work, list(zip(folder.paths, texts, strict=True)), IMAGES_A_BATCH, num_threads, progress)
-    modes = [mode for _, batch_modes in results for mode in batch_modes]
+    forms = [form for _, batch_forms in results for form in batch_forms]
     cosine_I = _finite(np.concatenate([cosine_I for cosine_I, _ in results]), clip)
     start = f", prompts after {prefix!r}" if prefix else ", prompts as they are"
     return ClipTextEvaluation(
         image_ids=folder.names,
         cosine_I=cosine_I,
         definition=f"CLIPScore of Hessel et al. 2021, 2.5 max(cosine, 0), in float32 with {clip.name}{start}",
-        remarks=(*folder_notes(folder, modes), *_cut_notes(scorer, texts)),
+        remarks=(*folder_notes(folder, forms), *order_notes(prompts, folder), *_cut_notes(scorer, texts)),
     )
 
 
@@ -173,22 +174,24 @@ def evaluate_clip_image_similarity(
     partners = partners_of(folder, list_images(as_path(sources)))
     scorer = load_scorer(clip, device)
 
-    def work(pairs: Sequence[tuple[Path, Path]]) -> tuple[NDArray[np.float32], list[tuple[str, str]]]:
+    def work(pairs: Sequence[tuple[Path, Path]]) -> tuple[NDArray[np.float32], list[tuple[FileForm, FileForm]]]:
         read = [(read_rgb(path), read_rgb(source)) for path, source in pairs]
         image_ID = scorer.embed_squashed_images([image.picture for image, _ in read])
         source_ID = scorer.embed_squashed_images([source.picture for _, source in read])
-        modes = [(image.mode_of_file, source.mode_of_file) for image, source in read]
-        return (image_ID * source_ID).sum(1).numpy(), modes
+        forms = [(image.form, source.form) for image, source in read]
+        return (image_ID * source_ID).sum(1).numpy(), forms
 
     pairs = list(zip(folder.paths, partners.paths, strict=True))
     results = map_batches(work, pairs, IMAGES_A_BATCH, num_threads, progress)
-    modes = [mode for _, batch_modes in results for mode in batch_modes]
+    forms = [form for _, batch_forms in results for form in batch_forms]
+    cosine_I = _finite(np.concatenate([cosine_I for cosine_I, _ in results]), clip)
     return ClipImageEvaluation(
         image_ids=folder.names,
-        cosine_I=_finite(np.concatenate([cosine_I for cosine_I, _ in results]), clip),
+        cosine_I=cosine_I,
         remarks=(
-            *folder_notes(folder, [mode for mode, _ in modes]),
-            *folder_notes(partners, [mode for _, mode in modes]),
+            *folder_notes(folder, [form for form, _ in forms]),
+            *folder_notes(partners, [form for _, form in forms]),
+            *_alike_notes(folder, partners, cosine_I),
         ),
     )
 
@@ -221,6 +224,16 @@ def _finite(cosine_I: NDArray[np.float32], clip: Path) -> NDArray[np.float64]:
             f"{clip} gives values that are no numbers: its weights are damaged; save or download them again"
         )
     return cosine_I.astype(np.float64)
+
+
+_ALIKE = 1 - 1e-6
+
+
+def _alike_notes(images: ImageFolder, sources: ImageFolder, cosine_I: NDArray[np.float64]) -> list[str]:
+    """Say that nothing was changed, where CLIP sees no difference."""
+    if (cosine_I < _ALIKE).any():
+        return []
+    return [f"to CLIP every picture in {images.folder} equals its source in {sources.folder}; are they the same files?"]
 
 
 def _cut_notes(scorer: ClipScorer, texts: Sequence[str]) -> list[str]:

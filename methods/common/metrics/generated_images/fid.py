@@ -129,10 +129,20 @@ class FidEvaluation:
 
     def notes(self) -> list[str]:
         """Say what limits the number."""
-        notes = [*self.images.notes, *(note for note in self.reference.notes if note not in self.images.notes)]
+        notes = notes_of_both(self.images, self.reference)
         for features in (self.images, self.reference):
             notes += few_images_notes(features.folder, len(features.names))
         return notes
+
+
+def notes_of_both(images: InceptionFeatures, reference: InceptionFeatures) -> list[str]:
+    """Return what is to be said of either set, and whether both hold the same pictures in the same order."""
+    notes = [*images.notes, *(note for note in reference.notes if note not in images.notes)]
+    if np.array_equal(images.feature_ND, reference.feature_ND):
+        notes.append(
+            f"{images.folder} and {reference.folder} hold the same pictures, so that the distance says nothing"
+        )
+    return notes
 
 
 def few_images_notes(folder: Path, num_images: int) -> list[str]:

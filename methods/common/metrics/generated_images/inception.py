@@ -34,7 +34,7 @@ from torchvision.models.inception import (
 from methods.common.errors import InputError
 from methods.common.files import file_sha256
 from methods.common.metrics.evaluation import Progress
-from methods.common.metrics.generated_images.image_folders import ImageFolder, folder_notes, read_rgb
+from methods.common.metrics.generated_images.image_folders import FileForm, ImageFolder, folder_notes, read_rgb
 from methods.common.metrics.generated_images.network_batches import map_batches, torch_device
 from methods.common.tensor_file import read_tensors
 
@@ -183,19 +183,19 @@ def network_input(image_N3HW: Tensor) -> Tensor:
     return scaled.mul_(2).sub_(1)
 
 
-def read_inputs(paths: Sequence[Path]) -> tuple[Tensor, list[str]]:
+def read_inputs(paths: Sequence[Path]) -> tuple[Tensor, list[FileForm]]:
     """Read images as the network takes them, see :func:`network_input`.
 
     Returns:
-        The images, float32 [N, 3, 299, 299], and the mode of each file.
+        The images, float32 [N, 3, 299, 299], and the form of each file.
     """
-    rows, modes = [], []
+    rows, forms = [], []
     for path in paths:
         image = read_rgb(path)
         image_HW3 = torch.from_numpy(np.array(image.picture))
         rows.append(network_input(image_HW3.permute(2, 0, 1)[None]))
-        modes.append(image.mode_of_file)
-    return torch.cat(rows), modes
+        forms.append(image.form)
+    return torch.cat(rows), forms
 
 
 def extract_features(
@@ -222,23 +222,23 @@ def extract_features(
     network: Any = load_fid_inception(weights, place)
     num_images, of_weights = sum(len(images.paths) for images in folders), weights_notes(weights)
 
-    def work(paths: Sequence[Path]) -> tuple[NDArray[np.float32], list[str]]:
-        input_NCHW, modes = read_inputs(paths)
+    def work(paths: Sequence[Path]) -> tuple[NDArray[np.float32], list[FileForm]]:
+        input_NCHW, forms = read_inputs(paths)
         with torch.inference_mode():
             feature_ND = network(input_NCHW.to(place, memory_format=torch.channels_last))
-        return feature_ND.cpu().numpy(), modes
+        return feature_ND.cpu().numpy(), forms
 
     found: list[InceptionFeatures] = []
     for images in folders:
         report = _shifted(progress, sum(len(features.names) for features in found), num_images)
         results = map_batches(work, images.paths, _BATCH, num_threads, report)
-        modes = [mode for _, batch_modes in results for mode in batch_modes]
+        forms = [form for _, batch_forms in results for form in batch_forms]
         feature_ND = np.concatenate([batch_ND for batch_ND, _ in results])
         if not np.isfinite(feature_ND).all():
             raise InputError(
                 f"{weights} gives features that are no numbers: it is damaged; give pytorch-fid's {PUBLISHED_FILE}"
             )
-        notes = (*folder_notes(images, modes), *of_weights)
+        notes = (*folder_notes(images, forms), *of_weights)
         found.append(InceptionFeatures(images.folder, images.names, feature_ND, notes))
     return found
 

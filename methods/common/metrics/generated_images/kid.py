@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from methods.common.errors import InputError
 from methods.common.files import AnyPath, as_path
 from methods.common.metrics.evaluation import Progress
+from methods.common.metrics.generated_images.fid import notes_of_both
 from methods.common.metrics.generated_images.image_folders import list_images
 from methods.common.metrics.generated_images.kid_sums import is_cheaper_at_once, kernel, sums_across, sums_within
 
@@ -142,8 +143,8 @@ class KidEvaluation:
         return []
 
     def notes(self) -> list[str]:
-        """Say what was converted."""
-        return [*self.images.notes, *(note for note in self.reference.notes if note not in self.images.notes)]
+        """Say what was converted or left out, and whether the sets differ at all."""
+        return notes_of_both(self.images, self.reference)
 
 
 def _summarise(discrepancies: list[float | None]) -> dict[str, float | None]:

@@ -22,7 +22,13 @@ from numpy.typing import NDArray
 from methods.common.errors import InputError
 from methods.common.files import AnyPath, as_path
 from methods.common.metrics.evaluation import Progress
-from methods.common.metrics.generated_images.image_folders import folder_notes, list_images, partners_of, read_rgb
+from methods.common.metrics.generated_images.image_folders import (
+    FileForm,
+    folder_notes,
+    list_images,
+    partners_of,
+    read_rgb,
+)
 from methods.common.metrics.generated_images.network_batches import torch_device
 from methods.common.tensor_file import read_tensors
 
@@ -173,11 +179,11 @@ def evaluate_paired(
     place = torch_device(device)
     lpips = None if lpips_weights is None else load_lpips(lpips_weights, network, place)
     min_side_px = _SSIM_MIN_SIDE_PX if lpips is None else LPIPS_MIN_SIDE_PX
-    rows, modes = [], []
+    rows, forms = [], []
     for done, paths in enumerate(zip(folder.paths, partners.paths, strict=True), start=1):
         image_13HW, reference_13HW, of_files = _read_pair(*paths, min_side_px)
         rows.append(_compare(image_13HW.to(place), reference_13HW.to(place), lpips))
-        modes.append(of_files)
+        forms.append(of_files)
         if progress is not None:
             progress(done, len(folder.paths))
     return PairedEvaluation(
@@ -185,14 +191,14 @@ def evaluate_paired(
         {name: np.array([row[name] for row in rows]) for name in rows[0]},
         _definition(None if lpips is None else network),
         (
-            *folder_notes(folder, [mode for mode, _ in modes]),
-            *folder_notes(partners, [mode for _, mode in modes]),
+            *folder_notes(folder, [form for form, _ in forms]),
+            *folder_notes(partners, [form for _, form in forms]),
         ),
     )
 
 
-def _read_pair(image: Path, reference: Path, min_side_px: int) -> tuple[Tensor, Tensor, tuple[str, str]]:
-    """Read two pictures, float64 [1, 3, H, W] in [0, 1] each, and the modes of their files."""
+def _read_pair(image: Path, reference: Path, min_side_px: int) -> tuple[Tensor, Tensor, tuple[FileForm, FileForm]]:
+    """Read two pictures, float64 [1, 3, H, W] in [0, 1] each, and the forms of their files."""
     import torch
 
     read = [read_rgb(path) for path in (image, reference)]
@@ -207,7 +213,7 @@ def _read_pair(image: Path, reference: Path, min_side_px: int) -> tuple[Tensor, 
             f"{image} is {sizes[0][0]}x{sizes[0][1]} pixels; give pictures of at least {min_side_px} a side"
         )
     first, second = (torch.from_numpy(np.array(one.picture)).permute(2, 0, 1)[None].double() / 255 for one in read)
-    return first, second, (read[0].mode_of_file, read[1].mode_of_file)
+    return first, second, (read[0].form, read[1].form)
 
 
 def _compare(

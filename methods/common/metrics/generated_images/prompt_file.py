@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,26 @@ def read_prompts(path: Path, images: ImageFolder) -> list[str]:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); name a file of prompts") from error
     return _in_order(path, prompts, images)
+
+
+def order_notes(path: Path, images: ImageFolder) -> list[str]:
+    """Say where the lines of a text file go to names whose numbers have another order: `10` is before `2`."""
+    stems = [path.stem for path in images.paths]
+    numbers = [list(map(int, _NUMBER.findall(stem))) for stem in stems]
+    if path.suffix.lower() != ".txt" or len({_NUMBER.sub("0", stem) for stem in stems}) > 1:
+        return []
+    first = next(
+        (line for line, (here, there) in enumerate(zip(numbers, sorted(numbers), strict=True)) if here != there), None
+    )
+    if first is None:
+        return []
+    return [
+        f"WARNING: line {first + 1} of {path} is the prompt of {images.paths[first].name}, by the order of names, not of the numbers in them; write "
+        "a .json or .csv, or numbers with leading zeros, if that is not meant"
+    ]
+
+
+_NUMBER = re.compile(r"\d+")
 
 
 def check_text(text: str, where: str) -> str:
