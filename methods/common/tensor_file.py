@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +30,9 @@ def read_tensors(path: Path, remedy: str) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"there is no file {path}; {remedy}")
     try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of forms of pickles, which the sentence below covers
+            tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # torch raises a dozen kinds for files that are not its own
         raise InputError(f"{path} is no file of tensors; {remedy}") from error
     if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):

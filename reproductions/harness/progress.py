@@ -89,7 +89,7 @@ class Display:
             if state.state == "done" and state.cell.id not in self._reported:
                 self._reported.add(state.cell.id)
                 self._console.print(
-                    f"[{len(self._done)}/{len(self._plan)}] {state.cell.label}  {self._cost(state.cell)}",
+                    f"[{len(self._reported)}/{len(self._plan)}] {state.cell.label}  {self._cost(state.cell)}",
                     markup=False,
                     highlight=False,
                 )

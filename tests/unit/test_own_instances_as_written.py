@@ -203,5 +203,6 @@ def test_one_file_for_all_is_to_be_divided(tmp_path: Path) -> None:
     folder = write_own(tmp_path)
     (folder / "train.json").rename(folder / "result.json")
     (folder / "val.json").unlink()
+    (folder / "expected.json").write_text('{"AP": 0.5}')
     told = refusal(lambda: read(folder))
     assert f"with one .json file ({folder / 'result.json'} names no split: divide it, its images too); put" in told

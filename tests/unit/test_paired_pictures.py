@@ -1,6 +1,7 @@
 """PSNR, SSIM and LPIPS of paired pictures: by formula, by hand, and never by a download."""
 
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,9 @@ def test_lpips_on_weights_of_ones_own(folder: Path, monkeypatch: pytest.MonkeyPa
     assert float(squeeze(image_13HW.float(), reference_13HW.float())) != pytest.approx(found, rel=1e-2)
 
 
-def test_weights_that_are_not_there_are_one_sentence(folder: Path, tmp_path: Path) -> None:
+def test_weights_that_are_not_there_are_one_sentence(
+    folder: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
     address = "download https://download.pytorch.org/models/vgg16-397923af.pth and name it or its folder"
     with pytest.raises(InputError, match=f"there is no file .*vgg16-397923af.pth; {address}"):
         load_lpips(folder, "vgg")
@@ -132,6 +135,10 @@ def test_weights_that_are_not_there_are_one_sentence(folder: Path, tmp_path: Pat
     (tmp_path / "page.pth").write_text("<html>")
     with pytest.raises(InputError, match=r"page\.pth is no file of tensors; download"):
         load_lpips(tmp_path / "page.pth")
+    (tmp_path / "page.pth").write_bytes(pickle.dumps({"a": 1}, protocol=4))
+    with pytest.raises(InputError, match=r"page\.pth is no file of tensors; download"):
+        load_lpips(tmp_path / "page.pth")
+    assert [str(one.message) for one in recwarn] == [], "torch warns of the form of the pickle"
 
 
 @pytest.fixture

@@ -133,6 +133,11 @@ def test_pictures_beside_themselves_are_told(folder: Path, tmp_path_factory: pyt
     for name, seed in (("a", ord("a")), ("b", 1)):
         picture(seed).save(other / f"{name}.png")
     assert evaluate_clip_image_similarity(folder, other, clip).notes() == []
+    (other / "b.png").rename(other / "b.jfif")
+    with pytest.raises(
+        InputError, match=r"b.png has no image of that name in .* \(there is b.jfif: save it as PNG\), unp"
+    ):
+        evaluate_clip_image_similarity(folder, other, clip)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,8 @@ def annotation_file(folder: Path, split: str) -> Path:
             return found[0]
     others = [path for place in (folder, folder / "annotations") for path in _json_files(place)]
     undivided = [path for path in others if not any(is_called(path.stem, name) for name in SPLIT_NAMES)]
-    instead = f" ({undivided[0]} names no split: divide it, its images too)" if undivided else ""
+    largest = max(undivided, key=lambda path: path.stat().st_size, default=None)  # others hold results, or a report
+    instead = f" ({largest} names no split: divide it, its images too)" if largest else ""
     raise InputError(
         f"{folder} has no {split}.json, nor annotations/instances_{split}.json, nor a folder {' or '.join(names_of(split))} with "
         f"one .json file{instead}; put the annotations there (docs/own-data.md has the layout of each tool)"

@@ -93,8 +93,12 @@ def partners_of(images: ImageFolder, others: ImageFolder) -> ImageFolder:
         alone = [name for name in here.names if name not in partners]
         if alone:
             path = here.paths[here.names.index(alone[0])]
+            other = next(
+                (f" (there is {name}: save it as PNG)" for name in there.others if Path(name).stem == alone[0]), ""
+            )
+            near = other or near_name(alone[0], partners)
             raise InputError(
-                f"{path} has no image of that name in {there.folder}{near_name(alone[0], partners)}, unpaired images in all: "
+                f"{path} has no image of that name in {there.folder}{near}, unpaired images in all: "
                 f"{len(alone)}; give paired images the same file name"
             )
     by_name = dict(zip(others.names, others.paths, strict=True))
