@@ -161,6 +161,7 @@ def retry(
 
     if failed and cell is not None:
         raise InputError("--failed means all failed cells and --cell one; give only one of them")
+    request.store.check_there()
     how = How(check_cluster(cluster), workers, False, wait, max_parallel, max_gpu_hours, force, tensorboard)
     Store.create(request.store.root)
     planned = paper.plan(request)
@@ -169,9 +170,11 @@ def retry(
 
 def _run(paper: Paper, request: Request, planned: Plan, part: Plan, how: How, out: Path) -> int:
     """Run a part of the plan; write the report once all of it is there."""
+    from reproductions.commands.places import check_reports
     from reproductions.commands.running import print_failures, run_plan
     from reproductions.harness.known_plans import remember
 
+    check_reports(paper, request, out)
     screen = console()
     remember(request.store, planned.name, request.command(), request.record(), [cell.id for cell in planned])
     outcome = run_plan(paper, request, part, how, screen)
@@ -199,6 +202,7 @@ def cancel(paper: Paper, request: Request) -> None:
     """Cancel the plan's jobs on the cluster, and stop runs of this store on this machine; what is saved stays."""
     from reproductions.commands.running import cancel as cancel_jobs
 
+    request.store.check_there()
     told = cancel_jobs(paper.plan(request), request)
     console().print(f"told {told} job(s) to stop; the same run goes on from what is saved")
 
@@ -235,9 +239,13 @@ def report(
     out: OutOption = DEFAULT_OUT,
 ) -> None:
     """Write the report from what is finished; arms that were not run are marked so. PAPER may be all."""
+    from reproductions.commands.places import check_reports
     from reproductions.commands.several import for_each_paper
 
+    request.store.check_there()
+
     def one(paper: Paper, request: Request) -> int:
+        check_reports(paper, request, out)
         path = paper.report(request, paper.plan(request), out)
         console().print(f"report: {path}", markup=False, highlight=False)
         return 0
@@ -279,7 +287,7 @@ def check(
     if load:
         found += try_networks(paper, request, found)
     damaged = [] if fatal(found) else damaged_cells(paper.plan(request), request.store)
-    if request.store.root.exists():
+    if request.store.is_there:
         Store.create(request.store.root)
     if as_json:
         print_json({"findings": [finding.record() for finding in found], "damaged": damaged})

@@ -89,6 +89,10 @@ class MiniatureCheckpoints:
         config = self._config(request)
         return {"miniature": tuple(one for one in settings_of(config) if is_like(one.name, pattern))}
 
+    def report_folders(self, request: Request, out: Path) -> list[Path]:
+        """Return where measurements go; weights, where there are usable ones, go into the checkout as well."""
+        return [out / self.id / request.tier if request.tier == "smoke" else REPOSITORY / "docs"]
+
     def report(self, request: Request, plan: Plan, out: Path) -> Path:
         """Put weights, measurements and sample sheets into the checkout, and return the page about them.
 
@@ -105,7 +109,7 @@ class MiniatureCheckpoints:
                 raise InputError(f"{name} is not finished; run `segrepro run checkpoints --tier {request.tier}` first")
         weights, measured = (request.store.cell_folder(cells[name]) for name in ("checkpoints", "report"))
         if request.tier == "smoke":
-            folder = out / self.id / request.tier
+            [folder] = self.report_folders(request, out)
             folder.mkdir(parents=True, exist_ok=True)
             return Path(shutil.copy2(measured / REPORT_FILE, folder / REPORT_FILE))
         install_checkpoints(weights, measured, REPOSITORY)

@@ -11,6 +11,7 @@ import typer
 
 from methods.common.errors import InputError
 from reproductions.commands.options import JsonOption
+from reproductions.commands.places import check_folders
 
 if TYPE_CHECKING:
     from reports.records import Report
@@ -32,6 +33,8 @@ def compare_reports(
     from reports.files import write_whole
     from reproductions.verdicts.comparison import compare
 
+    if out is not None:
+        check_folders([out], "--out")
     pairs = _pairs(left, right)
     found = [compare(one, other, *names) for names, one, other in pairs]
     page = "\n".join(comparison_page(one) for one in found)

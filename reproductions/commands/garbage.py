@@ -36,8 +36,7 @@ def collect_garbage(
 
     known_site = read_site(site)
     place = Store(store or known_site.store or Path(USUAL_STORE))
-    if not place.root.is_dir():
-        raise InputError(f"there is no store {place.root}; name another with --store or STORE=")
+    place.check_there()
     if plans:
         _print_plans(list(known_plans(place)))
         return

@@ -52,8 +52,9 @@ def print_status(request: Request, once: bool, as_json: bool) -> None:
     """Print the state of a plan, of one cell whatever it is of, or without a name how far each plan of the store is.
 
     Raises:
-        InputError: the name is neither a paper nor one cell.
+        InputError: the name is neither a paper nor one cell, or there is no store.
     """
+    request.store.check_there()
     name = request.paper_id
     if not name:
         _print_store(request.store, as_json)

@@ -104,6 +104,8 @@ def names_a_cell(command: Callable[..., None]) -> Callable[..., None]:
     def with_search(request: Request, **own: Any) -> None:
         from reproductions.commands.finding import search_plans
 
+        if own.get("other") is None:  # two planned cells can be compared before there is a store
+            request.store.check_there()
         command(search_plans(request), **own)
 
     return _with_options(command, with_search, [paper.replace(annotation=every, default=""), *others])

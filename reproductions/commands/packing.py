@@ -11,6 +11,7 @@ import typer
 
 from methods.common.errors import InputError
 from reproductions.commands.options import DEFAULT_OUT, OutOption, SiteOption, StoreOption
+from reproductions.commands.places import check_folders
 from reproductions.commands.several import show_scoreboard
 
 if TYPE_CHECKING:
@@ -29,11 +30,15 @@ def export_report(
     from methods.common.files import file_sha256
     from reproductions.harness.packing import pack
 
+    request.store.check_there()
     plan = paper.plan(request)
     missing = {cell.id for cell in plan.missing(request.store)}
     cells = [cell for cell in plan if cell.id not in missing]
     if not cells:
         raise InputError(f"nothing of this plan is finished; `{request.again('run')}` does it")
+    if to.is_dir():
+        raise InputError(f"{to} is a folder; name a file with --to, such as {to / 'supplement.tar'}")
+    check_folders([to.parent], "--to")
     to.parent.mkdir(parents=True, exist_ok=True)
     about = {
         "segrepro": version("segrepro"),
@@ -62,6 +67,9 @@ def import_report(
     from reproductions.harness.store import Store
     from reproductions.study.request import USUAL_STORE
 
+    if not file.is_file():
+        raise InputError(f"there is no file {file}; `segrepro export` writes one")
+    check_folders([out], "--out")
     place = Store.create(store or read_site(site).store or Path(USUAL_STORE))
     found = unpack(file, place, out)
     about = found.manifest

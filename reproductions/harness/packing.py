@@ -132,10 +132,6 @@ def _tar(path: Path) -> Iterator[tarfile.TarFile]:
             yield tar
     except tarfile.TarError as error:
         raise InputError(f"{path} is not a file that `segrepro export` wrote, or it is cut short ({error})") from error
-    except FileNotFoundError as error:
-        if error.filename != str(path):
-            raise
-        raise InputError(f"there is no file {path}") from error
 
 
 def _manifest(tar: tarfile.TarFile, path: Path) -> dict[str, Any]:

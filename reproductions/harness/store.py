@@ -99,6 +99,22 @@ class Store:
         return store
 
     @property
+    def is_there(self) -> bool:
+        """True when the folder is a store; any other may be the user's own."""
+        return (self.root / "cells").is_dir()
+
+    def check_there(self) -> None:
+        """Look whether there is a store: a wrong place must not look like one where nothing has happened.
+
+        Raises:
+            InputError: there is none.
+        """
+        if not self.is_there:
+            raise InputError(
+                f"there is no store {self.root}; name another with --store or STORE=, or begin it with `segrepro run`"
+            )
+
+    @property
     def full_message(self) -> str:
         """What to tell the user when nothing more can be written."""
         return f"no space left in the store {self.root}: free some and run the same command again"

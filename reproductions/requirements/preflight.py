@@ -74,7 +74,7 @@ def findings(paper: Paper, request: Request, runs_here: bool = True) -> list[Fin
     Raises:
         InputError: the request itself makes no sense (an unknown arm, own data that are not LVIS).
     """
-    memory = request.store.root / "fingerprints.json" if request.store.root.is_dir() else None
+    memory = request.store.root / "fingerprints.json" if request.store.is_there else None
     fingerprints = Fingerprints(memory)
     found = [_find(need, fingerprints) for need in paper.needs(request)]
     fingerprints.save()

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from methods.common.stage import Config
 
+BACKBONE = "backbone"
+"""The setting that says which segmenter is trained: it chooses among a paper's recipes."""
+
 
 class StudyConfig(Config):
     """Everything behind the tables of one paper at one tier; a recipe is a function that returns a complete one.

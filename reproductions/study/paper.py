@@ -20,6 +20,7 @@ from reproductions.requirements.places import external
 from reproductions.requirements.trial import Trial
 from reproductions.study.arms import Arm
 from reproductions.study.collector import Collector
+from reproductions.study.config import BACKBONE
 from reproductions.study.ledger import read_ledger
 from reproductions.study.planner import CellsT, HowT, SeedPlanner, StudyT
 from reproductions.study.request import ALL_ARMS, Request
@@ -59,6 +60,9 @@ class Paper(Protocol):
 
     def settings(self, request: Request, pattern: str) -> Mapping[str, Sequence[Setting]]:
         """Return what ``--set`` can change in each study, by its name; those whose name is like the pattern."""
+
+    def report_folders(self, request: Request, out: Path) -> Sequence[Path]:
+        """Return the folders into which :meth:`report` will write."""
 
     def report(self, request: Request, plan: Plan, out: Path) -> Path:
         """Write the report from what the store holds and return its main file."""
@@ -188,7 +192,7 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
             raise InputError(
                 "--tier paper is the paper's own recipe on the paper's own data; own data (--data) run at --tier mini, or smoke to try"
             )
-        studies = self.studies(request)
+        studies = self._chosen_studies(request)
         known = [arm for arm in self.known_arms(request) if not arm.not_run]
         possible = [[arm for arm in known if self.impossible(arm, request, study) is None] for study in studies]
         if request.arms is None:
@@ -202,6 +206,27 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
             for study, arms in zip(studies, possible, strict=True)
             if arms or not any(possible)
         )
+
+    def _chosen_studies(self, request: Request) -> tuple[StudyT, ...]:
+        """Return the recipes of a request; where a backbone is named (:data:`BACKBONE`), those of it: a name alone changes no network.
+
+        Raises:
+            InputError: no recipe of the tier has it.
+        """
+        studies, named = self.studies(request), request.settings.get(BACKBONE)
+        if named is None:
+            return studies
+        chosen = tuple(study for study in studies if changed(study, {BACKBONE: named}) == study)
+        if not chosen:
+            there = [
+                name
+                for name in self.backbones
+                if name in (study.backbone for study in self.studies(replace(request, settings={BACKBONE: name})))
+            ]
+            raise InputError(
+                f"setting {BACKBONE}: tier {request.tier} of {self.id} has no recipe for {named}; choose from {', '.join(there)}"
+            )
+        return chosen
 
     def _check_arms(
         self, request: Request, studies: Sequence[StudyT], known: Sequence[Arm[HowT]], possible: Sequence[Arm[HowT]]
@@ -229,7 +254,7 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
         Raises:
             InputError: something from outside is missing.
         """
-        memory = request.store.root / "fingerprints.json" if request.store.root.is_dir() else None
+        memory = request.store.root / "fingerprints.json" if request.store.is_there else None
         fingerprints = Fingerprints(memory)
         found = []
         for one in asked:
@@ -296,6 +321,12 @@ class StudiedPaper(ABC, Generic[StudyT, HowT, CellsT, ReportT]):
                 if is_like(setting.name, pattern)
             )
         return found
+
+    def report_folders(self, request: Request, out: Path) -> list[Path]:
+        """Return the folder of each study's report."""
+        from reproductions.study.reporting import report_folders
+
+        return report_folders(self, request, out)
 
     def report(self, request: Request, plan: Plan, out: Path) -> Path:
         """Write one report a study and return the main file of the last one."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from methods.common.errors import InputError
 from methods.common.files import MADE_HERE
 from reports import records
 from reports.drill import NO_DETAILS, Details
@@ -18,7 +17,7 @@ from reproductions.study.arms import Arm
 from reproductions.study.collector import Collector, provenance
 from reproductions.study.planner import CellsT, HowT, SeedPlanner, StudyT
 from reproductions.study.request import Request
-from reproductions.study.request_name import name_request
+from reproductions.study.request_name import RequestName, name_request
 from reproductions.study.run_details import collect_details
 from reproductions.study.targets import read_lost_targets, read_targets
 from reproductions.study.weights_used import weights_used
@@ -35,16 +34,9 @@ def write_reports(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: R
     folder of its own beside it (:mod:`reproductions.study.request_name`).
     """
     asked, page = paper.asked(request), out
-    usual = {study.backbone: study for study in paper.studies(request)}
-    for one, planners in zip(asked, paper.planners(request, asked), strict=True):
-        name = name_request(paper, request, usual.get(one.study.backbone, one.study))
-        place = out
-        if request.data is not None:
-            place = out / f"own-{request.data.resolve().name}"
-        elif len(asked) > 1:
-            place = out / one.study.backbone
-        folder = place / paper.id / name.folder
-        _make(folder, out)
+    places = _places(paper, request, [one.study.backbone for one in asked], out)
+    for one, planners, (folder, name) in zip(asked, paper.planners(request, asked), places, strict=True):
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / MADE_HERE).touch()
         collected = collect(paper, request, one, planners, plan, folder)
         run = collected.run.model_copy(update={"differs": name.differs})
@@ -55,18 +47,25 @@ def write_reports(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: R
     return page
 
 
-def _make(folder: Path, out: Path) -> None:
-    """Make the folder of a report.
+def report_folders(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: Request, out: Path) -> list[Path]:
+    """Return where :func:`write_reports` will write."""
+    backbones = [one.study.backbone for one in paper.asked(request)]
+    return [folder for folder, _ in _places(paper, request, backbones, out)]
 
-    Raises:
-        InputError: part of the way there is a file, or a place where nothing can be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(
-            f"no folder for the report can be made below {out} ({error.strerror}); name another place with --out or OUT="
-        ) from error
+
+def _places(
+    paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: Request, backbones: Sequence[str], out: Path
+) -> Iterator[tuple[Path, RequestName]]:
+    """Yield the folder of the report of each study, and what it is named after."""
+    usual = {study.backbone: study for study in paper.studies(request)}
+    for backbone in backbones:
+        name = name_request(paper, request, usual[backbone])
+        place = out
+        if request.data is not None:
+            place = out / f"own-{request.data.resolve().name}"
+        elif len(backbones) > 1:
+            place = out / backbone
+        yield place / paper.id / name.folder, name
 
 
 def judged_reports(paper: StudiedPaper[StudyT, HowT, CellsT, ReportT], request: Request) -> list[ReportT]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from methods.common.stage import Config
 from reproductions.harness.cell import canonical_json
+from reproductions.study.config import BACKBONE, StudyConfig
 from reproductions.study.request import ALL_ARMS, Request
 
 if TYPE_CHECKING:
@@ -33,13 +34,13 @@ class RequestName:
     """In words; empty for the plain request."""
 
 
-def name_request(paper: StudiedPaper[Any, Any, Any, Any], request: Request, study: Config) -> RequestName:
+def name_request(paper: StudiedPaper[Any, Any, Any, Any], request: Request, study: StudyConfig) -> RequestName:
     """Name a request of one study.
 
     Args:
         paper: that is asked.
         request: what is asked.
-        study: as the tier has it, before the user's settings.
+        study: as the tier has it for the backbone that is asked, before the user's other settings.
     """
     readable: list[str] = []
     told: list[str] = []
@@ -59,7 +60,7 @@ def name_request(paper: StudiedPaper[Any, Any, Any, Any], request: Request, stud
             identity[what] = str(place.resolve())
             readable += [] if what == "data" else [what]
             told.append(f"own {what} {place.name}")
-    settings = _changed_settings(study, request.settings)
+    settings = _changed_settings(study, request.settings) | _other_backbone(paper, request, study)
     if settings:
         identity["settings"] = {name: value for name, (_, value) in settings.items()}
         short = [f"{name.rpartition('.')[2]}={value}" for name, (_, value) in settings.items()]
@@ -74,6 +75,17 @@ def _folder(tier: str, readable: Sequence[str], identity: Mapping[str, Any]) -> 
     digest = hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:_HASH_DIGITS]
     words = _ODD.sub("_", "-".join([tier, *readable]))[:_MAX_READABLE].rstrip("-_+.=")
     return f"{words}-{digest}"
+
+
+def _other_backbone(
+    paper: StudiedPaper[Any, Any, Any, Any], request: Request, study: StudyConfig
+) -> dict[str, tuple[str, str]]:
+    """Return the backbones that the tier has when none is named, and the one that is, where these are not the same."""
+    if BACKBONE not in request.settings:
+        return {}
+    others = {name: text for name, text in request.settings.items() if name != BACKBONE}
+    usual = [one.backbone for one in paper.studies(replace(request, settings=others))]
+    return {} if usual == [study.backbone] else {BACKBONE: (", ".join(usual), study.backbone)}
 
 
 def _changed_settings(study: Config, settings: Mapping[str, str]) -> dict[str, tuple[str, str]]:

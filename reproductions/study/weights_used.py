@@ -24,7 +24,7 @@ def weights_used(needs: Iterable[Need], store: Store) -> tuple[Weights, ...]:
         needs: of the plan; all places are there.
         store: of the plan.
     """
-    fingerprints = Fingerprints(store.root / "fingerprints.json" if store.root.is_dir() else None)
+    fingerprints = Fingerprints(store.root / "fingerprints.json" if store.is_there else None)
     found = [
         Weights(role=need.role, what=need.what, files=files)
         for need in needs

@@ -12,6 +12,9 @@ from typer.testing import CliRunner
 
 from methods.common.errors import InputError
 from reproductions.cli import app
+from reproductions.harness.store import Store
+from reproductions.study.registry import load_paper
+from reproductions.study.request import Request
 from tests.e2e.in_process import REPOSITORY, segrepro
 
 
@@ -41,10 +44,7 @@ def here(*words: str) -> tuple[int, str]:
         (["run", "mrca", "--cluster", "moon"], "unknown cluster 'moon'"),
         (["plan", "mrca", "--data", "/nowhere"], "/nowhere"),
         (["plan", "mrca", "--generator", "/nowhere/model"], "/nowhere/model"),
-        (
-            ["why", "nonsense"],
-            "no cell 'nonsense' in the plans of mrca, instance_synthesis, sam_filter, seggen, diffumask_robust, checkpoints (--tier mini)",
-        ),
+        (["logs", "seed0/warm_up/train"], "there is no store "),
     ],
 )
 def test_mistakes_are_one_sentence_and_exit_code_2(tmp_path: Path, words: list[str], told: str) -> None:
@@ -55,11 +55,17 @@ def test_mistakes_are_one_sentence_and_exit_code_2(tmp_path: Path, words: list[s
     assert "Traceback" not in done.stderr
 
 
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """A store in which nothing has happened."""
+    return str(Store.create(tmp_path / "store").root)
+
+
 @pytest.mark.parametrize(
     "words", [("vae", "--tier", "smoke"), ("seed0/warm_up/train",), ("seed0/mrca/evaluate", "--arms", "mrca")]
 )
-def test_a_cell_of_any_paper_is_found_without_naming_the_paper(tmp_path: Path, words: tuple[str, ...]) -> None:
-    place = ("--store", str(tmp_path / "store"))
+def test_a_cell_of_any_paper_is_found_without_naming_the_paper(store: str, words: tuple[str, ...]) -> None:
+    place = ("--store", store)
     code, output = here("logs", *words, *place)
     assert code == 0, output
     assert output.startswith(f"{words[0]} (")
@@ -72,6 +78,10 @@ def test_a_cell_of_any_paper_is_found_without_naming_the_paper(tmp_path: Path, w
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (
+            ["why", "nonsense"],
+            "no cell 'nonsense' in the plans of mrca, instance_synthesis, sam_filter, seggen, diffumask_robust, checkpoints (--tier mini)",
+        ),
         (["logs", "seed0/wram_up/train"], "nearest: seed0/warm_up/train"),
         (
             ["logs", "seed0/warm_up/train", "--paper", "sam_filter"],
@@ -84,10 +94,8 @@ def test_a_cell_of_any_paper_is_found_without_naming_the_paper(tmp_path: Path, w
         ),
     ],
 )
-def test_a_cell_that_is_nowhere_is_told_with_what_was_looked_through(
-    tmp_path: Path, words: list[str], told: str
-) -> None:
-    code, output = here(*words, "--store", str(tmp_path / "store"))
+def test_a_cell_that_is_nowhere_is_told_with_what_was_looked_through(store: str, words: list[str], told: str) -> None:
+    code, output = here(*words, "--store", store)
     assert code == 2
     assert told in output
 
@@ -111,7 +119,7 @@ def test_lines_are_whole_in_a_pipe(tmp_path: Path) -> None:
 def test_an_advised_command_is_about_the_same_plan_in_the_same_store(
     tmp_path: Path, words: list[str], verb: str
 ) -> None:
-    store = tmp_path / "a store"
+    store = Store.create(tmp_path / "a store").root
     (tmp_path / "site.toml").write_text("partition = 'gpu'\n")
     code, output = here(*words, "--store", str(store), "--site", str(tmp_path / "site.toml"))
     assert code == 2, output
@@ -141,14 +149,14 @@ def test_planning_writes_nothing_and_names_every_cell_once(tmp_path: Path) -> No
     assert not (tmp_path / "store").exists()
 
 
-def test_status_of_an_empty_store(tmp_path: Path) -> None:
-    done = segrepro("status", "mrca", "--tier", "smoke", "--json", "--store", str(tmp_path / "store"))
+def test_status_of_an_empty_store(store: str) -> None:
+    done = segrepro("status", "mrca", "--tier", "smoke", "--json", "--store", store)
     assert done.returncode == 0, done.stderr
     assert {state["state"] for state in json.loads(done.stdout)} <= {"ready", "waiting"}
 
 
-def test_status_takes_a_cell_of_any_paper_or_nothing(tmp_path: Path) -> None:
-    place = ("--store", str(tmp_path / "store"))
+def test_status_takes_a_cell_of_any_paper_or_nothing(store: str) -> None:
+    place = ("--store", store)
     code, output = here("status", "seed0/warm_up/train", "--tier", "smoke", *place)
     assert code == 0, output
     assert re.search(r"^state +open$", output, re.MULTILINE)
@@ -157,7 +165,76 @@ def test_status_takes_a_cell_of_any_paper_or_nothing(tmp_path: Path) -> None:
     assert "there is no paper 'mrcaa' (mrca, " in output
     assert "no cell 'mrcaa'" in output
     code, output = here("status", *place)
-    assert (code, output) == (0, f"the store {tmp_path / 'store'} holds no cell; `segrepro run PAPER` begins one\n")
+    assert (code, output) == (0, f"the store {store} holds no cell; `segrepro run PAPER` begins one\n")
+
+
+TWO_CELLS = ("seed0/sbd/train", "seed0/sbd/evaluate", "--tier", "smoke")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("logs", "seed0/sbd/train"),
+        ("why", "seed0/sbd/train"),
+        ("status",),
+        ("status", "sam_filter"),
+        ("status", "seed0/sbd/train"),
+        ("gc",),
+        ("export", "sam_filter", "--to", "supplement.tar"),
+        ("export-predictions", "seed0/sbd/evaluate", "--to", "predictions"),
+        ("report", "sam_filter"),
+        ("retry", "sam_filter"),
+        ("cancel", "sam_filter"),
+    ],
+    ids=" ".join,
+)
+def test_a_store_that_is_not_there_is_no_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for place in ("nowhere", "photos"):
+        assert here(*words, "--store", place) == (
+            2,
+            f"there is no store {tmp_path / place}; name another with --store or STORE=, or begin it with `segrepro run`",
+        )
+    assert [path.name for path in tmp_path.rglob("*")] == ["photos"], "looking makes nothing"
+
+
+def test_what_needs_no_store_asks_for_none(tmp_path: Path) -> None:
+    place = ("--store", str(tmp_path / "nowhere"))
+    code, output = here("why", *TWO_CELLS, *place)
+    assert code == 0, output
+    assert "in                  what" in output
+    assert here("settings", "sam_filter", "recipe.base_lr", *place)[0] == 0
+    code, output = here("compare", str(tmp_path / "nowhere"), str(tmp_path))
+    assert code == 2
+    assert output == f"{tmp_path / 'nowhere'} is neither the folder of a report (records.json) nor a store"
+    code, output = here("import", str(tmp_path / "s.tar"), *place)
+    assert (code, output) == (2, f"there is no file {tmp_path / 's.tar'}; `segrepro export` writes one")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("out", ["a file", "a file/below", "a link/x", "reports"])
+@pytest.mark.parametrize("words", [("run", "--in-process"), ("report",)])
+def test_reports_that_cannot_be_written_are_told_before_anything_runs(
+    tmp_path: Path, store: str, words: tuple[str, ...], out: str
+) -> None:
+    (tmp_path / "a file").write_text("no folder")
+    (tmp_path / "a link").symlink_to("nowhere")
+    verb, *more = words
+    plan = ("sam_filter", "--tier", "smoke", "--seeds", "1", "--arms", "sbd")
+    (tmp_path / "reports" / "sam_filter").mkdir(parents=True)
+    [folder] = load_paper("sam_filter").report_folders(
+        Request("sam_filter", Store(Path(store)), "smoke", ("sbd",), 1), tmp_path / "reports"
+    )
+    folder.write_text("a file where the report would lie")
+    code, output = here(verb, *plan, *more, "--store", store, "--out", str(tmp_path / out))
+    assert code == 2, output
+    assert re.fullmatch(r"[^;]* cannot be written \([^;]*: [A-Z][^;]*\); name another place with --out or OUT=", output)
+    assert str(tmp_path / out) in output
+    assert [path for path in (tmp_path / "reports").rglob("*") if path.is_file()] == [folder]
+    assert not list((tmp_path / "store" / "cells").iterdir())
 
 
 def test_a_terminated_command_ends_as_an_interrupted_one() -> None:

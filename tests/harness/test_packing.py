@@ -143,9 +143,8 @@ def test_a_cell_under_another_id_is_refused_though_all_hashes_are_right(
 
 def test_other_files_and_other_formats(packed: Path, other: Store, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no tar")
-    for name, told in (("text", "is not a file that `segrepro export` wrote"), ("nowhere", "there is no file")):
-        with pytest.raises(InputError, match=told):
-            unpack(tmp_path / name, other, tmp_path / "reports")
+    with pytest.raises(InputError, match="is not a file that `segrepro export` wrote"):
+        unpack(tmp_path / "text", other, tmp_path / "reports")
     with pytest.raises(InputError, match="has format 2, this version reads 1"):
         unpack(edited_manifest(packed, lambda manifest: manifest.update(format=2)), other, tmp_path / "reports")
     with pytest.raises(InputError, match=f"its {MANIFEST} is torn"):
