@@ -26,7 +26,7 @@ DEFAULT_OUT = Path("reports/generated")
 
 def _request(
     paper: Annotated[str, typer.Argument(metavar="PAPER", help="Paper id, e.g. mrca; for run and report also all.")],
-    tier: Annotated[str, typer.Option("--tier", help="smoke, mini or paper.")] = "mini",
+    tier: Annotated[str | None, typer.Option("--tier", help="smoke, mini or paper.")] = "mini",
     arms: Annotated[
         str | None,
         typer.Option("--arms", help="Comma-separated arms; the usual ones when left out, every one with all."),
@@ -60,7 +60,7 @@ def _request(
     return Request(
         paper_id=paper,
         store=Store(store or known_site.store or Path(USUAL_STORE)),
-        tier=check_tier(tier),
+        tier=check_tier(tier or "mini"),
         arms=tuple(name.strip() for name in arms.split(",") if name.strip()) if arms is not None else None,
         num_seeds=seeds,
         data=data,
@@ -69,6 +69,7 @@ def _request(
         settings=parse_settings(settings),
         site=known_site,
         site_file=site,
+        names_no_plan=not (tier or arms or seeds or data or objects or generator or settings),
     )
 
 
@@ -95,11 +96,11 @@ def names_papers(command: Callable[..., None]) -> Callable[..., None]:
 def names_a_cell(command: Callable[..., None]) -> Callable[..., None]:
     """Give ``command(search, ...)`` the options that name plans; it gets a search through those plans and the store.
 
-    The first argument on the command line is the cell, wherever it comes from, so the paper is an option: without it the plans of
-    all papers are looked through.
+    The first argument on the command line is the cell, wherever it comes from, so the paper is an option (:mod:`.finding` says what
+    is looked through without it).
     """
-    every = Annotated[str, typer.Option("--paper", help="Look only in its plan; else in those of all papers.")]
-    paper, *others = _parameters(_request)
+    every = Annotated[str, typer.Option("--paper", help="Look in its plan; else in those of all papers.")]
+    paper, *others = _of_any_tier()
 
     def with_search(request: Request, **own: Any) -> None:
         from reproductions.commands.finding import search_plans
@@ -114,12 +115,17 @@ def names_a_cell(command: Callable[..., None]) -> Callable[..., None]:
 def names_anything(command: Callable[..., None]) -> Callable[..., None]:
     """Give ``command(request, ...)`` the options that name a plan; its first argument may be a paper, a cell, or left out."""
     name = Annotated[str, typer.Argument(metavar="[PAPER or CELL]", help="Paper id, label or first digits of an id.")]
-    paper, *others = _parameters(_request)
+    paper, *others = _of_any_tier()
 
     def with_name(request: Request, **own: Any) -> None:
         command(request, **own)
 
     return _with_options(command, with_name, [paper.replace(annotation=name, default=""), *others])
+
+
+def _of_any_tier() -> list[inspect.Parameter]:
+    """Options that name a plan, where the tier may be left out to mean what the store was asked for."""
+    return [one.replace(default=None) if one.name == "tier" else one for one in _parameters(_request)]
 
 
 def _with_options(

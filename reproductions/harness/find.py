@@ -59,12 +59,17 @@ class Search:
     def find_begun(self, name: str) -> Cell | CellSpec:
         """Find the one cell that is meant, before all one that the store knows: a label stands for other cells at another tier.
 
+        Where the store knows one such cell only, no plan is made.
+
         Raises:
             InputError: none or several fit.
         """
+        stored = self.stored(name)
+        if len(stored) == 1:
+            return stored[0]
         planned = self.planned(name)
         begun = [cell for cell in planned if self.store.knows(cell)]
-        found: Sequence[Cell | CellSpec] = begun or self.stored(name) or planned
+        found: Sequence[Cell | CellSpec] = begun or stored or planned
         return self.only(name, found)
 
     def planned(self, name: str) -> list[Cell]:
@@ -78,7 +83,10 @@ class Search:
 
     def by_id(self, cell_id: str) -> Cell | CellSpec | None:
         """Return the cell of a whole id, of the plans or of the store."""
-        return self._planned_by_id.get(cell_id) or next(self.store.known_cells(cell_id), None)
+        stored = next(self.store.known_cells(cell_id), None)
+        if stored is not None and stored.module:
+            return stored
+        return self._planned_by_id.get(cell_id) or stored
 
     def only(self, name: str, found: Sequence[CellT]) -> CellT:
         """Return the one cell that was found.

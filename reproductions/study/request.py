@@ -43,6 +43,8 @@ class Request:
     site_file: Path | None = None
     """The site file that was named."""
 
+    names_no_plan: bool = False
+    """Whether neither the tier nor any other option of a plan was given, where those of the store can be meant as well."""
     assume_published: bool = False
     """Whether published data and weights that are not there are taken as if they were: for a plan that only counts."""
 

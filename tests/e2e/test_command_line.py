@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from typer.testing import CliRunner
 
 from methods.common.errors import InputError
 from reproductions.cli import app
+from reproductions.harness.known_plans import remember
+from reproductions.harness.launcher import prepare
+from reproductions.harness.plan import Plan
 from reproductions.harness.store import Store
 from reproductions.study.registry import load_paper
 from reproductions.study.request import Request
@@ -98,6 +102,50 @@ def test_a_cell_that_is_nowhere_is_told_with_what_was_looked_through(store: str,
     code, output = here(*words, "--store", store)
     assert code == 2
     assert told in output
+
+
+@pytest.fixture
+def asked(store: str) -> Plan:
+    """What a run of the store was asked for; older cells of another learning rate lie beside it."""
+    place = Store(Path(store))
+    request = Request("sam_filter", place, "smoke", ("sbd",), 1)
+    plan, older = (
+        load_paper("sam_filter").plan(replace(request, settings=settings))
+        for settings in ({}, {"recipe.base_lr": "0.0375"})
+    )
+    for one in (plan, older):
+        prepare(one, place)
+    remember(place, plan.name, request.command(), request.record(), [cell.id for cell in plan])
+    return plan
+
+
+def test_a_cell_is_held_against_the_plans_that_its_store_was_asked_for(store: str, asked: Plan) -> None:
+    [now] = [cell for cell in asked if cell.label == "seed0/sbd/train"]
+    [older] = [cell for cell in Store(Path(store)).known_cells() if cell.label == now.label and cell.id != now.id]
+    place = ("--store", store)
+    assert here("why", now.id[:9], *place)[1].endswith("no difference: they are the same cell\n")
+    code, output = here("why", older.id[:9], *place)
+    assert code == 0, output
+    assert re.search(r"^seed0/sbd/train +setting +config.recipe.base_lr +0.0375 +0.005$", output, re.MULTILINE)
+    code, output = here("why", now.id[:9], *place, "--tier", "mini", "--paper", "sam_filter")
+    assert "as asked now" in output
+    assert re.search(r"config.recipe.iterations +2 +600", output)
+    code, output = here("why", "seed0/sdb/train", *place)
+    told = (
+        "no cell 'seed0/sdb/train' in the plans of segrepro run sam_filter --tier smoke --seeds 1 --arms sbd "
+        "(which runs of this store were asked for; --paper and --tier name others)"
+    )
+    assert (code, output.startswith(told)) == (2, True), output
+    assert "; nearest: seed0/sbd/train" in output
+
+
+def test_what_the_store_knows_is_told_without_a_plan(store: str, asked: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reproductions.commands.finding.load_paper", lambda paper: pytest.fail("planned"))
+    cell = asked.targets[0]
+    for words in (("logs", cell.id[:12]), ("status", cell.id[:12]), ("logs", "draw the miniature VOC")):
+        code, output = here(*words, "--store", store)
+        assert code == 0, output
+    assert "draw the miniature VOC (" in output
 
 
 def test_lines_are_whole_in_a_pipe(tmp_path: Path) -> None:
