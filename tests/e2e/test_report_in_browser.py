@@ -184,6 +184,25 @@ def test_claims_are_shown_by_verdict_and_light_turns_dark(page: Page, out: Path)
     keep(page, "dark")
 
 
+def test_on_paper_it_is_dark_on_white_and_nothing_that_counts_is_left_out(browser: Browser, out: Path) -> None:
+    context = browser.new_context(viewport={"width": 794, "height": 1100}, color_scheme="dark", offline=True)
+    page = context.new_page()
+    page.goto((report_below(out / PAPER) / "report.html").as_uri())
+    page.locator("#theme").click()
+    page.locator("#theme").click()  # dark by choice, too
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 29)"
+    counts = page.locator("button[data-verdict]").all_text_contents()
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 31, 36)"
+    assert page.locator("button[data-verdict]:visible").all_text_contents() == counts != []
+    assert not page.locator(".top, .tools").first.is_visible()
+    assert page.locator(".scroll").first.evaluate("box => getComputedStyle(box).overflowX") == "visible", (
+        "columns are cut"
+    )
+    context.close()
+
+
 def test_the_page_reads_without_scripts(browser: Browser, out: Path) -> None:
     context = browser.new_context(java_script_enabled=False, offline=True)
     page = context.new_page()
