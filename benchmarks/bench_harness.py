@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import reproductions.cli  # noqa: F401 - sets how often garbage is looked for, as every command does
 from methods.common.seeds import Seeds
 from reproductions.harness.cell import Cell
 from reproductions.harness.launcher import prepare, run_in_process
@@ -22,6 +23,8 @@ from reproductions.harness.plan import Plan
 from reproductions.harness.states import cell_states
 from reproductions.harness.store import Store
 from reproductions.harness.worker import Worker
+from reproductions.study.registry import load_paper
+from reproductions.study.request import Request
 from tests.harness.toy import DRAW, DrawConfig, draw_cell, walk_cell
 
 NUM_CELLS = 50
@@ -103,9 +106,36 @@ def test_plan_of_10000_cells(benchmark: Any, tmp_path: Path) -> None:
 
 
 def test_status_of_10000_cells(benchmark: Any, tmp_path: Path) -> None:
-    """One look of the live display at a large plan of which nothing is done."""
+    """One look of the live display at a large plan of which nothing is done; a look at ten times the cells takes no more than ten times."""
     store, planned = Store.create(tmp_path / "store"), chains(10_000)
     assert len(benchmark.pedantic(lambda: cell_states(planned, store), rounds=3)) == 10_000
+    whole, tenth = (_look_s(plan, store) for plan in (planned, chains(1000)))
+    benchmark.extra_info["growth_over_cells"] = whole / (10 * tenth)
+    assert whole < 1.5 * 10 * tenth
+
+
+def _look_s(plan: Plan, store: Store) -> float:
+    """The quickest of some looks."""
+    return min(busy_s(lambda: cell_states(plan, store)) for _ in range(7))
+
+
+def test_status_of_a_real_plan_by_its_planning(benchmark: Any, tmp_path: Path) -> None:
+    """MRCA with so many seeds that it has 10,000 cells: `status` plans, looks and prints; a look must stay a small part of planning."""
+    paper, store = load_paper("mrca"), Store.create(tmp_path / "store")
+    paper.plan(Request("mrca", store, "mini", num_seeds=1))
+
+    def plan(num_seeds: int) -> Plan:
+        return paper.plan(Request("mrca", store, "mini", num_seeds=num_seeds))
+
+    planned = benchmark.pedantic(lambda: plan(167), rounds=3)
+    plan_s, tenth_s = (min(busy_s(lambda number=number: plan(number)) for _ in range(3)) for number in (167, 17))  # type: ignore[misc]
+    benchmark.extra_info["cells"] = len(planned)
+    benchmark.extra_info["cpu_s_for_10000_cells"] = 10_000 * plan_s / len(planned)
+    benchmark.extra_info["growth_over_cells"] = plan_s / (167 / 17 * tenth_s)
+    benchmark.extra_info["look_over_planning"] = _look_s(planned, store) / plan_s
+    assert len(planned) > 10_000
+    assert plan_s < 1.5 * 167 / 17 * tenth_s
+    assert _look_s(planned, store) < plan_s
 
 
 def test_specs_of_1000_cells(benchmark: Any, folders: Iterator[Path]) -> None:

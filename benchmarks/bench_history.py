@@ -9,6 +9,8 @@ smallest that the suite trains, 16 pictures of 64 pixels an iteration, whose rec
 
 Evaluation: the whole stage on 60 label maps of random patches by the same network, which is quicker than any other. `share_percent` is what
 scores of images and classes, the best and the worst pictures and the kept maps take, by the rest; `cpu_ms_a_map` the same a map.
+Of instances the stage runs on drawn pictures with the smallest detector, untrained; detections are written for the score in any case, so what is
+kept beside it are the scores, the pictures and the list of what ids mean. `kept_share_percent` is what these take on disk, by the detections.
 """
 
 import time
@@ -22,11 +24,14 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.sizes import size
+from methods.common.miniature.lvis_view import DrawLvisConfig, draw_lvis
+from methods.common.segmenters.centernet2.model import CenterNet2
+from methods.common.segmenters.centernet2.presets import centernet2_miniature
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
 from methods.common.segmenters.semantic.convolutional import ConvolutionalSegmenter
 from methods.common.segmenters.semantic.training import begin_training
 from methods.common.stage import Inputs, LocalContext
-from methods.common.stages import evaluate_semantic, evaluation_files
+from methods.common.stages import evaluate_instances, evaluate_semantic, evaluation_files, shown_instances
 from methods.common.training import loop
 from methods.common.training.history import History
 from methods.common.training.sgd_recipe import SgdRecipe
@@ -34,6 +39,7 @@ from tests.unit.test_evaluate_semantic import write_data
 
 ITERATIONS, TURNS = size(100, 300), size(3, 9)
 NUM_MAPS, SIDE, NUM_CLASSES = 60, 128, 3
+NUM_PICTURES, NUM_CATEGORIES = size(24, 200), 12
 
 
 @contextmanager
@@ -131,3 +137,36 @@ def test_what_an_evaluation_of_label_maps_keeps(benchmark: BenchmarkFixture, tmp
     benchmark.pedantic(evaluate, rounds=1)
     benchmark.extra_info["share_percent"] = 100 * float(np.median(shares))
     benchmark.extra_info["cpu_ms_a_map"] = 1000 * spent[0] / NUM_MAPS
+
+
+def test_what_an_evaluation_of_instances_keeps(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    data, model, out = (tmp_path / name for name in ("data", "model", "out"))
+    for folder in (data, out):
+        folder.mkdir()
+    drawn = DrawLvisConfig(num_train_images=NUM_CATEGORIES, num_val_images=NUM_PICTURES, num_categories=NUM_CATEGORIES)
+    draw_lvis(Inputs(), drawn, LocalContext(data))
+    torch.manual_seed(0)
+    CenterNet2(centernet2_miniature(NUM_CATEGORIES)).save_pretrained(model / "model")
+    config = evaluate_instances.EvaluateInstancesConfig(short_side_px=64, long_side_px=96, batch_size=8)
+    inputs = Inputs({"data": [data], "model": [model]})
+
+    def evaluate() -> None:
+        evaluate_instances.evaluate_instances(inputs, config, LocalContext(out))
+
+    evaluate()
+    kept = [
+        (shown_instances, "keep_image_scores"),
+        (shown_instances, "write_picture_list"),
+        (evaluation_files, "write_class_scores"),
+    ]
+    shares = []
+    for _ in range(TURNS):
+        with timed(*kept) as spent:
+            whole = processor_s(evaluate)
+        shares.append(spent[0] / (whole - spent[0]))
+    benchmark.pedantic(evaluate, rounds=1)
+    sizes = {path.name: path.stat().st_size for path in out.rglob("*") if path.is_file()}
+    detections = sizes.pop(evaluate_instances.DETECTIONS_FILE)
+    benchmark.extra_info["share_percent"] = 100 * float(np.median(shares))
+    benchmark.extra_info["cpu_ms_a_picture"] = 1000 * spent[0] / NUM_PICTURES
+    benchmark.extra_info["kept_share_percent"] = 100 * sum(sizes.values()) / detections

@@ -132,7 +132,7 @@ def _same(left: Any, right: Any) -> bool:
         return False
     if isinstance(left, _PLAIN):
         return bool(left == right)
-    return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
+    return bool(left == right) and json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
 
 
 _PLAIN = (str, int, float, NoneType)

@@ -42,7 +42,8 @@ class Config(BaseModel):
     ``docs/store.md`` when a stage's ``version`` must be raised instead.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # what JSON has no number for stays apart from none, so that it is refused and not lost
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, ser_json_inf_nan="constants")
 
     @classmethod
     def __pydantic_on_complete__(cls) -> None:

@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
+
 from methods.common.growth import identity_document, read_stored
 from methods.common.seeds import Seeds
 from methods.common.stage import Config, Stage
@@ -36,6 +38,11 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 def canonical_json(value: Any) -> str:
     """Serialise with sorted keys and no spaces, so that equal documents are equal text. Rejects NaN and infinity."""
     return _CANONICAL.encode(value)
+
+
+_CONFIGS: dict[tuple[type[Config], bytes], tuple[dict[str, Any], str]] = {}
+"""Of each config, by its type and all that it says, what identities hold of it. The seeds of a plan have the same configs, and writing
+one out takes most of the time of planning a cell."""
 
 
 def id_of(identity: Mapping[str, Any]) -> str:
@@ -75,7 +82,7 @@ class Cell:
             "format": IDENTITY_FORMAT,
             "stage": self.stage.name,
             "version": self.stage.version,
-            "config": identity_document(self.config),
+            "config": self._config[0],
             "seeds": {axis: getattr(self.seeds, axis) for axis in self.stage.seed_axes},
             "inputs": {role: [cell.id for cell in cells] for role, cells in self.inputs.items()},
             "external": {role: external.fingerprint for role, external in self.external.items()},
@@ -83,8 +90,19 @@ class Cell:
 
     @cached_property
     def id(self) -> str:
-        """The id of its identity."""
-        return id_of(self.identity)
+        """The id of its identity (:func:`id_of`), whose first key by the alphabet is the config."""
+        others = {name: value for name, value in self.identity.items() if name != "config"}
+        text = f'{{"config":{self._config[1]},{canonical_json(others)[1:]}'
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
+    def _config(self) -> tuple[dict[str, Any], str]:
+        """The config's part of the identity, and its canonical text; those of equal configs are the same."""
+        key = type(self.config), to_json(self.config)
+        if key not in _CONFIGS:
+            document = identity_document(self.config)
+            _CONFIGS[key] = document, canonical_json(document)
+        return _CONFIGS[key]
 
     def spec(self, scale: str) -> dict[str, Any]:
         """What a job on any machine needs to run the cell, beyond the store itself.

@@ -1,9 +1,12 @@
 """What decides a cell's identity, and what does not; why two cells differ."""
 
+import hashlib
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 from hypothesis import given
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from methods.common.errors import InputError
+from methods.common.growth import Added, identity_document
 from methods.common.seeds import Seeds
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 from reproductions.harness.cell import Cell, External, canonical_json, check_record
@@ -30,6 +34,42 @@ def test_the_identity_is_this_document() -> None:
         '"stage":"toy_draw","version":1}'
     )
     assert cell.id == "2f6a87df1125b200e3f7cbf93da176b30a147fb42768e83204696ac912e2f28a"
+
+
+class Plain(Config):
+    share: float | None = 0.5
+    width: int | float = 3
+
+
+class Grown(Config):
+    share: Annotated[float | None, Added(neutral=0.5)] = 0.5
+    width: int | float = 3
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Plain(width=1), Plain(width=1.0)),
+        (Plain(), Grown()),
+        (Plain(share=None), Plain.model_construct(share=0.0)),
+    ],
+)
+def test_configs_that_only_look_alike_stay_apart_however_often_they_are_planned(one: Config, other: Config) -> None:
+    cells = [
+        Cell(replace(DRAW, config_type=type(config)), config, Seeds(data=seed), "draw")
+        for seed in (5, 6)
+        for config in (one, other)
+    ]
+    assert len({cell.id for cell in cells}) == 4
+    for cell in cells:
+        assert cell.identity["config"] == identity_document(cell.config)
+        assert cell.id == hashlib.sha256(canonical_json(cell.identity).encode()).hexdigest()
+
+
+def test_infinity_is_refused_though_its_place_was_none_before() -> None:
+    assert Cell(replace(DRAW, config_type=Plain), Plain(share=None), Seeds(data=5), "draw").id
+    with pytest.raises(ValueError, match="JSON"):
+        Cell(replace(DRAW, config_type=Plain), Plain(share=math.inf), Seeds(data=5), "draw").id  # noqa: B018
 
 
 def test_defaults_are_part_of_it() -> None:
