@@ -128,6 +128,42 @@ def test_labels_go_online_after_the_warm_up_from_both_networks_in_evaluation(
     assert all(part > 0 for part in numbers.parts.values())
 
 
+def test_every_step_draws_anew_and_hands_on_what_the_config_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mixing draws by the iteration, networks drop out by themselves, and the confidence is the config's."""
+    drawn: list[float] = []
+    dropped: list[list[float]] = []
+    asked: list[float] = []
+    mix, online, scores = co_training.mix_batch, co_training.online_labels, DeepLab.training_scores
+
+    def noted_mix(image, offline, labels, config, draws):
+        drawn.append(draws.random())
+        return mix(image, offline, labels, config, draws)
+
+    def noted_online(logits, confidence):
+        asked.append(confidence)
+        return online(logits, confidence)
+
+    def noted_scores(self, image, generator, share):
+        state = generator.get_state()
+        dropped.append(torch.rand(3, generator=generator).tolist())
+        generator.set_state(state)
+        return scores(self, image, generator, share)
+
+    monkeypatch.setattr(co_training, "mix_batch", noted_mix)
+    monkeypatch.setattr(co_training, "online_labels", noted_online)
+    monkeypatch.setattr(DeepLab, "training_scores", noted_scores)
+    config = CONFIG.model_copy(update={"warm_up": 1, "mixing": MixingConfig(confidence=0.4)})
+    context = LocalContext(tmp_path)
+    training = begin_co_training(build_pair(NETWORK, context.seeds), NUM_IMAGES, config, context)
+    for iteration in range(2):
+        training.step(batch(iteration), iteration)
+    assert len(set(drawn)) == 2
+    assert asked == [0.4]
+    assert len({tuple(one) for one in dropped}) == 4
+
+
 def test_mask_only_trains_on_trusted_labels_alone(tmp_path: Path) -> None:
     config = CONFIG.model_copy(
         update={"loss": RobustLossConfig(co_training=0), "mixing": MixingConfig(probability=0.0)}

@@ -201,6 +201,38 @@ def test_the_warm_up_pastes_offline_labels_trusted_or_not_without_boundaries() -
     assert not found.boundary_NHW.any()
 
 
+def test_partners_take_from_each_other_as_they_were() -> None:
+    """Both ways at once: neither gets back what it has just given away."""
+    found = mixed(Scripted(0, 0, 1, 1), labelled(11, 12, 13, 14))
+    assert found.image_N3HW[:, 0, 1].tolist() == [[0, 2, 2, 0], [1] * 4, [2, 0, 0, 2], [3] * 4]
+    assert found.labels.label_NHW[[0, 2], 1, 1].tolist() == [13, 11]
+
+
+def test_interleaving_moves_trust_and_boundaries_with_their_pictures() -> None:
+    own, released = (
+        mixed(Scripted(1, 0, 1, 1), labelled(11, 12, 13, 14), order=order) for order in ("as_meant", "as_released")
+    )
+    assert own.boundary_NHW.any((1, 2)).tolist() == [False, False, True, False]
+    assert own.labels.trusted_NHW.all(2).all(1).tolist() == [False, False, True, False]
+    order = [0, 2, 1, 3]
+    assert torch.equal(released.boundary_NHW, own.boundary_NHW[order])
+    assert torch.equal(released.labels.trusted_NHW, own.labels.trusted_NHW[order])
+
+
+def test_width_and_border_of_boundaries_are_the_configs() -> None:
+    online = labelled(11, 12, 13, 14)
+    online.label_NHW[2] = 13
+    plain, meant = (
+        mixed(Scripted(0, 1, 1, 1), online, border=border).boundary_NHW[0] for border in ("as_released", "as_meant")
+    )
+    assert not plain.any(), "the whole picture is pasted, and has no rim as released"
+    assert meant.int().tolist() == [[1, 1, 1, 1], [1, 0, 0, 1], [1, 1, 1, 1]]
+    online.label_NHW[2] = 0
+    online.label_NHW[2, 0, 0] = 13
+    wide = mixed(Scripted(0, 1, 1, 1), online, boundary_radius_px=2).boundary_NHW[0]
+    assert wide.int().tolist() == [[1, 1, 1, 0]] * 3
+
+
 @pytest.mark.parametrize(("rule", "label"), [("as_released", 11), ("as_meant", 1)])
 def test_where_nothing_can_be_pasted(rule: str, label: int) -> None:
     draws = Scripted(0, 1, 1, 1)
