@@ -11,7 +11,7 @@ from methods.common.errors import InputError, reason
 from methods.common.generators.class_prompts import num_tokens
 from methods.common.resumable_records import read_lines
 from methods.diffumask_robust.lexicon import ClassWords, Lexicon
-from methods.diffumask_robust.prompts import Prompt, find_class_words, template_prompt
+from methods.diffumask_robust.prompts import Prompt, find_class_words, has_readable_words, template_prompt
 
 TEMPLATE = "A photo of a {word}"
 """Base text of a class. [C D12]"""
@@ -29,6 +29,8 @@ class Captions(NamedTuple):
     """Captions that were left out because they name no class."""
     num_too_long: int
     """Captions that were left out because the text encoder does not read them whole."""
+    num_unreadable: int
+    """Captions that were left out because the tokenizer joins a class word with what stands beside it, as with some quotes."""
 
 
 def words_by_class(lexicon: Lexicon, class_names: Sequence[str]) -> dict[int, ClassWords]:
@@ -58,7 +60,7 @@ def read_captions(
     """Read base prompts from a file of captions; the id of each is its place in the file.
 
     The file is text with one caption a line, or JSON lines with ``caption`` and perhaps ``classes``, or annotations of COCO captions (.json).
-    Captions that name no class, or are too long for the text encoder, are left out and counted. Where ``classes`` are given, only they count,
+    Captions that name no class, are too long for the text encoder, or have a class word that is no run of whole tokens, are left out and counted. Where ``classes`` are given, only they count,
     and the caption must name each. [C D10]
 
     Args:
@@ -72,7 +74,7 @@ def read_captions(
 
     Source: section 3, item 1.
     """
-    prompts, without_class, too_long = [], 0, 0
+    prompts, without_class, too_long, unreadable = [], 0, 0, 0
     for number, (text, classes) in enumerate(caption_texts(path)):
         where = f"{path}, caption {number + 1}"
         counted = _restrict(words_of, classes, class_names, where)
@@ -86,14 +88,16 @@ def read_captions(
             without_class += 1
         elif num_tokens(text, tokenizer) > tokenizer.model_max_length:
             too_long += 1
+        elif not has_readable_words(prompt, tokenizer):
+            unreadable += 1
         else:
             prompts.append(prompt)
     if not prompts:
         raise InputError(
-            f"{path} has no caption of use: {without_class} name no class, {too_long} have more than {tokenizer.model_max_length} tokens; "
-            "give captions with class words"
+            f"{path} has no caption of use: {without_class} name no class, {too_long} have more than {tokenizer.model_max_length} tokens, "
+            f"{unreadable} have a class word that the tokenizer joins with a quote; give captions with class words"
         )
-    return Captions(tuple(prompts), without_class, too_long)
+    return Captions(tuple(prompts), without_class, too_long, unreadable)
 
 
 def _restrict(

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from methods.common.errors import InputError, reason
-from methods.common.generators.attention_words import PromptWord
+from methods.common.generators.attention_words import PromptWord, marks_whole_tokens
 from methods.common.generators.class_prompts import num_tokens
 from methods.common.stage import Config
 from methods.diffumask_robust.articles import repair_article
@@ -159,6 +159,11 @@ def check_length(prompt: Prompt, tokenizer: Any, where: str) -> None:
         )
 
 
+def has_readable_words(prompt: Prompt, tokenizer: Any) -> bool:
+    """Tell whether attention can be read at each class word: whether it is a run of whole tokens, which not every word in quotes is."""
+    return marks_whole_tokens(prompt.text, [(span.start, span.end) for span in prompt.spans], tokenizer)
+
+
 def template_prompt(template: str, class_id: int, word: str, id: str) -> Prompt:
     """Fill a template such as ``A photo of a {word}``, with the right article.
 
@@ -208,10 +213,10 @@ def augment(
     """Replace each class word of a prompt; the classes stay.
 
     A relation is drawn for each span, then a word of it, each with the same probability, among those with which the prompt
-    still fits into the text encoder. Where there is none, the word is the class's own; where that does not fit either, the prompt's word stays.
+    still fits into the text encoder and has only words that are whole tokens. Where there is none, the word is the class's own; where that does not fit either, the prompt's word stays.
 
     Args:
-        prompt: which fits.
+        prompt: which fits, and whose words are whole tokens.
         words_of: the words of each class id.
         config: how often each relation is drawn.
         seed: all draws come from it.
@@ -248,7 +253,7 @@ def _replace_by(
         choices = words.related(relation)
         for place in rng.permutation(len(choices)):
             made = replace_word(prompt, number, choices[place])
-            if num_tokens(made.text, tokenizer) <= tokenizer.model_max_length:
+            if num_tokens(made.text, tokenizer) <= tokenizer.model_max_length and has_readable_words(made, tokenizer):
                 return made, Replacement(drawn, relation, choices[place])
     _, start, end = prompt.spans[number]
     return prompt, Replacement(drawn, "self", prompt.text[start:end])

@@ -96,6 +96,27 @@ MUTANTS: tuple[Mutant, ...] = (
         "a map with a value that is no number is used",
         f"{MAPS}::test_a_constant_map_or_one_without_numbers_is_zero_and_named",
     ),
+    _MAPS.mutant(
+        "resolutions_of_the_first_picture",
+        "for prompt in self._prompts for word in prompt.words]",
+        "for prompt in self._prompts[:1] for word in prompt.words]",
+        "a later picture lacks the resolution of its class",
+        f"{MAPS}::test_a_later_picture_may_need_a_resolution_that_the_first_does_not",
+    ),
+    _MAPS.mutant(
+        "third_words_are_read_too_early",
+        "sum(len(name.positions) for name in named[:word])",
+        "sum(len(name.positions) for name in named[: min(word, 1)])",
+        "the third word of a prompt is read at the second one's pieces",
+        f"{MAPS}::test_each_of_three_words_is_read_at_its_own_pieces",
+    ),
+    _WORDS.mutant(
+        "a_piece_of_potted_plants_is_missing",
+        '("pot", "ted", "plant")',
+        '("pot", "plant")',
+        "DiffuMask's list lacks a piece of a class",
+        f"{WORDS}::test_diffumask_lists_every_piece_of_a_split_class",
+    ),
     _PRESETS.mutant(
         "attention_step_after_the_middle",
         "num_steps // 2 if",

@@ -93,10 +93,17 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _PROMPTS.mutant(
         "too_long_words_pass",
-        "if num_tokens(made.text, tokenizer) <= tokenizer.model_max_length:",
-        "if True:",
+        "if num_tokens(made.text, tokenizer) <= tokenizer.model_max_length and has_readable_words(made, tokenizer):",
+        "if has_readable_words(made, tokenizer):",
         "a word pushes the prompt beyond the text encoder's limit",
         f"{PROMPTS}::test_a_word_that_does_not_fit_is_not_drawn",
+    ),
+    _PROMPTS.mutant(
+        "joined_words_are_drawn",
+        "if num_tokens(made.text, tokenizer) <= tokenizer.model_max_length and has_readable_words(made, tokenizer):",
+        "if num_tokens(made.text, tokenizer) <= tokenizer.model_max_length:",
+        "a word is put where a quote joins its first letter, and no attention can be read at it",
+        f"{PROMPTS}::test_no_word_is_put_where_a_quote_joins_it",
     ),
     _PROMPTS.mutant(
         "attention_at_every_place",
@@ -117,6 +124,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "elif num_tokens(text, tokenizer) > tokenizer.model_max_length:",
         "elif False:",
         "captions that the text encoder cuts stay",
+        f"{PROMPTS}::test_captions_of_no_use_are_left_out_and_counted",
+    ),
+    _BASE.mutant(
+        "captions_with_joined_words_stay",
+        "elif not has_readable_words(prompt, tokenizer):",
+        "elif False:",
+        "one caption with a word in quotes ends the sampling of all",
         f"{PROMPTS}::test_captions_of_no_use_are_left_out_and_counted",
     ),
     _LEXICON.mutant(

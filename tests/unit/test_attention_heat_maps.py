@@ -326,6 +326,21 @@ def test_resolutions_of_one_class_are_read_for_it_only():
     assert preset.sides_for(["tvmonitor", "dog"]) == (64, 32, 16, 8)
 
 
+def test_a_later_picture_may_need_a_resolution_that_the_first_does_not():
+    preset = small(diffumask(), cross_sides=(8,))
+    both = run(preset, [PROMPTS[1], PROMPTS[0]], (4, 3))
+    alone = run(preset, PROMPTS[:1], (3,))
+    torch.testing.assert_close(both.heat_maps(1, SIZE).raw_MHW, alone.heat_maps(0, SIZE).raw_MHW, atol=1e-5, rtol=1e-4)
+
+
+def test_each_of_three_words_is_read_at_its_own_pieces():
+    """Whatever stands before it: the third word alone has the same map."""
+    caption = "a cat on a mat by a dog"
+    three = run(small(attn2mask()), [AttentionPrompt(caption, prompt_words(["cat", "mat", "dog"]))], (3,))
+    alone = run(small(attn2mask()), [AttentionPrompt(caption, prompt_words(["dog"]))], (3,))
+    close(three.heat_maps(0, SIZE).raw_MHW[2], alone.heat_maps(0, SIZE).raw_MHW[0])
+
+
 def test_a_word_of_the_prompt_stands_in_for_its_class():
     prompt = AttentionPrompt("a tabby on a mat", (PromptWord("cat", "tabby"),))
     capture = run(small(attn2mask()), [prompt])

@@ -110,6 +110,15 @@ def test_diffumask_takes_listed_pieces_anywhere():
     assert places(find_listed_pieces(text, words, WordPieces(), "p")) == [(4, 5, 6), (3,), (7, 8)]
 
 
+def test_diffumask_lists_every_piece_of_a_split_class():
+    words = prompt_words(["pottedplant", "tvmonitor", "sheep"])
+    assert places(find_listed_pieces("tvmonitor sheep pottedplant", words, WordPieces(), "p")) == [
+        (4, 5, 6),
+        (1, 2),
+        (3,),
+    ]
+
+
 def test_dataset_diffusion_counts_words_as_tokens():
     names = ["aeroplane", "diningtable", "cat"]
     assert places(find_by_word_number(names, WordPieces(), "p")) == [(1,), (2, 3), (4,)]

@@ -1,6 +1,7 @@
 """Prompts with spans: replacement, articles, what fits, captions, and DiffuMask's sub-classes."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from methods.diffumask_robust.prompts import (
     augment,
     check_prompt,
     find_class_words,
+    has_readable_words,
     replace_word,
     template_prompt,
 )
@@ -44,13 +46,13 @@ NAMES = ["background", *(f"other{number}" for number in range(1, 11)), "diningta
 
 
 class Words:
-    """A tokenizer that counts words."""
+    """A tokenizer that counts words and marks; ``'d`` is one of the marks, as in CLIP's, wherever it stands."""
 
     def __init__(self, model_max_length: int = 77) -> None:
         self.model_max_length = model_max_length
 
     def __call__(self, text: str, add_special_tokens: bool = True) -> "Words":
-        ids = [sum(map(ord, word)) for word in text.lower().split()]
+        ids = [sum(map(ord, word)) for word in re.findall(r"'d|\w+|[^\w\s]+", text.lower())]
         self.input_ids = [0, *ids, 1] if add_special_tokens else ids
         return self
 
@@ -253,13 +255,32 @@ def test_class_words_in_a_text_are_whole_words_the_longest_first() -> None:
 
 def test_captions_of_no_use_are_left_out_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "captions.txt"
-    path.write_text("a pug  runs\n\na cat\n" + "very " * 9 + "old dog\n")
+    path.write_text("a pug  runs\n\na cat\n" + "very " * 9 + "old dog\na 'dog' and a pug\n")
     found = read_captions(path, NAMES, WORDS, Words(10))
     assert found.prompts == (Prompt("caption0", "a pug runs", (ClassSpan(12, 2, 5),)),)
-    assert (found.num_without_class, found.num_too_long) == (1, 1)
+    assert (found.num_without_class, found.num_too_long, found.num_unreadable) == (1, 1, 1)
     path.write_text("a cat\n")
-    with pytest.raises(InputError, match="no caption of use: 1 name no class, 0 have more than 10 tokens"):
+    with pytest.raises(
+        InputError, match="no caption of use: 1 name no class, 0 have more than 10 tokens, 0 have a class word"
+    ):
         read_captions(path, NAMES, WORDS, Words(10))
+
+
+def test_no_word_is_put_where_a_quote_joins_it() -> None:
+    """'hound' can stand between single quotes; 'domestic dog' and 'dog' begin with the end of a verb there."""
+    base = Prompt("p", "a 'pug' barks", (ClassSpan(12, 3, 6),))
+    only_synonyms = AugmentationConfig(self_share=0, hyponym_share=0)
+    for seed in range(12):
+        made = augment(base, WORDS, only_synonyms, seed, Words(), "n")
+        assert made.prompt.text == "a 'hound' barks"
+    alone = augment(base, {12: ClassWords(("dog",), ("domestic dog",))}, only_synonyms, 0, Words(), "n")
+    assert alone.prompt.text == base.text
+    assert alone.replacements[0].word == "pug"
+    real = load_tokenizer(CHECKPOINTS / "stable_diffusion" / "tokenizer")
+    for text, word in (("a 'coin' lies", "coin"), ("a 'melon' lies", "melon")):
+        start = text.index(word)
+        prompt = Prompt("p", text, (ClassSpan(1, start, start + len(word)),))
+        assert has_readable_words(prompt, real) == (word != "melon"), "'m is the end of I'm"
 
 
 def test_listed_classes_alone_count(tmp_path: Path) -> None:

@@ -64,6 +64,20 @@ def find_words(text: str, words: Sequence[PromptWord], tokenizer: Any, where: st
     return found
 
 
+def marks_whole_tokens(text: str, spans: Sequence[tuple[int, int]], tokenizer: Any) -> bool:
+    """Tell whether every span of a text is a run of whole tokens, as :func:`find_words` wants it.
+
+    A word in quotes may be none: CLIP's tokenizer takes ``'d`` in ``'dog'`` for the end of a verb.
+
+    Args:
+        text: the caption.
+        spans: first character and the one after the last, of each.
+        tokenizer: of the pipeline.
+    """
+    whole = _ids(text, tokenizer)
+    return all(_run(text, span, whole, tokenizer) for span in spans)
+
+
 def find_stripped_pieces(text: str, words: Sequence[PromptWord], tokenizer: Any, where: str) -> list[NamedTokens]:
     """Find each word as DAAM's release does: its run of pieces wherever it occurs, whether or not a word ends there.
 
@@ -145,12 +159,19 @@ def _whole_words(text: str, word: str) -> tuple[tuple[int, int], ...]:
 def _positions(text: str, span: tuple[int, int], whole: list[int], tokenizer: Any, where: str) -> list[int]:
     """The tokens of a span, which must begin and end where tokens do."""
     first, end = span
-    own, start = _ids(text[first:end], tokenizer), len(_ids(text[:first], tokenizer))
-    if not own or whole[start : start + len(own)] != own:
+    found = _run(text, span, whole, tokenizer)
+    if not found:
         raise InputError(
             f"{where}: characters {first} to {end} of {text!r}, {text[first:end]!r}, are no run of whole tokens; mark whole words"
         )
-    return list(range(1 + start, 1 + start + len(own)))
+    return [1 + place for place in found]
+
+
+def _run(text: str, span: tuple[int, int], whole: list[int], tokenizer: Any) -> range:
+    """The places of a span among the tokens of a text, start token not counted; empty where it cuts one."""
+    first, end = span
+    own, start = _ids(text[first:end], tokenizer), len(_ids(text[:first], tokenizer))
+    return range(start, start + len(own)) if whole[start : start + len(own)] == own else range(0)
 
 
 def _readable(positions: list[int], word: str, tokenizer: Any, where: str) -> tuple[int, ...]:
