@@ -129,6 +129,8 @@ def caption_texts(path: Path) -> list[tuple[str, Any]]:
         InputError: the file cannot be read as captions.
     """
     remedy = "give .txt with one caption a line, .jsonl with 'caption', or COCO's captions as .json"
+    if path.suffix not in (".txt", ".jsonl", ".json"):
+        raise InputError(f"{path} cannot be read as captions, by its name; {remedy}")
     if path.suffix == ".jsonl":
         found = [(record.get("caption"), record.get("classes")) for record in read_lines(path)]
     else:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from methods.common.segmenters.backbones.generative.config import GenerativeConfig
+from methods.common.segmenters.backbones.generative.config import GenerativeConfig, check_strides
 from methods.common.segmenters.backbones.generative.networks_config import Networks
 from methods.common.segmenters.backbones.generative.presets import (
     DIFFUSIONINST_STRIDES,
@@ -43,6 +43,12 @@ class LadderConfig(Config):
     """Share of heads that the last rung keeps [C D56]."""
     timestep: Annotated[int, Field(ge=0)] = 0
     """Of the one pass."""
+
+    @field_validator("strides_px")
+    @classmethod
+    def _strides_double(cls, strides_px: tuple[int, ...]) -> tuple[int, ...]:
+        check_strides(strides_px)
+        return strides_px
 
     def backbone(self, rung: RungId) -> GenerativeConfig:
         """Return the backbone of a rung; each saves what those before save, and the last prunes heads where the one before prunes blocks.

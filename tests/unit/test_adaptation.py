@@ -244,9 +244,15 @@ def with_nan(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: one * np.nan for name, one in weights.items()}
 
 
+def without_one(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    gone = next(name for name in weights if f"{ATTENTION}.to_v" in name)
+    return {name: one for name, one in weights.items() if name != gone}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (without_one, r"has only one of the two matrices of .*attn2\.to_v"),
         (with_wide_keys, "was made for another U-Net: .*attn2.to_k has another size"),
         (with_other_layers, "was made for another U-Net: down_blocks.3"),
         (with_text_encoder, "is no LoRA of a U-Net's attention, as it holds text_encoder"),

@@ -309,6 +309,13 @@ def test_faulty_captions_are_refused(tmp_path: Path, line: dict[str, object], me
         read_captions(path, NAMES, WORDS, Words())
 
 
+def test_captions_of_another_kind_are_refused_by_their_name(tmp_path: Path) -> None:
+    path = tmp_path / "captions.csv"
+    path.write_text("image,caption\n7,a dog\n")
+    with pytest.raises(InputError, match=r"captions\.csv cannot be read as captions, by its name; give \.txt"):
+        read_captions(path, NAMES, WORDS, Words())
+
+
 def test_captions_of_coco_are_read(tmp_path: Path) -> None:
     path = tmp_path / "captions_val2017.json"
     path.write_text(json.dumps({"annotations": [{"id": 1, "caption": "A dog. "}]}))

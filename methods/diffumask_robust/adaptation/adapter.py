@@ -103,7 +103,7 @@ def check_adapter(path: Path, unet: nn.Module, rank: int) -> None:
     """Compare a file with a U-Net, without loading it.
 
     Raises:
-        InputError: it is no LoRA of a U-Net, of another rank, for layers that the U-Net does not have in this size, or no finite numbers.
+        InputError: it is no LoRA of a U-Net, of another rank, lacks a matrix, is for layers that the U-Net does not have in this size, or no finite numbers.
     """
     if not path.is_file():
         raise InputError(f"{path.parent} holds no LoRA: there is no {path.name}; {_REMEDY}")
@@ -117,9 +117,11 @@ def check_adapter(path: Path, unet: nn.Module, rank: int) -> None:
         strange = next((name for name in tensors if name not in matches), "nothing at all")
         raise InputError(f"{path} is no LoRA of a U-Net's attention, as it holds {strange}; {_REMEDY}")
     modules = dict(unet.named_modules())
+    down, up = set[str](), set[str]()
     for name, match in matches.items():
         tensor = tensors[name]
         is_down = (match["old"] or match["new"]) in ("down", "A")
+        (down if is_down else up).add(match["module"])
         found = tensor.shape[0] if is_down else tensor.shape[-1]
         if found != rank:
             raise InputError(
@@ -133,6 +135,8 @@ def check_adapter(path: Path, unet: nn.Module, rank: int) -> None:
             )
         if not torch.isfinite(tensor).all():
             raise InputError(f"{path} holds values that are no finite numbers in {name}; adapt the generator anew")
+    if down != up:
+        raise InputError(f"{path} has only one of the two matrices of {min(down ^ up)}; {_REMEDY}")
 
 
 def read_record(folder: Path) -> AdapterRecord | None:

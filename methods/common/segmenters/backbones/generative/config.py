@@ -20,6 +20,16 @@ Stored = Literal["float32", "float16"]
 """Precision of features on disk."""
 
 
+def check_strides(strides_px: tuple[int, ...]) -> None:
+    """Refuse levels that are no pyramid.
+
+    Raises:
+        ValueError: a stride is not twice the one before.
+    """
+    if any(wide != 2 * fine for fine, wide in pairwise(strides_px)):
+        raise ValueError(f"levels have strides {strides_px}; each must be twice the one before")
+
+
 class ExtractorConfig(Config):
     """The frozen part e(G): an image to maps inside the generator (InstSynth section 4 [C InstSynth D50])."""
 
@@ -106,9 +116,7 @@ class GenerativeConfig(Config):
 
     @model_validator(mode="after")
     def _levels_agree(self) -> Self:
-        strides = self.output_strides
-        if any(wide != 2 * fine for fine, wide in pairwise(strides)):
-            raise ValueError(f"levels have strides {strides}; each must be twice the one before")
+        check_strides(self.output_strides)
         unknown = {tap for level in self.levels for tap in level.taps} ^ set(self.extractor.taps)
         if unknown:
             raise ValueError(

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, TypeVar
 
-from methods.common.segmenters.backbones.generative.config import UNIT, ExtractorConfig, GenerativeConfig, LevelConfig
+from methods.common.segmenters.backbones.generative.config import (
+    UNIT,
+    ExtractorConfig,
+    GenerativeConfig,
+    LevelConfig,
+    check_strides,
+)
 from methods.common.segmenters.backbones.generative.networks_config import (
     AutoencoderShape,
     Networks,
@@ -86,8 +92,12 @@ def levels_of(taps: tuple[str, ...], networks: Networks, strides_px: tuple[int, 
     """Give each level the taps of its stride; taps finer or coarser than all levels go to the first and the last.
 
     A level without a tap reads those of the next finer or coarser stride that has some, the nearer one first, the coarser of two.
+    Raises:
+        ValueError: strides that do not double.
+
     Source: InstSynth section 4, item 4, for the level finer than all taps; the rest is our choice [C InstSynth D51].
     """
+    check_strides(strides_px)
     by_level: dict[int, list[str]] = {stride: [] for stride in strides_px}
     for name in taps:
         own = tap_of(name, networks).stride_px
