@@ -145,9 +145,9 @@ class Judge:
         )
         most, found = int(config.samples_per_image * config.foreground_fraction), []
         rows = zip(proposals, judged.targets, strict=True)
-        for place, (proposal, target) in enumerate(rows, start=share.first):
-            candidates = torch.cat([proposal.boxes_N4, target.boxes_N4])
-            labelled = label_boxes(candidates, target, config.foreground_iou[0], background)
+        candidates = [torch.cat([proposal.boxes_N4, target.boxes_N4]) for proposal, target in rows]
+        of_images = label_boxes(candidates, judged.targets, config.foreground_iou[0], background)
+        for place, labelled in enumerate(of_images, start=share.first):
             wanted_N = _counts(judged, place - share.first, labelled, background)
             mine = LabelledBoxes(labelled.boxes_N4[wanted_N], labelled.labels_N[wanted_N], labelled.truth_N[wanted_N])
             found.append(sample_boxes(mine, most, 1.0, background, self.generator_of("boxes", place)))

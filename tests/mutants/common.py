@@ -7,6 +7,7 @@ PASTE = "tests/unit/test_mrca_paste.py"
 FSTAGE = "tests/unit/test_sam_filter_stage_values.py"
 CNET = "tests/unit/test_centernet2_model.py"
 CNET2 = "tests/unit/test_centernet2_second_stage.py"
+HEAT = "tests/unit/test_centernet2_heat_map.py"
 FTRAIN = "tests/unit/test_sam_filter_train_stage.py"
 TSEM = "tests/unit/test_train_semantic.py"
 SAUG = "tests/unit/test_semantic_augmentation.py"
@@ -36,6 +37,9 @@ _TRAINING_EMA = Place("methods/common/training/ema.py")
 _TRAINING_RECIPE = Place("methods/common/training/recipe.py")
 _TRAINING_GROUPED_RECIPE = Place("methods/common/training/grouped_recipe.py")
 _CENTERNET2_FEDERATED = Place("methods/common/segmenters/centernet2/federated.py")
+_CENTERNET2_CASCADE = Place("methods/common/segmenters/centernet2/cascade.py")
+_CENTERNET2_SAMPLING = Place("methods/common/segmenters/centernet2/sampling.py")
+_CENTERNET2_HEAT_MAP = Place("methods/common/segmenters/centernet2/heat_map.py")
 _DETECTION_LVIS_GROUND_TRUTH = Place("methods/common/metrics/detection/lvis_ground_truth.py")
 _TRAINING_REPEAT_FACTOR = Place("methods/common/training/repeat_factor.py")
 _STAGES_EVALUATE_SEMANTIC = Place("methods/common/stages/evaluate_semantic.py")
@@ -265,6 +269,27 @@ MUTANTS: tuple[Mutant, ...] = (
         "loss_RC.sum()",
         "every class' column counts in the federated loss",
         CNET2,
+    ),
+    _CENTERNET2_CASCADE.mutant(
+        "truth_of_the_first_image",
+        "boxes.truth_N + first for",
+        "boxes.truth_N for",
+        "boxes of later images are drawn to objects of the first",
+        CNET2,
+    ),
+    _CENTERNET2_SAMPLING.mutant(
+        "images_without_objects_get_a_class",
+        "functional.pad(classes_BG, (0, 1), value=background)",
+        "functional.pad(classes_BG, (0, 1))",
+        "a box without any object is of the first class",
+        CNET2,
+    ),
+    _CENTERNET2_HEAT_MAP.mutant(
+        "cells_of_the_first_image",
+        "start = mine.stop",
+        "start = 0",
+        "later images are to show the objects of the first",
+        HEAT,
     ),
     _DETECTION_LVIS_GROUND_TRUTH.mutant(
         "absent_classes_unknown",

@@ -5,9 +5,12 @@ import math
 import pytest
 import torch
 
+from methods.common.segmenters.centernet2.cascade import StageOutputs, StageTotals
 from methods.common.segmenters.centernet2.federated import federated_loss, federated_subset
 from methods.common.segmenters.centernet2.mask_head import mask_targets
+from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.segmenters.centernet2.paste import paste_masks
+from methods.common.segmenters.centernet2.presets import centernet2_miniature
 from methods.common.segmenters.centernet2.sampling import LabelledBoxes, label_boxes, sample_boxes
 from methods.common.segmenters.instance.interface import InstanceTarget
 
@@ -22,16 +25,40 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 def test_labels_follow_the_largest_overlap() -> None:
     boxes = torch.tensor([[0.0, 0, 10, 6], [0, 0, 10, 5.9], [21, 20, 30, 30], [50, 50, 60, 60]])
-    labelled = label_boxes(boxes, TARGET, foreground_iou=0.6, background=7)
+    (labelled,) = label_boxes([boxes], [TARGET], foreground_iou=0.6, background=7)
     assert labelled.labels_N.tolist() == [4, 7, 2, 7]  # an IoU of exactly 0.6 is foreground
     assert labelled.truth_N[[0, 2]].tolist() == [0, 1]
 
 
-def test_everything_is_background_without_instances() -> None:
+def test_each_image_has_its_own_objects() -> None:
     empty = InstanceTarget(
         torch.zeros(0, 4), torch.zeros(0, dtype=torch.long), torch.zeros(0, 40, 40, dtype=torch.bool)
     )
-    assert label_boxes(torch.rand(3, 4), empty, 0.6, background=7).labels_N.tolist() == [7, 7, 7]
+    one = InstanceTarget(
+        torch.tensor([[20.0, 20, 30, 30]]), torch.tensor([5]), torch.zeros(1, 40, 40, dtype=torch.bool)
+    )
+    boxes = torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30], [0, 0, 5, 5]])
+    found = label_boxes([boxes[:2], boxes, boxes[:1], boxes[:0]], [TARGET, empty, one, one], 0.6, background=7)
+    assert [image.labels_N.tolist() for image in found] == [[4, 2], [7, 7, 7], [7], []]
+    assert [image.boxes_N4.tolist() for image in found] == [
+        mine.tolist() for mine in (boxes[:2], boxes, boxes[:1], boxes[:0])
+    ]
+    assert found[0].truth_N.tolist() == [0, 1]
+    for threshold in (0.6, 0.0):
+        assert label_boxes([boxes], [empty], threshold, background=7)[0].labels_N.tolist() == [7, 7, 7]
+
+
+def test_box_loss_takes_the_truth_of_the_same_image() -> None:
+    cascade = CenterNet2(centernet2_miniature(7), seeded()).cascade
+    masks = torch.zeros(1, 40, 40, dtype=torch.bool)
+    other = InstanceTarget(torch.tensor([[5.0, 6, 17, 12]]), torch.tensor([3]), masks)
+    exact, background = other.boxes_N4, torch.tensor([[30.0, 2, 38, 9]])
+    boxes = label_boxes([TARGET.boxes_N4, torch.cat([background, exact])], [TARGET, other], 0.6, background=7)
+    outputs = StageOutputs(boxes, torch.zeros(4, 8), torch.zeros(4, 4))  # a box on its truth needs no change
+    totals = StageTotals(torch.ones(7, dtype=torch.bool), 4, 3)
+    assert cascade.losses([outputs], [TARGET, other], [totals])["box_1"].item() == 0
+    wider = StageOutputs(boxes, torch.zeros(4, 8), torch.tensor([[0.0, 0, 0, 0]] * 3 + [[0, 0, 0.5, -1]]))
+    assert cascade.losses([wider], [TARGET, other], [totals])["box_1"].item() == pytest.approx(1.5 / (4 * 3))
 
 
 def test_sampling_respects_both_limits() -> None:

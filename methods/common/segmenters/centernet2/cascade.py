@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -130,12 +131,13 @@ class Cascade(nn.Module):
     ) -> list[LabelledBoxes]:
         """Label proposals and ground truth boxes for the first stage and draw those that the losses see; collective."""
         background, config = self.model_config.trained_classes, self.config
-        labelled = [
-            label_boxes(torch.cat([proposal.boxes_N4, target.boxes_N4]), target, config.foreground_iou[0], background)
-            for proposal, target in zip(proposals, targets, strict=True)
+        boxes = [
+            torch.cat([proposal.boxes_N4, target.boxes_N4]) for proposal, target in zip(proposals, targets, strict=True)
         ]
-        is_foreground = [boxes.labels_N != background for boxes in labelled]
-        counts_N2 = torch.stack([torch.stack([mine_N.sum(), (~mine_N).sum()]) for mine_N in is_foreground])
+        labelled = label_boxes(boxes, targets, config.foreground_iou[0], background)
+        foreground_N = torch.stack([(mine.labels_N != background).sum() for mine in labelled])
+        all_N = foreground_N.new_tensor([len(boxes_N4) for boxes_N4 in boxes])
+        counts_N2 = torch.stack([foreground_N, all_N - foreground_N], dim=1)
         mine, sampled = iter(labelled), []
         for place, (foreground, others) in enumerate(share.gather(counts_N2).tolist()):
             if share.holds(place):
@@ -187,28 +189,22 @@ class Cascade(nn.Module):
         stage: int,
     ) -> list[LabelledBoxes]:
         """Clip refined boxes, drop those without area, label the others for the next stage."""
-        labelled = []
-        counts = [len(boxes.labels_N) for boxes in entered]
-        for boxes_N4, target, size in zip(torch.split(refined_R4, counts), targets, image_sizes, strict=True):
-            clipped = clip_boxes(boxes_N4, size)
-            clipped = clipped[has_area(clipped)]
-            labelled.append(
-                label_boxes(clipped, target, self.config.foreground_iou[stage], self.model_config.trained_classes)
-            )
-        return labelled
+        refined = torch.split(refined_R4, [len(boxes.labels_N) for boxes in entered])
+        clipped = [clip_boxes(boxes_N4, size) for boxes_N4, size in zip(refined, image_sizes, strict=True)]
+        kept = [boxes_N4[has_area(boxes_N4)] for boxes_N4 in clipped]
+        return label_boxes(kept, targets, self.config.foreground_iou[stage], self.model_config.trained_classes)
 
     def _stage_losses(
         self, stage: int, outputs: StageOutputs, targets: Sequence[InstanceTarget], totals: StageTotals
     ) -> dict[str, Tensor]:
         labels_R = torch.cat([boxes.labels_N for boxes in outputs.boxes])
-        wanted, rows, start = [], [], 0
-        for boxes, target in zip(outputs.boxes, targets, strict=True):
-            index = torch.nonzero(boxes.labels_N != self.model_config.trained_classes)[:, 0]
-            truth_N4 = target.boxes_N4[boxes.truth_N[index]]
-            wanted.append(encode_deltas(boxes.boxes_N4[index], truth_N4, self.config.delta_weights[stage]))
-            rows.append(index + start)
-            start += len(boxes.labels_N)
-        difference = (outputs.deltas_R4[torch.cat(rows)] - torch.cat(wanted)).abs()
+        boxes_R4 = torch.cat([boxes.boxes_N4 for boxes in outputs.boxes])
+        first_truths = accumulate((len(target.boxes_N4) for target in targets[:-1]), initial=0)
+        truth_R = torch.cat([boxes.truth_N + first for boxes, first in zip(outputs.boxes, first_truths, strict=True)])
+        truth_G4 = torch.cat([target.boxes_N4 for target in targets])
+        index = torch.nonzero(labels_R != self.model_config.trained_classes)[:, 0]
+        wanted = encode_deltas(boxes_R4[index], truth_G4[truth_R[index]], self.config.delta_weights[stage])
+        difference = (outputs.deltas_R4[index] - wanted).abs()
         count = 4 * totals.num_foreground if self.config.box_loss_average == "foreground" else totals.num_boxes
         class_loss = federated_loss(outputs.logits_RK, labels_R, totals.subset_C, totals.num_boxes)
         return {

@@ -77,7 +77,7 @@ class FirstStage(nn.Module):
         """Return what the cells of each image should say, for its ground-truth boxes [G, 4]."""
         shapes = [(level.shape[2], level.shape[3]) for level in outputs.heat_map_logits]
         grid = make_grid(shapes, self.strides, outputs.heat_map_logits[0].device)
-        return [cell_targets(boxes_G4, grid, self.config) for boxes_G4 in boxes]
+        return cell_targets(boxes, grid, self.config)
 
     def losses(
         self, outputs: FirstStageOutputs, targets: Sequence[CellTargets], num_positive: int, num_regression: int
@@ -101,15 +101,19 @@ class FirstStage(nn.Module):
         """
         candidates = self.config.candidates_train if training else self.config.candidates_test
         levels = [
-            _level_candidates(heat, distance, stride, candidates, self.config.score_threshold)
+            _level_candidates(heat, distance, stride, candidates)
             for heat, distance, stride in zip(outputs.heat_map_logits, outputs.distances, self.strides, strict=True)
         ]
+        boxes_BN4 = torch.cat([boxes for boxes, _ in levels], dim=1)
+        heat_BN = torch.cat([heat for _, heat in levels], dim=1)
+        kept_BN, scores_BN = heat_BN > self.config.score_threshold, heat_BN.sqrt()
         keep = self.config.keep_train if training else self.config.keep_test
-        return [self._select([level[image] for level in levels], keep) for image in range(len(levels[0]))]
+        return [
+            self._select(boxes_N4[kept_N], scores_N[kept_N], keep)
+            for boxes_N4, scores_N, kept_N in zip(boxes_BN4, scores_BN, kept_BN, strict=True)
+        ]
 
-    def _select(self, levels: list[Proposals], keep: int) -> Proposals:
-        boxes_N4 = torch.cat([level.boxes_N4 for level in levels])
-        scores_N = torch.cat([level.scores_N for level in levels])
+    def _select(self, boxes_N4: Tensor, scores_N: Tensor, keep: int) -> Proposals:
         order = nms(boxes_N4, scores_N, self.config.nms_iou)
         if len(order) > keep:
             # Equal scores at the cut all stay, as in the released code.
@@ -125,20 +129,14 @@ def _all_distances(targets: Sequence[CellTargets]) -> Tensor:
     return torch.cat([target.distances_Q4 for target in targets])
 
 
-def _level_candidates(
-    heat_B1HW: Tensor, distance_B4HW: Tensor, stride: int, candidates: int, threshold: float
-) -> list[Proposals]:
-    """Return the best cells of one level as boxes, for each image, in no particular order."""
+def _level_candidates(heat_B1HW: Tensor, distance_B4HW: Tensor, stride: int, candidates: int) -> tuple[Tensor, Tensor]:
+    """Return the best cells of one level as boxes [B, N, 4] with their heat [B, N]."""
     _, _, rows, columns = heat_B1HW.shape
     centre_M2 = make_grid([(rows, columns)], [stride], heat_B1HW.device).centre_M2
     heat_BM = torch.sigmoid(heat_B1HW.float()).flatten(1)
-    distance_BM4 = distance_B4HW.float().flatten(2).transpose(1, 2) * stride
     top_BN, cell_BN = heat_BM.topk(min(candidates, rows * columns), dim=1)
-    found = []
-    for top_N, cell_N, distance_M4 in zip(top_BN, cell_BN, distance_BM4, strict=True):
-        kept = top_N > threshold
-        cell = cell_N[kept]
-        low_N2 = centre_M2[cell] - distance_M4[cell, :2]
-        high_N2 = torch.maximum(centre_M2[cell] + distance_M4[cell, 2:], low_N2 + MIN_SIDE_PX)
-        found.append(Proposals(torch.cat([low_N2, high_N2], dim=1), top_N[kept].sqrt()))
-    return found
+    distance_BM4 = distance_B4HW.float().flatten(2).transpose(1, 2)
+    distance_BN4 = distance_BM4.gather(1, cell_BN[..., None].expand(-1, -1, 4)) * stride
+    low_BN2 = centre_M2[cell_BN] - distance_BN4[..., :2]
+    high_BN2 = torch.maximum(centre_M2[cell_BN] + distance_BN4[..., 2:], low_BN2 + MIN_SIDE_PX)
+    return torch.cat([low_BN2, high_BN2], dim=2), top_BN

@@ -22,6 +22,7 @@ class Grid:
     Attributes:
         centre_M2: (x, y) of each cell's centre in pixels: index * stride + stride / 2.
         stride_M: stride of each cell's level.
+        level_M: index of each cell's level.
         shapes: (rows, columns) of each level.
         starts: index of each level's first cell.
         strides: stride of each level.
@@ -29,6 +30,7 @@ class Grid:
 
     centre_M2: Tensor
     stride_M: Tensor
+    level_M: Tensor
     shapes: tuple[tuple[int, int], ...]
     starts: tuple[int, ...]
     strides: tuple[int, ...]
@@ -36,15 +38,17 @@ class Grid:
 
 def make_grid(shapes: Sequence[tuple[int, int]], strides: Sequence[int], device: torch.device) -> Grid:
     """List the cells of levels with the given (rows, columns) and strides."""
-    centres, per_cell, starts, total = [], [], [], 0
+    centres, starts, total = [], [], 0
     for (rows, columns), stride in zip(shapes, strides, strict=True):
         y = (torch.arange(rows, device=device) * stride + stride / 2).float()
         x = (torch.arange(columns, device=device) * stride + stride / 2).float()
         centres.append(torch.stack([x.repeat(rows), y.repeat_interleave(columns)], dim=1))
-        per_cell.append(torch.full((rows * columns,), float(stride), device=device))
         starts.append(total)
         total += rows * columns
-    return Grid(torch.cat(centres), torch.cat(per_cell), tuple(shapes), tuple(starts), tuple(strides))
+    counts = torch.tensor([rows * columns for rows, columns in shapes], device=device)
+    level_M = torch.repeat_interleave(torch.arange(len(shapes), device=device), counts)
+    stride_M = torch.tensor(strides, dtype=torch.float32, device=device)[level_M]
+    return Grid(torch.cat(centres), stride_M, level_M, tuple(shapes), tuple(starts), tuple(strides))
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,8 @@ def _level_matches(boxes_G4: Tensor, ranges: Tensor) -> Tensor:
     return (half_diagonal_G >= ranges[:, :1]) & (half_diagonal_G <= ranges[:, 1:])
 
 
-def _positive_cells(boxes_G4: Tensor, matches_LG: Tensor, grid: Grid) -> Tensor:
-    """Return the index of the cell that holds each object's centre on each level responsible for it."""
+def _centre_cells(boxes_G4: Tensor, grid: Grid) -> Tensor:
+    """Return int64 [L, G]: index of the cell that holds each object's centre on each level."""
     centre_G2 = (boxes_G4[:, :2] + boxes_G4[:, 2:]) / 2
     stride_L11 = centre_G2.new_tensor(grid.strides)[:, None, None]
     shape_L12 = torch.tensor(grid.shapes, device=centre_G2.device)[:, None]
@@ -80,47 +84,52 @@ def _positive_cells(boxes_G4: Tensor, matches_LG: Tensor, grid: Grid) -> Tensor:
     column_LG = torch.minimum(cell_LG2[..., 0], shape_L12[..., 1] - 1)
     row_LG = torch.minimum(cell_LG2[..., 1], shape_L12[..., 0] - 1)
     start_L1 = torch.tensor(grid.starts, device=centre_G2.device)[:, None]
-    return (start_L1 + row_LG * shape_L12[..., 1] + column_LG)[matches_LG]
+    return start_L1 + row_LG * shape_L12[..., 1] + column_LG
 
 
-def cell_targets(boxes_G4: Tensor, grid: Grid, config: ProposalConfig) -> CellTargets:
-    """Compute heat map, positive cells and regression targets of one image.
+def cell_targets(boxes: Sequence[Tensor], grid: Grid, config: ProposalConfig) -> list[CellTargets]:
+    """Compute heat map, positive cells and regression targets of each image.
 
     Args:
-        boxes_G4: float32 xyxy in pixels with positive sides; G may be 0.
+        boxes: float32 xyxy [G, 4] of each image, in pixels with positive sides; G may be 0.
         grid: the cells of all levels.
         config: ranges, radius.
     Source: MRCA section 6.2 [R]. Heat at every cell of every level is max over objects of exp(-d^2/rho^2) with
         rho^2 = max(2 ((1-o)/(1+o))^2 area, min_radius^2); d = 0 at the cell that holds the centre. Distances are trained in
         the 3x3 cells around it, inside the box, on responsible levels, for the object with the smallest d^2/rho^2.
     """
-    num_cells = len(grid.stride_M)
-    if len(boxes_G4) == 0:
-        empty = torch.zeros(0, dtype=torch.long, device=boxes_G4.device)
-        return CellTargets(boxes_G4.new_zeros(num_cells), empty, empty, boxes_G4.new_zeros(0, 4))
-    ranges_L2 = boxes_G4.new_tensor(config.ranges_px)
-    matches_LG = _level_matches(boxes_G4, ranges_L2)
-    centre_G2 = (boxes_G4[:, :2] + boxes_G4[:, 2:]) / 2
-    stride_M11 = grid.stride_M[:, None, None]
-    cell_centre_MG2 = (centre_G2 / stride_M11).long() * stride_M11 + stride_M11 / 2
-    offset_MG2 = (grid.centre_M2[:, None] - cell_centre_MG2).abs()
-    distance2_MG = (grid.centre_M2[:, None] - centre_G2).square().sum(dim=2)
-    distance2_MG = distance2_MG.masked_fill((offset_MG2 == 0).all(dim=2), 0.0)
-    weighted_MG = distance2_MG / _radius2(boxes_G4, config)
-    heat_M = torch.exp(-weighted_MG.min(dim=1).values)
-    heat_M = heat_M.masked_fill(heat_M < SMALLEST_HEAT, 0.0)
+    boxes_G4 = torch.cat(list(boxes))  # of all images, which share no cell
+    matches_LG = _level_matches(boxes_G4, boxes_G4.new_tensor(config.ranges_px))
+    cells_LG = _centre_cells(boxes_G4, grid)
+    low_2G1, high_2G1 = boxes_G4.t()[:, :, None].split(2)
+    point_21M, stride_M = grid.centre_M2.t()[:, None], grid.stride_M
+    centre_2G1 = (low_2G1 + high_2G1) / 2
+    cell_centre_2GM = (centre_2G1 / stride_M).long() * stride_M + stride_M / 2
+    offset_2GM = (point_21M - cell_centre_2GM).abs()
+    distance2_GM = (point_21M - centre_2G1).square().sum(dim=0)
+    distance2_GM = distance2_GM.masked_fill((offset_2GM == 0).all(dim=0), 0.0)
+    weighted_GM = distance2_GM / _radius2(boxes_G4, config)[:, None]
+    distances_4GM = torch.cat([point_21M - low_2G1, high_2G1 - point_21M])
+    near_GM = (offset_2GM <= stride_M).all(dim=0)
+    trained_GM = near_GM & (distances_4GM.min(dim=0).values > 0) & matches_LG.t()[:, grid.level_M]
+    rival_GM = weighted_GM.masked_fill(~trained_GM, torch.inf)
 
-    level_M = torch.repeat_interleave(
-        torch.arange(len(grid.shapes), device=boxes_G4.device),
-        torch.tensor([rows * columns for rows, columns in grid.shapes], device=boxes_G4.device),
-    )
-    distances_MG4 = torch.cat([grid.centre_M2[:, None] - boxes_G4[:, :2], boxes_G4[:, 2:] - grid.centre_M2[:, None]], 2)
-    near_MG = (offset_MG2 <= stride_M11).all(dim=2)
-    trained_MG = near_MG & (distances_MG4.min(dim=2).values > 0) & matches_LG[level_M]
-    nearest_M, object_M = weighted_MG.masked_fill(~trained_MG, torch.inf).min(dim=1)
-    cells_Q = torch.nonzero(torch.isfinite(nearest_M))[:, 0]
-    distances_Q4 = distances_MG4[cells_Q, object_M[cells_Q]] / grid.stride_M[cells_Q, None]
-    return CellTargets(heat_M, _positive_cells(boxes_G4, matches_LG, grid), cells_Q, distances_Q4)
+    targets, start = [], 0
+    for boxes_N4 in boxes:
+        mine = slice(start, start + len(boxes_N4))
+        start = mine.stop
+        if len(boxes_N4) == 0:
+            none = torch.zeros(0, dtype=torch.long, device=boxes_N4.device)
+            targets.append(CellTargets(boxes_N4.new_zeros(len(stride_M)), none, none, boxes_N4.new_zeros(0, 4)))
+            continue
+        heat_M = torch.exp(-weighted_GM[mine].min(dim=0).values)
+        heat_M = heat_M.masked_fill(heat_M < SMALLEST_HEAT, 0.0)
+        nearest_M, object_M = rival_GM[mine].min(dim=0)
+        cells_Q = torch.nonzero(torch.isfinite(nearest_M))[:, 0]
+        distances_4Q = distances_4GM[:, mine][:, object_M[cells_Q], cells_Q] / stride_M[cells_Q]
+        positive_P = cells_LG[:, mine][matches_LG[:, mine]]
+        targets.append(CellTargets(heat_M, positive_P, cells_Q, distances_4Q.t()))
+    return targets
 
 
 def _radius2(boxes_G4: Tensor, config: ProposalConfig) -> Tensor:

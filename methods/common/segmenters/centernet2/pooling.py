@@ -48,4 +48,4 @@ def pool_boxes(features: Sequence[Tensor], boxes: Sequence[Tensor], size: int, c
         return grids[0]
     if not grids:
         return features[0].new_zeros(0, features[0].shape[1], size, size)
-    return torch.cat(grids)[torch.argsort(torch.cat(places))]
+    return torch.cat(grids).index_select(0, torch.argsort(torch.cat(places)))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import box_iou
 
 from methods.common.segmenters.instance.interface import InstanceTarget
@@ -26,14 +29,24 @@ class LabelledBoxes:
     truth_N: Tensor
 
 
-def label_boxes(boxes_N4: Tensor, target: InstanceTarget, foreground_iou: float, background: int) -> LabelledBoxes:
-    """Give each box the class of the ground truth it overlaps most, or background below ``foreground_iou``."""
-    if len(target.classes_N) == 0:
-        zeros_N = torch.zeros(len(boxes_N4), dtype=torch.long, device=boxes_N4.device)
-        return LabelledBoxes(boxes_N4, zeros_N + background, zeros_N)
-    best_N, truth_N = box_iou(target.boxes_N4, boxes_N4).max(dim=0)
-    labels_N = target.classes_N[truth_N].masked_fill(best_N < foreground_iou, background)
-    return LabelledBoxes(boxes_N4, labels_N, truth_N)
+def label_boxes(
+    boxes: Sequence[Tensor], targets: Sequence[InstanceTarget], foreground_iou: float, background: int
+) -> list[LabelledBoxes]:
+    """Give each box [N, 4] of each image the class of the ground truth it overlaps most, or background below ``foreground_iou``.
+
+    All images at once, padded to the longest. Every image has a last object without area and of class background, for those
+    that have no other.
+    """
+    truth_BG4 = pad_sequence([target.boxes_N4 for target in targets], batch_first=True)
+    classes_BG = pad_sequence([target.classes_N for target in targets], batch_first=True, padding_value=background)
+    truth_BG4 = functional.pad(truth_BG4, (0, 0, 0, 1))
+    classes_BG = functional.pad(classes_BG, (0, 1), value=background)
+    best_BN, truth_BN = box_iou(truth_BG4, pad_sequence(list(boxes), batch_first=True)).max(dim=1)
+    labels_BN = classes_BG.gather(1, truth_BN).masked_fill(best_BN < foreground_iou, background)
+    return [
+        LabelledBoxes(boxes_N4, labels_N[: len(boxes_N4)], truth_N[: len(boxes_N4)])
+        for boxes_N4, labels_N, truth_N in zip(boxes, labels_BN, truth_BN, strict=True)
+    ]
 
 
 def sample_boxes(
