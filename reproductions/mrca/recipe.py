@@ -218,7 +218,7 @@ def mini() -> MrcaStudy:
         segmenter=centernet2_miniature(num_classes=36),
         recipe=miniature_training_recipe().model_copy(update={"base_lr": 3e-3, "repeat_threshold": 100 / 570}),
         augmentation=AugmentConfig(size_px=64, min_scale=1.0, max_scale=1.5),
-        evaluation=EvaluateConfig(short_side_px=80, long_side_px=80, batch_size=8),
+        evaluation=EvaluateConfig(short_side_px=80, long_side_px=80, batch_size=8, batch_by_size=True),
         warm_up_iterations=300,
         no_aug_iterations=300,
         main_iterations=300,
@@ -251,7 +251,7 @@ def mini() -> MrcaStudy:
         expected_step_s=0.14,
         expected_image_s=0.065,
         expected_cut_s=0.007,
-        expected_evaluate_s=6.0,
+        expected_evaluate_s=3.5,
     )
 
 
@@ -327,7 +327,7 @@ def own_data(num_classes: int, num_images: int, tier: Tier) -> MrcaStudy:
             "main_iterations": 520,
             "recipe": study.recipe.model_copy(update={"repeat_threshold": min(1.0, 100 / num_images)}),
             "augmentation": AugmentConfig(size_px=96, min_scale=1.0, max_scale=1.5),
-            "evaluation": EvaluateConfig(short_side_px=128, long_side_px=256, batch_size=4),
+            "evaluation": EvaluateConfig(short_side_px=128, long_side_px=256, batch_size=4, batch_by_size=True),
             "split": study.split.model_copy(update={"long_side_px": _OWN_LONG_SIDE_PX}),
             "mrca": study.mrca.model_copy(
                 update={"rounds": rounds, "pasting": MrcaPasting(size=_MINI_SIZE, paste=paste)}

@@ -60,6 +60,13 @@ MUTANTS: tuple[Mutant, ...] = (
         f"{STAGE}::test_perfect_boxes_with_bad_masks_score_100_and_0_in_the_images_own_pixels",
     ),
     _STAGES_EVALUATE_INSTANCES.mutant(
+        "batches_of_neighbours_only",
+        "detections, config.batch_by_size",
+        "detections, False",
+        "images of one size share no batch unless they follow each other",
+        "tests/unit/test_evaluate_instances.py::test_images_of_one_size_share_batches",
+    ),
+    _STAGES_EVALUATE_INSTANCES.mutant(
         "class_ap_in_percent",
         "[of_kind.class_ap.get(class_id) for",
         "[_percent(of_kind.class_ap.get(class_id)) for",

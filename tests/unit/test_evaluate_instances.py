@@ -1,6 +1,7 @@
 """Evaluation of instance segmenters, for any paper and as MRCA's stage."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from methods.common.errors import InputError
 from methods.common.metrics import resamples
 from methods.common.metrics.detection.lvis import evaluate_lvis
+from methods.common.segmenters.centernet2.model import CenterNet2
 from methods.common.segmenters.image_batches import batches_of_one_size
 from methods.common.segmenters.instance.segmenters import load_segmenter
 from methods.common.segmenters.semantic.config import ConvolutionalConfig
@@ -68,7 +70,7 @@ def test_a_split_is_an_annotation_file_and_feedback_the_held_out_images(inputs, 
 def test_the_papers_stage_is_known_by_the_same_document() -> None:
     """Finished cells are found again by name, version and config."""
     assert (EVALUATE.name, EVALUATE.version, EVALUATE.config_type) == ("mrca_evaluate", 1, EvaluateConfig)
-    expected = '{"split":"val","short_side_px":800,"long_side_px":1333,"batch_size":1}'
+    expected = '{"split":"val","short_side_px":800,"long_side_px":1333,"batch_size":1,"batch_by_size":false}'
     assert EvaluateConfig().model_dump_json() == expected
     with pytest.raises(ValueError, match="'val' or 'feedback'"):
         EvaluateConfig(split="train")
@@ -79,6 +81,28 @@ def test_other_networks_are_refused(tmp_path) -> None:
     model.save_pretrained(tmp_path)
     with pytest.raises(InputError, match=r"config.json names the kind 'convolutional', which is no instance segmenter"):
         load_segmenter(tmp_path)
+
+
+def test_images_of_one_size_share_batches(inputs, tmp_path, monkeypatch) -> None:
+    numbers, detect = [], CenterNet2.detect
+
+    def counted(self, image_NCHW, *rest, **named):
+        numbers.append(len(image_NCHW))
+        return detect(self, image_NCHW, *rest, **named)
+
+    monkeypatch.setattr(CenterNet2, "detect", counted)
+    found = {}
+    for by_size in (False, True):
+        config = EvaluateInstancesConfig(split="train", batch_by_size=by_size, **SIZES | {"batch_size": 3})
+        record, detections = run(EVALUATE_INSTANCES, inputs, config, tmp_path / str(by_size))
+        found[by_size] = numbers.copy(), record, {(one["image_id"], one["category_id"]) for one in detections}
+        numbers.clear()
+    images = json.loads((inputs.folder("data") / "train.json").read_text())["images"]
+    of_size = Counter((image["height"], image["width"]) for image in images)
+    assert len(found[True][0]) == sum(-(-count // 3) for count in of_size.values()) < len(found[False][0])
+    assert sum(found[True][0]) == sum(found[False][0]) == len(images)
+    assert found[True][1]["num_detections"] == found[False][1]["num_detections"]
+    assert found[True][2] == found[False][2]
 
 
 def test_batches_hold_neighbours_of_one_size() -> None:

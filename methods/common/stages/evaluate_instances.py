@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from methods.common.growth import Added
 from methods.common.stage import Config, Context, Inputs, Record, Stage
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ class EvaluateInstancesConfig(Config):
     """... unless the longer side would pass this. [D]"""
     batch_size: int = Field(default=1, ge=1)
     """Images of one size that go through the network together."""
+    batch_by_size: Annotated[bool, Added(neutral=False)] = False
+    """Whether batches are of all images of one size, in place of neighbours only: fuller ones where sizes vary. Detections are then in
+    the order of sizes; no number changes but by rounding."""
 
 
 def evaluate_instances(inputs: Inputs, config: EvaluateInstancesConfig, context: Context) -> Record:
@@ -69,7 +73,7 @@ def evaluate_on(
     dataset = read_lvis(annotations, images, "none")
     model, detections = inputs.folder("model") / "model", context.out / DETECTIONS_FILE
     sides_px = config.short_side_px, config.long_side_px
-    num_detections = detect_all(dataset, model, sides_px, config.batch_size, context, detections)
+    num_detections = detect_all(dataset, model, sides_px, config.batch_size, context, detections, config.batch_by_size)
     record: Record = {"num_images": len(dataset.images), "num_detections": num_detections, "split": config.split}
     scores = {
         "box": evaluate_lvis(annotations, detections, "bbox"),

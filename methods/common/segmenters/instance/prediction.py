@@ -21,7 +21,13 @@ Detect = Callable[[list["LvisImage"]], list[dict[str, Any]]]
 
 
 def detect_all(
-    dataset: LvisDataset, model: Path, sides_px: tuple[int, int], batch_size: int, context: Context, file: Path
+    dataset: LvisDataset,
+    model: Path,
+    sides_px: tuple[int, int],
+    batch_size: int,
+    context: Context,
+    file: Path,
+    by_size: bool = False,
 ) -> int:
     """Write what is detected on every image as one results file (COCO's format); return the number of detections.
 
@@ -32,15 +38,23 @@ def detect_all(
         batch_size: images of one size that go through the network together.
         context: device, checkpoints and progress.
         file: where the detections go; what an interrupted run left there is kept as far as it is whole.
+        by_size: see :func:`write_results`.
 
     Raises:
         InputError: the folder holds no instance segmenter or one with another number of classes, or an image cannot be read.
     """
-    return write_results(dataset, lambda: _load_detector(dataset, model, sides_px, context), batch_size, context, file)
+    return write_results(
+        dataset, lambda: _load_detector(dataset, model, sides_px, context), batch_size, context, file, by_size
+    )
 
 
 def write_results(
-    dataset: LvisDataset, load: Callable[[], Detect], batch_size: int, context: Context, file: Path
+    dataset: LvisDataset,
+    load: Callable[[], Detect],
+    batch_size: int,
+    context: Context,
+    file: Path,
+    by_size: bool = False,
 ) -> int:
     """Write the results of every image as one file; return their number.
 
@@ -50,12 +64,14 @@ def write_results(
         batch_size: images of one size that go through the network together.
         context: checkpoints and progress.
         file: where the results go; what an interrupted run left there is kept as far as it is whole.
+        by_size: take images in the order of their sizes, so that more of them share a batch, in place of the data set's.
     """
-    total = len(dataset.images)
+    images = sorted(dataset.images, key=_size_of) if by_size else dataset.images
+    total = len(images)
     with GrowingList(file, context.checkpoints) as results:
         detect = load() if results.done < total else None
         first = 0
-        for records in batches_of_one_size(dataset.images, lambda image: (image.height, image.width), batch_size):
+        for records in batches_of_one_size(images, _size_of, batch_size):
             if first >= results.done:
                 assert detect is not None
                 results.extend(detect(records), len(records))
@@ -65,6 +81,10 @@ def write_results(
             first += len(records)
         results.close()
         return results.length
+
+
+def _size_of(image: LvisImage) -> tuple[int, int]:
+    return image.height, image.width
 
 
 def _load_detector(dataset: LvisDataset, model: Path, sides_px: tuple[int, int], context: Context) -> Detect:
