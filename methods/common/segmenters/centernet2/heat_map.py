@@ -101,7 +101,7 @@ def cell_targets(boxes: Sequence[Tensor], grid: Grid, config: ProposalConfig) ->
     boxes_G4 = torch.cat(list(boxes))  # of all images, which share no cell
     matches_LG = _level_matches(boxes_G4, boxes_G4.new_tensor(config.ranges_px))
     cells_LG = _centre_cells(boxes_G4, grid)
-    low_2G1, high_2G1 = boxes_G4.t()[:, :, None].split(2)
+    low_2G1, high_2G1 = torch.split(boxes_G4.t()[:, :, None], 2)
     point_21M, stride_M = grid.centre_M2.t()[:, None], grid.stride_M
     centre_2G1 = (low_2G1 + high_2G1) / 2
     cell_centre_2GM = (centre_2G1 / stride_M).long() * stride_M + stride_M / 2
