@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def tagged(path: Path, tag: int) -> None:
     picture(3).save(path, exif=exif)
 
 
-def moving(path: Path, **options: object) -> None:
+def moving(path: Path, **options: Any) -> None:
     picture(4).save(path, save_all=True, append_images=[picture(5), picture(6)], **options)
 
 
