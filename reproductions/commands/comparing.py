@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +17,8 @@ from reproductions.commands.places import check_folders
 
 if TYPE_CHECKING:
     from reports.records import Report
+    from reproductions.study.paper import StudiedPaper
+    from reproductions.study.request import Request
 
 RECORDS = "records.json"
 
@@ -47,33 +51,58 @@ def compare_reports(
     print(text if as_json else page, end="\n" if as_json else "")
 
 
+Collect = Callable[[], "Mapping[str, Report]"]
+"""Returns the reports of one request by their backbone."""
+
+
 def _pairs(left: Path, right: Path) -> list[tuple[tuple[str, str], Report, Report]]:
-    """Find the reports that belong together: by command where there are several, or the only one of each place."""
-    sides = [_reports(place) for place in (left, right)]
+    """Find the reports that belong together: of the requests that both were asked, or of the only one of each place."""
+    names, sides = (str(left), str(right)), [_requests(place) for place in (left, right)]
+    shared = [(sides[0][command], sides[1][command]) for command in sides[0] if command in sides[1]]
     if all(len(side) == 1 for side in sides):
-        [one], [other] = (side.values() for side in sides)
-        if one.run.paper_id != other.run.paper_id:
-            raise InputError(
-                f"{left} is of {one.run.paper_id} and {right} of {other.run.paper_id}; only reports of one paper are compared"
-            )
-        return [((str(left), str(right)), one, other)]
-    shared = [command for command in sides[0] if command in sides[1]]
+        shared = [(next(iter(sides[0].values())), next(iter(sides[1].values())))]
     if not shared:
-        asked = "; ".join(f"{place}: {', '.join(side)}" for place, side in zip((left, right), sides, strict=True))
+        asked = "; ".join(f"{place}: {', '.join(side)}" for place, side in zip(names, sides, strict=True))
         raise InputError(f"the two have no request in common ({asked}); name folders of reports")
-    return [((str(left), str(right)), sides[0][command], sides[1][command]) for command in shared]
+    return [(names, one, other) for pair in shared for one, other in _of_one_request(names, *(get() for get in pair))]
 
 
-def _reports(place: Path) -> Mapping[str, Report]:
-    """Read the report of a folder, or collect those of a store's known plans; by their command."""
+def _of_one_request(
+    names: tuple[str, str], left: Mapping[str, Report], right: Mapping[str, Report]
+) -> list[tuple[Report, Report]]:
+    """Set reports beside each other: the only one of each side, else those of the same backbone."""
+    one, other = next(iter(left.values())), next(iter(right.values()))
+    if one.run.paper_id != other.run.paper_id:
+        raise InputError(
+            f"{names[0]} is of {one.run.paper_id} and {names[1]} of {other.run.paper_id}; only reports of one paper are compared"
+        )
+    if len(left) == len(right) == 1:
+        return [(one, other)]
+    return [(left[backbone], right[backbone]) for backbone in left if backbone in right]
+
+
+def _requests(place: Path) -> Mapping[str, Collect]:
+    """Read the report of a folder, or find the known plans of a store, whose reports are collected when they are wanted; by command."""
     if (place / RECORDS).is_file():
         report = _read(place / RECORDS)
-        return {report.run.command: report}
+        return {_without_places(report.run.command): lambda: {report.backbones[0].id: report}}
     if (place / "cells").is_dir():
         return _of_store(place)
     below = sorted(path.parent.relative_to(place).as_posix() for path in place.rglob(RECORDS)) if place.is_dir() else []
     advice = f"; reports lie in {', '.join(below[:4])} below it" if below else ""
     raise InputError(f"{place} is neither the folder of a report ({RECORDS}) nor a store{advice}")
+
+
+def _without_places(command: str) -> str:
+    """Leave out where a run kept its work, so that the same request is the same text wherever it was run."""
+    words = iter(shlex.split(command))
+    kept = []
+    for word in words:
+        if word in ("--store", "--site"):
+            next(words, None)
+        else:
+            kept.append(word)
+    return shlex.join(kept)
 
 
 def _read(path: Path) -> Report:
@@ -97,13 +126,12 @@ def _read(path: Path) -> Report:
     return report
 
 
-def _of_store(place: Path) -> Mapping[str, Report]:
+def _of_store(place: Path) -> Mapping[str, Collect]:
     from reproductions.harness.known_plans import known_plans
     from reproductions.harness.site import read_site
     from reproductions.harness.store import Store
     from reproductions.study.paper import StudiedPaper
     from reproductions.study.registry import load_paper
-    from reproductions.study.reporting import judged_reports
     from reproductions.study.request import request_from_record
 
     store, found = Store(place), {}
@@ -111,8 +139,13 @@ def _of_store(place: Path) -> Mapping[str, Report]:
         request = request_from_record(known.request, store, read_site(None))
         paper = load_paper(request.paper_id)
         if isinstance(paper, StudiedPaper):
-            for report in judged_reports(paper, request):
-                found[f"{known.command} ({report.backbones[0].id})"] = report
+            found[known.command] = partial(_collected, paper, request)
     if not found:
         raise InputError(f"the store {place} has no plan that a run was asked for; name folders of reports")
     return found
+
+
+def _collected(paper: StudiedPaper[Any, Any, Any, Any], request: Request) -> Mapping[str, Report]:
+    from reproductions.study import reporting
+
+    return {report.backbones[0].id: report for report in reporting.judged_reports(paper, request)}

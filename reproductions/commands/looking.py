@@ -97,12 +97,15 @@ def _print_cell(name: str, request: Request, as_json: bool) -> None:
 
 def _print_store(store: Store, as_json: bool) -> None:
     """Count the states of all cells of a store by the plan that they were last run for."""
+    from reproductions.harness.known_plans import known_plans
     from reproductions.harness.states import quick_state
 
     listing = store.listing()
     counts: dict[str, Counter[str]] = {}
+    wanted_by = {cell_id: known.name for known in known_plans(store) for cell_id in known.cells}
     for cell in store.known_cells():
-        counts.setdefault(cell.scale or "an earlier plan", Counter())[quick_state(cell, store, listing)] += 1
+        plan = cell.scale or wanted_by.get(cell.id, "an earlier plan")
+        counts.setdefault(plan, Counter())[quick_state(cell, store, listing)] += 1
     if as_json:
         print_json({plan: dict(count) for plan, count in sorted(counts.items())})
         return

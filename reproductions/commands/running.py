@@ -328,4 +328,5 @@ def print_log(search: Search, name: str, console: Console) -> None:
     if path.is_file():
         print(path.read_text(errors="replace"), end="")
     else:
-        console.print("no attempt has printed anything yet", style="dim")
+        why = "what they printed is not in this store" if attempts else "no attempt has printed anything yet"
+        console.print(why, style="dim")

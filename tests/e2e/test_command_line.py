@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 from methods.common.errors import InputError
 from reproductions.cli import app
 from reproductions.harness.known_plans import remember
-from reproductions.harness.launcher import prepare
+from reproductions.harness.launcher import prepare, run_in_process
 from reproductions.harness.plan import Plan
 from reproductions.harness.store import Store
 from reproductions.study.registry import load_paper
 from reproductions.study.request import Request
 from tests.e2e.in_process import REPOSITORY, segrepro
+from tests.harness.toy import draw_cell
 
 
 def apart(*words: str) -> subprocess.CompletedProcess[str]:
@@ -146,6 +147,25 @@ def test_what_the_store_knows_is_told_without_a_plan(store: str, asked: Plan, mo
         code, output = here(*words, "--store", store)
         assert code == 0, output
     assert "draw the miniature VOC (" in output
+
+
+def test_cells_of_an_imported_report_belong_to_the_plan_that_they_came_with(tmp_path: Path, store: str) -> None:
+    """Their specs and logs do not come along."""
+    place = Store(Path(store))
+    [cell] = run_toy(place)
+    (place.root / "specs" / f"{cell.id}.json").unlink()
+    (place.root / "logs" / f"{cell.id}.log").unlink(missing_ok=True)
+    remember(place, "toy-mini", "segrepro run toy", {}, [cell.id])
+    assert json.loads(here("status", "--json", "--store", store)[1]) == {"toy-mini": {"done": 1}}
+    code, output = here("logs", cell.id[:12], "--store", store)
+    assert code == 0, output
+    assert output.endswith("what they printed is not in this store\n")
+
+
+def run_toy(store: Store) -> Plan:
+    plan = Plan("toy-mini", (draw_cell(3),))
+    assert run_in_process(plan, store, lambda: None).exit_code == 0
+    return plan
 
 
 def test_lines_are_whole_in_a_pipe(tmp_path: Path) -> None:

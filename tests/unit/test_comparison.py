@@ -12,6 +12,11 @@ from methods.common.errors import InputError
 from reports.comparison import Change, comparison_page
 from reports.records import Arm, Backbone, ClaimOutcome, Metric, Provenance, Report, Result, Run
 from reproductions.cli import app
+from reproductions.harness.known_plans import remember
+from reproductions.harness.store import Store
+from reproductions.study import reporting
+from reproductions.study.paper import StudiedPaper
+from reproductions.study.request import Request
 from reproductions.verdicts.comparison import compare
 
 SEEDS = (0, 1, 2, 3)
@@ -163,3 +168,35 @@ def test_the_command_reads_folders_and_names_mistakes(tmp_path: Path) -> None:
     other["run"]["paper_id"] = "unknown"
     (tmp_path / "one" / "records.json").write_text(json.dumps(other))
     assert "unknown paper 'unknown'" in run(one, two)
+
+
+def test_of_a_store_only_what_the_other_was_asked_for_is_collected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder and a store of two papers: the folder's request is found in it, wherever its own run kept its work."""
+    store, collected = Store.create(tmp_path / "store"), []
+    for paper in ("sam_filter", "mrca"):
+        request = Request(paper, store, "smoke", num_seeds=1)
+        remember(store, f"{paper}-smoke", request.command(), request.record(), [])
+
+    def judged(paper: StudiedPaper, request: Request) -> list[Report]:
+        collected.append(request.paper_id)
+        return [report({"x": BEFORE})]
+
+    monkeypatch.setattr(reporting, "judged_reports", judged)
+    from tests.unit.report_synthetic import synthetic_report
+
+    command = "segrepro run mrca --tier smoke --seeds 1 --store '/else where/s' --site a.toml"
+    one = synthetic_report()
+    (tmp_path / "one").mkdir()
+    one.model_copy(update={"run": one.run.model_copy(update={"command": command})}).save(
+        tmp_path / "one" / "records.json"
+    )
+    assert "Only in the left report" in run(str(tmp_path / "one"), str(store.root))
+    assert collected == ["mrca"]
+    page = run(str(store.root), str(store.root))
+    assert page.count("# Two reports compared") == 2
+    (tmp_path / "two").mkdir()
+    one.save(tmp_path / "two" / "records.json")
+    assert "the two have no request in common" in run(str(tmp_path / "two"), str(store.root))
+    assert len(collected) == 5

@@ -78,6 +78,7 @@ def test_a_name_like_none_gets_where_settings_lie() -> None:
             "5",
             r"^setting mrca\.rounds\.num_rounds: 5 rounds of 75 iterations are not main_iter",
         ),
+        ("main_iterations", "12", r"^setting main_iterations: \d+ rounds of \d+ iterations are not main_iterations"),
         (
             "segmenter.backbone.widths",
             "[1, 2]",
