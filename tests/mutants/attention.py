@@ -126,8 +126,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _WORDS.mutant(
         "attention_words_without_start",
-        "return list(range(1 + start, 1 + start + len(own)))",
-        "return list(range(start, start + len(own)))",
+        "return [1 + place for place in found]",
+        "return list(found)",
         "the start token is not counted",
         f"{WORDS}::test_a_split_word_is_all_of_its_pieces_and_later_words_move_on",
     ),
