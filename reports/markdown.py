@@ -285,6 +285,10 @@ class ShownTable:
     """Why it is shown folded, nothing of ours being new in it; empty where it stands open."""
 
 
+NONE_RUN = "none of its rows was run"
+"""Why a table is folded that has no number of ours."""
+
+
 def tables_title(report: Report) -> str:
     """The heading above all tables."""
     return "The paper's tables, our numbers beside them" if report.targets else "Results"
@@ -311,9 +315,7 @@ def shown_tables(report: Report) -> list[ShownTable]:
             (report.beside.get(target.backbone), target.arm) for target in report.targets if target.table == table
         ]
         rows: set[tuple[str | None, str]] = {(ours, arm) for ours, arm in beside if ours is not None}
-        folded = (
-            "" if _ran(report, rows - shown) else "our rows as above" if rows & shown else "none of its rows was run"
-        )
+        folded = "" if _ran(report, rows - shown) else "our rows as above" if rows & shown else NONE_RUN
         notes = (*_unsure(report, table), *_not_run(report, table))
         found.append(ShownTable(_heading(report, table), paper_table(report, table), 2, notes, folded))
         shown |= rows
@@ -321,15 +323,33 @@ def shown_tables(report: Report) -> list[ShownTable]:
 
 
 def tables_section(report: Report) -> str:
-    """All tables; one with nothing new of ours is folded."""
+    """All tables; one with nothing new of ours is folded, and all with nothing at all of ours are so together at the end."""
+    tables = shown_tables(report)
     parts = [f"## {tables_title(report)}", tables_note(report)]
-    for table in shown_tables(report):
-        body = "\n\n".join([markdown_frame(table.frame, table.words), *table.notes])
-        if table.folded:
-            parts.append(f"<details><summary>{table.heading} ({table.folded})</summary>\n\n{body}\n\n</details>")
-        else:
-            parts.append(f"### {table.heading}\n\n{body}")
+    for table in tables:
+        if table.folded not in ("", NONE_RUN):
+            parts.append(_details(f"{table.heading} ({table.folded})", _table_body(table)))
+        elif not table.folded:
+            parts.append(f"### {table.heading}\n\n{_table_body(table)}")
+    without = [table for table in tables if table.folded == NONE_RUN]
+    if without:
+        body = "\n\n".join(f"### {table.heading}\n\n{_table_body(table)}" for table in without)
+        parts.append(_details(not_run_title(without), body))
     return "\n\n".join(parts)
+
+
+def not_run_title(tables: Sequence[ShownTable]) -> str:
+    """Name those of the tables that have no number of ours; empty where there are none."""
+    without = [table.heading for table in tables if table.folded == NONE_RUN]
+    return f"Not run, no row of them: {'; '.join(without)}" if without else ""
+
+
+def _table_body(table: ShownTable) -> str:
+    return "\n\n".join([markdown_frame(table.frame, table.words), *table.notes])
+
+
+def _details(summary: str, body: str) -> str:
+    return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"
 
 
 def _heading(report: Report, table: str) -> str:
@@ -401,7 +421,7 @@ def deviations_section(report: Report) -> str:
         parts.append(f"These make numbers incomparable with the paper's:\n\n{deviation_table(incomparable, ran)}")
     if others:
         summary = f"{len(others)} that leave them comparable"
-        parts.append(f"<details><summary>{summary}</summary>\n\n{deviation_table(others, ran)}\n\n</details>")
+        parts.append(_details(summary, deviation_table(others, ran)))
     return "\n\n".join(parts)
 
 

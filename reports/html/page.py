@@ -35,7 +35,7 @@ def render_html(report: Report, figures: Sequence[Figure], more: Sequence[str], 
         details: the runs behind the numbers.
         folder: where the figures' files are.
     """
-    strips = _Strips()
+    strips, tables = _Strips(), markdown.shown_tables(report)
     return (
         environment()
         .get_template("report.html")
@@ -52,7 +52,9 @@ def render_html(report: Report, figures: Sequence[Figure], more: Sequence[str], 
             controls_note=markdown.CONTROLS_NOTE,
             tables_title=markdown.tables_title(report),
             tables_note=inline(markdown.tables_note(report)),
-            tables=[views.table_view(report, table) for table in markdown.shown_tables(report)],
+            tables=[views.table_view(report, table) for table in tables],
+            none_run=markdown.NONE_RUN,
+            not_run_title=markdown.not_run_title(tables),
             figures=[(figure, embedded(folder / figure.file)) for figure in figures],
             sections=[to_html(section) for section in more],
             cost=to_html(f"{report.style.cost_note}\n\n{markdown_frame(cost_table(report), 2)}")

@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from reports.markdown import shown_tables
+from reports.markdown import NONE_RUN, shown_tables, tables_section
 from reports.records import Deviation, Estimate, Report
 from reports.tables import (
     CSV_HEADER,
@@ -106,14 +106,16 @@ def test_segmenters_of_one_table_keep_their_own_numbers(report):
     assert all(title in shown.heading for title in {target.backbone_title for target in together})
 
 
-def test_a_table_of_which_nothing_was_run_is_folded_and_says_so(report):
-    assert [shown.folded for shown in shown_tables(report)].count("none of its rows was run") == 0
+def test_tables_of_which_nothing_was_run_are_folded_together_at_the_end(report):
+    assert [shown.folded for shown in shown_tables(report)].count(NONE_RUN) == 0
+    assert "Not run" not in tables_section(report)
     asked = {target.arm for target in report.targets if target.table == "Table 1"}
     none = report.model_copy(update={"results": tuple(one for one in report.results if one.arm not in asked)})
-    assert (
-        next(shown for shown in shown_tables(none) if shown.heading.startswith("Table 1")).folded
-        == "none of its rows was run"
-    )
+    names = [shown.heading for shown in shown_tables(none) if shown.folded == NONE_RUN]
+    assert "Table 1" in [name.split(":")[0] for name in names]
+    shown, together = tables_section(none).split(f"<summary>Not run, no row of them: {'; '.join(names)}</summary>")
+    assert not [name for name in names if f"### {name}\n" in shown]
+    assert [line[4:] for line in together.splitlines() if line.startswith("### ")] == names
 
 
 def test_segmenters_with_the_same_one_of_ours_beside_them_share_its_row(report):
