@@ -98,6 +98,13 @@ MUTANTS: tuple[Mutant, ...] = (
         f"{_TESTS}test_views_keep_within_the_longest_side",
     ),
     _DISTILLATION.mutant(
+        "a_student_keeps_its_last_weights",
+        "unet.load_state_dict(average.model.state_dict())",
+        "average.model.load_state_dict(unet.state_dict())",
+        "the average of a student's weights is made and thrown away",
+        "tests/unit/test_generative_sizes.py::test_a_student_keeps_its_averaged_weights",
+    ),
+    _DISTILLATION.mutant(
         "students_see_one_picture",
         '"distilled picture", number)',
         '"distilled picture")',

@@ -196,6 +196,14 @@ def test_a_student_comes_nearer_to_its_teacher_and_is_a_place_to_load_from(folde
     assert not torch.equal(found[0], before[0])
 
 
+def test_a_student_keeps_its_averaged_weights(folder, tmp_path) -> None:
+    root, config = write_cityscapes(tmp_path, [street_frame()]), distillation(folder, 3)
+    slow = config.recipe.model_copy(update={"ema_decay": 1 - 1e-9, "ema_warmup": False})
+    record = run_distill(root, folder, config.model_copy(update={"recipe": slow}), "slow")
+    assert record["end_error"] == pytest.approx(record["start_error"], rel=1e-5), "an average that hardly moves"
+    assert run_distill(root, folder, config, "usual")["end_error"] != pytest.approx(record["start_error"], rel=1e-5)
+
+
 def test_an_interrupted_distillation_ends_with_the_same_weights(folder, tmp_path) -> None:
     root = write_cityscapes(tmp_path, [street_frame()])
     config = distillation(folder, 4)
