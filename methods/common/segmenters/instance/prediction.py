@@ -139,6 +139,7 @@ def load_image(dataset: LvisDataset, record: LvisImage, sides_px: tuple[int, int
     Raises:
         InputError: the image cannot be read.
     """
+    import numpy as np
     import torch
 
     from methods.common.datasets.images import resize, size_at_test
@@ -146,4 +147,4 @@ def load_image(dataset: LvisDataset, record: LvisImage, sides_px: tuple[int, int
 
     image_HW3 = read_rgb(dataset.image_path(record), record.height, record.width)
     size = size_at_test(record.height, record.width, *sides_px)
-    return torch.from_numpy(resize(image_HW3, *size)).permute(2, 0, 1).float()
+    return torch.from_numpy(resize(image_HW3, *size).astype(np.float32)).permute(2, 0, 1)

@@ -116,10 +116,10 @@ def collate(rows: Sequence[tuple[NDArray[np.uint8], Instances]]) -> Batch:
     """Pad images to the largest and turn instances into targets, which of ignored ones keep the boxes."""
     sizes = [(image_HW3.shape[0], image_HW3.shape[1]) for image_HW3, _ in rows]
     height, width = max(size[0] for size in sizes), max(size[1] for size in sizes)
-    image_NCHW = torch.zeros(len(rows), 3, height, width, dtype=torch.uint8)
+    image_NCHW = np.zeros((len(rows), 3, height, width), np.uint8)
     targets = []
     for row, (image_HW3, instances) in enumerate(rows):
-        image_NCHW[row, :, : sizes[row][0], : sizes[row][1]] = torch.from_numpy(image_HW3).permute(2, 0, 1)
+        image_NCHW[row, :, : sizes[row][0], : sizes[row][1]] = image_HW3.transpose(2, 0, 1)
         ignored_N = instances.class_N == IGNORED
         learnt = instances.select(~ignored_N) if ignored_N.any() else instances
         targets.append(
@@ -130,4 +130,4 @@ def collate(rows: Sequence[tuple[NDArray[np.uint8], Instances]]) -> Batch:
                 torch.from_numpy(instances.boxes_N4[ignored_N]),
             )
         )
-    return Batch(image_NCHW, sizes, targets)
+    return Batch(torch.from_numpy(image_NCHW), sizes, targets)
