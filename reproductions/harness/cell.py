@@ -12,8 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import to_json
-
 from methods.common.growth import identity_document, read_stored
 from methods.common.seeds import Seeds
 from methods.common.stage import Config, Stage
@@ -40,7 +38,7 @@ def canonical_json(value: Any) -> str:
     return _CANONICAL.encode(value)
 
 
-_CONFIGS: dict[tuple[type[Config], bytes], tuple[dict[str, Any], str]] = {}
+_CONFIGS: dict[tuple[type[Config], str], tuple[dict[str, Any], str]] = {}
 """Of each config, by its type and all that it says, what identities hold of it. The seeds of a plan have the same configs, and writing
 one out takes most of the time of planning a cell."""
 
@@ -98,7 +96,7 @@ class Cell:
     @cached_property
     def _config(self) -> tuple[dict[str, Any], str]:
         """The config's part of the identity, and its canonical text; those of equal configs are the same."""
-        key = type(self.config), to_json(self.config)
+        key = type(self.config), self.config.model_dump_json()
         if key not in _CONFIGS:
             document = identity_document(self.config)
             _CONFIGS[key] = document, canonical_json(document)

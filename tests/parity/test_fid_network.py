@@ -128,9 +128,9 @@ def test_inputs_are_rescaled_without_antialiasing_to_plus_minus_one(tmp_path):
     pixels = rng.integers(0, 256, (50, 700, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     Image.fromarray(pixels[..., 0]).save(tmp_path / "b.png")
-    inputs, modes = read_inputs([tmp_path / "a.png", tmp_path / "b.png"])
+    inputs, forms = read_inputs([tmp_path / "a.png", tmp_path / "b.png"])
     assert inputs.shape == (2, 3, 299, 299)
-    assert modes == ["RGB", "L"]
+    assert [form.mode for form in forms] == ["RGB", "L"]
     # Half-pixel centres, two neighbours along each axis, borders repeated.
     position = [np.clip((np.arange(299) + 0.5) * size / 299 - 0.5, 0, size - 1) for size in (50, 700)]
     low = [np.floor(p).astype(int) for p in position]

