@@ -248,7 +248,7 @@ def mini() -> MrcaStudy:
         num_samples=4,
         expected_model_mb=0.6,
         expected_image_kb=12.0,
-        expected_step_s=0.14,
+        expected_step_s=0.13,
         expected_image_s=0.065,
         expected_cut_s=0.007,
         expected_evaluate_s=3.5,
