@@ -12,6 +12,7 @@ boxes are updated around it, as a user would have to. `peak_mb` is what one imag
 
 import tracemalloc
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -211,8 +212,7 @@ def paste_with_pil(task):
 
 
 def paste_with_cap_augmentation(task):
-    import cap_augmentation as package
-
+    package = import_module("cap_augmentation")
     height, width = task.image.shape[:2]
     masks = list(task.instances.mask_NHW)
     if not task.files:
