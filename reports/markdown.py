@@ -340,7 +340,7 @@ def tables_section(report: Report) -> str:
 
 def not_run_title(tables: Sequence[ShownTable]) -> str:
     """Name those of the tables that have no number of ours; empty where there are none."""
-    without = [table.heading for table in tables if table.folded == NONE_RUN]
+    without = [table.heading.split(": ")[0] for table in tables if table.folded == NONE_RUN]  # without its segmenters
     return f"Not run, no row of them: {'; '.join(without)}" if without else ""
 
 
