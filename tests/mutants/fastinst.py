@@ -182,6 +182,13 @@ MUTANTS: tuple[Mutant, ...] = (
         f"{STAGE}::test_starts_from_another_training_or_a_backbone",
     ),
     _INSTANCE_TRAINING.mutant(
+        "second_training_of_instances_sees_the_same_samples",
+        "range(first, last), num_workers, self.before)",
+        "range(first, last), num_workers, 0)",
+        "a training that goes on from another one repeats its samples",
+        "tests/unit/test_batches.py::test_instances_are_counted_on_from_an_earlier_training",
+    ),
+    _INSTANCE_TRAINING.mutant(
         "class_counts_are_ones",
         "counts[found] += 1",
         "counts[found] = 1",

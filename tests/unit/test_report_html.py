@@ -265,3 +265,13 @@ def test_pictures_are_side_by_side_and_labels_in_colour(tmp_path) -> None:
     Image.fromarray(noise).save(tmp_path / "noise.png")
     assert embedded(tmp_path / "noise.png").startswith("data:image/jpeg"), "a photograph is smaller so"
     assert embedded(tmp_path / "labels.png").startswith("data:image/png")
+
+
+def test_tables_of_which_nothing_was_run_are_folded_together_and_the_others_stand_open(report, tmp_path):
+    asked = {target.arm for target in report.targets if target.table == "Table 1"}
+    none = report.model_copy(update={"results": tuple(one for one in report.results if one.arm not in asked)})
+    made = render_html(none, [], [], details(tmp_path), tmp_path)
+    shown, together = made.split("<summary>Not run, no row of them: Table 1</summary>")
+    assert "<h3>Table 1" not in shown
+    assert together.split("</details>")[0].count("<h3>Table 1") == 1
+    assert "Not run, no row" not in render_html(report, [], [], details(tmp_path), tmp_path)
