@@ -1,8 +1,8 @@
 """Metrics from PNG folders against pure decoding of the same files, and against the official packages.
 
-Decoding is the limit of these metrics, so the bar is that the whole command `segrepro evaluate ...` takes at most 1.3 times what a bare
-program takes to decode the same files with as many processes; both start from nothing, which weighs on the smaller sets, and
-ImageNet-S has boundaries to find besides. `extra_info` holds that ratio, the same
+Every pixel has to be decoded and looked at once, so the bar is that the whole command
+`segrepro evaluate ...` takes at most 1.3 times what a bare program takes to decode them with the usual packages and as many processes;
+both start from nothing, which weighs on the smaller sets, and ImageNet-S has boundaries to find besides. `extra_info` holds that ratio, the same
 ratio of processor time, which other work on the machine disturbs less, and the peak memory of all processes; and where there is an
 official package, how many times longer it takes, from files and beside one process of ours. Maps are drawn; ellipses make up for shapes.
 With `--full-size` the first three sets have the sizes of the validation sets of Cityscapes, ADE20K and VOC 2012, else half.

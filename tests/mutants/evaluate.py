@@ -9,14 +9,17 @@ MAPS = "tests/e2e/test_evaluate_other_peoples_maps.py"
 
 KID = "tests/unit/test_kid_sums.py"
 LOOPS = "tests/unit/test_compiled_loops.py"
+PNG = "tests/unit/test_png_labels.py"
 
 _KID_SUMS = Place("methods/common/metrics/generated_images/kid_sums.py")
-_COMPILED = "methods/common/metrics/detection/compiled"
+_COMPILED = "methods/common/compiled"
 _ANNOTATIONS_C = Place(f"{_COMPILED}/annotations.c")
 _OUTLINES_C = Place(f"{_COMPILED}/outlines.c")
 _OVERLAPS_C = Place(f"{_COMPILED}/overlaps.c")
 _MATCHING_C = Place(f"{_COMPILED}/matching.c")
 _BOUNDARIES_C = Place(f"{_COMPILED}/boundaries.c")
+_PNG_ROWS_C = Place(f"{_COMPILED}/png_rows.c")
+_PNG_LABELS = Place("methods/common/datasets/png_labels.py")
 _ACCUMULATION_C = Place(f"{_COMPILED}/accumulation.c")
 _COMPILED_MATCHING = Place(f"{_COMPILED}/matching.py")
 _JSON_TEXT = Place(f"{_COMPILED}/json_text.h")
@@ -40,6 +43,41 @@ _CITYSCAPES_SEMANTIC = Place("methods/common/metrics/cityscapes/semantic.py")
 _INSTANCE_MATCHING = Place("methods/common/metrics/cityscapes/instance_matching.py")
 
 MUTANTS: tuple[Mutant, ...] = (
+    _PNG_ROWS_C.mutant(
+        "png_neighbours_in_another_order",
+        "from_above <= from_corner ? above : corner, best",
+        "from_above < from_corner ? above : corner, best",
+        "some labels are those of another pixel where two neighbours are as near",
+        f"{PNG}::test_of_neighbours_that_are_as_near_the_one_above_comes_before_the_corner",
+    ),
+    _PNG_ROWS_C.mutant(
+        "png_corner_of_the_first_pixel",
+        "corner[k] = above[x + k];",
+        "corner[0] = above[x];",
+        "rows of RGB ids are put together with the corner of another channel",
+        f"{PNG}::test_every_filter_is_undone_as_opencv_does",
+    ),
+    _PNG_LABELS.mutant(
+        "sixteen_bits_in_the_machines_order",
+        'pixels_HWC.view(">u2")',
+        'pixels_HWC.view("<u2")',
+        "labels above 255 have their bytes swapped",
+        f"{PNG}::test_every_filter_is_undone_as_opencv_does",
+    ),
+    _PNG_LABELS.mutant(
+        "colours_of_opencv_as_they_come",
+        "cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if colour == _RGB else pixels",
+        "pixels",
+        "without a compiler panoptic ids have red and blue swapped",
+        f"{PNG}::test_without_the_loop_colours_keep_their_order",
+    ),
+    _PNG_LABELS.mutant(
+        "headers_that_lie_are_believed",
+        "_MOST_INFLATED * sum(map(len, png.deflated))",
+        "_LARGEST * len(png.deflated)",
+        "a file of some bytes whose header claims 60,000 x 60,000 pixels takes gigabytes",
+        f"{PNG}::test_a_header_that_lies_takes_no_memory",
+    ),
     _FRAMES.mutant(
         "truth_in_training_ids_is_scored",
         "if holds_training_ids(truth_N, instance_N):",

@@ -10,6 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
+from methods.common.compiled import library
+from methods.common.compiled.boundaries import mark_boundaries
+from methods.common.compiled.masks import draw_masks
+from methods.common.compiled.records import read_annotations, read_detections
 from methods.common.datasets.rle import decode_runs, join_texts
 from methods.common.metrics.detection import (
     annotation_reading,
@@ -18,10 +22,6 @@ from methods.common.metrics.detection import (
     overlaps,
     precision_recall,
 )
-from methods.common.metrics.detection.compiled import library
-from methods.common.metrics.detection.compiled.boundaries import mark_boundaries
-from methods.common.metrics.detection.compiled.masks import draw_masks
-from methods.common.metrics.detection.compiled.records import read_annotations, read_detections
 from methods.common.metrics.detection.file_workers import Workers
 from methods.common.metrics.detection.ground_truth import Canvas, GroundTruth
 from methods.common.metrics.detection.json_columns import FilePart

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from methods.common.metrics.detection.compiled.records import read_detections
+from methods.common.compiled.records import read_detections
 from methods.common.metrics.detection.json_columns import FilePart, parts_of_annotations, parts_of_list
 
 

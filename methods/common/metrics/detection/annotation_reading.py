@@ -13,6 +13,10 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from methods.common.compiled.library import library
+from methods.common.compiled.masks import draw_masks
+from methods.common.compiled.records import AnnotationRecords
+from methods.common.compiled.records import read_annotations as read_plain
 from methods.common.datasets.lvis_checks import FIELDS, RecordTable, references
 from methods.common.datasets.outline_rules import are_points, faulty_outlines, outline_fault
 from methods.common.datasets.record_rules import (
@@ -27,10 +31,6 @@ from methods.common.datasets.record_rules import (
 from methods.common.datasets.rle import has_size, join_texts, rle_fault, runs_to_rle, sum_runs
 from methods.common.errors import InputError, reason
 from methods.common.metrics.detection.annotations import Annotations, mask_areas, rasterise
-from methods.common.metrics.detection.compiled.library import library
-from methods.common.metrics.detection.compiled.masks import draw_masks
-from methods.common.metrics.detection.compiled.records import AnnotationRecords
-from methods.common.metrics.detection.compiled.records import read_annotations as read_plain
 from methods.common.metrics.detection.file_workers import Workers
 from methods.common.metrics.detection.ground_truth import Canvas, Floats, distinct
 from methods.common.metrics.detection.json_columns import FilePart, parts_of_annotations

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.metrics.detection.compiled.library import library
-from methods.common.metrics.detection.compiled.matching import match_all
+from methods.common.compiled.library import library
+from methods.common.compiled.matching import match_all
 from methods.common.metrics.detection.ground_truth import Bools, Floats, GroundTruth, Ints, is_among
 from methods.common.metrics.detection.overlaps import Measured
 

@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.compiled.library import library
+from methods.common.compiled.masks import box_pairs, mask_pairs
 from methods.common.datasets.rle import decode_runs
 from methods.common.metrics.boundary import boundary_table
-from methods.common.metrics.detection.compiled.library import library
-from methods.common.metrics.detection.compiled.masks import box_pairs, mask_pairs
 from methods.common.metrics.detection.ground_truth import Floats, GroundTruth, Ints
 from methods.common.metrics.detection.run_length_masks import MaskTable
 

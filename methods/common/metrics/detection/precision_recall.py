@@ -18,8 +18,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.metrics.detection.compiled.library import library
-from methods.common.metrics.detection.compiled.matching import fill_curves, hits_of_best
+from methods.common.compiled.library import library
+from methods.common.compiled.matching import fill_curves, hits_of_best
 from methods.common.metrics.detection.ground_truth import Floats, Ints
 from methods.common.metrics.detection.matching import AREA_RANGES, IOU_THRESHOLDS, Matches, case_bit
 

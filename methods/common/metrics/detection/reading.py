@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from methods.common.compiled.library import library
+from methods.common.compiled.records import read_detections
 from methods.common.datasets.record_rules import faulty_boxes
-from methods.common.metrics.detection.compiled.library import library
-from methods.common.metrics.detection.compiled.records import read_detections
 from methods.common.metrics.detection.detections import DetectionTable
 from methods.common.metrics.detection.file_workers import Workers
 from methods.common.metrics.detection.ground_truth import GroundTruth

@@ -29,12 +29,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from methods.common.compiled.boundaries import mark_boundaries
+from methods.common.compiled.library import library
 from methods.common.datasets.png_labels import LabelMap, check_same_size, read_rgb_ids, where_label_is
 from methods.common.errors import InputError
 from methods.common.files import AnyPath, as_path
 from methods.common.metrics.class_means import some_of
-from methods.common.metrics.detection.compiled.boundaries import mark_boundaries
-from methods.common.metrics.detection.compiled.library import library
 from methods.common.metrics.evaluation import Progress
 from methods.common.metrics.label_maps.confusion import count_pairs, none_if_nan
 from methods.common.metrics.label_maps.png_folders import PngPair, map_images, pair_by_name

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.metrics.detection.compiled.library import address, loops
+from methods.common.compiled.library import address, loops
 from methods.common.metrics.detection.ground_truth import Bools, Floats, Ints
 
 _SHORTEST_DETECTION = len('{"image_id":1,"category_id":1,"score":1,"bbox":[0,0,0,0]}')

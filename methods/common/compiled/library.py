@@ -28,6 +28,7 @@ _LOOPS = (
     "match_detections",
     "accumulate",
     "mark_boundaries",
+    "undo_filters",
 )
 _COMPILERS = ("cc", "gcc", "clang")
 

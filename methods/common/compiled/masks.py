@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.metrics.detection.compiled.library import NO_ROOM, address, loops
+from methods.common.compiled.library import NO_ROOM, address, loops
 
 if TYPE_CHECKING:
     from methods.common.metrics.detection.ground_truth import Floats, GroundTruth, Ints

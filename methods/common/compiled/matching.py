@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.metrics.detection.compiled.library import address, loops
+from methods.common.compiled.library import address, loops
 
 if TYPE_CHECKING:
     from methods.common.metrics.detection.ground_truth import Floats, GroundTruth, Ints

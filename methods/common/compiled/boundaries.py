@@ -10,7 +10,7 @@ import ctypes
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.common.metrics.detection.compiled.library import NO_ROOM, address, loops
+from methods.common.compiled.library import NO_ROOM, address, loops
 
 
 def mark_boundaries(label_HW: NDArray[np.uint32], reach: int) -> NDArray[np.uint16] | None:
