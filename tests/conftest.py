@@ -19,6 +19,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 torch.set_num_threads(1)
 
+# `make test ARGS=...` hands its words on to every make below it: tests that start one mean their own.
+for inherited in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES"):
+    os.environ.pop(inherited, None)
+
 # What lands must not depend on luck: there the examples are the same every time. Everybody else draws new ones.
 settings.register_profile("fixed", derandomize=True)
 if "SEGREPRO_FIXED_EXAMPLES" in os.environ:
