@@ -78,8 +78,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _LOSSES.mutant(
         "the_focal_loss_is_always_squared",
-        "weights.focal_alpha, weights.focal_gamma)",
-        "weights.focal_alpha, 2.0)",
+        "config.loss.focal_alpha, config.loss.focal_gamma)",
+        "config.loss.focal_alpha, 2.0)",
         "matching and loss weigh easy boxes differently",
         _LEVELS,
     ),

@@ -22,8 +22,8 @@ from methods.common.segmenters.diffusioninst.diffusion import (
     step,
     to_signal,
 )
-from methods.common.segmenters.diffusioninst.head import region_levels
-from methods.common.segmenters.diffusioninst.losses import dice_loss, masks_at_stride
+from methods.common.segmenters.diffusioninst.head import HeadOutputs, region_levels
+from methods.common.segmenters.diffusioninst.losses import dice_loss, diffusioninst_losses, masks_at_stride
 from methods.common.segmenters.diffusioninst.masks import MaskEnlarger, aligned_upsample, masks_by_filters
 from methods.common.segmenters.diffusioninst.matching import (
     centres_within,
@@ -216,22 +216,28 @@ def test_an_object_takes_as_many_proposals_as_its_overlaps_add_up_to() -> None:
     """Overlaps 0.8, 0.7 and 0.6 are two proposals, not three; an object without overlap takes one all the same."""
     overlap = torch.tensor([[0.8, 0.0], [0.7, 0.0], [0.6, 0.0], [0.0, 0.1], [0.0, 0.0]])
     costs = torch.tensor([[3.0, 9], [1, 9], [2, 9], [8, 5], [7, 6]])
-    assert proposals_of_objects(costs, overlap, 5).tolist() == [-1, 0, 0, 1, -1]
+    assert proposals_of_objects(costs[None], overlap[None], 5).tolist() == [[-1, 0, 0, 1, -1]]
 
 
 def test_a_proposal_that_two_want_goes_to_the_cheaper_one_and_the_other_takes_a_free_one() -> None:
     overlap = torch.zeros(3, 2)
     costs = torch.tensor([[1.0, 2.0], [5, 4], [9, 3]])
-    assert proposals_of_objects(costs, overlap, 5).tolist() == [0, -1, 1]
+    assert proposals_of_objects(costs[None], overlap[None], 5).tolist() == [[0, -1, 1]]
 
 
 def test_more_objects_than_proposals() -> None:
-    found = proposals_of_objects(torch.tensor([[3.0, 1, 2], [4, 5, 6]]), torch.zeros(2, 3), 5)
-    assert sorted(found.tolist()) == [0, 1]
+    found = proposals_of_objects(torch.tensor([[[3.0, 1, 2], [4, 5, 6]]]), torch.zeros(1, 2, 3), 5)
+    assert sorted(found[0].tolist()) == [0, 1]
+
+
+def test_each_head_is_matched_for_itself() -> None:
+    """The first head's proposals are the second's in another order, and cost it less; only in the second an object is left over."""
+    costs = torch.tensor([[[1.0, 9], [9, 2], [8, 8]], [[10.0, 20.0], [50, 40], [90, 30]]])
+    assert proposals_of_objects(costs, torch.zeros(2, 3, 2), 5).tolist() == [[0, 1, -1], [0, -1, 1]]
 
 
 def test_overlaps_of_boxes_decide_how_many() -> None:
-    found = proposals_of_objects(torch.arange(12.0).view(6, 2), box_iou(BOXES, OBJECTS), 5)
+    found = proposals_of_objects(torch.arange(12.0).view(1, 6, 2), box_iou(BOXES, OBJECTS)[None], 5)[0]
     assert (found == 0).sum() == int(box_iou(BOXES, OBJECTS)[:, 0].topk(5).values.sum())
 
 
@@ -279,6 +285,30 @@ def test_a_batch_in_shares_has_the_loss_of_the_whole() -> None:
     found = {name: value.grad for name, value in frozen.named_parameters() if value.grad is not None}
     for name, gradient in expected.items():
         assert torch.allclose(found[name], gradient, rtol=1e-3, atol=1e-4 * float(gradient.abs().max())), name
+
+
+def test_losses_of_heads_are_their_own() -> None:
+    """Together two heads have the losses that each has alone: the last under the plain names, the one before it under `earlier_`."""
+    one, of_all = model().eval(), targets(2, 1)
+    features = one.features(image(2))
+    noisy, times = torch.randn(2, one.config.num_proposals, 4, generator=seeded(3)), torch.tensor([10, 600])
+    heads = one.decode(features, noisy, times)[:2]
+
+    def losses(outputs: list[HeadOutputs]) -> dict[str, Tensor]:
+        share = BatchShare(0, 2, 2)
+        return diffusioninst_losses(
+            outputs, features.map_NCHW, of_all, features.sizes, features.padded, one.config, share
+        )
+
+    together, first, last = losses(heads), losses(heads[:1]), losses(heads[1:])
+    assert {name: float(loss.detach()) for name, loss in together.items()} == pytest.approx(
+        {
+            **{f"earlier_{name}": float(loss.detach()) for name, loss in first.items()},
+            **{name: float(loss.detach()) for name, loss in last.items()},
+        },
+        rel=1e-5,
+    )
+    assert float(together["box"].detach()) != pytest.approx(float(together["earlier_box"].detach()), rel=1e-3)
 
 
 @pytest.mark.parametrize("steps", [1, 4])

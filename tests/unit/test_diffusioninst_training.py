@@ -30,7 +30,9 @@ def test_it_learns_four_scenes() -> None:
     }
     for name, values in history.items():
         assert sum(values[-20:]) < sum(values[:20]), name
-    assert sum(history["mask"][-20:]) < 0.4 * sum(history["mask"][:20])  # 0.01 to 0.14 with four seeds; processors differ
+    assert sum(history["mask"][-20:]) < 0.4 * sum(
+        history["mask"][:20]
+    )  # 0.01 to 0.14 with four seeds; processors differ
     model.eval()
     for found, target in zip(model.detect(image), targets, strict=True):
         kinds, counts = target.classes_N.unique(return_counts=True)

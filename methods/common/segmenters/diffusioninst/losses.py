@@ -2,8 +2,8 @@
 
 Averages divide by counts over the whole batch, whichever process has which images.
 
-Shape legend: N images, Q proposals, K classes, M proposals with an object, F filter numbers, H, W pixels of the mask map;
-4 = x0, y0, x1, y1 in pixels.
+Shape legend: D heads, N images, Q proposals, K classes, M proposals of an image with an object, F filter numbers, H, W pixels of the
+mask map; 3 losses of pairs: box, giou, mask; 4 losses, these and class before them, or x0, y0, x1, y1 in pixels.
 """
 
 from __future__ import annotations
@@ -70,27 +70,46 @@ def diffusioninst_losses(
     Source: InstSynth section 5.3 [DI].
     """
     targets = [_without_slivers(target) for target in targets]
-    objects = [
+    logit_DNQK = torch.stack([head.class_logit_NQK for head in outputs])
+    boxes_DNQ4 = torch.stack([head.boxes_NQ4 for head in outputs])
+    filters_DNQF = torch.stack([head.filters_NQF for head in outputs])
+    object_DNQ = torch.stack(
         [
-            match(logit.float(), boxes, target.classes_N, target.boxes_N4, size, config.loss)
-            for logit, boxes, target, size in zip(head.class_logit_NQK, head.boxes_NQ4, targets, sizes, strict=True)
-        ]
-        for head in outputs
-    ]
-    counts = torch.tensor([[sum(int((found >= 0).sum()) for found in head)] for head in objects], dtype=torch.float64)
-    count_D = share.team.sum_(counts)[:, 0].clamp(min=1)
-    true_masks = [masks_at_stride(target, padded) for target in targets]
-    rows = [
-        _head_losses(head, found, map_NCHW, targets, true_masks, sizes, config, float(count))
-        for head, found, count in zip(outputs, objects, count_D, strict=True)
-    ]
-    *earlier, last = rows
-    losses = dict(zip(NAMES, last, strict=True))
-    if earlier:
-        losses |= {
-            f"earlier_{name}": torch.stack(parts).sum()
-            for name, parts in zip(NAMES, zip(*earlier, strict=True), strict=True)
-        }
+            match(logit_DNQK[:, row].float(), boxes_DNQ4[:, row], target.classes_N, target.boxes_N4, size, config.loss)
+            for row, (target, size) in enumerate(zip(targets, sizes, strict=True))
+        ],
+        dim=1,
+    )
+    matched_D = (object_DNQ >= 0).sum(dim=(1, 2)).to("cpu", torch.float64)
+    count_D = share.team.sum_(matched_D[:, None])[:, 0].clamp(min=1)
+    wanted_DNQK, counts_DNQ = torch.zeros_like(logit_DNQK), torch.ones_like(logit_DNQK[..., 0])
+    sums_3D = logit_DNQK.new_zeros(3, len(outputs))
+    for row, (target, size) in enumerate(zip(targets, sizes, strict=True)):
+        object_DQ, boxes_DQ4 = object_DNQ[:, row], boxes_DNQ4[:, row]
+        ignored_DQ = in_ignored(boxes_DQ4.detach().flatten(0, 1), target.ignored_M4).view(object_DQ.shape)
+        counts_DNQ[:, row][(object_DQ < 0) & ignored_DQ] = 0
+        head_M, place_M = torch.nonzero(object_DQ >= 0, as_tuple=True)
+        object_M = object_DQ[head_M, place_M]
+        wanted_DNQK[head_M, row, place_M, target.classes_N[object_M]] = 1
+        boxes_M4, true_M4, scale_4 = boxes_DQ4[head_M, place_M], target.boxes_N4[object_M], image_scale(size, boxes_DQ4)
+        logit_MHW = masks_by_filters(map_NCHW[row], filters_DNQF[head_M, row, place_M], config)
+        parts_3M = torch.stack(
+            [
+                (boxes_M4 / scale_4 - true_M4 / scale_4).abs().sum(dim=1),
+                generalized_box_iou_loss(boxes_M4, true_M4),
+                dice_loss(logit_MHW, masks_at_stride(target, padded)[object_M]),
+            ]
+        )
+        sums_3D = sums_3D.index_add(1, head_M, parts_3M)
+    focal_DNQK = sigmoid_focal_loss(logit_DNQK, wanted_DNQK, config.loss.focal_alpha, config.loss.focal_gamma)
+    focal_D = (focal_DNQK * counts_DNQ[..., None]).sum(dim=(1, 2, 3))
+    weights = config.loss
+    factors = weights.class_weight, weights.box_weight, weights.giou_weight, weights.dice_weight
+    weighted_4D = torch.cat([focal_D[None], sums_3D]) * logit_DNQK.new_tensor(factors)[:, None] / count_D.to(focal_D)
+    losses = dict(zip(NAMES, weighted_4D[:, -1], strict=True))
+    if len(outputs) > 1:
+        earlier_4 = weighted_4D[:, :-1].sum(dim=1)
+        losses |= {f"earlier_{name}": loss for name, loss in zip(NAMES, earlier_4, strict=True)}
     return losses
 
 
@@ -108,37 +127,3 @@ def in_ignored(boxes_Q4: Tensor, ignored_M4: Tensor) -> Tensor:
     low_QM2 = torch.maximum(boxes_Q4[:, None, :2], ignored_M4[:, :2])
     shared_QM2 = (torch.minimum(boxes_Q4[:, None, 2:], ignored_M4[:, 2:]) - low_QM2).clamp(min=0)
     return (shared_QM2.prod(dim=2) > IGNORED_SHARE * side_Q2.prod(dim=1)[:, None]).any(dim=1)
-
-
-def _head_losses(
-    head: HeadOutputs,
-    objects: Sequence[Tensor],
-    map_NCHW: Tensor,
-    targets: Sequence[InstanceTarget],
-    true_masks: Sequence[Tensor],
-    sizes: Sequence[Size],
-    config: DiffusionInstConfig,
-    count: float,
-) -> tuple[Tensor, ...]:
-    """Return the weighted losses of one head, in the order of ``NAMES``, each divided by the batch's number of matched proposals."""
-    weights = config.loss
-    wanted_NQK, counts_NQ = torch.zeros_like(head.class_logit_NQK), torch.ones_like(head.class_logit_NQK[:, :, 0])
-    sums = [head.class_logit_NQK.new_zeros(()) for _ in range(3)]
-    for row, (object_Q, target, true_GHW, size) in enumerate(zip(objects, targets, true_masks, sizes, strict=True)):
-        counts_NQ[row, (object_Q < 0) & in_ignored(head.boxes_NQ4[row].detach(), target.ignored_M4)] = 0
-        matched_M = torch.nonzero(object_Q >= 0)[:, 0]
-        object_M = object_Q[matched_M]
-        wanted_NQK[row, matched_M, target.classes_N[object_M]] = 1
-        boxes_M4, true_M4 = head.boxes_NQ4[row, matched_M], target.boxes_N4[object_M]
-        scale_4 = image_scale(size, boxes_M4)
-        logit_MHW = masks_by_filters(map_NCHW[row], head.filters_NQF[row, matched_M], config)
-        parts = (
-            (boxes_M4 / scale_4 - true_M4 / scale_4).abs().sum(),
-            generalized_box_iou_loss(boxes_M4, true_M4, reduction="sum"),
-            dice_loss(logit_MHW, true_GHW[object_M]).sum(),
-        )
-        sums = [total + part for total, part in zip(sums, parts, strict=True)]
-    focal_NQK = sigmoid_focal_loss(head.class_logit_NQK, wanted_NQK, weights.focal_alpha, weights.focal_gamma)
-    focal = (focal_NQK * counts_NQ[:, :, None]).sum()
-    factors = weights.class_weight, weights.box_weight, weights.giou_weight, weights.dice_weight
-    return tuple(factor * total / count for factor, total in zip(factors, (focal, *sums), strict=True))

@@ -1,6 +1,6 @@
 """Which proposals are trained towards which object: SimOTA, with as many proposals for an object as overlap it well.
 
-Shape legend: Q proposals and G objects of one image, K classes; 4 = x0, y0, x1, y1 in pixels.
+Shape legend: D heads; Q proposals of a head and G objects of one image, R = D * Q; K classes; 4 = x0, y0, x1, y1 in pixels.
 """
 
 from __future__ import annotations
@@ -58,49 +58,55 @@ def matching_costs(
     return costs + NOWHERE_COST * nowhere_Q[:, None].to(costs)
 
 
-def proposals_of_objects(costs_QG: Tensor, overlap_QG: Tensor, num_candidates: int) -> Tensor:
-    """Return the object of each proposal, int64 (Q,), -1 for those that have none.
+def proposals_of_objects(costs_DQG: Tensor, overlap_DQG: Tensor, num_candidates: int) -> Tensor:
+    """Return the object of each proposal of each head, int64 [D, Q], -1 for those that have none.
 
     An object takes its cheapest proposals, as many as its best overlaps add up to, at least one. A proposal that several want goes to
     the object to which it is cheapest. Objects that end with none take a free proposal, the cheapest pair first.
 
     Args:
-        costs_QG: of every pair.
-        overlap_QG: IoU of every pair.
+        costs_DQG: of every pair.
+        overlap_DQG: IoU of every pair.
         num_candidates: how many of an object's best overlaps are added up.
     Source: InstSynth section 5.3 [DI]. Where objects outnumber proposals, the last ones stay without; our choice, the release does not
     return then.
     """
-    num_proposals, num_objects = costs_QG.shape
-    wanted_QG = torch.zeros_like(costs_QG, dtype=torch.bool)
-    best_kG = overlap_QG.topk(min(num_candidates, num_proposals), dim=0).values
-    count_G = best_kG.sum(dim=0).int().clamp(min=1, max=num_proposals)
-    for index, count in enumerate(count_G.tolist()):
-        wanted_QG[costs_QG[:, index].topk(count, largest=False).indices, index] = True
-    object_Q = torch.where(wanted_QG.any(dim=1), costs_QG.argmin(dim=1), -1)
-    once_Q = wanted_QG.sum(dim=1) == 1
-    object_Q = torch.where(once_Q, wanted_QG.int().argmax(dim=1), object_Q)
-    left_QG = costs_QG.clone()
-    left_QG[object_Q >= 0] = torch.inf
-    left_QG[:, object_Q[object_Q >= 0]] = torch.inf
-    while num_objects and bool((left_QG < torch.inf).any()):
-        place, index = divmod(int(left_QG.argmin()), num_objects)
+    num_proposals = costs_DQG.shape[1]
+    best_DkG = overlap_DQG.topk(min(num_candidates, num_proposals), dim=1).values
+    count_DG = best_DkG.sum(dim=1).int().clamp(min=1, max=num_proposals)
+    rank_DQG = costs_DQG.argsort(dim=1, stable=True).argsort(dim=1)
+    wanted_DQG = rank_DQG < count_DG[:, None]
+    times_DQ = wanted_DQG.sum(dim=2)
+    object_DQ = torch.where(times_DQ == 1, wanted_DQG.int().argmax(dim=2), costs_DQG.argmin(dim=2))
+    object_DQ = torch.where(times_DQ == 0, -1, object_DQ)
+    taken_DQG = object_DQ[:, :, None] == torch.arange(costs_DQG.shape[2], device=costs_DQG.device)
+    left_DQG = costs_DQG.masked_fill(taken_DQG.any(dim=2)[:, :, None] | taken_DQG.any(dim=1)[:, None], torch.inf)
+    for head in torch.nonzero((left_DQG < torch.inf).flatten(1).any(dim=1))[:, 0].tolist():
+        _take_free_ones(left_DQG[head], object_DQ[head])
+    return object_DQ
+
+
+def _take_free_ones(left_QG: Tensor, object_Q: Tensor) -> None:
+    """Give objects without proposal one of those without object, the cheapest pair first, in place; pairs that are out cost infinity."""
+    while bool((left_QG < torch.inf).any()):
+        place, index = divmod(int(left_QG.argmin()), left_QG.shape[1])
         object_Q[place] = index
         left_QG[place], left_QG[:, index] = torch.inf, torch.inf
-    return object_Q
 
 
 @torch.no_grad()
 def match(
-    logit_QK: Tensor,
-    boxes_Q4: Tensor,
+    logit_DQK: Tensor,
+    boxes_DQ4: Tensor,
     class_G: Tensor,
     object_G4: Tensor,
     size: tuple[int, int],
     config: DiffusionInstLossConfig,
 ) -> Tensor:
-    """Return the object of each proposal of one head for one image, int64 (Q,), -1 for none."""
+    """Return the object of each proposal of every head for one image, int64 [D, Q], -1 for none; each head is matched for itself."""
     if not len(class_G):
-        return class_G.new_full((len(boxes_Q4),), -1)
-    costs = matching_costs(logit_QK, boxes_Q4, class_G, object_G4, size, config)
-    return proposals_of_objects(costs, box_iou(boxes_Q4, object_G4), config.candidates)
+        return class_G.new_full(boxes_DQ4.shape[:2], -1)
+    boxes_R4 = boxes_DQ4.flatten(0, 1)
+    shape = (*boxes_DQ4.shape[:2], len(class_G))
+    costs_RG = matching_costs(logit_DQK.flatten(0, 1), boxes_R4, class_G, object_G4, size, config)
+    return proposals_of_objects(costs_RG.view(shape), box_iou(boxes_R4, object_G4).view(shape), config.candidates)
