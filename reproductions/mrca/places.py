@@ -109,8 +109,8 @@ def _diverse(arms: Arms) -> bool:
 def _objects(request: Request, study: MrcaStudy, arms: Arms) -> list[Need]:
     if request.data is not None and request.objects is None and request.generator is None:
         raise InputError(
-            "--data without objects to paste: name a folder of cut-outs with --objects or a generator with --generator, or train on your "
-            "images alone with --arms no_aug,no_aug_double"
+            "--data without objects to paste: name a folder of cut-outs with --objects or OBJECTS=, or a generator with --generator, or train on "
+            "your images alone with --arms no_aug,no_aug_double"
         )
     if request.objects is not None:
         inspect = partial(own_cutouts_folder, data=request.data)

@@ -147,7 +147,7 @@ def test_a_mistake_in_the_cutouts_is_told_before_anything_trains(sound: Path, tm
 
 
 def test_own_data_without_objects_or_at_tier_paper(sound: Path, tmp_path: Path) -> None:
-    assert "name a folder of cut-outs with --objects or a generator" in told(
+    assert "name a folder of cut-outs with --objects or OBJECTS=, or a generator" in told(
         run(sound, tmp_path / "store", arms="no_aug,xpaste")
     )
     assert "run at --tier mini" in told(run(sound, tmp_path / "store", "--tier", "paper"))
