@@ -76,7 +76,9 @@ class MrcaPaper(StudiedPaper[MrcaStudy, How, ArmCells, MrcaReport]):
         wanted = needs(arm.how)
         if not wanted or given in wanted:
             return None
-        return f"needs {wanted[0]}; " + ("leave --objects out" if request.objects is not None else "name --objects or OBJECTS=")
+        return f"needs {wanted[0]}; " + (
+            "leave --objects out" if request.objects is not None else "name --objects or OBJECTS="
+        )
 
     def asked_claims(self, request: Request) -> Sequence[Claim]:
         """Return the paper's claims, or what can be asked of given objects."""

@@ -100,6 +100,14 @@ def test_pixels_that_contradict_their_header_are_refused(tmp_path: Path, rows: b
         read_labels(tmp_path / "a.png")
 
 
+def test_pixels_with_something_between_them_are_refused(tmp_path: Path) -> None:
+    whole = png_of_rows(bytes([0, 1, 2]), 2, 1, 8, GRAY, cuts=2)
+    second = whole.rindex(b"IDAT") - 4
+    (tmp_path / "a.png").write_bytes(whole[:second] + part(b"tEXt", b"a\0b") + whole[second:])
+    with pytest.raises(InputError, match=r"a\.png is damaged"):
+        read_labels(tmp_path / "a.png")
+
+
 def test_a_header_that_lies_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 20,000 x 20,000 pixels only a few bytes are there."""
     (tmp_path / "a.png").write_bytes(png_of_rows(bytes(20), 20_000, 20_000, 8, GRAY))

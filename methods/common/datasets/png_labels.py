@@ -41,7 +41,7 @@ class _Png(NamedTuple):
     pixels: bytes
     """Whole chunks, from the first with pixels to the end of the file."""
     deflated: list[memoryview]
-    """Data of the chunks with pixels."""
+    """Data of the chunks with pixels; empty where others lie between these, which the specification forbids."""
 
     @property
     def bits(self) -> int:
@@ -118,7 +118,7 @@ def _read_checked(path: Path) -> _Png:
         raise InputError(f"{path} is {'truncated' if data else 'empty'}; write it again")
     if data[:8] != _SIGNATURE:
         raise InputError(f"{path} is not a PNG file; save label maps as PNG")
-    position, kind, first_pixels = 8, b"", 0
+    position, kind, first_pixels, after_pixels = 8, b"", 0, 0
     view, deflated = memoryview(data), []
     while kind != b"IEND":
         if position + 12 > len(data):
@@ -131,11 +131,13 @@ def _read_checked(path: Path) -> _Png:
             raise InputError(f"{path} is damaged (a checksum is wrong); write it again")
         if kind == b"IDAT":
             first_pixels = first_pixels or position
+            after_pixels = end + 4
             deflated.append(view[position + 8 : end])
         position = end + 4
     if data[8:16] != b"\0\0\0\x0dIHDR" or not first_pixels:
         raise InputError(f"{path} is damaged (it has no header or no pixels); write it again")
-    return _Png(data[16:29], data[first_pixels:position], deflated)
+    in_a_row = after_pixels - first_pixels == sum(12 + len(part) for part in deflated)
+    return _Png(data[16:29], data[first_pixels:position], deflated if in_a_row else [])
 
 
 def _decode(path: Path, png: _Png, colour: int) -> NDArray[Any]:
