@@ -86,7 +86,7 @@ def mini() -> InstanceSynthesisStudy:
     """The hypotheses on the miniature street; with three seeds about twenty minutes on two cores, by the plan's own estimate."""
     rates = miniature_recipe()
     base_recipe = PolyRecipe(
-        iterations=1_200,
+        iterations=1_000,
         batch_size=4,
         base_lr=rates.base_lr,
         backbone_lr_factor=rates.backbone_lr_factor,
