@@ -23,7 +23,7 @@ Certainty = Literal["certain", "inferred"]
 
 def _absent(value: object) -> bool:
     """Say whether a field that only some papers fill is empty; it is then left out of ``records.json``."""
-    return value is None or value == () or value == ""
+    return value is None or value == () or value == "" or value == {}
 
 
 def _if_any(default: Any) -> Any:
@@ -142,6 +142,8 @@ class Result(Record):
     """Percent by metric id; None where the metric is undefined (no such class in the evaluation split)."""
     cells: tuple[str, ...]
     """Ids of the cells that the numbers come from; the evaluation first."""
+    floors: dict[str, float] = _if_any({})
+    """What knowing nothing scores, by metric: the best map of one class everywhere, on the same images. Of metrics where that is known."""
     resamples: tuple[dict[str, float | None], ...] = Field(default=(), exclude=True)
     """The metrics on resamples of the evaluation images, in one order for all results; none where the evaluation kept none. Read for
     ``Evidence.image_margin`` and not saved."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic
 
+from methods.common.stages.evaluate_semantic import scores_of_one_class
 from reports.records import Cost, Provenance, Result
 from reproductions.harness.cell import Cell
 from reproductions.harness.store import Store
@@ -73,8 +74,19 @@ class Collector(Generic[StudyT, HowT, CellsT]):
                     seed=planner.index,
                     metrics=self.metrics(record),
                     cells=(cells.evaluation.id,),
+                    floors=self._floors(cells.evaluation, record),
                     resamples=tuple(self.metrics(record | numbers) for numbers in record.get("resamples", ())),
                 )
+
+    def _floors(self, evaluation: Cell, record: dict[str, Any]) -> dict[str, float]:
+        """Return the best that a map of one class everywhere would score; nothing where no label maps were compared."""
+        unknown = dict.fromkeys(record)
+        floors: dict[str, float] = {}
+        for of_class in scores_of_one_class(self.store.cell_folder(evaluation)):
+            for metric, value in self.metrics(unknown | of_class).items():
+                if value is not None:
+                    floors[metric] = max(value, floors.get(metric, 0.0))
+        return floors
 
     def costs(self) -> Iterator[Cost]:
         """One an arm and seed of which everything is finished."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from reports.records import ClaimVerdict, Evidence, Report
 from reproductions.verdicts.evidence import ABOVE_ZERO, Claimed, Quantity, weigh
+from reproductions.verdicts.floors import beyond_floor
 from reproductions.verdicts.images import image_margin
 from reproductions.verdicts.statistics import ONE_SIDED, SeedMean, mean_interval
 from reproductions.verdicts.variance import paired_difference
@@ -32,7 +33,7 @@ class Gain:
         found = _difference(report, backbone, metric, self.left, self.right)
         printed = printed_gain(report, backbone, metric, self.left, self.right)
         quantity = _quantity(report, backbone, metric, self.left, self.right)
-        return _with_images(report, weigh(quantity, found, ABOVE_ZERO, printed=printed))
+        return _held(report, weigh(quantity, found, ABOVE_ZERO, printed=printed))
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class GainOverAll:
         printed = printed_gain(report, backbone, self.metric, self.left, closest)
         named = replace(quantity, label=label, rivals=len(leads))
         weighed = weigh(named, leads[closest], ABOVE_ZERO, printed=printed)
-        return [_with_images(report, _against_all(weighed, list(leads.values())))]
+        return [_held(report, _against_all(weighed, list(leads.values())))]
 
 
 def _against_all(closest: Evidence, leads: list[SeedMean]) -> Evidence:
@@ -111,7 +112,7 @@ class NoGain:
         found = _difference(report, backbone, self.metric, self.left, self.right)
         printed = printed_gain(report, backbone, self.metric, self.left, self.right)
         said = f"the whole interval must lie below {self.margin:+.2f}"
-        return [_with_images(report, weigh(quantity, found, Claimed(high=self.margin), said, printed))]
+        return [_held(report, weigh(quantity, found, Claimed(high=self.margin), said, printed))]
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,9 @@ def _quantity(report: Report, backbone: str, metric: str, left: str, right: str)
     return Quantity(label, "difference", unit, backbone, left, right, metric)
 
 
-def _with_images(report: Report, item: Evidence) -> Evidence:
-    """Put beside a difference what other evaluation images would do to it."""
+def _held(report: Report, item: Evidence) -> Evidence:
+    """Hold a difference against what knowing nothing scores, and put beside it what other evaluation images would do to it."""
+    item = beyond_floor(report, item)
     if not (item.seeds and item.left and item.right and item.metric):
         return item
     margin = image_margin(report, item.backbone, item.metric, item.left, item.right, item.seeds)

@@ -227,6 +227,27 @@ def percentages(confusion_KK: NDArray[np.int64], names: tuple[str, ...]) -> dict
     return _of_counts(counts_of_confusion(confusion_KK), names)
 
 
+def scores_of_one_class(folder: Path) -> list[dict[str, Any]]:
+    """Return the scores of label maps that are one class everywhere, as of :func:`percentages`, for each class of the ground truth.
+
+    Args:
+        folder: of an evaluation; there is none where it compared no label maps.
+    """
+    import numpy as np
+
+    path = folder / CONFUSION_FILE
+    if not path.exists():
+        return []
+    found = json.loads(path.read_bytes())
+    truth_K = np.array(found["pixels"], np.int64).sum(axis=1)
+    scores = []
+    for index in np.flatnonzero(truth_K).tolist():
+        confusion_KK = np.zeros((len(truth_K), len(truth_K)), np.int64)
+        confusion_KK[:, index] = truth_K
+        scores.append(percentages(confusion_KK, tuple(found["classes"])))
+    return scores
+
+
 def _of_counts(count_3K: NDArray[np.float64], names: tuple[str, ...]) -> dict[str, Any]:
     from methods.common.metrics.label_maps.confusion import none_if_nan
     from methods.common.metrics.label_maps.semantic import class_iou, semantic_metrics
