@@ -12,6 +12,7 @@ from methods.common.prompters.configs import ROLES
 from methods.common.stages.segment_named import SegmentNamedConfig
 from methods.common.stages.training_sources import CityscapesSource, RealSource
 from methods.common.training.poly_recipe import PolyRecipe
+from methods.diffumask_robust.crop_config import CropConfig
 from methods.diffumask_robust.stages.caption import CAPTION
 from methods.diffumask_robust.stages.evaluate import EVALUATE_ROBUST
 from methods.diffumask_robust.stages.filter_masks import FILTER_MASKS, FilterMasksConfig
@@ -269,6 +270,7 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
         num_classes: int | None = None,
         places: Mapping[str, External] | None = None,
         start: Literal["trained", "trained_backbone"] | None = None,
+        crops: CropConfig | None = None,
     ) -> Cell:
         """Train one network or two.
 
@@ -280,6 +282,7 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
             num_classes: where they are not the study's.
             places: further ones from outside.
             start: what of role ``start`` is taken over; None starts as the study does.
+            crops: of training images, where they are not the study's.
         """
         study = self.study
         segmenter = study.segmenter
@@ -295,13 +298,14 @@ class SeedPlanner(planner.SeedPlanner[DiffuMaskRobustStudy, How, ArmCells]):
             segmenter=segmenter,
             scheme="plain" if scheme == "plain" else "pair",
             training=training,
-            crops=study.crops,
+            crops=crops or study.crops,
             source=source,
             start=start or study.start,
             num_workers=study.num_workers,
             num_samples=study.num_samples if self.index == 0 else 0,
         )
         factor = 1.0 if scheme == "plain" else _PAIR_FACTOR
+        factor *= (config.crops.crop_px / study.crops.crop_px) ** 2
         cost_s = factor * training.recipe.iterations * study.expected_step_s
         outside = (
             *(["data"] if isinstance(source, RealSource) and not places and "data" not in inputs else []),

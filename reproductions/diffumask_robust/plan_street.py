@@ -66,7 +66,9 @@ class StreetPlanner:
         real = self._real("cityscapes_real", Street("real"))
         reference = self._labels(pictures, "segmenter", (real,), "reference")
         inputs = {"pairs": pictures.pairs, "labels": labels}
-        train = self.planner.train(f"{arm}/train", Attention(), LabelledSource(), inputs, _NUM_CLASSES["groups"])
+        train = self.planner.train(
+            f"{arm}/train", Attention(), LabelledSource(), inputs, _NUM_CLASSES["groups"], crops=study.street.crops
+        )
         rating = self.planner.cell(RATE_MASKS, RateMasksConfig(), f"{arm}/rating", {**inputs, "reference": reference})
         return StreetCells((train,), self._evaluate(arm, train, how), pictures, labels, rating, adapter)
 
@@ -105,7 +107,9 @@ class StreetPlanner:
         labels = self._labels(pictures, "attention", (), "labels", "ignored")
         inputs = {"pairs": pictures.pairs, "labels": labels}
         source = LabelledSource(has_background=False)
-        train = self.planner.train(f"{arm}/train", Attention(), source, inputs, _NUM_CLASSES[how.classes])
+        train = self.planner.train(
+            f"{arm}/train", Attention(), source, inputs, _NUM_CLASSES[how.classes], crops=study.street.crops
+        )
         return StreetCells((train,), self._evaluate(arm, train, how), pictures, labels, None, adapter)
 
     def drawn(self) -> dict[str, tuple[Cell, ...]]:
@@ -122,7 +126,8 @@ class StreetPlanner:
     def _real(self, name: str, how: Street) -> Cell:
         few = self.planner.study.street.few_images if how.few else None
         source, classes = CityscapesSource(classes=how.classes, max_images=few), _NUM_CLASSES[how.classes]
-        return self.planner.train(f"{name}/train", None, source, self.drawn(), classes, self.outside())
+        crops = self.planner.study.street.crops
+        return self.planner.train(f"{name}/train", None, source, self.drawn(), classes, self.outside(), crops=crops)
 
     def _adapter(self, how: Street) -> tuple[Cell, ...]:
         if how.pictures == "as_is":

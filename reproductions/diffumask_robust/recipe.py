@@ -16,6 +16,7 @@ from methods.common.generators.attention_presets import AttentionPreset
 from methods.common.generators.captioners import TemplateCaptions
 from methods.common.miniature.ade20k_view import DrawAde20kConfig
 from methods.common.miniature.imagenet_s_view import DrawImageNetSConfig
+from methods.common.miniature.street_classes import StreetConfig as StreetSceneConfig
 from methods.common.miniature.street_view import DrawCityscapesConfig
 from methods.common.miniature.voc_view import DrawVocConfig
 from methods.common.prompters.configs import AutomaticClipConfig, GroundingDinoSamConfig, PrompterConfig
@@ -259,6 +260,10 @@ def _miniature_presets() -> dict[str, AttentionPreset]:
     return {name: preset.model_copy(update=small[name]) for name, preset in ALL_PRESETS.items()}
 
 
+_NEAR = StreetSceneConfig(evenness=0.5, smallness=0.3, min_objects=2, max_objects=6)
+"""A street of fewer and nearer things: those of the usual one have hardly a pixel on so few. [C D71]"""
+
+
 def _small() -> DiffuMaskRobustStudy:
     """What the tiers on the miniature world start from: five classes, as few can be told apart in minutes."""
     world = DrawVocConfig(num_train=200, num_val=200, num_categories=5)
@@ -327,7 +332,8 @@ def _small() -> DiffuMaskRobustStudy:
             few_images=60,
         ),
         street=StreetConfig(
-            world=DrawCityscapesConfig(num_train=60, num_val=40),
+            world=DrawCityscapesConfig(num_train=60, num_val=40, scene=_NEAR),
+            crops=CropConfig(crop_px=64),
             adaptation=AdaptationConfig(
                 rank=8,
                 recipe=LoraRecipe(iterations=120, batch_size=8, base_lr=2e-3),
@@ -350,7 +356,7 @@ def _small() -> DiffuMaskRobustStudy:
             few_images=30,
             segmenter_px=48,
             evaluation=EvaluateSemanticConfig(
-                short_side_px=48, max_long_side_px=192, batch_size=10, cityscapes_classes="groups"
+                short_side_px=64, max_long_side_px=192, batch_size=10, cityscapes_classes="groups"
             ),
         ),
         protocols=ProtocolsConfig(

@@ -12,6 +12,7 @@ from methods.common.stage import Config
 from methods.common.stages.evaluate_semantic import EvaluateSemanticConfig
 from methods.diffumask_robust.adaptation.config import AdaptationConfig
 from methods.diffumask_robust.class_set import BUS_CAR_PERSON, CAR_PERSON_MOTORBIKE, ClassSet, SharedClass
+from methods.diffumask_robust.crop_config import CropConfig
 from methods.diffumask_robust.stages.evaluate_imagenet_s import EvaluateImageNetSConfig
 from methods.diffumask_robust.stages.prompts import DomainPrompts, GroupPrompts, PromptsConfig
 
@@ -43,6 +44,8 @@ class StreetConfig(Config):
     """What is asked of it for all 19 classes. Section 7 [C D61]"""
     diffumask_prompts: PromptsConfig = PromptsConfig(prompts=GroupPrompts(), num_prompts=333_334)
     """What DiffuMask asks of it for both groups: of so many 100,000 are left when 0.7 are pruned. Table 2 [P] [C D67]"""
+    crops: CropConfig | None = None
+    """Of training pictures; None takes those of the photographs. [C D71]"""
     few_images: int = Field(default=1500, ge=1)
     """Real pictures of the arms with a part of them. [P]"""
     segmenter_px: int | None = Field(default=None, ge=16)

@@ -165,6 +165,13 @@ MUTANTS: tuple[Mutant, ...] = (
         _DIFFUMASK,
     ),
     _DOMAIN.mutant(
+        "real_street_in_parts_of_photographs",
+        "self.drawn(), classes, self.outside(), crops=crops)",
+        "self.drawn(), classes, self.outside())",
+        "a network of real street pictures sees persons of two pixels, and learns nothing",
+        f"{EDGES}::test_the_street_is_trained_and_tested_at_its_own_scale",
+    ),
+    _DOMAIN.mutant(
         "street_without_its_adapter",
         "study.street.prompts, synthesis, adapter,",
         "study.street.prompts, synthesis, (),",

@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant, Place
 
 MCOL = "tests/unit/test_mrca_collected_values.py"
 FCOL = "tests/unit/test_sam_filter_collected_values.py"
+FLOORS = "tests/unit/test_verdict_floors.py"
 CLAIMS = "tests/unit/test_claims_as_stated.py"
 DETAILS = "tests/unit/test_run_details.py"
 HTML = "tests/unit/test_report_html.py"
@@ -17,6 +18,8 @@ _SAM_FILTER_COLLECT = Place("reproductions/sam_filter/collect.py")
 _MRCA_CLAIMS = Place("reproductions/mrca/claims.py")
 _VERDICTS_TRENDS = Place("reproductions/verdicts/trends.py")
 _VERDICTS_DIFFERENCES = Place("reproductions/verdicts/differences.py")
+_VERDICTS_FLOORS = Place("reproductions/verdicts/floors.py")
+_EVALUATE_SEMANTIC = Place("methods/common/stages/evaluate_semantic.py")
 _VERDICTS_IMAGES = Place("reproductions/verdicts/images.py")
 _RESAMPLES = Place("methods/common/metrics/resamples.py")
 _REPORTS_RESULTS = Place("reports/results.py")
@@ -218,6 +221,27 @@ MUTANTS: tuple[Mutant, ...] = (
         "(point.arm, point.backbone) == (arm, backbone)",
         "a trend is fitted through all series",
         f"{CLAIMS}::test_entropy_stays_level_under_the_current_model_and_rises_under_m0",
+    ),
+    _VERDICTS_FLOORS.mutant(
+        "floors_of_the_left_arm_alone",
+        "for arm in (item.left, item.right) if arm is not None]",
+        "for arm in (item.left,) if arm is not None]",
+        "an arm that knows nothing cannot be shown to be worse than one that knows much",
+        f"{FLOORS}::test_one_arm_above_the_floor_is_enough",
+    ),
+    _VERDICTS_FLOORS.mutant(
+        "floors_are_not_taken_off",
+        "leads = [value - floor for value, floor in found",
+        "leads = [value for value, floor in found",
+        "maps of one class decide claims",
+        f"{FLOORS}::test_two_arms_at_the_floor_decide_nothing_though_seeds_agree",
+    ),
+    _EVALUATE_SEMANTIC.mutant(
+        "floors_of_predictions",
+        'np.array(found["pixels"], np.int64).sum(axis=1)',
+        'np.array(found["pixels"], np.int64).sum(axis=0)',
+        "what knowing nothing scores is counted from what was predicted",
+        f"{FLOORS}::test_a_map_of_one_class_scores_its_share",
     ),
     _VERDICTS_DIFFERENCES.mutant(
         "gain_left_minus_right_turned",

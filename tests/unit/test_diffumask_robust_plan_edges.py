@@ -380,6 +380,22 @@ def test_the_street_is_painted_as_it_is_or_adapted() -> None:
     )
 
 
+def test_the_street_is_trained_and_tested_at_its_own_scale() -> None:
+    """Its parts are larger than the photographs', for real and generated pictures alike, and test pictures are no smaller than they."""
+    street, voc = mini().street, mini().crops
+    assert street.crops is not None
+    assert street.crops.crop_px == street.evaluation.short_side_px
+    assert street.crops != voc
+    for arm in ("cityscapes_real", "street_as_is", "street_adapted", "street_19_adapted"):
+        [train] = SeedPlanner(study(), 0, PLACES).arm(BY_ID[arm]).trains
+        assert train.config.crops == street.crops, arm
+    assert SeedPlanner(study(), 0, PLACES).arm(BY_ID["plain"]).trains[0].config.crops == voc
+    pixels = (street.crops.crop_px / voc.crop_px) ** 2
+    planner = SeedPlanner(study(), 0, PLACES)
+    real, photographs = (planner.arm(BY_ID[arm]).trains[0] for arm in ("cityscapes_real", "real_plain"))
+    assert real.cost_s == pytest.approx(pixels * photographs.cost_s)
+
+
 def test_diffumasks_street_is_its_whole_method_on_groups() -> None:
     """Pictures of one human or vehicle, pruned and spliced; the networks have the classes of the evaluation."""
     arm, name, street = "cityscapes_diffumask", "street_diffumask", "data<-draw_the_miniature_street"

@@ -1,4 +1,4 @@
-/* Undoes the filters of a PNG's rows; the rule stands in the PNG specification, section 9. */
+/* Undoes the filters of a PNG's rows; the rule stands in the PNG specification, on filtering. */
 
 #include <stdint.h>
 #include <stdlib.h>

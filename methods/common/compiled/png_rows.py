@@ -21,7 +21,7 @@ def undo_filters(filtered: bytearray, height: int, width: int, num_bytes: int) -
         height: rows.
         width: pixels of a row.
         num_bytes: of a pixel, 1 to 3.
-    Source: PNG specification, section 9.
+    Source: the PNG specification on filtering.
     """
     assert len(filtered) == height * (width * num_bytes + 1), (len(filtered), height, width, num_bytes)
     pixels_HWC = np.empty((height, width, num_bytes), np.uint8)
