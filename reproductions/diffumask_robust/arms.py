@@ -24,10 +24,13 @@ from reproductions.diffumask_robust.kinds import (
     Street,
 )
 
+ATTENTION_TABLE = "Attn2mask on VOC"
+"""Beside which table controls of Attn2mask stand."""
+
 
 def _arm(id: str, title: str, what: str, how: How, table: str = "", control: bool = False, not_run: str = "") -> Arm:
-    """Return an arm whose group and topics follow from how it trains."""
-    row = not isinstance(how, MaskQuality)
+    """Return an arm whose group and topics follow from how it trains; one on attention's masks stands beside Attn2mask's own table."""
+    row, table = not isinstance(how, MaskQuality), table or (ATTENTION_TABLE if isinstance(how, Attention) else "")
     return Arm(id, title, what, how, control, table, how.group, how.topics, row, not_run)
 
 
@@ -228,7 +231,7 @@ ARMS: tuple[Arm, ...] = (
         "Real photographs, same network",
         "Drawn masks, one network as for Attn2mask.",
         Real(network="deeplab"),
-        "",
+        ATTENTION_TABLE,
         True,
     ),
     _arm("real", "Real only, 11.5k", "Real photographs with drawn masks.", Real()),
