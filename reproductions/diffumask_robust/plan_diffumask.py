@@ -123,7 +123,7 @@ class DiffuMaskPlanner:
                 f"{name}/labels{shard}",
                 {"pairs": (cell,), **of_network},
                 (),
-                cell.cost_s,
+                cell.cost_s / 8,
                 cell.disk_bytes / 10,
             )
             for shard, cell in enumerate(pictures.pairs)

@@ -388,9 +388,9 @@ def _small() -> DiffuMaskRobustStudy:
             num_prompts_on_ade20k=120,
             num_prompts_elsewhere=120,
         ),
-        expected_step_s=0.025,
+        expected_step_s=0.022,
         expected_image_s=0.09,
-        expected_evaluate_s=1.0,
+        expected_evaluate_s=0.5,
         expected_image_kb=16.0,
         expected_model_mb=1.2,
     )

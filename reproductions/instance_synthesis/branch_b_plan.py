@@ -38,11 +38,11 @@ _STEP_FACTOR: dict[Extractor, float] = {
     "generator_scratch": 3.2,
 }
 """How much longer a step takes than with the plain backbone, measured on the miniature; rough."""
-_CACHED_FACTOR = 0.8
+_CACHED_FACTOR = 0.86
 """The same where the generator's features are read from disk."""
 _FEATURES_S = 10.0
 """Seconds to write them; rough."""
-_FROZEN_FACTOR = 0.65
+_FROZEN_FACTOR = 0.58
 """How long a step of the novel stage takes beside one of the base stage; rough."""
 
 
