@@ -13,6 +13,7 @@ import time
 import pytest
 import torch
 
+from benchmarks.sizes import size
 from methods.common.generators.attention_capture import AttentionCapture, encode_class_prompts
 from methods.common.generators.attention_masks import Thresholds, label_maps
 from methods.common.generators.class_prompts import append_classes, find_tokens
@@ -20,7 +21,7 @@ from methods.common.generators.text_to_image import generate_images, load_text_t
 from methods.common.miniature.categories import CATEGORY_NAMES
 from methods.common.miniature.shipped import CHECKPOINTS
 
-NUM_STEPS, GUIDANCE, BATCH, ROUNDS = 10, 3.5, 24, 5
+NUM_STEPS, GUIDANCE, BATCH, ROUNDS = 10, 3.5, size(8, 24), size(3, 5)
 SIDES = (8, 4)
 NAMES = [CATEGORY_NAMES[index % 9] for index in range(BATCH)]
 STEPS = {

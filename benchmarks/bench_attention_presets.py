@@ -2,8 +2,8 @@
 
     pytest benchmarks/bench_attention_presets.py --benchmark-only
 
-A U-Net of three transformer blocks and two resolutions, 320 channels, 8 heads, 64 and 32 cells a side, 77 tokens, both halves of guidance,
-random weights. Plain and captured calls alternate. ``other_call`` is a call that is not captured, of which nothing may be left.
+A U-Net of three transformer blocks and two resolutions, 320 channels, 8 heads, 77 tokens, both halves of guidance, random weights, with
+`--full-size` of 64 and 32 cells a side, else half of that. Plain and captured calls alternate. ``other_call`` is a call that is not captured, of which nothing may be left.
 """
 
 import statistics
@@ -14,17 +14,20 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
+from benchmarks.sizes import size
 from methods.common.generators.attention_capture import AttentionCapture, Reading
 
-ROUNDS = 3
+ROUNDS = size(2, 3)
+SIDE = size(32, 64)
+"""Cells a side of the latents."""
 PLACES = ((5, 8, 9),)
 CASES = {
     "attn2mask": ((), Reading(blocks=("down", "up"), positions=PLACES), True),
     "ovam": ((), Reading("unconditional", ("down", "up"), num_tokens=(11,), positions=PLACES), True),
     "daam": ((), Reading(blocks=("down", "up"), apart=True, positions=PLACES), True),
-    "dataset_diffusion": ((32,), Reading(positions=PLACES), True),
-    "self_attention_64": ((64,), Reading(positions=PLACES), True),
-    "other_call": ((32,), Reading(positions=PLACES), False),
+    "dataset_diffusion": ((SIDE // 2,), Reading(positions=PLACES), True),
+    "self_attention_finest": ((SIDE,), Reading(positions=PLACES), True),
+    "other_call": ((SIDE // 2,), Reading(positions=PLACES), False),
 }
 
 
@@ -33,7 +36,7 @@ def denoiser():
     torch.set_num_threads(1)
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
-        sample_size=64,
+        sample_size=SIDE,
         block_out_channels=(320, 320),
         layers_per_block=1,
         down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
@@ -48,7 +51,7 @@ def denoiser():
 @torch.no_grad()
 def call(denoiser):
     start = time.process_time()
-    denoiser.unet(torch.ones(2, 4, 64, 64), 500, torch.ones(2, 77, 768))
+    denoiser.unet(torch.ones(2, 4, SIDE, SIDE), 500, torch.ones(2, 77, 768))
     return time.process_time() - start
 
 

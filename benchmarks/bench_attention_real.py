@@ -16,6 +16,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
+from benchmarks.sizes import size
 from methods.common.generators.attention_capture import AttentionCapture, Reading
 
 ROUNDS = 2
@@ -52,6 +53,7 @@ def captured_call(denoiser, is_captured):
     return seconds
 
 
+@pytest.mark.skipif(not size(0, 1), reason="a minute of one network; --full-size takes it")
 def test_capture(benchmark, denoiser):
     seconds = {"plain": [], **{case: [] for case in CASES}}
 

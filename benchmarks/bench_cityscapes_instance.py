@@ -27,7 +27,7 @@ from methods.common.metrics.official.cityscapes_instance import evaluate_citysca
 HEIGHT, WIDTH = 1024, 2048
 NUM_DISTINCT = 10
 NUM_PREDICTIONS = 50
-NUM_FRAMES, NUM_OFFICIAL_FRAMES = size(40, 500), size(8, 500)
+NUM_FRAMES, NUM_OFFICIAL_FRAMES = size(20, 500), size(4, 500)
 NUM_PROCESSES = 2
 
 Frame = tuple[np.ndarray, list[InstancePrediction]]
@@ -133,7 +133,7 @@ def test_in_memory(benchmark: BenchmarkFixture, distinct: list[Frame], form: str
 
     official = OfficialTime(lambda number: evaluate_cityscapes_instance_officially(*repeated(distinct, number)))
     ours()
-    result = benchmark.pedantic(ours, setup=official.measure, rounds=3 if NUM_OFFICIAL_FRAMES < 100 else 1)
+    result = benchmark.pedantic(ours, setup=official.measure, rounds=2 if NUM_OFFICIAL_FRAMES < 100 else 1)
     few = repeated(given, NUM_DISTINCT)
     few_ours, few_official = (
         evaluate(*few) for evaluate in (evaluate_cityscapes_instance, evaluate_cityscapes_instance_officially)
@@ -212,7 +212,7 @@ def test_from_folders(benchmark: BenchmarkFixture, folders: tuple[Path, Path]) -
         (truth, predicted),
         kwargs={"num_processes": NUM_PROCESSES},
         setup=note_decoding,
-        rounds=3 if NUM_FRAMES < 100 else 1,
+        rounds=2 if NUM_FRAMES < 100 else 1,
     )
     assert result.metrics()["AP"] is not None
     benchmark.extra_info["frames"] = NUM_FRAMES

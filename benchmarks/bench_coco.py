@@ -38,7 +38,9 @@ def test_full_size(benchmark: BenchmarkFixture, inputs: Inputs, tmp_path: Path, 
     ours: list[Usage] = []
     files = tmp_path / "ours.json", tmp_path / "official.json"
     benchmark.pedantic(
-        lambda: ours.append(evaluate(inputs, iou_type, files[0], "--processes", "2")), rounds=3, warmup_rounds=1
+        lambda: ours.append(evaluate(inputs, iou_type, files[0], "--processes", "2")),
+        rounds=size(2, 3),
+        warmup_rounds=1,
     )
     official = evaluate(inputs, iou_type, files[1], "--official")
     found, expected = (json.loads(file.read_text())["metrics"] for file in files)
@@ -55,7 +57,7 @@ def test_boundary(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     few, out = write_coco(tmp_path, NUM_FOR_BOUNDARIES), tmp_path / "ours.json"
     ours: list[Usage] = []
     benchmark.pedantic(
-        lambda: ours.append(evaluate(few, "boundary", out, "--processes", "2")), rounds=3, warmup_rounds=1
+        lambda: ours.append(evaluate(few, "boundary", out, "--processes", "2")), rounds=size(2, 3), warmup_rounds=1
     )
     masks = min(evaluate(few, "segm", out, "--processes", "2").seconds for _ in range(3))
     benchmark.extra_info["times_the_mask_evaluation"] = round(min(one.seconds for one in ours) / masks, 2)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.sizes import size
 from benchmarks.whole_program import load_before
 from methods.seggen.clean_up import clean_up, smallest_region_px
 from methods.seggen.colour_coding import decode, encode
@@ -24,7 +25,7 @@ from methods.seggen.palette_survival import mosaics
 from methods.seggen.palettes import Palette, PaletteConfig, build_palette
 
 PIXELS_AT_ONCE = 4_096
-ROUNDS = 10
+ROUNDS = size(5, 10)
 
 
 def plain_encode(label_HW: np.ndarray, palette: Palette) -> np.ndarray:

@@ -12,6 +12,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch.nn import functional
 
 from benchmarks.processor_time import processor_s
+from benchmarks.sizes import size
 from methods.common.segmenters.diffusioninst import masks
 from methods.common.segmenters.diffusioninst.model import DiffusionInst, ImageFeatures
 from methods.common.segmenters.diffusioninst.presets import (
@@ -52,8 +53,8 @@ def plain_masks(
 def test_detect(benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     model = DiffusionInst(diffusioninst_r50(80), torch.Generator().manual_seed(0)).eval()
     image = torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0)) * 255
-    ours = processor_s(lambda: model.detect(image), 2)
-    benchmark.pedantic(lambda: model.detect(image), rounds=2)
+    ours = processor_s(lambda: model.detect(image), size(1, 2))
+    benchmark.pedantic(lambda: model.detect(image), rounds=size(1, 2))
     with monkeypatch.context() as patch:
         for module in model.backbone.modules():
             if getattr(module, "folds", False):
@@ -62,7 +63,7 @@ def test_detect(benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch) ->
         patch.setattr(masks, "rectified", lambda x, folds: x.relu())
         patch.setattr(torch.Tensor, "contiguous", lambda self, **_: self)
         patch.setattr(model, "_masks", lambda *given: plain_masks(model, *given))
-        plain = processor_s(lambda: model.detect(image), 2)
+        plain = processor_s(lambda: model.detect(image), size(1, 2))
     benchmark.extra_info["processor_s"] = round(ours, 2)
     benchmark.extra_info["plain_takes_times"] = round(plain / ours, 2)
 

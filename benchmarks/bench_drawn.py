@@ -74,7 +74,7 @@ def measure(benchmark: BenchmarkFixture, draw: Callable[[], object], plain: Call
         draw()
         spent.append(time.process_time() - start)
 
-    benchmark.pedantic(timed, rounds=5, warmup_rounds=1)
+    benchmark.pedantic(timed, rounds=size(3, 5), warmup_rounds=1)
     rates = NUM_IMAGES / benchmark.stats.stats.median, NUM_IMAGES / float(np.median(spent[1:]))
     benchmark.extra_info |= {
         "images_per_s": rates[0],

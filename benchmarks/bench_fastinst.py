@@ -11,6 +11,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.processor_time import processor_s
+from benchmarks.sizes import size
 from methods.common.segmenters.backbones.resnet import ResNet
 from methods.common.segmenters.fastinst import layers
 from methods.common.segmenters.fastinst.config import FastInstConfig
@@ -26,6 +27,7 @@ from methods.common.segmenters.instance.interface import InstanceTarget
 from methods.common.segmenters.mask_queries.postprocess import full_size_masks
 from tests.unit.plain_instances import best_instances
 
+CALLS = size(1, 3)
 HEIGHT, WIDTH = 640, 853
 """A COCO image of 3:4 at test time."""
 SIZES: dict[str, FastInstConfig] = {
@@ -57,11 +59,11 @@ def test_detect(benchmark: BenchmarkFixture, name: str, monkeypatch: pytest.Monk
     model = FastInst(SIZES[name], torch.Generator().manual_seed(0)).eval()
     assert isinstance(model.backbone, ResNet)
     image = torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0)) * 255
-    plain = processor_s(lambda: plain_detect(model, image, monkeypatch), 3)
-    ours = processor_s(lambda: model.detect(image), 3)
-    benchmark.pedantic(lambda: model.detect(image), rounds=3, warmup_rounds=1)
+    plain = processor_s(lambda: plain_detect(model, image, monkeypatch), CALLS)
+    ours = processor_s(lambda: model.detect(image), CALLS)
+    benchmark.pedantic(lambda: model.detect(image), rounds=CALLS, warmup_rounds=1)
     benchmark.extra_info["processor_s"] = round(ours, 3)
-    benchmark.extra_info["forward_alone_processor_s"] = round(processor_s(lambda: model(image), 3), 3)
+    benchmark.extra_info["forward_alone_processor_s"] = round(processor_s(lambda: model(image), CALLS), 3)
     benchmark.extra_info["plain_takes_times"] = round(plain / ours, 2)
 
 
@@ -96,5 +98,5 @@ def test_training_step(benchmark: BenchmarkFixture, config: FastInstConfig, imag
         torch.stack(list(model.losses(image, truth, generator).values())).sum().backward()
         optimizer.step()
 
-    benchmark.pedantic(step, rounds=4, warmup_rounds=1)
-    benchmark.extra_info["processor_s"] = round(processor_s(step, 3), 3)
+    benchmark.pedantic(step, rounds=size(2, 4), warmup_rounds=1)
+    benchmark.extra_info["processor_s"] = round(processor_s(step, CALLS), 3)

@@ -50,7 +50,7 @@ def test_frechet_distance(benchmark, num_images):
     """From features to the number; with 1,000 images the covariances are singular."""
     one, other = inception_like(num_images, 0, 1), inception_like(num_images, 0.02, 2)
     ours = benchmark.pedantic(
-        lambda: frechet_distance(fit_gaussian(one), fit_gaussian(other)), rounds=3, warmup_rounds=1
+        lambda: frechet_distance(fit_gaussian(one), fit_gaussian(other)), rounds=size(1, 3), warmup_rounds=size(0, 1)
     )
     theirs = []
     usual_s = seconds(lambda: theirs.append(root_formula(one.astype(np.float64), other.astype(np.float64))))
@@ -109,7 +109,7 @@ def test_inception_features(benchmark, tmp_path, layout):
     if layout == "ours":
         images = images.to(memory_format=torch.channels_last)
     with torch.inference_mode():
-        benchmark.pedantic(lambda: network(images), rounds=3, warmup_rounds=1)
+        benchmark.pedantic(lambda: network(images), rounds=size(2, 3), warmup_rounds=1)
     benchmark.extra_info["images_per_s"] = round(16 / benchmark.stats.stats.min, 2)
 
 
@@ -184,7 +184,9 @@ def test_mask_quality_of_folders(benchmark, masks, tmp_path, num_processes):
             Image.fromarray(masks[index % len(masks)][side]).save(folder / f"{index:05d}.png")
     pairs = pair_by_name(folders[1], folders[0])
     benchmark.pedantic(
-        lambda: evaluate_mask_quality(*folders, NUM_CLASSES, num_processes=num_processes), rounds=3, warmup_rounds=1
+        lambda: evaluate_mask_quality(*folders, NUM_CLASSES, num_processes=num_processes),
+        rounds=size(2, 3),
+        warmup_rounds=1,
     )
     benchmark.extra_info["images_per_s"] = round(len(pairs) / benchmark.stats.stats.min)
     if num_processes == 1:

@@ -22,7 +22,7 @@ from methods.common.datasets.lvis import read_lvis
 from methods.common.metrics.detection.lvis import evaluate_lvis
 from methods.common.metrics.official.lvis import evaluate_lvis_officially
 
-FULL = size(2_000, 20_000)
+FULL = size(1_000, 20_000)
 OFFICIAL = (size(250, 1_500), size(500, 5_000))
 
 

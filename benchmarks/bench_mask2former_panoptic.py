@@ -11,6 +11,7 @@ import torch
 import transformers
 from torch import Tensor
 
+from benchmarks.sizes import size
 from methods.common.segmenters.backbones.config import SwinConfig
 from methods.common.segmenters.instance.interface import InstanceTarget
 from methods.common.segmenters.mask2former.config import PanopticMask2FormerConfig
@@ -48,7 +49,7 @@ def test_step_ours(benchmark) -> None:
         losses = model.losses(image, wanted, torch.Generator().manual_seed(0))
         torch.stack(list(losses.values())).sum().backward()
 
-    benchmark.pedantic(step, rounds=3, warmup_rounds=1)
+    benchmark.pedantic(step, rounds=size(2, 3), warmup_rounds=1)
 
 
 @pytest.mark.benchmark(group="training step, 2 images of 192 px, 8 segments each")
@@ -71,7 +72,7 @@ def test_step_transformers(benchmark) -> None:
     def step() -> None:
         model(pixel_values=image, mask_labels=masks, class_labels=classes).loss.sum().backward()
 
-    benchmark.pedantic(step, rounds=3, warmup_rounds=1)
+    benchmark.pedantic(step, rounds=size(2, 3), warmup_rounds=1)
 
 
 def logits() -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.sizes import size
 from methods.common.generators.sampling import load_pipeline, sample_images
 from methods.common.miniature.categories import CATEGORY_NAMES
 from methods.common.miniature.shipped import CHECKPOINTS
@@ -23,7 +24,7 @@ from methods.diffumask_robust.stages.label import label
 from methods.diffumask_robust.stages.synthesize_attention import synthesize_attention
 from reproductions.diffumask_robust.recipe import mini
 
-COUNT, ROUNDS = 48, 3
+COUNT, ROUNDS = size(16, 48), size(2, 3)
 GENERATOR = CHECKPOINTS / "stable_diffusion"
 
 

@@ -33,7 +33,7 @@ from methods.common.metrics.official.cityscapes_semantic import evaluate_citysca
 from methods.common.metrics.official.panoptic import evaluate_panoptic_officially
 
 NUM_PROCESSES = 2
-ROUNDS = size(3, 5)
+ROUNDS = size(2, 5)
 LABEL_IDS = np.array([7, 7, 8, 11, 11, 12, 13, 17, 19, 20, 21, 21, 22, 23, 23, 24, 25, 26, 33, 0, 3])
 
 Draw = Callable[[np.random.Generator, Path, str], None]

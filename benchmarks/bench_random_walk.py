@@ -14,6 +14,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.sizes import size
 from methods.diffumask_robust.affinity.pairs import pair_cells
 from methods.diffumask_robust.affinity.walk import transitions, walk
 
@@ -54,7 +55,7 @@ def single_steps(score_KA: np.ndarray, affinity: np.ndarray, first: np.ndarray, 
 
 
 @pytest.mark.benchmark(group="random walk")
-@pytest.mark.parametrize("side", [28, 64])
+@pytest.mark.parametrize("side", [28, *([64] if size(0, 1) else [])])
 def test_walk(benchmark: BenchmarkFixture, side: int) -> None:
     affinity, first, second = affinities(side)
     score_KA = np.random.default_rng(1).uniform(0, 1, (2, side * side)).astype(np.float32)

@@ -19,6 +19,7 @@ from diffusers import ControlNetModel, DDPMScheduler, EulerDiscreteScheduler, St
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch.nn.functional import mse_loss
 
+from benchmarks.sizes import size
 from benchmarks.whole_program import load_before
 from methods.common.generators.text_to_image import load_text_to_image
 from methods.common.miniature.ade20k_view import DRAW_ADE20K, DrawAde20kConfig
@@ -40,7 +41,7 @@ from methods.seggen.stages.images import paint_images
 
 FRAMES = Frames(size_px=64, step_px=16)
 GENERATOR = CHECKPOINTS / "stable_diffusion"
-NUM_PICTURES, BATCH, STEPS, ROUNDS = 16, 8, 10, 3
+NUM_PICTURES, BATCH, STEPS, ROUNDS = 16, 8, 10, size(2, 3)
 
 torch.set_num_threads(1)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.sizes import size
 from reproductions.harness.cost import estimate
 from reproductions.harness.launcher import run_in_process
 from reproductions.harness.plan import Plan
@@ -40,7 +41,7 @@ def test_submit_1000_cells(benchmark: Any, stub: StubCluster, folders: Iterator[
     def work() -> int:
         return submit(plan, Store.create(next(folders)), Site(), None, "run").num_submitted
 
-    assert benchmark.pedantic(work, rounds=3) == NUM_CELLS
+    assert benchmark.pedantic(work, rounds=size(1, 3)) == NUM_CELLS
     benchmark.extra_info["sbatch calls"] = 1 + NUM_CELLS // 2
     assert benchmark.stats.stats.min < 10.0
 
@@ -57,7 +58,7 @@ def test_submit_1000_scripts_by_hand(benchmark: Any, stub: StubCluster, folders:
             subprocess.run(["sbatch", str(script)], check=True, capture_output=True)
 
     benchmark.extra_info["sbatch calls"] = NUM_CELLS
-    benchmark.pedantic(work, rounds=3)
+    benchmark.pedantic(work, rounds=size(1, 3))
 
 
 def test_cost_of_10000_cells(benchmark: Any, tmp_path: Path) -> None:
