@@ -82,7 +82,7 @@ def test_colours(benchmark: BenchmarkFixture, what: str, side: int) -> None:
     benchmark.extra_info["load_before"] = load_before()
     benchmark.pedantic(lambda: ours(next(given), palette), rounds=ROUNDS, warmup_rounds=1)
     ours_s = processor_s(lambda: ours(next(given), palette), ROUNDS)
-    plain_s = processor_s(lambda: plain(next(given), palette), 2 if plain is plain_decode else ROUNDS)
+    plain_s = processor_s(lambda: plain(next(given), palette), size(1, 2) if plain is plain_decode else ROUNDS)
     benchmark.extra_info["images_per_s"] = round(1 / ours_s, 1)
     benchmark.extra_info["plain_images_per_s"] = round(1 / plain_s, 2)
     benchmark.extra_info["ratio"] = round(plain_s / ours_s, 1)

@@ -37,7 +37,7 @@ def test_ours(benchmark, name: str) -> None:
     model = OneFormer(without_text(CONFIGS[name]()), torch.Generator().manual_seed(0)).eval()
     command = model.commands(torch.tensor([1]))
     with torch.no_grad():
-        benchmark.pedantic(lambda: model(image(), command), rounds=size(1, 2), warmup_rounds=1)
+        benchmark.pedantic(lambda: model(image(), command), rounds=size(1, 2), warmup_rounds=size(0, 1))
 
 
 @pytest.mark.benchmark(group="forward, one image of 256 x 320")
@@ -48,4 +48,4 @@ def test_transformers(benchmark, name: str) -> None:
     model = transformers.OneFormerForUniversalSegmentation(config).eval()
     command = torch.rand(1, 77, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        benchmark.pedantic(lambda: model(image() / 255, command), rounds=size(1, 2), warmup_rounds=1)
+        benchmark.pedantic(lambda: model(image() / 255, command), rounds=size(1, 2), warmup_rounds=size(0, 1))

@@ -224,7 +224,7 @@ def test_whole_command(
     num_drawn: int,
     num_copies: int,
 ) -> None:
-    given = write(tmp_path, size(num_drawn // 2, num_drawn), num_copies)
+    given = write(tmp_path, size(num_drawn // 4, num_drawn), size(2, 1) * num_copies)
     benchmark.extra_info["load_before"] = load_before()
     files = tmp_path / "files.txt"
     files.write_text("\n".join(map(str, given.files)))
