@@ -88,6 +88,14 @@ def test_what_is_uncommon_is_left_to_opencv(tmp_path: Path) -> None:
     assert read_labels(path).tolist() == [[7]]
 
 
+@pytest.mark.parametrize("bits", [0, 3, 12, 24, 255])
+def test_a_depth_that_png_has_not_is_refused(tmp_path: Path, bits: int) -> None:
+    width = 8
+    (tmp_path / "a.png").write_bytes(png_of_rows(bytes(1 + width * bits // 8), width, 1, bits, GRAY))
+    with pytest.raises(InputError, match=r"a\.png (is damaged|cannot be decoded)"):
+        read_labels(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize(
     ("rows", "size"),
     [(bytes([5, 1, 2]), (2, 1)), (bytes([0, 1, 2]), (2, 2)), (bytes([0, 1]), (60_000, 60_000))],

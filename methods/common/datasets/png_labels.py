@@ -152,7 +152,7 @@ def _decode_plain(png: _Png) -> NDArray[Any] | None:
     num_bytes = (3 if colour == _RGB else 1) * bits // 8
     size = height * (width * num_bytes + 1)
     largest = min(_LARGEST, _MOST_INFLATED * sum(map(len, png.deflated)))
-    if any(methods) or bits < 8 or num_bytes > 3 or not 0 < size <= largest or library() is None:
+    if any(methods) or bits not in (8, 16) or num_bytes > 3 or not 0 < size <= largest or library() is None:
         return None
     try:
         rows = deflate.zlib_decompress(b"".join(png.deflated), size)
