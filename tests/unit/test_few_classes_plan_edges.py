@@ -30,7 +30,7 @@ DRAWN = {
 }
 TRAINED_ON = {"voc": "trainaug", "cityscapes": "train", "ade20k": "training"}
 EVALUATED_ON = {"voc": "val", "cityscapes": "val", "ade20k": "validation"}
-SIZES = {"voc": 40, "cityscapes": 48, "ade20k": 40}
+SIZES = {"voc": 40, "cityscapes": 64, "ade20k": 40}
 ROWS = {
     "ade20k_real": (ADE, "ade20k", "ade20k"),
     "ade20k_diffumask": (ADE, "diffumask", "ade20k"),
