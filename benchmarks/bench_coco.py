@@ -57,7 +57,9 @@ def test_boundary(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     few, out = write_coco(tmp_path, NUM_FOR_BOUNDARIES), tmp_path / "ours.json"
     ours: list[Usage] = []
     benchmark.pedantic(
-        lambda: ours.append(evaluate(few, "boundary", out, "--processes", "2")), rounds=size(2, 3), warmup_rounds=1
+        lambda: ours.append(evaluate(few, "boundary", out, "--processes", "2")),
+        rounds=size(2, 3),
+        warmup_rounds=size(0, 1),
     )
     masks = min(evaluate(few, "segm", out, "--processes", "2").seconds for _ in range(3))
     benchmark.extra_info["times_the_mask_evaluation"] = round(min(one.seconds for one in ours) / masks, 2)

@@ -37,7 +37,7 @@ from methods.common.training.history import History
 from methods.common.training.sgd_recipe import SgdRecipe
 from tests.unit.test_evaluate_semantic import write_data
 
-ITERATIONS, TURNS = size(60, 300), size(2, 9)
+ITERATIONS, TURNS = size(40, 300), size(2, 9)
 NUM_MAPS, SIDE, NUM_CLASSES = 60, 128, 3
 NUM_PICTURES, NUM_CATEGORIES = size(24, 200), 12
 

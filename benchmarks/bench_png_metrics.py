@@ -236,7 +236,7 @@ def test_whole_command(
     def decode_first() -> None:
         decoding.append(run([sys.executable, "-c", PURE_DECODING, str(NUM_PROCESSES), str(files)]))
 
-    benchmark.pedantic(lambda: ours.append(run(command)), setup=decode_first, rounds=ROUNDS, warmup_rounds=1)
+    benchmark.pedantic(lambda: ours.append(run(command)), setup=decode_first, rounds=ROUNDS, warmup_rounds=size(0, 1))
     least_s, least_cpu_s = (min(getattr(one, name) for one in decoding) for name in ("seconds", "cpu_s"))
     benchmark.extra_info["images"] = given.num_images
     benchmark.extra_info["decoding_s"] = round(least_s, 3)
