@@ -53,7 +53,7 @@ def plain_detect(model: FastInst, image: torch.Tensor, monkeypatch: pytest.Monke
 
 
 @pytest.mark.benchmark(group="detection in one image of 640 x 853, one thread")
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("name", list(SIZES)[size(1, 0) :])
 @torch.no_grad()
 def test_detect(benchmark: BenchmarkFixture, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = FastInst(SIZES[name], torch.Generator().manual_seed(0)).eval()
