@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant, Place
 MCOL = "tests/unit/test_mrca_collected_values.py"
 FCOL = "tests/unit/test_sam_filter_collected_values.py"
 FLOORS = "tests/unit/test_verdict_floors.py"
+ROBUST_VALUES = "tests/unit/test_diffumask_robust_collected_values.py"
 CLAIMS = "tests/unit/test_claims_as_stated.py"
 DETAILS = "tests/unit/test_run_details.py"
 HTML = "tests/unit/test_report_html.py"
@@ -235,6 +236,20 @@ MUTANTS: tuple[Mutant, ...] = (
         "leads = [value for value, floor in found",
         "maps of one class decide claims",
         f"{FLOORS}::test_two_arms_at_the_floor_decide_nothing_though_seeds_agree",
+    ),
+    _STUDY_COLLECTOR.mutant(
+        "results_without_floors",
+        "floors=self._floors(cells.evaluation, record),",
+        "",
+        "maps of one class decide claims, as no result knows what they score",
+        f"{ROBUST_VALUES}::test_floors_are_those_of_the_arms_own_ground_truth",
+    ),
+    _STUDY_COLLECTOR.mutant(
+        "floors_of_the_last_class",
+        "floors[metric] = max(value, floors.get(metric, 0.0))",
+        "floors[metric] = value",
+        "what knowing nothing scores is that of the last class, not of the best",
+        f"{ROBUST_VALUES}::test_floors_are_those_of_the_arms_own_ground_truth",
     ),
     _EVALUATE_SEMANTIC.mutant(
         "floors_of_predictions",

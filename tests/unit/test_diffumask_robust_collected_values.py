@@ -1,12 +1,14 @@
 """Every number of the robust paper's report is the one of the right cell: of its own arm, seed, masks, pictures and metric."""
 
 import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from methods.common.stages.evaluate_semantic import CONFUSION_FILE
 from reproductions.diffumask_robust.arms import ARMS
 from reproductions.diffumask_robust.claims import METRICS
 from reproductions.diffumask_robust.collect import Collector
@@ -103,6 +105,28 @@ def test_each_protocol_has_a_mean_of_its_own(collector: Collector) -> None:
                 assert metrics["miou_bird_dog"] == (number(label, "bird") + number(label, "dog")) / 2
                 assert metrics["iou_car"] == number(label, "car")
         assert {name: value for name, value in metrics.items() if name in means} == wanted, arm
+
+
+def test_floors_are_those_of_the_arms_own_ground_truth(collector: Collector) -> None:
+    """Of 100 pixels of the street 70 are background, 10 + seed human, the rest vehicle; whatever was predicted."""
+    for planner, arm, cells in collector.each():
+        if arm.id in ("street_adapted", "plain") and cells.evaluation is not None:
+            folder = collector.store.cell_folder(cells.evaluation)
+            names = ["background", "human", "vehicle"] if arm.id == "street_adapted" else ["background", "bird", "dog"]
+            human = 10 + planner.index
+            pixels = [[0, 0, 70], [human, 0, 0], [0, 30 - human, 0]]
+            (folder / CONFUSION_FILE).write_text(json.dumps({"classes": names, "pixels": pixels}))
+    for one in collector.results():
+        human = 10.0 + one.seed
+        match one.arm:
+            case "street_adapted":
+                means = {"miou_groups": (30 - human) / 2}
+                assert one.floors == pytest.approx({"iou_human": human, "iou_vehicle": 30 - human, **means})
+            case "plain":
+                floors = {"miou": 70 / 3, "iou_bird": human, "iou_dog": 30 - human, "miou_bird_dog": (30 - human) / 2}
+                assert one.floors == pytest.approx(floors)
+            case _:
+                assert one.floors == {}, one.arm
 
 
 def test_masks_are_those_of_the_arms_own_rating(collector: Collector) -> None:
