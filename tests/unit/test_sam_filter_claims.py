@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.records import Arm, Backbone, ClaimOutcome, Provenance, Report, Result, Run, ScatterPoint
+from reports.records import ClaimOutcome, Report, ScatterPoint
 from reproductions.sam_filter.arms import ARMS
 from reproductions.sam_filter.claims import (
     CLAIMS,
@@ -24,6 +24,7 @@ from reproductions.verdicts.claims import Claim, judge_claim
 from reproductions.verdicts.correlation import Correlated, correlate, pearson
 from reproductions.verdicts.differences import Gain, GainOverAll, NoGain
 from reproductions.verdicts.verdict import judge
+from tests.unit.bare_reports import bare_report
 from tests.unit.report_synthetic_sam_filter import LEVELS, synthetic_filter_report, synthetic_own_report
 
 CORRELATED = Correlated(PILOT, "quality", "outcome")
@@ -33,31 +34,12 @@ def report(
     values: dict[str, list[float]] | None = None, points: list[list[tuple[float, float]]] | None = None
 ) -> Report:
     """Records with values by arm and seed, and points by seed and variant."""
-    values = values or {}
-    return Report(
-        run=Run(
-            paper_id="p",
-            paper_title="P",
-            tier="mini",
-            data="d",
-            seeds=(0, 1, 2),
-            command="c",
-            provenance=Provenance(commit="0"),
-        ),
-        arms=tuple(Arm(id=arm, title=arm) for arm in values),
-        backbones=(Backbone(id="small", title="Small"),),
-        metrics=METRICS,
-        results=tuple(
-            Result(arm=arm, backbone="small", seed=seed, metrics={"miou": value}, cells=())
-            for arm, known in values.items()
-            for seed, value in enumerate(known)
-        ),
-        points=tuple(
-            ScatterPoint(scatter=PILOT, variant=f"v{number}", backbone="small", seed=seed, x=x, y=y)
-            for seed, known in enumerate(points or [])
-            for number, (x, y) in enumerate(known)
-        ),
+    scattered = tuple(
+        ScatterPoint(scatter=PILOT, variant=f"v{number}", backbone="small", seed=seed, x=x, y=y)
+        for seed, known in enumerate(points or [])
+        for number, (x, y) in enumerate(known)
     )
+    return bare_report(METRICS, "miou", values or {}, points=scattered)
 
 
 def judged(test, of: Report) -> ClaimOutcome:

@@ -7,32 +7,15 @@ import numpy as np
 import pytest
 
 from methods.common.stages.evaluate_semantic import CONFUSION_FILE, percentages, scores_of_one_class
-from reports.records import Arm, Backbone, Evidence, Metric, Provenance, Report, Result, Run
+from reports.records import Evidence, Metric, Report
 from reproductions.verdicts.differences import Gain, GainOverAll, NoGain
+from tests.unit.bare_reports import bare_report
 
 FLOOR = 8.0
 
 
 def report(unit: str, floors: dict[str, float], **values: list[float]) -> Report:
-    return Report(
-        run=Run(
-            paper_id="p",
-            paper_title="P",
-            tier="mini",
-            data="d",
-            seeds=(0, 1, 2),
-            command="c",
-            provenance=Provenance(commit="0"),
-        ),
-        arms=tuple(Arm(id=arm, title=arm) for arm in values),
-        backbones=(Backbone(id="small", title="Small"),),
-        metrics=(Metric(id="m", title="m", unit=unit),),
-        results=tuple(
-            Result(arm=arm, backbone="small", seed=seed, metrics={"m": value}, cells=(), floors=floors)
-            for arm, known in values.items()
-            for seed, value in enumerate(known)
-        ),
-    )
+    return bare_report([Metric(id="m", title="m", unit=unit)], "m", values, floors=floors)
 
 
 def one(test: Gain | NoGain | GainOverAll, of: Report) -> Evidence:
