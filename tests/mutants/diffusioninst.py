@@ -84,6 +84,13 @@ MUTANTS: tuple[Mutant, ...] = (
         f"{_TESTS}::test_each_head_is_matched_for_itself",
     ),
     _LOSSES.mutant(
+        "weights_of_boxes_swapped",
+        "weights.box_weight, weights.giou_weight,",
+        "weights.giou_weight, weights.box_weight,",
+        "the L1 loss of boxes has the weight of the generalised IoU",
+        f"{_TESTS}::test_each_weight_is_of_its_own_loss",
+    ),
+    _LOSSES.mutant(
         "heads_share_their_loss",
         "sums_3D.index_add(1, head_M, parts_3M)",
         "sums_3D.index_add(1, head_M.flip(0), parts_3M)",

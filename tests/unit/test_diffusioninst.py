@@ -311,6 +311,19 @@ def test_losses_of_heads_are_their_own() -> None:
     assert float(together["box"].detach()) != pytest.approx(float(together["earlier_box"].detach()), rel=1e-3)
 
 
+@pytest.mark.parametrize("name", ["class", "box", "giou", "dice"])
+def test_each_weight_is_of_its_own_loss(name: str) -> None:
+    """One proposal and one object, so that the matching, which has weights too, cannot change."""
+    loss = CONFIG.loss.model_copy(update={f"{name}_weight": 3 * getattr(CONFIG.loss, f"{name}_weight")})
+    plain, weighted = (
+        model(num_proposals=1, **changes).eval().losses(image(1), targets(1), seeded(1))
+        for changes in ({}, {"loss": loss})
+    )
+    name = "mask" if name == "dice" else name
+    ratios = {key: float(weighted[key].detach() / plain[key].detach()) for key in plain}
+    assert ratios == pytest.approx({key: 3.0 if key.removeprefix("earlier_") == name else 1.0 for key in plain})
+
+
 @pytest.mark.parametrize("steps", [1, 4])
 def test_an_image_is_detected_alike_alone_and_in_a_batch(steps: int) -> None:
     sampling = CONFIG.diffusion.model_copy(update={"sampling_steps": steps, "renewal_score": 0.02})
